@@ -1,0 +1,225 @@
+"""The command line: `python -m precompute --corpus ravdess`."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from precompute import corpora
+from precompute.errors import CorpusError, WserError
+
+if TYPE_CHECKING:
+    from precompute.build import Plan
+    from precompute.recipe import Recipe
+    from precompute.store import Cache
+
+ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
+SHOWN = 10
+"""Skipped inputs that are named on the terminal; the cache's record names them all."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.list:
+            return _list(options.corpora)
+        if not options.corpus:
+            parser.error("give --corpus NAME, or --list to see the choices")
+        return _run(options)
+    except WserError as error:
+        print(f"precompute: {error}", file=sys.stderr)
+    except OSError as error:
+        print(
+            f"precompute: {error.filename or 'a file'}: {error.strerror}; what was published stays, run the same command again",
+            file=sys.stderr,
+        )
+    except KeyboardInterrupt:
+        print("precompute: interrupted; what was published stays, run the same command to finish", file=sys.stderr)
+    return NOTHING_DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m precompute",
+        description="Turn speech corpora into a cache of wavelet-scaled spectrograms.",
+        epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped.",
+    )
+    parser.add_argument(
+        "--corpus", metavar="NAME[,NAME...]", help=f"{', '.join(corpora.names())}, or all (every real corpus found)"
+    )
+    parser.add_argument(
+        "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
+        help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--cache", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CACHE") or "cache"),
+        help="directory of all caches (default: $WSER_CACHE, else ./cache)",
+    )  # fmt: skip
+    parser.add_argument("--recipe", metavar="NAME", default="default", help="named recipe (default, grey, paper)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="change parameters of the recipe"
+    )
+    parser.add_argument("--jobs", metavar="N", type=int, default=-1, help="processes (default: one for each core)")
+    parser.add_argument(
+        "--list", action="store_true", help="show the corpora: found or not, counts, licence, where to get them"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
+    )
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from precompute import recipe
+
+    chosen = recipe.named(options.recipe, options.set)
+    if options.jobs == 0:
+        raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
+    code = ALL_DONE
+    for module, directory in _locate(options.corpus, options.corpora, make=not options.dry_run):
+        code = max(code, _precompute(module, directory, chosen, options))
+    return code
+
+
+def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]]:
+    """Modules and directories of the corpora asked for; a corpus that is made on the spot is made."""
+    if wanted == "all":
+        modules = [module for module in map(corpora.load, corpora.names()) if not module.CORPUS.synthetic]
+        found = [(module, directory) for module in modules if (directory := module.find(root))]
+        if not found:
+            raise CorpusError(
+                f"no corpus lies in {root}: lay one there (see --list for where to get them), or give --corpora DIR"
+            )
+        return found
+    located = []
+    for name in dict.fromkeys(wanted.split(",")):
+        module = corpora.load(name)
+        directory = module.find(root)
+        if directory is None and hasattr(module, "make"):
+            directory = root / name
+            if make:
+                print(f"{name}: making {module.CORPUS.files} utterances in {directory}")
+                module.make(directory)
+        if directory is None:
+            corpus = module.CORPUS
+            raise CorpusError(
+                f"{name} is not in {root}: get it from {corpus.source} and lay it as {root / corpus.usual_place}, or give --corpora DIR"
+            )
+        located.append((module, directory))
+    return located
+
+
+def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
+    from precompute import build
+    from precompute.store import Cache
+
+    corpus, started = module.CORPUS, time.monotonic()
+    scan = module.scan(directory)
+    if not scan.utterances and not options.dry_run:
+        raise CorpusError(
+            f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): lay them as {corpus.usual_place}"
+        )
+    for difference in corpora.compare_with_published(corpus, scan.utterances):
+        print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
+    plan = build.plan(corpus.name, directory, scan, recipe, options.cache)
+    if options.dry_run:
+        _describe(plan, options.jobs)
+        return ALL_DONE
+    computed = plan.todo
+    if plan.draft.sealed:
+        cache = Cache(plan.draft.path)
+        print(f"{corpus.name}: nothing to do, the cache is complete")
+    else:
+        made = build.execute(plan, options.jobs)
+        if made is None:
+            _name_skipped(corpus.name, plan.skipped)
+            raise CorpusError(
+                f"no recording of {corpus.name} in {directory} could be used: see the reasons above and replace the files"
+            )
+        cache = made
+    _summarise(cache, computed, time.monotonic() - started, corpus.synthetic)
+    _name_skipped(corpus.name, list(cache.skipped))
+    return DONE_WITH_SKIPS if cache.skipped else ALL_DONE
+
+
+def _describe(plan: "Plan", jobs: int) -> None:
+    from joblib import effective_n_jobs
+
+    from precompute.build import estimate
+
+    name = plan.draft.corpus
+    if plan.draft.sealed:
+        print(f"{name}: nothing to do, {plan.draft.path} is complete")
+        return
+    expected = estimate(plan)
+    processes = effective_n_jobs(jobs)
+    print(
+        f"{name}: would compute {plan.todo} utterances in {len(plan.units)} units ({len(plan.done)} units are there) into {plan.draft.path}\n"
+        f"  about {expected.size / 1e6:.0f} MB and {expected.seconds / processes:.0f} s with {processes} processes"
+    )
+
+
+def _summarise(cache: "Cache", computed: int, seconds: float, synthetic: bool) -> None:
+    speech = sum(record.duration for record in cache.records)
+    stereo = sum(record.channels > 1 for record in cache.records)
+    print(f"{cache.corpus}{' (synthetic speech)' if synthetic else ''}")
+    print(
+        f"  utterances  {len(cache.records)} of {len({r.speaker for r in cache.records})} speakers, {len({r.emotion for r in cache.records})} emotions"
+    )
+    print(f"  skipped     {len(cache.skipped)}")
+    if stereo:
+        print(f"  channels    {stereo} recordings have several, mixed down to one")
+    rate = (
+        f", {computed / seconds:.0f} utterances/s, {speech / seconds:.0f} times real time"
+        if computed == len(cache.records)
+        else ""
+    )
+    print(f"  seconds     {seconds:.1f}{rate}")
+    print(f"  size        {cache.size / 1e6:.1f} MB")
+    print(f"  cache       {cache.path}")
+
+
+def _name_skipped(corpus: str, skipped: list) -> None:  # type: ignore[type-arg]
+    for one in skipped[:SHOWN]:
+        print(f"skipped: {corpus}: {one.path}: {one.reason}", file=sys.stderr)
+    if len(skipped) > SHOWN:
+        print(
+            f"skipped: {corpus}: and {len(skipped) - SHOWN} more, listed in the cache's skipped.jsonl", file=sys.stderr
+        )
+
+
+def _list(root: Path) -> int:
+    print(f"corpora in {root}")
+    for name in corpora.names():
+        module = corpora.load(name)
+        corpus, directory = module.CORPUS, module.find(root)
+        print(f"\n{name}  {corpus.title}")
+        if directory:
+            scan = module.scan(directory)
+            speakers = len({utterance.speaker for utterance in scan.utterances})
+            print(f"  found      {directory}: {len(scan.utterances)} utterances of {speakers} speakers")
+        else:
+            print(f"  not found  would lie as {root / corpus.usual_place}")
+        print(
+            f"  published  {corpus.files} utterances, {corpus.speakers} speakers; "
+            + ", ".join(f"{e} {n}" for e, n in sorted(corpus.emotions.items()))
+        )
+        print(f"  licence    {corpus.licence}\n  source     {corpus.source}\n  paper      https://doi.org/{corpus.doi}")
+    return ALL_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Recordings to waveforms: decode, mix down, resample, normalise, and place in the frame."""
+
+import hashlib
+import io
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from precompute.errors import UnusableAudioError
+from precompute.recipe import Normalise, Pad
+
+SILENCE = 1e-5
+"""Standard deviation, re full scale, under which a recording counts as silent: -100 dB, below half a step of 16 bits."""
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """A decoded recording.
+
+    Attributes:
+        samples: float32 (n,), full scale 1, mixed down to one channel.
+        sample_rate: In Hz.
+        channels: Of the recording, before mixing down.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    channels: int
+
+
+def decode(data: bytes) -> Waveform:
+    """Decode a recording and mix its channels down to their mean.
+
+    Args:
+        data: The file's content, in any format that libsndfile reads.
+
+    Raises:
+        UnusableAudioError: The content is empty, no audio, cut short, silent, or holds NaN or infinite samples.
+    """
+    if not data:
+        raise UnusableAudioError("the file is empty")
+    missing = _missing_wav_bytes(data)
+    if missing:
+        raise UnusableAudioError(f"the file is truncated: {missing} bytes of its audio are missing")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            expected, rate, channels = file.frames, file.samplerate, file.channels
+            samples = file.read(dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UnusableAudioError(f"not a readable audio file ({error.error_string.rstrip('.')})") from None
+    if len(samples) == 0:
+        raise UnusableAudioError("the file holds no audio samples")
+    if len(samples) < expected:
+        raise UnusableAudioError(f"the file is truncated: {len(samples)} of {expected} samples decode")
+    if not np.isfinite(samples).all():
+        raise UnusableAudioError(f"{np.count_nonzero(~np.isfinite(samples))} samples are NaN or infinite")
+    mono = samples.mean(axis=1, dtype=np.float32) if channels > 1 else samples[:, 0]
+    if float(mono.std(dtype=np.float64)) < SILENCE:
+        raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")
+    return Waveform(mono, rate, channels)
+
+
+def _missing_wav_bytes(data: bytes) -> int:
+    """Bytes that the chunks of a RIFF WAVE file announce and the file lacks; 0 for other formats.
+
+    libsndfile reads a truncated WAV as a shorter one without a word, hence the look at the chunks themselves.  Sizes of 0
+    and 2^32 - 1 stand for "unknown" in streams.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return 0
+    at = 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        if name == b"data":
+            return 0 if size == 0xFFFFFFFF else max(0, at + 8 + size - len(data))
+        at += 8 + size + size % 2
+    return max(0, at - len(data))
+
+
+def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float32]:
+    """Band-limited resampling by soxr's HQ setting (flat to 0.91 of the lower Nyquist frequency, 120 dB rejection).
+
+    Args:
+        samples: float32 (n,).
+        rate: Its sample rate in Hz.
+        to: Sample rate wanted, in Hz.
+
+    Returns:
+        float32 (about n * to / rate,).
+    """
+    if rate == to:
+        return samples
+    resampled: NDArray[np.float32] = soxr.resample(samples, rate, to, quality="HQ")
+    return resampled
+
+
+def normalise(samples: NDArray[np.float32], how: Normalise) -> NDArray[np.float32]:
+    """Divide an utterance by its root mean square, sqrt(mean(x^2)) (paper 3.4), or leave it as it is.
+
+    Args:
+        samples: float32 (n,), not all zero.
+        how: `rms` or `none`.
+    """
+    if how == "none":
+        return samples
+    return (samples / np.sqrt(np.mean(np.square(samples, dtype=np.float64)))).astype(np.float32)
+
+
+def fit(samples: NDArray[np.float32], length: int, pad: Pad, key: str) -> tuple[NDArray[np.float32], int]:
+    """Crop an utterance to the frame, and say where in the frame it lies (paper 3.4).
+
+    Args:
+        samples: float32 (n,).
+        length: Of the frame, in samples.
+        pad: `end`, `centre` or `random`.
+        key: The utterance's key, from which `random` draws, so that the same utterance always lies at the same place.
+
+    Returns:
+        The samples kept, float32 (min(n, length),), and the index of the first of them in the frame.
+    """
+    spare = length - len(samples)
+    if pad == "end":
+        shift = 0
+    elif pad == "centre":
+        shift = abs(spare) // 2
+    else:
+        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
+        shift = int(np.random.default_rng(seed).integers(abs(spare) + 1))
+    return (samples, shift) if spare >= 0 else (samples[shift : shift + length], 0)

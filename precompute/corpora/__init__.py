@@ -1,0 +1,168 @@
+"""Corpora: one file each, named as `--corpus` names it, with the same few names inside.
+
+A corpus module defines
+
+- `CORPUS`, a `Corpus`: origin, licence and published counts;
+- `scan(directory)`, which lists the utterances under `directory` and the files it could not understand;
+- `find(corpora)`, which gives the corpus's own directory under the directory of all corpora, or None;
+- optionally `make(directory)`, for a corpus that is made on the spot.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from precompute.errors import CorpusError
+from precompute.layout import Skipped
+
+EMOTIONS = (
+    "angry", "bored", "calm", "contempt", "disgusted", "excited", "fearful", "frustrated", "happy", "neutral",
+    "other", "sad", "surprised", "unknown",
+)  # fmt: skip
+"""The vocabulary of emotions: Ekman's six, and what the corpora add to them. Each corpus's own label is kept beside."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording of one speaker, as a corpus describes it.
+
+    Attributes:
+        key: Unique name within the corpus, independent of where the file lies.
+        path: POSIX path of the recording relative to the corpus's directory.
+        speaker: Speaker's name as the corpus gives it.
+        emotion: A word of `EMOTIONS`.
+        label: The corpus's own label, unchanged.
+        sex: Speaker's sex, None where unknown.
+        sentence: What was said, as the corpus codes it.
+        intensity: Strength of the emotion where the corpus has it.
+        session: Recording session where the corpus has several.
+    """
+
+    key: str
+    path: str
+    speaker: str
+    emotion: str
+    label: str
+    sex: Literal["female", "male"] | None = None
+    sentence: str | None = None
+    intensity: str | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a corpus found: its utterances sorted by key, and the files it could not understand."""
+
+    utterances: tuple[Utterance, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is published about a corpus.
+
+    Attributes:
+        name: Name on the command line; the module's file name.
+        title: Name in full.
+        licence: Licence or terms of use.
+        source: Where to get it.
+        doi: Of the publication that describes it.
+        speakers: Published number of speakers.
+        emotions: Published number of utterances of each emotion.
+        usual_place: Where the recordings lie under the directory of corpora.
+        synthetic: True where no human spoke; results say so.
+    """
+
+    name: str
+    title: str
+    licence: str
+    source: str
+    doi: str
+    speakers: int
+    emotions: dict[str, int] = field(hash=False)
+    usual_place: str
+    synthetic: bool = False
+
+    @property
+    def files(self) -> int:
+        """Published number of utterances."""
+        return sum(self.emotions.values())
+
+
+def names() -> list[str]:
+    """Names of all corpora, sorted: the files of this folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> ModuleType:
+    """The module of one corpus.
+
+    Raises:
+        CorpusError: There is no such corpus; the message names the choices and the nearest.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise CorpusError(f"there is no corpus '{name}': choose from {', '.join([*names(), 'all'])}{hint}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def scan_names(directory: Path, files: Iterable[Path], parse: Callable[[str], dict[str, str | None]]) -> Scan:
+    """List the utterances of a corpus whose file names say everything.
+
+    Files that share a stem are one recording laid out twice (as in Kaggle's RAVDESS); the shortest path counts.
+
+    Args:
+        directory: The corpus's directory.
+        files: Recordings under it.
+        parse: From a file's stem to the fields of `Utterance` except key and path; raises ValueError with the reason
+            where the name means nothing.
+    """
+    found: dict[str, Utterance] = {}
+    skipped = []
+    for file in sorted(files, key=lambda file: (len(file.parts), file)):
+        path = file.relative_to(directory).as_posix()
+        try:
+            fields = parse(file.stem)
+        except ValueError as error:
+            skipped.append(Skipped(path, f"the name does not parse: {error}"))
+            continue
+        found.setdefault(file.stem, Utterance(key=file.stem, path=path, **fields))  # type: ignore[arg-type]
+    return Scan(tuple(found[key] for key in sorted(found)), tuple(skipped))
+
+
+def child(corpora: Path, *names: str) -> Path | None:
+    """The folder of `corpora` that has one of the given names, whatever its case; None where there is none."""
+    if not corpora.is_dir():
+        return None
+    return next(
+        (folder for folder in sorted(corpora.iterdir()) if folder.name.lower() in names and folder.is_dir()), None
+    )
+
+
+def recordings(directory: Path, pattern: str) -> list[Path]:
+    """Files under `directory` that match a glob, without macOS's `._` companions."""
+    return [file for file in directory.glob(pattern) if not file.name.startswith(".") and file.is_file()]
+
+
+def compare_with_published(corpus: Corpus, utterances: Iterable[Utterance]) -> list[str]:
+    """Differences between what was found and what is published, one phrase each; empty where there are none."""
+    utterances = list(utterances)
+    speakers = len({utterance.speaker for utterance in utterances})
+    counts = Counter(utterance.emotion for utterance in utterances)
+    pairs = [("utterances", len(utterances), corpus.files), ("speakers", speakers, corpus.speakers)]
+    pairs += [
+        (f"'{emotion}'", counts[emotion], corpus.emotions.get(emotion, 0))
+        for emotion in sorted({*counts, *corpus.emotions})
+    ]
+    return [
+        f"{what}: {found} found, {published} published ({abs(found - published)} {'missing' if found < published else 'extra'})"
+        for what, found, published in pairs
+        if found != published
+    ]

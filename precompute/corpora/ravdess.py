@@ -1,0 +1,81 @@
+"""RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song: the speech part.
+
+Origin: Livingstone SR, Russo FA (2018), PLoS ONE 13(5): e0196391, doi 10.1371/journal.pone.0196391; recordings at
+doi 10.5281/zenodo.1188976.  CC BY-NC-SA 4.0.
+
+Layout: `Actor_01` to `Actor_24`, 60 files each, 48 kHz PCM16, 1440 in all, directly in the corpus's directory or one or
+two folders deeper, as Zenodo's archive and Kaggle's copy unpack (Kaggle's holds every actor twice; each recording
+counts once), or all files in one flat folder.
+
+A name such as `03-01-05-02-01-02-11` is modality 03 (audio only), channel 01 (speech), emotion 05, intensity 02 (strong),
+statement 01 ("Kids are talking by the door"), repetition 02, actor 11.  Odd actors are men, even actors women.
+
+Quirks: neutral has no strong intensity, hence 96 utterances where the other emotions have 192; five files are stereo.
+"""
+
+import re
+from pathlib import Path
+
+from precompute.corpora import Corpus, Scan, child, recordings, scan_names
+
+CORPUS = Corpus(
+    name="ravdess",
+    title="Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), speech",
+    licence="CC BY-NC-SA 4.0",
+    source="https://zenodo.org/records/1188976 (Audio_Speech_Actors_01-24.zip)",
+    doi="10.1371/journal.pone.0196391",
+    speakers=24,
+    emotions={
+        "neutral": 96,
+        "calm": 192,
+        "happy": 192,
+        "sad": 192,
+        "angry": 192,
+        "fearful": 192,
+        "disgusted": 192,
+        "surprised": 192,
+    },  # fmt: skip
+    usual_place="ravdess/Actor_NN/*.wav",
+)
+
+LABELS = {
+    "01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry", "06": "fearful", "07": "disgusted",
+    "08": "surprised",
+}  # fmt: skip
+INTENSITIES = {"01": "normal", "02": "strong"}
+DEPTHS = ("", "*/", "*/*/", "*/*/*/")
+
+
+def find(corpora: Path) -> Path | None:
+    """The directory of RAVDESS under the directory of corpora, where it holds recordings up to three folders deep."""
+    directory = child(corpora, "ravdess")
+    if directory and any(next(directory.glob(f"{depth}*.wav"), None) for depth in DEPTHS):
+        return directory
+    return None
+
+
+def parse(stem: str) -> dict[str, str | None]:
+    """The fields of an utterance from a file's stem.
+
+    Raises:
+        ValueError: The stem is not seven two-digit numbers, or one of them is outside the speech part's codes.
+    """
+    match = re.fullmatch(r"03-01-(\d\d)-(\d\d)-(0[12])-(0[12])-(\d\d)", stem)
+    if match is None:
+        raise ValueError(f"'{stem}' is not of the form 03-01-05-02-01-02-11 (audio-only speech)")
+    label, intensity, sentence, _, actor = match.groups()
+    if label not in LABELS or intensity not in INTENSITIES or not 1 <= int(actor) <= 24:
+        raise ValueError(f"emotion {label}, intensity {intensity} or actor {actor} is not RAVDESS's")
+    return {
+        "speaker": actor,
+        "emotion": LABELS[label],
+        "label": label,
+        "sex": "male" if int(actor) % 2 else "female",
+        "sentence": sentence,
+        "intensity": INTENSITIES[intensity],
+    }
+
+
+def scan(directory: Path) -> Scan:
+    """The utterances under `directory`, each recording once however often it is laid out."""
+    return scan_names(directory, [file for depth in DEPTHS for file in recordings(directory, f"{depth}*.wav")], parse)

@@ -1,0 +1,31 @@
+"""Power to picture: decibels, 8-bit levels, colours."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+LEAST_POWER = 1e-30
+"""Power that stands for zero before the logarithm: -300 dB, under any range shown."""
+
+
+def decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """10 log10 of power, in dB re 1; the same shape."""
+    return 10 * np.log10(np.maximum(power, np.float32(LEAST_POWER)))
+
+
+def levels(db: NDArray[np.float32], top_db: float, range_db: float) -> NDArray[np.uint8]:
+    """Linear 8-bit levels of a range of decibels: 255 at `top_db` and above, 0 at `top_db - range_db` and below."""
+    scaled = (db - np.float32(top_db - range_db)) * np.float32(255 / range_db)
+    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+
+
+def colour(levels: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours of levels: uint8 (height, width) through a table (256, 3) to (height, width, 3)."""
+    return np.take(table, levels, axis=0)
+
+
+def resize(levels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Levels at another size, uint8 (height, width), by Pillow's antialiased bicubic filter; unchanged at its own size."""
+    if levels.shape == (height, width):
+        return levels
+    return np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC))

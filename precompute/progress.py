@@ -1,0 +1,51 @@
+"""Progress of long work: a bar with rate and time left on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Advance(Protocol):
+    """Tell the progress that some more is done."""
+
+    def __call__(self, amount: int) -> None:
+        """Add `amount` to what is done."""
+
+
+@contextmanager
+def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show on stderr how much of `total` is done, how fast, and how long the rest will take."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        rate = TextColumn("{task.fields[rate]}")
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(what, total=total, rate="")
+
+            def advance(amount: int) -> None:
+                speed = bar.tasks[0].speed
+                bar.update(task, advance=amount, rate=f"{speed:.0f} {unit}/s" if speed else "")
+
+            yield advance
+    else:
+        started = last = time.monotonic()
+        done = 0
+
+        def advance(amount: int) -> None:
+            nonlocal done, last
+            done += amount
+            now = time.monotonic()
+            if now - last > SECONDS_BETWEEN_LINES:
+                last = now
+                rate = done / (now - started)
+                print(
+                    f"{what}: {done}/{total}, {rate:.0f} {unit}/s, {(total - done) / rate:.0f} s left", file=sys.stderr
+                )
+
+        yield advance

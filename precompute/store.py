@@ -1,0 +1,385 @@
+"""Caches on disk: create, publish, seal; find, open, read.
+
+A cache is written once.  A unit, the pictures of one speaker and emotion, is computed under `.staging` on the same file
+system and published by renaming its directory; the manifest, written last by an exclusive link, seals the whole.  No lock
+is needed for correctness, and readers trust only what a manifest vouches for.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute import layout
+from precompute.errors import CacheError, CacheMissingError
+from precompute.layout import Record, Skipped
+
+STALE_SECONDS = 24 * 3600
+"""Age after which what a killed job left in staging is removed."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A published unit: its records in the order of the array's rows, and what was skipped on the way."""
+
+    records: tuple[Record, ...]
+    skipped: tuple[Skipped, ...]
+
+
+class Draft:
+    """A cache that is being written.
+
+    Args:
+        root: Of all caches.
+        corpus: Name of the corpus.
+        recipe: Its record, as hashed.
+        recipe_id: Id of the recipe.
+        input_id: Id of the input.
+    """
+
+    def __init__(self, root: Path, corpus: str, recipe: dict[str, Any], recipe_id: str, input_id: str) -> None:
+        self.corpus, self.recipe_id, self.input_id = corpus, recipe_id, input_id
+        self.path = root / corpus / layout.cache_name(recipe_id, input_id)
+        self.staging = root / corpus / layout.STAGING / uuid.uuid4().hex
+        self.root, self.recipe = root, recipe
+
+    @property
+    def sealed(self) -> bool:
+        """Whether a manifest is there."""
+        return (self.path / layout.MANIFEST).exists()
+
+    def prepare(self) -> None:
+        """Create the directories and the records that do not depend on the recordings.
+
+        Raises:
+            CacheError: The root holds another major version of the layout.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.staging.mkdir(parents=True)
+        _remove_stale(self.staging.parent)
+        check_root(self.root)
+        self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
+        self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
+        self._put(self.path / layout.RECIPE, _json(self.recipe))
+        ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
+        self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
+
+    def published(self, speaker: str, emotion: str) -> Unit | None:
+        """The unit of a speaker and emotion, None where it is not there yet."""
+        metadata = self.path / layout.array_path(speaker, emotion) / layout.GROUP
+        if not metadata.exists():
+            return None
+        attributes = json.loads(metadata.read_bytes())["attributes"]
+        return Unit(
+            tuple(_record(line) for line in attributes["utterances"]),
+            tuple(Skipped(**line) for line in attributes["skipped"]),
+        )
+
+    def publish(self, images: NDArray[np.uint8], unit: Unit) -> None:
+        """Write a unit aside and rename it into place; where another job was first, its unit stays and ours is dropped.
+
+        Args:
+            images: uint8 (n, height, width, 3).
+            unit: A record for each image, all of one speaker and emotion.
+        """
+        first = unit.records[0]
+        aside = self.staging / uuid.uuid4().hex
+        attributes = {"utterances": [asdict(r) for r in unit.records], "skipped": [asdict(s) for s in unit.skipped]}
+        _write_array(aside, images, attributes)
+        _sync_tree(aside)
+        target = self.path / layout.array_path(first.speaker, first.emotion)
+        if not target.parent.exists():
+            target.parent.mkdir(exist_ok=True)
+            _sync(self.path)
+        self._put(target.parent / layout.GROUP, _json(layout.group({"speaker": first.speaker})))
+        try:
+            aside.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            shutil.rmtree(aside)
+        _sync(target.parent)
+
+    def seal(self, units: Iterable[Unit], skipped: Sequence[Skipped], provenance: dict[str, Any]) -> None:
+        """Write index, record of skipped inputs, provenance and, last, the manifest.
+
+        Args:
+            units: All published units.
+            skipped: Inputs that belong to no published unit.
+            provenance: Who made the cache, when and with what.
+        """
+        units = list(units)
+        records = sorted((r for unit in units for r in unit.records), key=lambda r: (r.array, r.row))
+        left_out = sorted({*skipped, *(s for unit in units for s in unit.skipped)}, key=lambda s: s.path)
+        self._put(self.path / layout.INDEX, _lines(records))
+        self._put(self.path / layout.SKIPPED, _lines(left_out))
+        (self.path / layout.PROVENANCE).mkdir(exist_ok=True)
+        self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(provenance))
+        files = [layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED]
+        arrays = sorted({record.array for record in records})
+        files += sorted({f"{array.partition('/')[0]}/{layout.GROUP}" for array in arrays})
+        files += [f"{array}/{name}" for array in arrays for name in (layout.GROUP, layout.SHARD)]
+        manifest = {
+            "layout": layout.version(),
+            "corpus": self.corpus,
+            "recipe_id": self.recipe_id,
+            "input_id": self.input_id,
+            "fingerprint": layout.fingerprint(records),
+            "utterances": len(records),
+            "skipped": len((self.path / layout.SKIPPED).read_bytes().splitlines()),
+            "files": {name: _vouch(self.path / name) for name in files},
+        }
+        self._put(self.path / layout.MANIFEST, _json(manifest))
+
+    def discard_staging(self) -> None:
+        """Remove what this job has in staging."""
+        shutil.rmtree(self.staging, ignore_errors=True)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        """Create a file with all of its content at once, unless it exists."""
+        if path.exists():
+            return
+        aside = self.staging / uuid.uuid4().hex
+        aside.write_bytes(content)
+        _sync(aside)
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+        aside.unlink()
+        _sync(path.parent)
+
+
+class Cache:
+    """A sealed cache, opened for reading.
+
+    Args:
+        path: Its directory.
+
+    Raises:
+        CacheMissingError: There is no manifest: the cache is not there, or was never finished.
+        CacheError: The layout is another major version, or a file differs in size from what the manifest says.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        manifest = path / layout.MANIFEST
+        if not manifest.is_file():
+            raise CacheMissingError(f"{path} holds no sealed cache: run precompute again to finish it")
+        self.manifest: dict[str, Any] = _load(manifest)
+        layout.check_version(str(self.manifest.get("layout")), str(path))
+        if path.name != layout.cache_name(self.manifest["recipe_id"], self.manifest["input_id"]):
+            raise CacheError(
+                f"{manifest} belongs to another cache: restore its own, or remove the directory and run precompute"
+            )
+        for name, vouched in self.manifest["files"].items():
+            file = path / name
+            size = file.lstat().st_size if file.is_file() and not file.is_symlink() else None
+            if size != vouched["size"]:
+                found = "missing" if size is None else f"{size} bytes"
+                raise CacheError(
+                    f"{file} is {found}, the manifest says {vouched['size']} bytes: remove {path} and run precompute again"
+                )
+
+    @property
+    def id(self) -> str:
+        """Name of the cache's directory: recipe id and input id."""
+        return self.path.name
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus."""
+        return str(self.manifest["corpus"])
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the cache holds: keys, speakers, labels and pixels."""
+        return str(self.manifest["fingerprint"])
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's record."""
+        return _load(self.path / layout.RECIPE)
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """One record for each utterance, by speaker, emotion and row."""
+        return tuple(_record(line) for line in _load_lines(self.path / layout.INDEX))
+
+    @cached_property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Inputs that were not used, with the reason."""
+        return tuple(Skipped(**line) for line in _load_lines(self.path / layout.SKIPPED))
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk of what the manifest vouches for."""
+        return sum(vouched["size"] for vouched in self.manifest["files"].values())
+
+    def read(self, array: str) -> NDArray[np.uint8]:
+        """The pictures of one speaker and emotion, uint8 (n, height, width, 3), in the order of the records' rows.
+
+        Args:
+            array: A record's `array`.
+
+        Raises:
+            CacheError: The array is damaged, or not what the index says.
+        """
+        import zarr
+        from zarr.storage import LocalStore
+
+        expected = sum(record.array == array for record in self.records)
+        shape = (expected, self.recipe["height"], self.recipe["width"], 3)
+        if f"{array}/{layout.SHARD}" not in self.manifest["files"]:
+            raise CacheError(f"{self.path} vouches for no array '{array}': choose one that its index names")
+        try:
+            stored = zarr.open_array(LocalStore(self.path / array, read_only=True), mode="r")
+            if stored.shape != shape or stored.dtype != np.uint8:
+                raise ValueError(f"it is {stored.dtype} {stored.shape}, the index says uint8 {shape}")
+            return np.asarray(stored[:])
+        except Exception as error:
+            raise CacheError(
+                f"{self.path / array} is damaged ({error}): remove {self.path} and run precompute again"
+            ) from error
+
+    def read_all(self) -> NDArray[np.uint8]:
+        """All pictures, uint8 (utterances, height, width, 3), in the order of `records`."""
+        images = np.empty((len(self.records), self.recipe["height"], self.recipe["width"], 3), np.uint8)
+        at = 0
+        for array in dict.fromkeys(record.array for record in self.records):
+            unit = self.read(array)
+            images[at : at + len(unit)] = unit
+            at += len(unit)
+        return images
+
+
+def check_root(root: Path) -> None:
+    """Refuse a root of another major layout version; one without a record is new or foreign, and is taken as new.
+
+    Raises:
+        CacheError: The version is another.
+    """
+    record = root / layout.ROOT_RECORD
+    if record.exists():
+        layout.check_version(str(_load(record).get("layout")), str(root))
+
+
+def sealed(root: Path, corpus: str, recipe_id: str) -> list[Path]:
+    """Directories of the sealed caches of a corpus and recipe, the latest sealed first."""
+    manifests = (root / corpus).glob(f"{recipe_id}-*/{layout.MANIFEST}")
+    return [file.parent for file in sorted(manifests, key=lambda file: file.stat().st_mtime, reverse=True)]
+
+
+def find(root: Path, corpus: str, recipe_name: str, recipe_id: str, cache: str | None = None) -> Cache:
+    """Open the cache of a corpus and recipe.
+
+    Args:
+        root: Of all caches.
+        corpus: Name of the corpus.
+        recipe_name: Name of the recipe, for messages.
+        recipe_id: Its id.
+        cache: Id of the cache, or its beginning or its part after the dash, where several inputs are sealed.
+
+    Raises:
+        CacheMissingError: None is sealed; the message names the command that builds it.
+        CacheError: Several are, and none is chosen; the message lists them.
+    """
+    check_root(root)
+    paths = sealed(root, corpus, recipe_id)
+    if not paths:
+        option = "" if recipe_name == "default" else f" --recipe {recipe_name}"
+        raise CacheMissingError(
+            f"there is no cache of '{corpus}' with recipe '{recipe_name}' ({recipe_id}) in {root}: "
+            f"run python -m precompute --corpus {corpus}{option} --cache {root}"
+        )
+    chosen = [path for path in paths if cache is None or path.name.startswith(cache) or path.name.endswith(f"-{cache}")]
+    if len(chosen) == 1:
+        return Cache(chosen[0])
+    listed = "; ".join(f"{path.name} ({_load(path / layout.MANIFEST)['utterances']} utterances)" for path in paths)
+    raise CacheError(
+        f"{len(chosen)} of {len(paths)} sealed caches of '{corpus}' answer cache={cache or 'ID'}: choose one, cache=ID, from {listed}"
+    )
+
+
+def _write_array(path: Path, images: NDArray[np.uint8], attributes: dict[str, Any]) -> None:
+    import zarr
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+    from zarr.storage import LocalStore
+
+    array = zarr.create_array(
+        LocalStore(path),
+        shape=images.shape,
+        chunks=(1, *images.shape[1:]),
+        shards=images.shape,
+        dtype=images.dtype,
+        compressors=(ZstdCodec(level=layout.ZSTD_LEVEL), Crc32cCodec()),
+        fill_value=0,
+        chunk_key_encoding={"name": "default", "separator": "."},
+        attributes=attributes,
+        config={"write_empty_chunks": True},
+    )
+    array[:] = images
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_tree(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        _sync(path)
+    _sync(directory)
+
+
+def _remove_stale(staging: Path) -> None:
+    for job in staging.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - job.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(job, ignore_errors=True)
+
+
+def _vouch(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _lines(items: Iterable[Record | Skipped]) -> bytes:
+    return "".join(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items).encode()
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CacheError(f"{path} cannot be read ({error}): remove {path.parent} and run precompute again") from error
+    if not isinstance(value, dict):
+        raise CacheError(f"{path} holds no JSON object: remove {path.parent} and run precompute again")
+    return value
+
+
+def _load_lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        yield from map(json.loads, path.read_bytes().splitlines())
+    except (OSError, ValueError) as error:
+        raise CacheError(f"{path} cannot be read ({error}): remove {path.parent} and run precompute again") from error
+
+
+def _record(line: dict[str, Any]) -> Record:
+    return Record(**{field.name: line[field.name] for field in fields(Record)})

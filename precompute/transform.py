@@ -1,0 +1,65 @@
+"""One recording to one picture, as a recipe says."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute import audio, image, wavelet
+from precompute.errors import UnusableAudioError
+from precompute.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A wavelet-scaled spectrogram.
+
+    Attributes:
+        pixels: uint8 (height, width, 3), RGB; row 0 is the highest frequency, column 0 the earliest time.
+        start: First column that holds part of the utterance.
+        stop: Column after the last one that holds part of it.
+        duration: Of the recording, in seconds, before padding or cropping.
+        channels: Of the recording, before mixing down.
+    """
+
+    pixels: NDArray[np.uint8]
+    start: int
+    stop: int
+    duration: float
+    channels: int
+
+
+def picture(data: bytes, key: str, recipe: Recipe) -> Picture:
+    """Compute the wavelet-scaled spectrogram of one recording.
+
+    Args:
+        data: Content of the audio file.
+        key: The utterance's key, which seeds its place in the frame where the recipe pads at random.
+        recipe: What to compute.
+
+    Raises:
+        UnusableAudioError: The recording cannot be used; the message says why.
+    """
+    recording = audio.decode(data)
+    duration = len(recording.samples) / recording.sample_rate
+    if duration < recipe.duration / recipe.columns:
+        raise UnusableAudioError(
+            f"{duration:.4f} s of audio is less than one column of {recipe.duration / recipe.columns:g} s"
+        )
+    samples = audio.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
+    samples = audio.normalise(samples, recipe.normalise)
+    samples, offset = audio.fit(samples, recipe.samples, recipe.pad, key)
+    power = wavelet.power(
+        samples, recipe.wavelet, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples
+    )
+    db = image.decibels(power)
+    top = recipe.top_db if recipe.reference == "fixed" else float(db.max())
+    shades = image.resize(image.levels(db, top, recipe.range_db), recipe.height, recipe.width)
+    per_column = recipe.samples / recipe.width
+    return Picture(
+        pixels=image.colour(shades, recipe.table),
+        start=int(offset // per_column),
+        stop=min(recipe.width, int(-(-(offset + len(samples)) // per_column))),
+        duration=duration,
+        channels=recording.channels,
+    )
