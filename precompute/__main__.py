@@ -134,7 +134,7 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
-    plan = build.plan(corpus.name, directory, scan, recipe, options.cache)
+    plan = build.plan(corpus, directory, scan, recipe, options.cache)
     if options.dry_run:
         _describe(plan, options.jobs)
         return ALL_DONE
@@ -150,7 +150,7 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
                 f"no recording of {corpus.name} in {directory} could be used: see the reasons above and replace the files"
             )
         cache = made
-    _summarise(cache, computed, time.monotonic() - started, corpus.synthetic)
+    _summarise(cache, computed, time.monotonic() - started)
     _name_skipped(corpus.name, list(cache.skipped))
     return DONE_WITH_SKIPS if cache.skipped else ALL_DONE
 
@@ -172,10 +172,10 @@ def _describe(plan: "Plan", jobs: int) -> None:
     )
 
 
-def _summarise(cache: "Cache", computed: int, seconds: float, synthetic: bool) -> None:
+def _summarise(cache: "Cache", computed: int, seconds: float) -> None:
     speech = sum(record.duration for record in cache.records)
     stereo = sum(record.channels > 1 for record in cache.records)
-    print(f"{cache.corpus}{' (synthetic speech)' if synthetic else ''}")
+    print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
     print(
         f"  utterances  {len(cache.records)} of {len({r.speaker for r in cache.records})} speakers, {len({r.emotion for r in cache.records})} emotions"
     )

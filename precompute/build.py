@@ -18,7 +18,7 @@ import joblib
 import numpy as np
 
 from precompute import layout
-from precompute.corpora import Scan, Utterance
+from precompute.corpora import Corpus, Scan, Utterance
 from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped
 from precompute.progress import progress
@@ -64,7 +64,7 @@ class Plan:
         return sum(map(len, self.units.values()))
 
 
-def plan(corpus: str, directory: Path, scan: Scan, recipe: Recipe, root: Path) -> Plan:
+def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, root: Path) -> Plan:
     """Hash the recordings and find out which units are missing; nothing is written.
 
     Raises:
@@ -75,7 +75,7 @@ def plan(corpus: str, directory: Path, scan: Scan, recipe: Recipe, root: Path) -
     inputs = layout.input_id(
         (s.utterance.key, s.sha256, s.utterance.speaker, s.utterance.emotion, s.utterance.label) for s in sources
     )
-    draft = Draft(root, corpus, recipe.record(), recipe.id, inputs)
+    draft = Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic)
     units = defaultdict(list)
     if not draft.sealed:
         for source in sources:

@@ -1,5 +1,11 @@
 """Errors that a user can mend: each message gives the value, the limit and the remedy in one sentence."""
 
+import difflib
+from collections.abc import Iterable
+
+MOST_LISTED = 24
+"""Choices that a message lists; colour maps are over a hundred."""
+
 
 class WserError(Exception):
     """Base of every error whose message is meant for the user; the command lines print it without a traceback."""
@@ -23,3 +29,12 @@ class CacheError(WserError):
 
 class CacheMissingError(CacheError, FileNotFoundError):
     """No sealed cache answers the request."""
+
+
+def unknown(what: str, name: str, choices: Iterable[str]) -> str:
+    """The message for a name that is none of the choices: it lists them and points to the nearest."""
+    known = sorted(choices)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    listed = ", ".join(known[:MOST_LISTED]) + (" and others" if len(known) > MOST_LISTED else "")
+    return f"there is no {what} '{name}': choose from {listed}{hint}"

@@ -1,6 +1,5 @@
 """The recipe: every parameter that changes a pixel, and the id that follows from it."""
 
-import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -12,7 +11,7 @@ import pywt
 import rfc8785
 from numpy.typing import NDArray
 
-from precompute.errors import RecipeError
+from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
 
 ALGORITHM = 1
@@ -147,15 +146,15 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
         RecipeError: The name or a key is unknown, or a value has the wrong type or lies outside its limits.
     """
     if name not in RECIPES:
-        raise RecipeError(f"there is no recipe '{name}': choose from {', '.join(RECIPES)}{_nearest(name, RECIPES)}")
+        raise RecipeError(unknown("recipe", name, RECIPES))
     types = {field.name: field.type for field in fields(Recipe)}
     changes: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
-        if not equals or key not in types:
-            raise RecipeError(
-                f"'{setting}' is not key=value of a recipe: keys are {', '.join(types)}{_nearest(key, types)}"
-            )
+        if not equals:
+            raise RecipeError(f"'{setting}' is not key=value: write it as in scales=64")
+        if key not in types:
+            raise RecipeError(unknown("recipe parameter", key, types))
         try:
             changes[key] = types[key](text) if types[key] in (int, float) else text  # type: ignore[operator]
         except ValueError:
@@ -174,8 +173,7 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     import matplotlib
 
     if name not in matplotlib.colormaps:
-        near = _nearest(name, matplotlib.colormaps)
-        raise RecipeError(f"colour={name} is no colour map: give 'grey' or a name that matplotlib knows{near}")
+        raise RecipeError(unknown("colour map", name, ["grey", *matplotlib.colormaps]))
     table: NDArray[np.uint8] = matplotlib.colormaps[name].resampled(256)(np.arange(256), bytes=True)[:, :3]
     return np.ascontiguousarray(table)
 
@@ -190,8 +188,3 @@ def _canonical_wavelet(name: str) -> str:
             f"wavelet={name} is not a complex Morlet wavelet: give cmorB-C with B, C > 0, as in cmor1.5-1.0"
         )
     return f"cmor{wavelet.bandwidth_frequency}-{wavelet.center_frequency}"
-
-
-def _nearest(word: str, choices: Any) -> str:
-    near = difflib.get_close_matches(word, list(choices), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""

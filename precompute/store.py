@@ -22,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute import layout
-from precompute.errors import CacheError, CacheMissingError
+from precompute.errors import CacheError, CacheMissingError, unknown
 from precompute.layout import Record, Skipped
+from precompute.recipe import RECIPES, named
 
 STALE_SECONDS = 24 * 3600
 """Age after which what a killed job left in staging is removed."""
@@ -46,10 +47,13 @@ class Draft:
         recipe: Its record, as hashed.
         recipe_id: Id of the recipe.
         input_id: Id of the input.
+        synthetic: Whether the corpus is synthetic speech.
     """
 
-    def __init__(self, root: Path, corpus: str, recipe: dict[str, Any], recipe_id: str, input_id: str) -> None:
-        self.corpus, self.recipe_id, self.input_id = corpus, recipe_id, input_id
+    def __init__(
+        self, root: Path, corpus: str, recipe: dict[str, Any], recipe_id: str, input_id: str, synthetic: bool
+    ) -> None:
+        self.corpus, self.recipe_id, self.input_id, self.synthetic = corpus, recipe_id, input_id, synthetic
         self.path = root / corpus / layout.cache_name(recipe_id, input_id)
         self.staging = root / corpus / layout.STAGING / uuid.uuid4().hex
         self.root, self.recipe = root, recipe
@@ -133,6 +137,7 @@ class Draft:
         manifest = {
             "layout": layout.version(),
             "corpus": self.corpus,
+            "synthetic": self.synthetic,
             "recipe_id": self.recipe_id,
             "input_id": self.input_id,
             "fingerprint": layout.fingerprint(records),
@@ -199,6 +204,11 @@ class Cache:
     def corpus(self) -> str:
         """Name of the corpus."""
         return str(self.manifest["corpus"])
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether no human spoke: results say so."""
+        return bool(self.manifest["synthetic"])
 
     @property
     def fingerprint(self) -> str:
@@ -279,14 +289,13 @@ def sealed(root: Path, corpus: str, recipe_id: str) -> list[Path]:
     return [file.parent for file in sorted(manifests, key=lambda file: file.stat().st_mtime, reverse=True)]
 
 
-def find(root: Path, corpus: str, recipe_name: str, recipe_id: str, cache: str | None = None) -> Cache:
+def find(root: Path, corpus: str, recipe: str, cache: str | None = None) -> Cache:
     """Open the cache of a corpus and recipe.
 
     Args:
         root: Of all caches.
         corpus: Name of the corpus.
-        recipe_name: Name of the recipe, for messages.
-        recipe_id: Its id.
+        recipe: Name of a recipe, or the id of one that has no name.
         cache: Id of the cache, or its beginning or its part after the dash, where several inputs are sealed.
 
     Raises:
@@ -294,19 +303,25 @@ def find(root: Path, corpus: str, recipe_name: str, recipe_id: str, cache: str |
         CacheError: Several are, and none is chosen; the message lists them.
     """
     check_root(root)
+    recipe_id = named(recipe).id if recipe in RECIPES else recipe
     paths = sealed(root, corpus, recipe_id)
     if not paths:
-        option = "" if recipe_name == "default" else f" --recipe {recipe_name}"
+        others = sorted({path.name.partition("-")[0] for path in sealed(root, corpus, "*")})
+        if recipe not in RECIPES:
+            raise CacheMissingError(f"in {root}, {unknown(f'recipe of {corpus}', recipe, [*RECIPES, *others])}")
+        option = "" if recipe == "default" else f" --recipe {recipe}"
+        there = f" (there are recipes {', '.join(others)}: take one with recipe=ID)" if others else ""
         raise CacheMissingError(
-            f"there is no cache of '{corpus}' with recipe '{recipe_name}' ({recipe_id}) in {root}: "
-            f"run python -m precompute --corpus {corpus}{option} --cache {root}"
+            f"there is no cache of '{corpus}' with recipe '{recipe}' ({recipe_id}) in {root}: "
+            f"run python -m precompute --corpus {corpus}{option} --cache {root}{there}"
         )
     chosen = [path for path in paths if cache is None or path.name.startswith(cache) or path.name.endswith(f"-{cache}")]
     if len(chosen) == 1:
         return Cache(chosen[0])
     listed = "; ".join(f"{path.name} ({_load(path / layout.MANIFEST)['utterances']} utterances)" for path in paths)
+    answer = f"none answers cache={cache}" if cache and not chosen else f"{len(chosen)} answer"
     raise CacheError(
-        f"{len(chosen)} of {len(paths)} sealed caches of '{corpus}' answer cache={cache or 'ID'}: choose one, cache=ID, from {listed}"
+        f"of {len(paths)} sealed caches of '{corpus}' with recipe '{recipe}' {answer}: choose one with cache=ID from {listed}"
     )
 
 

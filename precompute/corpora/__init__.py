@@ -8,7 +8,6 @@ A corpus module defines
 - optionally `make(directory)`, for a corpus that is made on the spot.
 """
 
-import difflib
 import importlib
 import pkgutil
 from collections import Counter
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-from precompute.errors import CorpusError
+from precompute.errors import CorpusError, unknown
 from precompute.layout import Skipped
 
 EMOTIONS = (
@@ -107,9 +106,7 @@ def load(name: str) -> ModuleType:
         CorpusError: There is no such corpus; the message names the choices and the nearest.
     """
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise CorpusError(f"there is no corpus '{name}': choose from {', '.join([*names(), 'all'])}{hint}")
+        raise CorpusError(unknown("corpus", name, [*names(), "all"]))
     return importlib.import_module(f"{__name__}.{name}")
 
 

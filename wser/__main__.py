@@ -1,0 +1,19 @@
+"""The console script `wser`: its first word names the command."""
+
+import sys
+
+from wser import run
+
+COMMANDS = {"run": run.main}
+
+
+def main() -> int:
+    """Hand the arguments to the command that the first one names; returns its exit code."""
+    if len(sys.argv) > 1 and sys.argv[1] in COMMANDS:
+        return COMMANDS[sys.argv[1]](sys.argv[2:])
+    print(f"usage: wser {{{','.join(COMMANDS)}}} ...; wser COMMAND --help says more", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""Configuration: typed keys, their defaults, and the merging of experiment files and command line into them."""
+
+import itertools
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from precompute.errors import WserError, unknown
+
+Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
+Optimiser = Literal["adam", "adamw", "adamax", "sgd", "rmsprop"]
+
+
+class ConfigError(WserError, ValueError):
+    """A key is unknown, or its value has the wrong type or lies outside its limits."""
+
+
+@dataclass
+class ProtocolConfig:
+    """How utterances are held out.
+
+    Attributes:
+        name: File in wser/data/protocols.
+        folds: Number of folds, where the protocol leaves it open.
+        test_fraction: Of the utterances, where the protocol holds out utterances at random.
+        validation_fraction: Of the training part (of its speakers where the protocol promises disjoint speakers), cut off
+            for the choice of the epoch.
+        seed: Of the split alone, so that runs of different `seed` share one split.
+    """
+
+    name: str = "speaker_independent"
+    folds: int = 3
+    test_fraction: float = 0.2
+    validation_fraction: float = 0.15
+    seed: int = 0
+
+
+@dataclass
+class ModelConfig:
+    """The network.
+
+    Attributes:
+        name: File in wser/models.
+        pipes: Parallel convolutional pipes, 1 to 3.
+        pipe_filters: Filters of each pipe.
+        filters: Filters of each local feature learning block (LFLB).
+        strides: Pooling strides (frequency, time) after the merged pipes and after each LFLB; [1, 1] does not pool.
+        pooling: How blocks pool.
+        overlap: Share R of a pooling window that it has in common with the next: 0.5, a window of twice the stride, or 0.
+        activation: After each convolution.
+        lstm: Cells of the LSTM.
+        summary: What of the LSTM's outputs the fully connected layer sees: the last, their mean, or a learnt weighting.
+        fc: Units of the fully connected layer.
+        dropout: Before the LSTM and before the softmax layer.
+    """
+
+    name: str = "three_pipe"
+    pipes: int = 3
+    pipe_filters: int = 64
+    filters: list[int] = field(default_factory=lambda: [64] * 6)
+    strides: list[list[int]] = field(
+        default_factory=lambda: [[2, 2], [2, 2], [2, 2], [2, 1], [2, 1], [1, 1], [1, 1]],
+    )
+    pooling: Literal["average", "max"] = "average"
+    overlap: float = 0.5
+    activation: Activation = "relu"
+    lstm: int = 100
+    summary: Literal["last", "mean", "attention"] = "last"
+    fc: int = 1024
+    dropout: float = 0.0
+
+
+@dataclass
+class DataConfig:
+    """How pictures reach the network.
+
+    Attributes:
+        pad: `trim` cuts each batch to its longest utterance; `paper` feeds the whole frame.
+        standardise: Subtract the mean and divide by the standard deviation of each image row and colour channel, measured
+            on the training part; otherwise levels are scaled to [0, 1].
+        mask_rows: Largest height of a band of rows masked in training (SpecAugment, doi 10.21437/Interspeech.2019-2680).
+        mask_columns: Largest width of a band of columns masked in training.
+        shift_rows: Largest shift of a training picture along the frequency axis, in rows.
+        mixup: Parameter of the beta distribution of mixup (Zhang et al. 2018, arXiv 1710.09412); 0 does not mix.
+    """
+
+    pad: Literal["trim", "paper"] = "trim"
+    standardise: bool = True
+    mask_rows: int = 0
+    mask_columns: int = 0
+    shift_rows: int = 0
+    mixup: float = 0.0
+
+
+@dataclass
+class TrainConfig:
+    """How the network is trained.
+
+    Attributes:
+        epochs: At most.
+        patience: Epochs without a better validation loss after which training stops; 0 never stops early.
+        batch: Utterances in a batch.
+        optimiser: Algorithm.
+        lr: Learning rate; with `one_cycle` its peak.
+        schedule: Constant, or one cycle (Smith & Topin 2018, arXiv 1708.07120).
+        weight_decay: Of the optimiser.
+        label_smoothing: Share of the target spread over all classes.
+        precision: `auto` is bfloat16 where the device has instructions for it, else 32.
+        device: `auto` takes an accelerator where there is one.
+        threads: Threads of one run on the CPU; 0 shares the cores out among the runs at once.
+    """
+
+    epochs: int = 50
+    patience: int = 10
+    batch: int = 16
+    optimiser: Optimiser = "adam"
+    lr: float = 0.1
+    schedule: Literal["constant", "one_cycle"] = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    threads: int = 0
+
+
+@dataclass
+class Config:
+    """One experiment.
+
+    Attributes:
+        experiment: Name of the experiment file; names the results.
+        preset: Name of the preset under the experiments, whose values the experiment and the command line override.
+        corpus: Corpora whose utterances are joined.
+        labels: Label map (a file in wser/data/labels); by default the corpus's own.
+        recipe: Name of the recipe of the cache.
+        cache: Id of the cache, where several inputs are sealed for one recipe.
+        protocol: How utterances are held out.
+        model: The network.
+        data: How pictures reach it.
+        train: How it is trained.
+        selection: `validation` chooses the epoch on speakers or utterances cut from training; `test` as the paper's figure,
+            the epoch that is best on the test part itself.
+        seed: Of initialisation, order of batches and augmentation.
+        fold: `all`, or numbers of folds.
+        jobs: Runs at once; on the CPU they share the cores.
+        cache_root: Directory of all caches.
+        results: Directory of all results.
+    """
+
+    experiment: str = "default"
+    preset: str = "tuned"
+    corpus: list[str] = field(default_factory=lambda: ["ravdess"])
+    labels: str | None = None
+    recipe: str = "default"
+    cache: str | None = None
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    selection: Literal["validation", "test"] = "validation"
+    seed: int = 0
+    fold: Any = "all"
+    jobs: int = 1
+    cache_root: str = "cache"
+    results: str = "runs"
+
+
+UNHASHED = ("fold", "jobs", "cache_root", "results", "cache", "train.device", "train.threads")
+"""Keys that change neither what is computed nor on which data, and so do not name the results."""
+
+RAW = ("cache", "fold")
+"""Keys whose text is taken as it is: a cache's id such as 12e456 would read as a number."""
+
+
+def experiments() -> Path:
+    """Directory of the experiment files: inside the installed package, or beside it in a checkout."""
+    packaged = Path(str(files("wser"))) / "experiments"
+    return packaged if packaged.is_dir() else Path(str(files("wser"))).parent / "experiments"
+
+
+def load(arguments: Sequence[str]) -> list[Config]:
+    """Merge default.yaml, preset, experiment and command line, one configuration for each point of a sweep.
+
+    Args:
+        arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
+            such as `corpus=[ravdess,emodb]` is one value, and `fold=0,2` names folds.
+
+    Raises:
+        ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
+    """
+    choices = []
+    for argument in arguments:
+        key, equals, text = argument.partition("=")
+        if not equals:
+            raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
+        values = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
+        choices.append([(key, value) for value in values])
+    return [_merge(list(point)) for point in itertools.product(*choices)]
+
+
+def hashed(config: Config) -> dict[str, Any]:
+    """The configuration without the keys in `UNHASHED`."""
+    kept = asdict(config)
+    for key in UNHASHED:
+        section, _, name = key.rpartition(".")
+        (kept[section] if section else kept).pop(name)
+    return kept
+
+
+def _merge(point: list[tuple[str, str]]) -> Config:
+    command_line = _sections(OmegaConf.from_dotlist([f"{key}={value}" for key, value in point if key not in RAW]))
+    for key, value in point:
+        if key in RAW:
+            command_line[key] = value
+    layers = [_read(experiments() / "default.yaml")]
+    if name := command_line.get("experiment"):
+        layers.append(_read(_experiment_file(str(name))))
+    preset = OmegaConf.merge(*layers, command_line).get("preset", Config.preset)
+    layers.insert(1, _read(_file(experiments() / "preset", "preset", str(preset))))
+    environment = {"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root}
+    config = OmegaConf.structured(Config)
+    try:
+        for layer in [OmegaConf.create(environment), *layers, command_line]:
+            config = OmegaConf.merge(config, layer)  # type: ignore[assignment]
+        loaded = OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        message = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(f"{error.full_key or 'configuration'}: {message}; --help lists the keys") from None
+    if not isinstance(loaded, Config):
+        raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
+    _check(loaded)
+    return loaded
+
+
+def _sections(layer: DictConfig) -> DictConfig:
+    """Write out the short forms `model=three_pipe`, `protocol=loso` and `corpus=emodb`."""
+    for key in ("model", "protocol"):
+        if isinstance(layer.get(key), str):
+            layer[key] = {"name": layer[key]}
+    if isinstance(layer.get("corpus"), str):
+        layer["corpus"] = [layer["corpus"]]
+    return layer
+
+
+def _read(path: Path) -> DictConfig:
+    layer = OmegaConf.load(path)
+    if isinstance(layer, ListConfig):
+        raise ConfigError(f"{path} is a list: write key: value lines")
+    return _sections(layer)
+
+
+def _experiment_file(name: str) -> Path:
+    if name.endswith(".yaml"):
+        if not Path(name).is_file():
+            raise ConfigError(f"there is no experiment file {name}: give the path of one, or a name")
+        return Path(name)
+    return _file(experiments(), "experiment", name)
+
+
+def _file(directory: Path, what: str, name: str) -> Path:
+    names = [file.stem for file in directory.glob("*.yaml")]
+    if name not in names:
+        raise ConfigError(unknown(what, name, names))
+    return directory / f"{name}.yaml"
+
+
+def _check(config: Config) -> None:
+    model, data, train, protocol = config.model, config.data, config.train, config.protocol
+    limits: list[tuple[str, float, float, float]] = [
+        ("protocol.folds", protocol.folds, 2, 1000),
+        ("protocol.test_fraction", protocol.test_fraction, 0.01, 0.9),
+        ("protocol.validation_fraction", protocol.validation_fraction, 0.01, 0.9),
+        ("model.pipes", model.pipes, 1, 3),
+        ("model.pipe_filters", model.pipe_filters, 1, 1024),
+        ("model.lstm", model.lstm, 1, 4096),
+        ("model.fc", model.fc, 1, 16384),
+        ("model.dropout", model.dropout, 0, 0.95),
+        ("data.mask_rows", data.mask_rows, 0, 1000),
+        ("data.mask_columns", data.mask_columns, 0, 1000),
+        ("data.shift_rows", data.shift_rows, 0, 1000),
+        ("data.mixup", data.mixup, 0, 10),
+        ("train.epochs", train.epochs, 1, 100_000),
+        ("train.patience", train.patience, 0, 100_000),
+        ("train.batch", train.batch, 2, 4096),
+        ("train.lr", train.lr, 1e-8, 10),
+        ("train.weight_decay", train.weight_decay, 0, 10),
+        ("train.label_smoothing", train.label_smoothing, 0, 0.9),
+        ("train.threads", train.threads, 0, 1024),
+        ("jobs", config.jobs, 1, 1024),
+        ("seed", config.seed, 0, 2**32 - 1),
+        ("protocol.seed", protocol.seed, 0, 2**32 - 1),
+    ]
+    for key, value, low, high in limits:
+        if not low <= value <= high:
+            raise ConfigError(f"{key}={value} is outside {low} to {high}: give a value within these limits")
+    if model.overlap not in (0, 0.5):
+        raise ConfigError(f"model.overlap={model.overlap} is neither 0 nor 0.5, the paper's R: give one of them")
+    if len(model.strides) != len(model.filters) + 1:
+        raise ConfigError(
+            f"model.strides has {len(model.strides)} entries and model.filters {len(model.filters)}: "
+            "give one stride for the merged pipes and one for each block of filters"
+        )
+    if any(len(stride) != 2 or min(stride) < 1 for stride in model.strides):
+        raise ConfigError(f"model.strides={model.strides} must hold pairs [frequency, time] of 1 or more: write it as in [[2,2],...]")
+    if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
+        raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")

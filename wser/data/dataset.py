@@ -1,0 +1,124 @@
+"""What a run learns from: the records of one or more caches under a label map, and their pictures."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute import store
+from precompute.store import Cache
+from wser.data import labels
+
+
+@dataclass(frozen=True)
+class Example:
+    """An utterance as a run sees it.
+
+    Attributes:
+        key: Unique among all corpora of the run.
+        corpus: Where it comes from.
+        speaker: Unique among all corpora of the run.
+        sex: Of the speaker, None where unknown.
+        label: Index of its class.
+        start: First image column that holds part of it.
+        stop: Image column after the last one that holds part of it.
+        sha256: Of its recording.
+        row: Its place among all pictures of its caches.
+    """
+
+    key: str
+    corpus: str
+    speaker: str
+    sex: str | None
+    label: int
+    start: int
+    stop: int
+    sha256: str
+    row: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Utterances of one or more caches of one recipe, under one label map.
+
+    Attributes:
+        caches: Where the pictures come from.
+        label_map: From emotions to classes.
+        examples: Utterances that the map keeps, in the order of the caches.
+        dropped: Number of utterances of each emotion that the map leaves out.
+    """
+
+    caches: tuple[Cache, ...]
+    label_map: labels.LabelMap
+    examples: tuple[Example, ...]
+    dropped: dict[str, int]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, by index."""
+        return list(self.label_map.classes)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's record, the same for all caches."""
+        return self.caches[0].recipe
+
+    @property
+    def recipe_id(self) -> str:
+        """The recipe's id."""
+        return str(self.caches[0].manifest["recipe_id"])
+
+    @cached_property
+    def images(self) -> NDArray[np.uint8]:
+        """Pictures of all examples, uint8 (examples, height, width, 3)."""
+        everything = np.concatenate([cache.read_all() for cache in self.caches])
+        rows = [example.row for example in self.examples]
+        return everything if rows == list(range(len(everything))) else everything[rows]
+
+
+def open_dataset(
+    root: Path, corpora: Sequence[str], recipe: str, cache: str | None = None, label_map: str | None = None
+) -> Dataset:
+    """Open the sealed caches of some corpora and map their emotions to classes; no picture is read yet.
+
+    Args:
+        root: Of all caches.
+        corpora: Names; with several, speakers and keys get the corpus's name in front.
+        recipe: Name of the recipe, or its id where it has none.
+        cache: Id of the cache where there are several for one corpus and recipe.
+        label_map: Name of the label map; by default the corpus's own.
+
+    Raises:
+        CacheError: A cache is missing, ambiguous or damaged.
+        LabelError: The map is unknown, does not cover an emotion, or is missing where corpora are joined.
+    """
+    caches = tuple(store.find(root, corpus, recipe, cache) for corpus in corpora)
+    emotions = [record.emotion for one in caches for record in one.records]
+    chosen = labels.load(label_map) if label_map else labels.default(corpora, emotions)
+    places = chosen.index(emotions)
+    joined = len(caches) > 1
+    examples = []
+    records = ((one.corpus, record) for one in caches for record in one.records)
+    for row, ((corpus, record), label) in enumerate(zip(records, places, strict=True)):
+        if label is not None:
+            prefix = f"{corpus}/" if joined else ""
+            examples.append(
+                Example(
+                    key=prefix + record.key,
+                    corpus=corpus,
+                    speaker=prefix + record.speaker,
+                    sex=record.sex,
+                    label=label,
+                    start=record.start,
+                    stop=record.stop,
+                    sha256=record.sha256,
+                    row=row,
+                )
+            )
+    dropped = Counter(emotion for emotion, label in zip(emotions, places, strict=True) if label is None)
+    return Dataset(caches, chosen, tuple(examples), dict(dropped))

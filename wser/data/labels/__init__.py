@@ -1,0 +1,87 @@
+"""Label maps: which emotions of a corpus make one class, and which are left out.
+
+A map is a YAML file of this folder, named as `labels=` names it, with `classes` (class: emotions), `drop` (emotions left
+out) and `default_for` (corpora whose default it is).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from precompute.errors import WserError, unknown
+
+FOLDER = Path(__file__).parent
+
+
+class LabelError(WserError, ValueError):
+    """A label map is unknown, or says nothing about an emotion of the corpus."""
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A label map.
+
+    Attributes:
+        name: Of the file.
+        classes: Emotions of each class; the classes' order is that of all tables.
+        drop: Emotions left out.
+        default_for: Corpora whose default this is.
+    """
+
+    name: str
+    classes: dict[str, tuple[str, ...]] = field(hash=False)
+    drop: tuple[str, ...]
+    default_for: tuple[str, ...]
+
+    def index(self, emotions: Sequence[str]) -> list[int | None]:
+        """Class of each utterance, None where it is left out.
+
+        Raises:
+            LabelError: The map does not mention an emotion.
+        """
+        place: dict[str, int | None] = {e: i for i, members in enumerate(self.classes.values()) for e in members}
+        place.update(dict.fromkeys(self.drop))
+        if missing := sorted(set(emotions) - set(place)):
+            raise LabelError(
+                f"labels={self.name} says nothing about {', '.join(missing)}: choose another map, or name them under "
+                "classes or drop in a copy of it"
+            )
+        return [place[emotion] for emotion in emotions]
+
+
+def names() -> list[str]:
+    """Names of all label maps."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+def load(name: str) -> LabelMap:
+    """Read a label map.
+
+    Args:
+        name: Of a file in this folder, or the path of a YAML file.
+
+    Raises:
+        LabelError: There is none of that name.
+    """
+    path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        raise LabelError(unknown("label map", name, names()))
+    content = OmegaConf.load(path)
+    classes = {str(label): tuple(map(str, emotions)) for label, emotions in content.classes.items()}
+    return LabelMap(path.stem, classes, tuple(content.get("drop", ())), tuple(content.get("default_for", ())))
+
+
+def default(corpora: Sequence[str], emotions: Sequence[str]) -> LabelMap:
+    """The label map of a corpus that names none: its default, or every emotion a class of its own.
+
+    Raises:
+        LabelError: Several corpora are joined; which classes they share is for the user to say.
+    """
+    if len(corpora) > 1:
+        raise LabelError(f"joining {', '.join(corpora)} needs a label map that covers them all: give labels=common4 or another")
+    for name in names():
+        if corpora[0] in (label_map := load(name)).default_for:
+            return label_map
+    return LabelMap(corpora[0], {emotion: (emotion,) for emotion in sorted(set(emotions))}, (), ())

@@ -1,0 +1,49 @@
+"""Models: one file each, named as `model=` names it, with a class `Model(config, height, classes)`.
+
+A model maps pictures float (batch, 3, height, columns) and lengths int64 (batch,) to logits (batch, classes).
+"""
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+from precompute.errors import WserError, unknown
+from wser.config import ModelConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ModelError(WserError, ValueError):
+    """A model is unknown."""
+
+
+def names() -> list[str]:
+    """Names of all models, sorted: the files of this folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def check(name: str) -> None:
+    """Refuse a name that is no model's, without importing any.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    if name not in names():
+        raise ModelError(unknown("model", name, names()))
+
+
+def build(config: ModelConfig, height: int, classes: int) -> "nn.Module":
+    """The network that the configuration names.
+
+    Args:
+        config: Its parameters.
+        height: Rows of the pictures.
+        classes: Number of logits.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    check(config.name)
+    model: nn.Module = importlib.import_module(f"{__name__}.{config.name}").Model(config, height, classes)
+    return model

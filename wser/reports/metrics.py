@@ -1,0 +1,80 @@
+"""Metrics of one set of predictions: arrays in, numbers out."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """Of one class, each in [0, 1]; recall and F1 are None where the class has no utterance, precision where none is predicted.
+
+    Attributes:
+        precision: Share of the predictions of this class that are right.
+        recall: Share of its utterances that are found.
+        f1: Harmonic mean of both.
+        support: Number of its utterances.
+    """
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Of one set of predictions.
+
+    Attributes:
+        uar: Unweighted average recall: the mean of the recalls of the classes that occur.
+        accuracy: Share of utterances classified rightly (weighted accuracy, WA).
+        macro_f1: Mean of the F1 of the classes that occur.
+        utterances: How many there are.
+        per_class: Of each class by name.
+        confusion: Utterances of each true class (rows) by predicted class (columns).
+    """
+
+    uar: float
+    accuracy: float
+    macro_f1: float
+    utterances: int
+    per_class: dict[str, ClassMetrics]
+    confusion: list[list[int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure(true: ArrayLike, predicted: ArrayLike, classes: list[str]) -> Metrics:
+    """All metrics of a set of predictions.
+
+    Args:
+        true: Class indices (n,), n at least 1.
+        predicted: Class indices (n,).
+        classes: Names of the classes, by index.
+    """
+    true, predicted = np.asarray(true), np.asarray(predicted)
+    labels = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0.0)
+    occurs, guessed = support > 0, np.isin(labels, predicted)
+    return Metrics(
+        uar=float(recall[occurs].mean()),
+        accuracy=float(accuracy_score(true, predicted)),
+        macro_f1=float(f1[occurs].mean()),
+        utterances=len(true),
+        per_class={
+            name: ClassMetrics(
+                precision=float(precision[i]) if guessed[i] else None,
+                recall=float(recall[i]) if occurs[i] else None,
+                f1=float(f1[i]) if occurs[i] else None,
+                support=int(support[i]),
+            )
+            for i, name in enumerate(classes)
+        },
+        confusion=confusion_matrix(true, predicted, labels=labels).tolist(),
+    )

@@ -1,0 +1,147 @@
+"""The command `python -m wser.run`: train and cross-validate from the cache."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from precompute.errors import WserError
+
+if TYPE_CHECKING:
+    from wser.training.plan import Experiment
+
+EPILOG = """\
+examples:
+  python -m wser.run fold=all                          RAVDESS, held-out speakers (experiments/default.yaml)
+  python -m wser.run corpus=emodb protocol=loso fold=all
+  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed
+  python -m wser.run experiment=demo fold=0,2
+
+keys and defaults:
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 done, 1 refused or interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m wser.run",
+        description="Train and cross-validate on a cache of wavelet-scaled spectrograms.",
+        epilog=EPILOG + _keys(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("setting", nargs="*", metavar="key=value", help="a setting; a comma list sweeps, fold=0,2 picks folds")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options.setting, options.dry_run)
+    except WserError as error:
+        print(f"wser.run: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"wser.run: {error.filename or 'a file'}: {error.strerror}; finished folds are kept, run again", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("wser.run: interrupted; finished folds are kept, the same command goes on with the others", file=sys.stderr)
+    return 1
+
+
+def _keys() -> str:
+    from dataclasses import asdict
+
+    from omegaconf import OmegaConf
+
+    from wser.config import Config
+
+    return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(Config()))).splitlines())
+
+
+def _run(settings: Sequence[str], dry_run: bool) -> int:
+    from wser import config
+    from wser.training import plan
+
+    configs = config.load(settings)
+    experiments = [plan.prepare(one) for one in configs]
+    for experiment in experiments:
+        _announce(experiment)
+    pending = sum(len(experiment.pending) for experiment in experiments)
+    asked = sum(len(experiment.wanted) for experiment in experiments)
+    epochs = max(one.train.epochs for one in configs)
+    print(f"{asked} runs: {asked - pending} finished, {pending} to do" + (f", up to {epochs} epochs each" if pending else ""))
+    if dry_run:
+        return 0
+    sys.stdout.flush()
+    plan.execute(experiments, configs[0].jobs, _finished)
+    points = [(experiment, _report(experiment)) for experiment in experiments]
+    if len(points) > 1:
+        _compare(points)
+    return 0
+
+
+def _announce(experiment: "Experiment") -> None:
+    one, dataset = experiment.config, experiment.dataset
+    train, protocol = one.train, one.protocol.name
+    print(f"{_title(experiment)}: {len(dataset.examples)} utterances, recipe {one.recipe}, preset {one.preset}, seed {one.seed}")
+    print(f"  {train.optimiser}, lr {train.lr:g}, batch {train.batch}; {protocol}: {len(experiment.folds)} folds")
+    if dataset.dropped:
+        left_out = ", ".join(f"{emotion} {count}" for emotion, count in sorted(dataset.dropped.items()))
+        print(f"  left out by label map {dataset.label_map.name}: {left_out}")
+
+
+def _title(experiment: "Experiment") -> str:
+    one, dataset = experiment.config, experiment.dataset
+    names = [f"{cache.corpus} (synthetic speech)" if cache.synthetic else cache.corpus for cache in dataset.caches]
+    chosen = ", epoch chosen on the test part" if one.selection == "test" else ""
+    return f"{' + '.join(names)}, {len(dataset.classes)} classes, {one.protocol.name}, {one.model.name}{chosen}"
+
+
+def _finished(experiment: "Experiment", fold: int) -> str:
+    from wser import results
+    from wser.training.watch import duration
+
+    record = results.read_metrics(experiment.directory, fold)
+    return (
+        f"fold {fold}: UAR {100 * record['uar']:.1f} %, accuracy {100 * record['accuracy']:.1f} %, "
+        f"epoch {record['epoch']} of {record['epochs']}, {duration(record['seconds'])}"
+    )
+
+
+def _report(experiment: "Experiment") -> dict[str, Any]:
+    """Write summary and figures of an experiment, and print its table."""
+    from rich.console import Console
+
+    from wser import results
+    from wser.reports import figures, tables
+    from wser.reports.summary import summarise
+
+    path, classes, one = experiment.directory, experiment.dataset.classes, experiment.config
+    title = _title(experiment)
+    summary = summarise(path, classes, len(experiment.folds))
+    (path / results.SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
+    figures.confusion(path / "confusion.png", title, classes, summary)
+    figures.curves(path / "curves.png", title, path, summary, one.selection)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print()
+    console.print(tables.fold_table(title, summary, one.selection))
+    console.print(f"results: {path}", soft_wrap=True, highlight=False)
+    return summary
+
+
+def _compare(points: "list[tuple[Experiment, dict[str, Any]]]") -> None:
+    from rich.console import Console
+
+    from wser.reports.tables import sweep_table
+    from wser.training.plan import differing
+
+    axes = dict(differing([experiment.config for experiment, _ in points]))
+    rows = [([axes[key][i] for key in axes], summary) for i, (_, summary) in enumerate(points)]
+    Console(width=None if sys.stdout.isatty() else 120).print(sweep_table(list(axes), rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""One run: train on one fold, choose the epoch, score the test part once, leave the results in a directory."""
+
+import csv
+import json
+import logging
+import os
+import platform
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from wser import models
+from wser.config import Config, TrainConfig
+from wser.data.batches import Batches, measure, unstandardised
+from wser.data.dataset import Dataset
+from wser.data.protocols import Fold
+from wser.reports import metrics
+from wser.results import CURVES, METRICS, PREDICTIONS, WEIGHTS, fold_name
+from wser.training.module import Training
+
+
+class Curves(pl.Callback):
+    """Writes a line for each epoch, and keeps the weights of the best.
+
+    The best epoch has the highest unweighted average recall on the validation part (with `selection=test`, on the test
+    part); among equals, the lowest loss.
+
+    Args:
+        file: CSV to write.
+        classes: Number of classes.
+        patience: Epochs without a better one after which training stops; 0 never stops it.
+    """
+
+    FIELDS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar", "seconds")
+
+    def __init__(self, file: Path, classes: list[str], patience: int) -> None:
+        self.file, self.classes, self.patience = file, classes, patience
+        self.best: tuple[float, float] | None = None
+        self.best_epoch, self.weights = 0, dict[str, Tensor]()
+        self.train: list[dict[str, Any]] = []
+        self.validation: list[dict[str, Any]] = []
+        self.started = time.monotonic()
+        file.write_text(",".join(self.FIELDS) + "\n")
+
+    def on_train_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
+        """Collect a training batch."""
+        self.train.append({name: value.detach() for name, value in outputs.items()})
+
+    def on_validation_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
+        """Collect a validation batch."""
+        self.validation.append(outputs)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Write the epoch's line; keep its weights if they are the best; stop where patience has run out."""
+        count = sum(int(batch["count"]) for batch in self.train)
+        train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
+        hits = sum(int(batch["hits"]) for batch in self.train) / count
+        labels = torch.cat([batch["labels"] for batch in self.validation]).cpu().numpy()
+        logits = torch.cat([batch["logits"] for batch in self.validation]).cpu().numpy()
+        loss = sum(float(batch["loss"]) for batch in self.validation) / len(labels)
+        found = metrics.measure(labels, logits.argmax(1), self.classes)
+        epoch = trainer.current_epoch + 1
+        seconds = time.monotonic() - self.started
+        values = (train_loss, hits, loss, found.accuracy, found.uar)
+        with self.file.open("a") as file:
+            file.write(",".join([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"]) + "\n")
+        if not np.isfinite(train_loss):
+            trainer.should_stop = True
+        rank = (found.uar, -loss if np.isfinite(loss) else -np.inf)
+        if self.best is None or rank > self.best:
+            assert isinstance(module, Training)
+            self.best, self.best_epoch, self.weights = rank, epoch, dict(module.weights())
+        elif self.patience and epoch - self.best_epoch >= self.patience:
+            trainer.should_stop = True
+        self.train, self.validation = [], []
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run is told.
+
+    Attributes:
+        config: Of the experiment.
+        dataset: All utterances.
+        fold: On which to train and to test.
+        directory: Of the experiment's results.
+        aside: Where this run's results grow; renamed to their place at the end.
+        threads: Of the CPU.
+    """
+
+    config: Config
+    dataset: Dataset
+    fold: Fold
+    directory: Path
+    aside: Path
+    threads: int
+
+    @property
+    def final(self) -> Path:
+        """Where the results are in the end."""
+        return self.directory / fold_name(self.fold.number)
+
+
+def execute(run: Run) -> None:
+    """Train and score one fold; its directory appears, complete, at the end."""
+    quiet()
+    config, fold, dataset = run.config, run.fold, run.dataset
+    torch.set_num_threads(run.threads)
+    started = time.monotonic()
+    aside = run.aside
+    aside.mkdir(parents=True)
+    seed = int(np.random.SeedSequence([config.seed, fold.number]).generate_state(1)[0])
+    pl.seed_everything(seed, verbose=False)
+
+    height = int(dataset.recipe["height"])
+    statistics = measure(dataset, fold.train) if config.data.standardise else unstandardised(height)
+    batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
+    module = Training(models.build(config.model, height, len(dataset.classes)), config.train, config.data, seed)
+    curves = Curves(aside / CURVES, dataset.classes, config.train.patience)
+    trainer = pl.Trainer(
+        accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
+        devices=1,
+        precision=precision(config.train),
+        max_epochs=config.train.epochs,
+        num_sanity_val_steps=0,
+        callbacks=[curves],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=aside,
+    )
+    trainer.fit(module, datamodule=batches)
+    seconds_of_training = time.monotonic() - started
+    module.model.load_state_dict(curves.weights)
+    probabilities = torch.cat(trainer.predict(module, datamodule=batches)).numpy()  # type: ignore[arg-type]
+
+    true = [dataset.examples[i].label for i in fold.test]
+    found = metrics.measure(true, probabilities.argmax(1), dataset.classes)
+    _write_predictions(aside / PREDICTIONS, dataset, fold, probabilities)
+    torch.save(
+        {
+            "model": curves.weights,
+            "mean": torch.from_numpy(statistics.mean),
+            "deviation": torch.from_numpy(statistics.deviation),
+        },
+        aside / WEIGHTS,
+    )
+    parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
+    record = {
+        "fold": fold.number,
+        **found.as_dict(),
+        "speakers": {part: sorted({dataset.examples[i].speaker for i in indices}) for part, indices in parts.items()},
+        "counts": {part: len(indices) for part, indices in parts.items()},
+        "selection": config.selection,
+        "epoch": curves.best_epoch,
+        "epochs": trainer.current_epoch,
+        "selection_uar": curves.best[0] if curves.best else None,
+        "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
+        "seconds": round(time.monotonic() - started, 2),
+        "seconds_of_training": round(seconds_of_training, 2),
+        "device": device_name(trainer),
+        "precision": trainer.precision,
+        "threads": torch.get_num_threads(),
+    }
+    (aside / METRICS).write_text(json.dumps(record, indent=1) + "\n")
+    try:
+        aside.rename(run.final)
+    except OSError:
+        # Another process finished the same fold first: the same configuration, so its results are as good.
+        if not (run.final / METRICS).exists():
+            raise
+
+
+def precision(config: TrainConfig) -> Any:
+    """Lightning's precision for this machine: bfloat16 where `auto` finds instructions for it."""
+    if config.precision != "auto":
+        return {"32": "32-true", "bf16": "bf16-mixed"}[config.precision]
+    if config.device != "cpu" and torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if config.device == "mps" or (config.device == "auto" and torch.backends.mps.is_available()):
+        return "32-true"
+    return "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+
+
+def device_name(trainer: pl.Trainer) -> str:
+    """What a run ran on, in words."""
+    if trainer.strategy.root_device.type == "cuda":
+        return torch.cuda.get_device_name(trainer.strategy.root_device)
+    return f"{trainer.strategy.root_device.type}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def quiet() -> None:
+    """Keep Lightning's remarks on loggers, workers and devices off the terminal; errors still come through."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+
+
+def _write_predictions(path: Path, dataset: Dataset, fold: Fold, probabilities: Any) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "speaker", "true", "predicted", *(f"p_{name}" for name in dataset.classes)])
+        for i, row in zip(fold.test, probabilities, strict=True):
+            example = dataset.examples[i]
+            true, predicted = dataset.classes[example.label], dataset.classes[int(row.argmax())]
+            writer.writerow([example.key, example.speaker, true, predicted, *(f"{p:.6f}" for p in row)])

@@ -1,0 +1,120 @@
+"""The Lightning module: a model, its loss, augmentation, optimiser and schedule."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from wser.config import DataConfig, TrainConfig
+from wser.data.batches import Batch
+
+OPTIMISERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adamax": torch.optim.Adamax,
+    "sgd": torch.optim.SGD,
+    "rmsprop": torch.optim.RMSprop,
+}
+
+
+class Training(pl.LightningModule):
+    """Trains one model on one fold.
+
+    Args:
+        model: From pictures and lengths to logits.
+        train: How to train.
+        data: How to augment.
+        seed: Of augmentation.
+    """
+
+    def __init__(self, model: nn.Module, train: TrainConfig, data: DataConfig, seed: int) -> None:
+        super().__init__()
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.train_config, self.data_config = train, data
+        self.rng = np.random.default_rng(seed)
+
+    def training_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
+        """Loss of one batch; loss, hits and number of utterances for the curves."""
+        images = augment(batch.images, batch.lengths, self.data_config, self.rng)
+        smoothing = self.train_config.label_smoothing
+        images, other, share = mix(images, self.data_config.mixup, self.rng)
+        logits = self.model(images, torch.maximum(batch.lengths, batch.lengths[other])).float()
+        loss = share * functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+        if share < 1:
+            loss = loss + (1 - share) * functional.cross_entropy(logits, batch.labels[other], label_smoothing=smoothing)
+        return {"loss": loss, "hits": (logits.argmax(1) == batch.labels).sum(), "count": torch.tensor(len(batch.labels))}
+
+    def validation_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
+        """Summed loss and logits of one batch."""
+        logits = self.model(batch.images, batch.lengths).float()
+        return {"loss": functional.cross_entropy(logits, batch.labels, reduction="sum"), "logits": logits, "labels": batch.labels}
+
+    def predict_step(self, batch: Batch, _: int) -> Tensor:
+        """Class probabilities, float32 (batch, classes)."""
+        return self.model(batch.images, batch.lengths).float().softmax(dim=1)
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and, with `one_cycle`, its schedule by step."""
+        config = self.train_config
+        optimiser = OPTIMISERS[config.optimiser](self.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        if config.schedule == "constant":
+            return optimiser
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.lr, total_steps=steps)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, _: int) -> Batch:
+        """The batch on the device, its pictures channels-last."""
+        images = batch.images.to(device, memory_format=torch.channels_last)
+        return Batch(images, batch.lengths.to(device), batch.labels.to(device))
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """A copy of the model's state on the CPU."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+
+
+def augment(images: Tensor, lengths: Tensor, config: DataConfig, rng: np.random.Generator) -> Tensor:
+    """Shift training pictures along the frequency axis and mask a band of rows and one of columns.
+
+    Masking with the mean of the standardised picture, zero, is SpecAugment's (Park et al. 2019, doi
+    10.21437/Interspeech.2019-2680), one mask of each kind.
+
+    Args:
+        images: float (batch, 3, height, columns); left unchanged.
+        lengths: Columns of each utterance.
+        config: Sizes of shifts and masks.
+        rng: Source of randomness.
+    """
+    if not (config.shift_rows or config.mask_rows or config.mask_columns):
+        return images
+    images = images.clone()
+    for image, length in zip(images, lengths.tolist(), strict=True):
+        if config.shift_rows:
+            shift = int(rng.integers(-config.shift_rows, config.shift_rows + 1))
+            shifted = image.roll(shift, dims=1)
+            edge = slice(0, shift) if shift > 0 else slice(image.shape[1] + shift, image.shape[1])
+            shifted[:, edge] = 0
+            image.copy_(shifted)
+        for axis, extent, most in ((1, image.shape[1], config.mask_rows), (2, length, config.mask_columns)):
+            width = int(rng.integers(0, min(most, extent // 2) + 1))
+            start = int(rng.integers(0, extent - width + 1))
+            image.narrow(axis, start, width).zero_()
+    return images
+
+
+def mix(images: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor, Tensor, float]:
+    """Mixup (Zhang et al. 2018, arXiv 1710.09412): each picture with another of the batch.
+
+    Returns:
+        The mixtures, the index of each picture's partner, and the share of the picture itself.
+    """
+    if not alpha:
+        return images, torch.arange(len(images), device=images.device), 1.0
+    share = float(rng.beta(alpha, alpha))
+    share = max(share, 1 - share)
+    other = torch.from_numpy(rng.permutation(len(images))).to(images.device)
+    return share * images + (1 - share) * images[other], other, share

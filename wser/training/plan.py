@@ -1,0 +1,152 @@
+"""The plan of all runs: configurations times folds, minus what is finished; and their execution."""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import joblib
+
+from wser import models, results
+from wser.config import Config, ConfigError
+from wser.data import protocols
+from wser.data.dataset import Dataset, open_dataset
+from wser.data.protocols import Fold
+from wser.training.watch import Watch
+
+STALE_SECONDS = 24 * 3600
+"""Age after which what a killed run left aside is removed."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One configuration, ready to run.
+
+    Attributes:
+        config: As given.
+        dataset: Utterances it names.
+        folds: All folds of its protocol.
+        wanted: Numbers of the folds asked for.
+        directory: Of its results.
+    """
+
+    config: Config
+    dataset: Dataset
+    folds: list[Fold]
+    wanted: list[int]
+    directory: Path
+
+    @property
+    def pending(self) -> list[Fold]:
+        """Folds asked for and not finished."""
+        finished = results.finished(self.directory)
+        return [self.folds[number] for number in self.wanted if number not in finished]
+
+
+def prepare(config: Config) -> Experiment:
+    """Open the cache, make and check the split, and find the directory of results; nothing is written.
+
+    Raises:
+        WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
+    """
+    models.check(config.model.name)
+    protocol = protocols.load(config.protocol)
+    dataset = _dataset(Path(config.cache_root), tuple(config.corpus), config.recipe, config.cache, config.labels)
+    folds = protocol.folds(dataset.examples, validation=config.selection == "validation")
+    return Experiment(config, dataset, folds, _wanted(config.fold, len(folds)), results.directory(config, dataset, folds))
+
+
+def execute(experiments: Sequence[Experiment], jobs: int, say: Callable[[Experiment, int], str]) -> None:
+    """Run every pending fold, several at once where `jobs` says so.
+
+    Args:
+        experiments: Prepared.
+        jobs: Runs at once.
+        say: Gives the line to show when a fold of an experiment is finished.
+    """
+    work = []
+    for experiment in experiments:
+        results.describe(experiment.directory, experiment.config, experiment.dataset, experiment.folds)
+        _remove_stale(experiment.directory)
+        work += [(experiment, fold) for fold in experiment.pending]
+    if not work:
+        return
+    from wser.training.fold import Run
+
+    jobs = min(jobs, len(work))
+    shared = max(1, (os.cpu_count() or 1) // jobs)
+    runs = [
+        Run(
+            experiment.config,
+            experiment.dataset,
+            fold,
+            experiment.directory,
+            experiment.directory / f".{results.fold_name(fold.number)}-{uuid.uuid4().hex[:8]}",
+            experiment.config.train.threads or shared,
+        )
+        for experiment, fold in work
+    ]
+    with Watch([(run.aside, run.final, run.config.train.epochs) for run in runs]) as watch:
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+        for number in parallel(joblib.delayed(_execute)(at, run) for at, run in enumerate(runs)):
+            experiment, fold = work[number]
+            watch.say(say(experiment, fold.number))
+
+
+def _execute(number: int, run: object) -> int:
+    from wser.training import fold
+
+    assert isinstance(run, fold.Run)
+    fold.execute(run)
+    return number
+
+
+@lru_cache
+def _dataset(root: Path, corpora: tuple[str, ...], recipe: str, cache: str | None, label_map: str | None) -> Dataset:
+    # One object for all points of a sweep over the same cache: its pictures are read once.
+    return open_dataset(root, corpora, recipe, cache, label_map)
+
+
+def _wanted(fold: object, count: int) -> list[int]:
+    if fold == "all":
+        return list(range(count))
+    try:
+        numbers = sorted({int(part) for part in str(fold).split(",")})
+    except ValueError:
+        raise ConfigError(f"fold={fold} is neither all nor numbers: write it as in fold=all or fold=0,2") from None
+    if outside := [number for number in numbers if not 0 <= number < count]:
+        raise ConfigError(f"fold={outside[0]} does not exist: the protocol has folds 0 to {count - 1}, or give fold=all")
+    return numbers
+
+
+def _remove_stale(directory: Path) -> None:
+    import shutil
+
+    for aside in directory.glob(".fold_*"):
+        newest = max((file.stat().st_mtime for file in [aside, *aside.glob("*")]), default=0)
+        if time.time() - newest > STALE_SECONDS:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def differing(configs: Sequence[Config]) -> Iterator[tuple[str, list[str]]]:
+    """Keys whose values differ between configurations, each with its value in every one of them."""
+    from dataclasses import asdict
+
+    flat = [_flatten(asdict(config)) for config in configs]
+    for key in flat[0]:
+        values = [str(one[key]) for one in flat]
+        if len(set(values)) > 1:
+            yield key, values
+
+
+def _flatten(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
+    leaves: dict[str, object] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            leaves.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            leaves[f"{prefix}{key}"] = value
+    return leaves
