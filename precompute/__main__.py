@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "--cache", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CACHE") or "cache"),
         help="directory of all caches (default: $WSER_CACHE, else ./cache)",
     )  # fmt: skip
-    parser.add_argument("--recipe", metavar="NAME", default="default", help="named recipe (default, grey, paper)")
+    parser.add_argument("--recipe", metavar="NAME", default="default", help="name of a recipe (default: default)")
     parser.add_argument(
         "--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="change parameters of the recipe"
     )
@@ -115,9 +115,8 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
                 module.make(directory)
         if directory is None:
             corpus = module.CORPUS
-            raise CorpusError(
-                f"{name} is not in {root}: get it from {corpus.source} and lay it as {root / corpus.usual_place}, or give --corpora DIR"
-            )
+            lay = f"get it from {corpus.source} and lay it as {root / corpus.usual_place}"
+            raise CorpusError(f"{name} is not in {root}: {lay}, or give --corpora DIR")
         located.append((module, directory))
     return located
 
@@ -130,7 +129,8 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
     scan = module.scan(directory)
     if not scan.utterances and not options.dry_run:
         raise CorpusError(
-            f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): lay them as {corpus.usual_place}"
+            f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): "
+            f"lay them as {corpus.usual_place}"
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
@@ -138,21 +138,24 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
     if options.dry_run:
         _describe(plan, options.jobs)
         return ALL_DONE
-    computed = plan.todo
+    computed, skipped = plan.todo, list(plan.skipped)
     if plan.draft.sealed:
-        cache = Cache(plan.draft.path)
         print(f"{corpus.name}: nothing to do, the cache is complete")
     else:
-        made = build.execute(plan, options.jobs)
-        if made is None:
-            _name_skipped(corpus.name, plan.skipped)
-            raise CorpusError(
-                f"no recording of {corpus.name} in {directory} could be used: see the reasons above and replace the files"
-            )
-        cache = made
-    _summarise(cache, computed, time.monotonic() - started)
-    _name_skipped(corpus.name, list(cache.skipped))
-    return DONE_WITH_SKIPS if cache.skipped else ALL_DONE
+        skipped = build.execute(plan, options.jobs)
+    if plan.draft.sealed:
+        cache = Cache(plan.draft.path)
+        skipped = sorted({*skipped, *cache.skipped}, key=lambda one: one.path)
+        _summarise(cache, " ".join([options.recipe, *options.set]), len(skipped), computed, time.monotonic() - started)
+    for one in skipped[:SHOWN]:
+        print(f"skipped: {corpus.name}: {one.path}: {one.reason}", file=sys.stderr)
+    if len(skipped) > SHOWN:
+        print(f"skipped: {corpus.name}: and {len(skipped) - SHOWN} more, in the cache's skipped.jsonl", file=sys.stderr)
+    if not plan.draft.sealed:
+        raise CorpusError(
+            f"none of the {len(scan.utterances)} recordings of {corpus.name} in {directory} can be used: replace the files"
+        )
+    return DONE_WITH_SKIPS if skipped else ALL_DONE
 
 
 def _describe(plan: "Plan", jobs: int) -> None:
@@ -166,39 +169,27 @@ def _describe(plan: "Plan", jobs: int) -> None:
         return
     expected = estimate(plan)
     processes = effective_n_jobs(jobs)
-    print(
-        f"{name}: would compute {plan.todo} utterances in {len(plan.units)} units ({len(plan.done)} units are there) into {plan.draft.path}\n"
-        f"  about {expected.size / 1e6:.0f} MB and {expected.seconds / processes:.0f} s with {processes} processes"
-    )
+    print(f"{name}: would compute {plan.todo} utterances in {len(plan.units)} units ({len(plan.done)} units are there)")
+    print(f"  into   {plan.draft.path}")
+    print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {processes} processes")
 
 
-def _summarise(cache: "Cache", computed: int, seconds: float) -> None:
+def _summarise(cache: "Cache", recipe: str, skipped: int, computed: int, seconds: float) -> None:
     speech = sum(record.duration for record in cache.records)
     stereo = sum(record.channels > 1 for record in cache.records)
+    speakers, emotions = ({getattr(record, name) for record in cache.records} for name in ("speaker", "emotion"))
     print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
-    print(
-        f"  utterances  {len(cache.records)} of {len({r.speaker for r in cache.records})} speakers, {len({r.emotion for r in cache.records})} emotions"
-    )
-    print(f"  skipped     {len(cache.skipped)}")
+    print(f"  utterances  {len(cache.records)} of {len(speakers)} speakers, {len(emotions)} emotions")
+    print(f"  skipped     {skipped}")
     if stereo:
         print(f"  channels    {stereo} recordings have several, mixed down to one")
-    rate = (
-        f", {computed / seconds:.0f} utterances/s, {speech / seconds:.0f} times real time"
-        if computed == len(cache.records)
-        else ""
-    )
+    rate = f", {computed / seconds:.0f} utterances/s" if computed else ""
+    if computed == len(cache.records):
+        rate += f", {speech / seconds:.0f} times real time"
     print(f"  seconds     {seconds:.1f}{rate}")
+    print(f"  recipe      {recipe} ({cache.manifest['recipe_id']})")
     print(f"  size        {cache.size / 1e6:.1f} MB")
     print(f"  cache       {cache.path}")
-
-
-def _name_skipped(corpus: str, skipped: list) -> None:  # type: ignore[type-arg]
-    for one in skipped[:SHOWN]:
-        print(f"skipped: {corpus}: {one.path}: {one.reason}", file=sys.stderr)
-    if len(skipped) > SHOWN:
-        print(
-            f"skipped: {corpus}: and {len(skipped) - SHOWN} more, listed in the cache's skipped.jsonl", file=sys.stderr
-        )
 
 
 def _list(root: Path) -> int:

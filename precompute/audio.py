@@ -107,7 +107,9 @@ def normalise(samples: NDArray[np.float32], how: Normalise) -> NDArray[np.float3
     """
     if how == "none":
         return samples
-    return (samples / np.sqrt(np.mean(np.square(samples, dtype=np.float64)))).astype(np.float32)
+    rms = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+    scaled: NDArray[np.float32] = (samples / rms).astype(np.float32)
+    return scaled
 
 
 def fit(samples: NDArray[np.float32], length: int, pad: Pad, key: str) -> tuple[NDArray[np.float32], int]:

@@ -1,10 +1,12 @@
 """Plan the work on a corpus, run it in parallel, publish and seal."""
 
+import contextlib
 import getpass
 import hashlib
 import os
 import platform
 import random
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 
 from precompute import layout
 from precompute.corpora import Corpus, Scan, Utterance
@@ -23,7 +26,7 @@ from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped
 from precompute.progress import progress
 from precompute.recipe import Recipe
-from precompute.store import Cache, Draft, Unit
+from precompute.store import Draft, Unit, write_array
 from precompute.transform import Picture, picture
 
 SAMPLED = 8
@@ -88,15 +91,15 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, root: Path
     return Plan(directory, recipe, draft, units, done, [*scan.skipped, *unreadable])
 
 
-def execute(plan: Plan, jobs: int) -> Cache | None:
-    """Compute what a plan lacks, publish it, seal the cache.
+def execute(plan: Plan, jobs: int) -> list[Skipped]:
+    """Compute what a plan lacks, publish it, seal the cache; without a single usable recording, there is no cache.
 
     Args:
         plan: Of an unsealed cache.
         jobs: Processes to use; -1 for all cores.
 
     Returns:
-        The sealed cache; None where no recording could be used.
+        Every input that was not used.
 
     Raises:
         CacheError: A recording changed, or could not be read any more, after it was hashed; what was published stays.
@@ -104,26 +107,23 @@ def execute(plan: Plan, jobs: int) -> Cache | None:
     draft = plan.draft
     draft.prepare()
     try:
-        published, skipped = list(plan.done), list(plan.skipped)
+        published, lost = list(plan.done), list(plan.skipped)
         work = list(plan.units.values())
         # Several jobs on one cache share the work by taking it in different orders.
         random.SystemRandom().shuffle(work)
         run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
         with progress(f"precompute {draft.corpus}", plan.todo, "utterances") as advance:
-            for unit, total in run(
-                joblib.delayed(_make)(draft, plan.directory, plan.recipe, sources) for sources in work
-            ):
+            for unit, total in run(joblib.delayed(_make)(draft, plan.directory, plan.recipe, sources) for sources in work):
                 if unit.records:
                     published.append(unit)
                 else:
-                    skipped.extend(unit.skipped)
+                    lost.extend(unit.skipped)
                 advance(total)
-        if not published:
-            return None
-        draft.seal(published, skipped, _provenance())
+        if published:
+            draft.seal(published, lost, _provenance())
     finally:
         draft.discard_staging()
-    return Cache(draft.path)
+    return [*lost, *(skipped for unit in published for skipped in unit.skipped)]
 
 
 @dataclass(frozen=True)
@@ -136,22 +136,19 @@ class Estimate:
 
 def estimate(plan: Plan) -> Estimate:
     """Measure some of the missing utterances, and scale up."""
-    from numcodecs.zstd import Zstd
-
     sources = [source for unit in plan.units.values() for source in unit]
     sample = random.Random(0).sample(sources, min(SAMPLED, len(sources)))
-    seconds, size, good = 0.0, 0.0, 0
+    started, pictures = time.perf_counter(), []
     for source in sample:
-        try:
-            started = time.perf_counter()
-            pixels = _picture(plan.directory, plan.recipe, source).pixels
-            seconds += time.perf_counter() - started
-        except UnusableAudioError:
-            continue
-        size += len(Zstd(level=layout.ZSTD_LEVEL).encode(pixels))
-        good += 1
-    scale = len(sources) / max(good, 1)
-    return Estimate(seconds * scale, size * scale)
+        with contextlib.suppress(UnusableAudioError):
+            pictures.append(_picture(plan.directory, plan.recipe, source).pixels)
+    if not pictures:
+        return Estimate(0, 0)
+    with tempfile.TemporaryDirectory() as directory:
+        write_array(Path(directory) / "sample", np.stack(pictures), {})
+        size = sum(file.stat().st_size for file in Path(directory).rglob("*"))
+    scale = len(sources) / len(pictures)
+    return Estimate((time.perf_counter() - started) * scale, size * scale)
 
 
 def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
@@ -179,7 +176,9 @@ def _make(draft: Draft, directory: Path, recipe: Recipe, sources: list[Source]) 
     if unit := draft.published(one.speaker, one.emotion):
         return unit, len(sources)
     array = layout.array_path(one.speaker, one.emotion)
-    images, records, skipped = [], [], []
+    images: list[NDArray[np.uint8]] = []
+    records: list[Record] = []
+    skipped: list[Skipped] = []
     for source in sources:
         utterance = source.utterance
         try:
@@ -229,11 +228,19 @@ def _picture(directory: Path, recipe: Recipe, source: Source) -> Picture:
     return picture(data, source.utterance.key, recipe)
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user need not have a name.
+        return f"uid {os.getuid()}"
+
+
 def _provenance() -> dict[str, object]:
     packages = ("wser", "numpy", "scipy", "soundfile", "soxr", "zarr")
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": getpass.getuser(),
+        "by": _user(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},

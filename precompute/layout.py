@@ -25,9 +25,7 @@ LONGEST_NAME = 200
 
 ROOT_RECORD = "wser-cache.json"
 ROOT_TAG = "CACHEDIR.TAG"
-ROOT_TAG_CONTENT = (
-    b"Signature: 8a477f597d28d172789f06886806bc55\n# Wavelet-scaled spectrograms; precompute makes them anew.\n"
-)
+ROOT_TAG_CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Wavelet-scaled spectrograms; precompute makes them anew.\n"
 """The Cache Directory Tagging Specification, https://bford.info/cachedir/: backup programs leave such a directory out."""
 
 STAGING = ".staging"
@@ -173,9 +171,7 @@ def check_version(stored: str, where: str) -> None:
     """
     major = stored.partition(".")[0]
     if major != str(VERSION[0]):
-        raise CacheError(
-            f"{where} has cache layout {stored}, and this version reads {VERSION[0]}.x: upgrade or recompute"
-        )
+        raise CacheError(f"{where} has cache layout {stored}, and this version reads {VERSION[0]}.x: upgrade or recompute")
 
 
 def _digest(rows: list[tuple[str, ...]]) -> str:

@@ -44,8 +44,6 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
             if now - last > SECONDS_BETWEEN_LINES:
                 last = now
                 rate = done / (now - started)
-                print(
-                    f"{what}: {done}/{total}, {rate:.0f} {unit}/s, {(total - done) / rate:.0f} s left", file=sys.stderr
-                )
+                print(f"{what}: {done}/{total}, {rate:.0f} {unit}/s, {(total - done) / rate:.0f} s left", file=sys.stderr)
 
         yield advance

@@ -184,7 +184,5 @@ def _canonical_wavelet(name: str) -> str:
     except (ValueError, AttributeError):
         wavelet = None
     if wavelet is None or not (wavelet.bandwidth_frequency > 0 and wavelet.center_frequency > 0):
-        raise RecipeError(
-            f"wavelet={name} is not a complex Morlet wavelet: give cmorB-C with B, C > 0, as in cmor1.5-1.0"
-        )
+        raise RecipeError(f"wavelet={name} is not a complex Morlet wavelet: give cmorB-C with B, C > 0, as in cmor1.5-1.0")
     return f"cmor{wavelet.bandwidth_frequency}-{wavelet.center_frequency}"

@@ -50,9 +50,7 @@ class Draft:
         synthetic: Whether the corpus is synthetic speech.
     """
 
-    def __init__(
-        self, root: Path, corpus: str, recipe: dict[str, Any], recipe_id: str, input_id: str, synthetic: bool
-    ) -> None:
+    def __init__(self, root: Path, corpus: str, recipe: dict[str, Any], recipe_id: str, input_id: str, synthetic: bool) -> None:
         self.corpus, self.recipe_id, self.input_id, self.synthetic = corpus, recipe_id, input_id, synthetic
         self.path = root / corpus / layout.cache_name(recipe_id, input_id)
         self.staging = root / corpus / layout.STAGING / uuid.uuid4().hex
@@ -100,7 +98,7 @@ class Draft:
         first = unit.records[0]
         aside = self.staging / uuid.uuid4().hex
         attributes = {"utterances": [asdict(r) for r in unit.records], "skipped": [asdict(s) for s in unit.skipped]}
-        _write_array(aside, images, attributes)
+        write_array(aside, images, attributes)
         _sync_tree(aside)
         target = self.path / layout.array_path(first.speaker, first.emotion)
         if not target.parent.exists():
@@ -325,7 +323,14 @@ def find(root: Path, corpus: str, recipe: str, cache: str | None = None) -> Cach
     )
 
 
-def _write_array(path: Path, images: NDArray[np.uint8], attributes: dict[str, Any]) -> None:
+def write_array(path: Path, images: NDArray[np.uint8], attributes: dict[str, Any]) -> None:
+    """Write pictures as one Zarr array of one shard, coded as the layout says.
+
+    Args:
+        path: Directory to create.
+        images: uint8 (n, height, width, 3).
+        attributes: Of the array.
+    """
     import zarr
     from zarr.codecs import Crc32cCodec, ZstdCodec
     from zarr.storage import LocalStore

@@ -43,9 +43,7 @@ def picture(data: bytes, key: str, recipe: Recipe) -> Picture:
     recording = audio.decode(data)
     duration = len(recording.samples) / recording.sample_rate
     if duration < recipe.duration / recipe.columns:
-        raise UnusableAudioError(
-            f"{duration:.4f} s of audio is less than one column of {recipe.duration / recipe.columns:g} s"
-        )
+        raise UnusableAudioError(f"{duration:.4f} s of audio is less than one column of {recipe.duration / recipe.columns:g} s")
     samples = audio.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
     samples = audio.normalise(samples, recipe.normalise)
     samples, offset = audio.fit(samples, recipe.samples, recipe.pad, key)

@@ -63,7 +63,8 @@ class Morlet:
 
     def response(self, ratio: NDArray[np.floating]) -> NDArray[np.floating]:
         """Psi(f) = exp(-pi^2 B (f - C)^2), the Fourier transform of psi, at f = C * ratio; its peak is 1 at ratio 1."""
-        return np.exp(-(np.pi**2) * self.bandwidth * self.centre**2 * (ratio - 1) ** 2)
+        amplitude: NDArray[np.floating] = np.exp(-(np.pi**2) * self.bandwidth * self.centre**2 * (ratio - 1) ** 2)
+        return amplitude
 
     @property
     def sigma(self) -> float:
@@ -98,8 +99,8 @@ def power(
             the frame is zero.
 
     Returns:
-        float32 (scales, columns): the mean of |c(a, b)|^2 over the samples b of each column, in squared units of x.  A sinusoid of amplitude
-        A at a scale's centre frequency gives A^2 / 4 in that row.
+        float32 (scales, columns): the mean of |c(a, b)|^2 over the samples b of each column, in squared units of x.  A
+        sinusoid of amplitude A at a scale's centre frequency gives A^2 / 4 in that row.
 
     Raises:
         RecipeError: x is not finite or does not fit, the length is no multiple of the columns, or a frequency is outside
@@ -189,9 +190,7 @@ def filter_bank(
     return tuple(groups)
 
 
-def _pooled_power(
-    spectrum: NDArray[np.complex64], bank: tuple[Group, ...], columns: int, samples: int
-) -> NDArray[np.float32]:
+def _pooled_power(spectrum: NDArray[np.complex64], bank: tuple[Group, ...], columns: int, samples: int) -> NDArray[np.float32]:
     """Column means of |c|^2, (scales, columns), from the spectrum of a frame that repeats after columns * samples."""
     # One workspace for all groups: fresh arrays of this size cost as much in page faults as the arithmetic.
     most = max(len(group.starts) * columns * group.samples for group in bank)
@@ -235,10 +234,8 @@ def _column_means(samples: NDArray[np.float32], columns: int, step: float) -> ND
     e2, e4, e6 = (1 - step**-power for power in (2, 4, 6))
     third, fifth = d2 - 2 * d1, d3 - 4 * d2 + 5 * d1
     ends = (
-        (1 - 1 / step) * at[:, :, 0]
-        - e2 / 12 * d1
-        + (e2 / 72 + e4 / 720) * third
-        - (e2 / 360 + e4 / 2880 + e6 / 30240) * fifth
+        (1 - 1 / step) * at[:, :, 0] - e2 / 12 * d1 + (e2 / 72 + e4 / 720) * third - (e2 / 360 + e4 / 2880 + e6 / 30240) * fifth
     ) / 2
     total = at.sum(axis=-1) + np.roll(ends, -1, axis=1) - ends
-    return np.maximum(total / q, 0).astype(np.float32)
+    means: NDArray[np.float32] = np.maximum(total / q, 0).astype(np.float32)
+    return means

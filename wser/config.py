@@ -37,7 +37,7 @@ class ProtocolConfig:
     name: str = "speaker_independent"
     folds: int = 3
     test_fraction: float = 0.2
-    validation_fraction: float = 0.15
+    validation_fraction: float = 0.2
     seed: int = 0
 
 
@@ -104,7 +104,7 @@ class TrainConfig:
 
     Attributes:
         epochs: At most.
-        patience: Epochs without a better validation loss after which training stops; 0 never stops early.
+        patience: Epochs without a better one after which training stops; 0 never stops early.
         batch: Utterances in a batch.
         optimiser: Algorithm.
         lr: Learning rate; with `one_cycle` its peak.
@@ -145,10 +145,10 @@ class Config:
         data: How pictures reach it.
         train: How it is trained.
         selection: `validation` chooses the epoch on speakers or utterances cut from training; `test` as the paper's figure,
-            the epoch that is best on the test part itself.
+            the epoch of the highest accuracy on the test part itself.
         seed: Of initialisation, order of batches and augmentation.
         fold: `all`, or numbers of folds.
-        jobs: Runs at once; on the CPU they share the cores.
+        jobs: Runs at once; 0 is one for each core, up to 8, and a single one on an accelerator.
         cache_root: Directory of all caches.
         results: Directory of all results.
     """
@@ -166,7 +166,7 @@ class Config:
     selection: Literal["validation", "test"] = "validation"
     seed: int = 0
     fold: Any = "all"
-    jobs: int = 1
+    jobs: int = 0
     cache_root: str = "cache"
     results: str = "runs"
 
@@ -221,13 +221,13 @@ def _merge(point: list[tuple[str, str]]) -> Config:
     layers = [_read(experiments() / "default.yaml")]
     if name := command_line.get("experiment"):
         layers.append(_read(_experiment_file(str(name))))
-    preset = OmegaConf.merge(*layers, command_line).get("preset", Config.preset)
-    layers.insert(1, _read(_file(experiments() / "preset", "preset", str(preset))))
+    preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
+    layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
     environment = {"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root}
     config = OmegaConf.structured(Config)
     try:
         for layer in [OmegaConf.create(environment), *layers, command_line]:
-            config = OmegaConf.merge(config, layer)  # type: ignore[assignment]
+            config = OmegaConf.merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         message = str(error).splitlines()[0].rstrip(".")
@@ -292,7 +292,7 @@ def _check(config: Config) -> None:
         ("train.weight_decay", train.weight_decay, 0, 10),
         ("train.label_smoothing", train.label_smoothing, 0, 0.9),
         ("train.threads", train.threads, 0, 1024),
-        ("jobs", config.jobs, 1, 1024),
+        ("jobs", config.jobs, 0, 1024),
         ("seed", config.seed, 0, 2**32 - 1),
         ("protocol.seed", protocol.seed, 0, 2**32 - 1),
     ]
@@ -307,6 +307,8 @@ def _check(config: Config) -> None:
             "give one stride for the merged pipes and one for each block of filters"
         )
     if any(len(stride) != 2 or min(stride) < 1 for stride in model.strides):
-        raise ConfigError(f"model.strides={model.strides} must hold pairs [frequency, time] of 1 or more: write it as in [[2,2],...]")
+        raise ConfigError(
+            f"model.strides={model.strides} must hold pairs [frequency, time] of 1 or more: write it as in [[2,2],...]"
+        )
     if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
         raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")

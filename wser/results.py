@@ -42,7 +42,7 @@ def directory(config: Config, dataset: Dataset, folds: Sequence[Fold]) -> Path:
     The hash covers the configuration, the recipe, the caches' fingerprints and the split; it leaves out which folds were
     asked for, where they run and on what device.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "config": hashed(config),
         "recipe": dataset.recipe_id,
         "caches": [cache.fingerprint for cache in dataset.caches],

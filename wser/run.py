@@ -86,7 +86,9 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
 def _announce(experiment: "Experiment") -> None:
     one, dataset = experiment.config, experiment.dataset
     train, protocol = one.train, one.protocol.name
-    print(f"{_title(experiment)}: {len(dataset.examples)} utterances, recipe {one.recipe}, preset {one.preset}, seed {one.seed}")
+    print(
+        f"{_title(experiment)}: {len(dataset.examples)} utterances, recipe {one.recipe}, preset {one.preset}, seed {one.seed}"
+    )
     print(f"  {train.optimiser}, lr {train.lr:g}, batch {train.batch}; {protocol}: {len(experiment.folds)} folds")
     if dataset.dropped:
         left_out = ", ".join(f"{emotion} {count}" for emotion, count in sorted(dataset.dropped.items()))

@@ -138,9 +138,7 @@ def child(corpora: Path, *names: str) -> Path | None:
     """The folder of `corpora` that has one of the given names, whatever its case; None where there is none."""
     if not corpora.is_dir():
         return None
-    return next(
-        (folder for folder in sorted(corpora.iterdir()) if folder.name.lower() in names and folder.is_dir()), None
-    )
+    return next((folder for folder in sorted(corpora.iterdir()) if folder.name.lower() in names and folder.is_dir()), None)
 
 
 def recordings(directory: Path, pattern: str) -> list[Path]:
@@ -155,8 +153,7 @@ def compare_with_published(corpus: Corpus, utterances: Iterable[Utterance]) -> l
     counts = Counter(utterance.emotion for utterance in utterances)
     pairs = [("utterances", len(utterances), corpus.files), ("speakers", speakers, corpus.speakers)]
     pairs += [
-        (f"'{emotion}'", counts[emotion], corpus.emotions.get(emotion, 0))
-        for emotion in sorted({*counts, *corpus.emotions})
+        (f"'{emotion}'", counts[emotion], corpus.emotions.get(emotion, 0)) for emotion in sorted({*counts, *corpus.emotions})
     ]
     return [
         f"{what}: {found} found, {published} published ({abs(found - published)} {'missing' if found < published else 'extra'})"

@@ -34,7 +34,7 @@ CORPUS = Corpus(
         "fearful": 192,
         "disgusted": 192,
         "surprised": 192,
-    },  # fmt: skip
+    },
     usual_place="ravdess/Actor_NN/*.wav",
 )
 

@@ -99,9 +99,7 @@ class Batches(pl.LightningDataModule):
         seed: Of the order of training batches.
     """
 
-    def __init__(
-        self, dataset: Dataset, fold: Fold, config: DataConfig, batch: int, statistics: Statistics, seed: int
-    ) -> None:
+    def __init__(self, dataset: Dataset, fold: Fold, config: DataConfig, batch: int, statistics: Statistics, seed: int) -> None:
         super().__init__()
         self.dataset, self.fold, self.config, self.batch = dataset, fold, config, batch
         self.statistics, self.seed = statistics, seed

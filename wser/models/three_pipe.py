@@ -26,9 +26,10 @@ ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "leaky_relu": nn.LeakyReLU, "gelu
 
 
 class Block(nn.Module):
-    """Convolutions side by side, each with batch norm and activation, concatenated and pooled.
+    """Convolutions side by side, concatenated, then batch norm, activation and pooling.
 
-    With one convolution it is the modified local feature learning block: conv, BN, activation, pooling.
+    With one convolution it is the modified local feature learning block: conv, BN, activation, pooling.  Batch norm and
+    activation act on each channel by itself, so that to concatenate first changes nothing and saves passes over memory.
 
     Args:
         channels: Of the input.
@@ -48,18 +49,17 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.pipes = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, filters, kernel, padding="same", dilation=dilation, bias=False),
-                nn.BatchNorm2d(filters),
-                ACTIVATIONS[config.activation](),
-            )
-            for kernel, dilation in shapes
+            nn.Conv2d(channels, filters, kernel, padding="same", dilation=dilation, bias=False) for kernel, dilation in shapes
         )
+        self.norm = nn.BatchNorm2d(filters * len(shapes))
+        self.activation = ACTIVATIONS[config.activation]()
         self.pool = pooling(stride, config)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, rows, columns) to (batch, filters * convolutions, ceil(rows / stride), ...)."""
-        pooled: Tensor = self.pool(torch.cat([pipe(x) for pipe in self.pipes], dim=1))
+        maps = [pipe(x) for pipe in self.pipes]
+        merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+        pooled: Tensor = self.pool(self.activation(self.norm(merged)))
         return pooled
 
 
@@ -70,8 +70,8 @@ def pooling(stride: tuple[int, int], config: ModelConfig) -> nn.Module:
     """
     if stride == (1, 1):
         return nn.Identity()
-    window = [1 if s == 1 else round(s / (1 - config.overlap)) for s in stride]
-    padding = [(w - s) // 2 for w, s in zip(window, stride, strict=True)]
+    rows, columns = (1 if s == 1 else round(s / (1 - config.overlap)) for s in stride)
+    window, padding = (rows, columns), ((rows - stride[0]) // 2, (columns - stride[1]) // 2)
     if config.pooling == "max":
         return nn.MaxPool2d(window, stride, padding, ceil_mode=True)
     return nn.AvgPool2d(window, stride, padding, ceil_mode=True, count_include_pad=False)
@@ -104,7 +104,10 @@ class Model(nn.Module):
         self.summary = config.summary
         self.weight = nn.Linear(config.lstm, 1) if config.summary == "attention" else None
         self.classifier = nn.Sequential(
-            nn.Linear(config.lstm, config.fc), ACTIVATIONS[config.activation](), nn.Dropout(config.dropout), nn.Linear(config.fc, classes)
+            nn.Linear(config.lstm, config.fc),
+            ACTIVATIONS[config.activation](),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.fc, classes),
         )
 
     def forward(self, images: Tensor, lengths: Tensor) -> Tensor:

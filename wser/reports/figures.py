@@ -57,7 +57,13 @@ def curves(path: Path, title: str, run: Path, summary: dict[str, Any], selection
     across = min(len(records), PANELS_IN_ROW)
     down = -(-len(records) // across)
     figure, grid = plt.subplots(
-        2 * down, across, figsize=(1.2 + 2.9 * across, 4.4 * down), sharex=True, sharey=False, squeeze=False, layout="constrained"
+        2 * down,
+        across,
+        figsize=(1.2 + 2.9 * across, 4.4 * down),
+        sharex=True,
+        sharey=False,
+        squeeze=False,
+        layout="constrained",
     )
     for axes in grid.ravel():
         axes.set_visible(False)

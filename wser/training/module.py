@@ -51,11 +51,16 @@ class Training(pl.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Summed loss and logits of one batch."""
         logits = self.model(batch.images, batch.lengths).float()
-        return {"loss": functional.cross_entropy(logits, batch.labels, reduction="sum"), "logits": logits, "labels": batch.labels}
+        return {
+            "loss": functional.cross_entropy(logits, batch.labels, reduction="sum"),
+            "logits": logits,
+            "labels": batch.labels,
+        }
 
     def predict_step(self, batch: Batch, _: int) -> Tensor:
         """Class probabilities, float32 (batch, classes)."""
-        return self.model(batch.images, batch.lengths).float().softmax(dim=1)
+        probabilities: Tensor = self.model(batch.images, batch.lengths).float().softmax(dim=1)
+        return probabilities
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, with `one_cycle`, its schedule by step."""

@@ -1,12 +1,14 @@
 """The plan of all runs: configurations times folds, minus what is finished; and their execution."""
 
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import joblib
 
@@ -17,8 +19,15 @@ from wser.data.dataset import Dataset, open_dataset
 from wser.data.protocols import Fold
 from wser.training.watch import Watch
 
+if TYPE_CHECKING:
+    from wser.training.fold import Run
+
 STALE_SECONDS = 24 * 3600
 """Age after which what a killed run left aside is removed."""
+
+
+MOST_JOBS = 8
+"""Runs at once unless more are asked for: each holds the pictures of its caches in memory."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, say: Callable[[Experim
 
     Args:
         experiments: Prepared.
-        jobs: Runs at once.
+        jobs: Runs at once; 0 is one for each core, and a single one on an accelerator.
         say: Gives the line to show when a fold of an experiment is finished.
     """
     work = []
@@ -74,10 +83,12 @@ def execute(experiments: Sequence[Experiment], jobs: int, say: Callable[[Experim
         work += [(experiment, fold) for fold in experiment.pending]
     if not work:
         return
-    from wser.training.fold import Run
+    from wser.training.fold import Run, accelerated
 
-    jobs = min(jobs, len(work))
-    shared = max(1, (os.cpu_count() or 1) // jobs)
+    cores = os.cpu_count() or 1
+    alone = all(accelerated(experiment.config.train) for experiment, _ in work)
+    jobs = min(jobs or (1 if alone else min(cores, MOST_JOBS)), len(work))
+    shared = max(1, cores // jobs)
     runs = [
         Run(
             experiment.config,
@@ -96,10 +107,9 @@ def execute(experiments: Sequence[Experiment], jobs: int, say: Callable[[Experim
             watch.say(say(experiment, fold.number))
 
 
-def _execute(number: int, run: object) -> int:
+def _execute(number: int, run: "Run") -> int:
     from wser.training import fold
 
-    assert isinstance(run, fold.Run)
     fold.execute(run)
     return number
 
@@ -123,8 +133,6 @@ def _wanted(fold: object, count: int) -> list[int]:
 
 
 def _remove_stale(directory: Path) -> None:
-    import shutil
-
     for aside in directory.glob(".fold_*"):
         newest = max((file.stat().st_mtime for file in [aside, *aside.glob("*")]), default=0)
         if time.time() - newest > STALE_SECONDS:
@@ -133,8 +141,6 @@ def _remove_stale(directory: Path) -> None:
 
 def differing(configs: Sequence[Config]) -> Iterator[tuple[str, list[str]]]:
     """Keys whose values differ between configurations, each with its value in every one of them."""
-    from dataclasses import asdict
-
     flat = [_flatten(asdict(config)) for config in configs]
     for key in flat[0]:
         values = [str(one[key]) for one in flat]

@@ -68,8 +68,10 @@ def load(name: str) -> LabelMap:
     path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise LabelError(unknown("label map", name, names()))
-    content = OmegaConf.load(path)
-    classes = {str(label): tuple(map(str, emotions)) for label, emotions in content.classes.items()}
+    content = OmegaConf.to_container(OmegaConf.load(path))
+    if not isinstance(content, dict) or not isinstance(content.get("classes"), dict):
+        raise LabelError(f"{path} has no mapping `classes` of class: [emotions]: write it as in labels/common4.yaml")
+    classes = {str(label): tuple(map(str, emotions)) for label, emotions in content["classes"].items()}
     return LabelMap(path.stem, classes, tuple(content.get("drop", ())), tuple(content.get("default_for", ())))
 
 

@@ -140,13 +140,14 @@ def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) ->
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
     """SHA-256 of a split: of each fold's parts as sorted keys."""
-    return hashlib.sha256(rfc8785.dumps(as_keys(folds, examples))).hexdigest()  # type: ignore[arg-type]
+    return hashlib.sha256(rfc8785.dumps(as_keys(folds, examples))).hexdigest()
 
 
 def as_keys(folds: Sequence[Fold], examples: Sequence[Example]) -> list[dict[str, list[str]]]:
     """The folds as lists of utterance keys, as results store them."""
     return [
-        {part: sorted(examples[i].key for i in getattr(fold, part)) for part in ("train", "validation", "test")} for fold in folds
+        {part: sorted(examples[i].key for i in getattr(fold, part)) for part in ("train", "validation", "test")}
+        for fold in folds
     ]
 
 

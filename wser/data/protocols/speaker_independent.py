@@ -20,7 +20,8 @@ class Protocol(BaseProtocol):
         """The utterances of one pair for each fold."""
         if unknown := sorted({e.speaker for e in examples if e.sex is None}):
             raise ProtocolError(
-                f"the sex of {len(unknown)} speakers is unknown ({', '.join(unknown[:5])}): give protocol=loso, which needs none"
+                f"the sex of {len(unknown)} speakers is unknown ({', '.join(unknown[:5])}): give protocol=loso, "
+                "which needs none"
             )
         women, men = (sorted({e.speaker for e in examples if e.sex == sex}) for sex in ("female", "male"))
         pairs = list(zip(rng.permutation(women).tolist(), rng.permutation(men).tolist(), strict=False))

@@ -1,0 +1,98 @@
+"""Fixtures shared by the tests of both packages.
+
+- `encode(samples, rate, subtype, format)` gives the bytes of an audio file;
+- `small_ravdess` is a directory of corpora that holds a tiny synthetic corpus in RAVDESS's shape;
+- `small_settings` are the `key=value` settings of a recipe that is quick to compute, `small_recipe_id` is its id;
+- `small_cache` is the root of a cache of that corpus and recipe: read it, or copy it before changing it;
+- `corpora_dir` is the directory of the real corpora; tests that use it are skipped where `WSER_CORPORA` names none.
+"""
+
+import io
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import settings
+
+# Examples are drawn alike on every run, and none is held to a time: a busy machine must not fail a test.
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("repeatable")
+
+SMALL_ACTORS = ("01", "02", "03", "04")
+SMALL_EMOTIONS = {"03": (1.3, 3.0), "04": (0.9, 0.5), "05": (1.6, 6.0)}
+"""RAVDESS's code of an emotion -> factors on pitch and on brightness, so that a model can tell the emotions apart."""
+
+
+@pytest.fixture(scope="session")
+def encode() -> Callable[..., bytes]:
+    """A function from samples to the bytes of an audio file."""
+
+    def encode(samples: np.ndarray, rate: int = 16000, subtype: str = "PCM_16", format: str = "WAV") -> bytes:
+        file = io.BytesIO()
+        soundfile.write(file, samples, rate, subtype=subtype, format=format)
+        return file.getvalue()
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def small_ravdess(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of corpora with `ravdess/Actor_NN/*.wav`: 4 actors, 3 emotions (happy, sad, angry), 2 statements.
+
+    The 24 recordings are harmonic tones in noise, 0.6 to 1.0 s at 16 kHz, and the same on every run.
+    """
+    corpora = tmp_path_factory.mktemp("corpora")
+    for actor in SMALL_ACTORS:
+        folder = corpora / "ravdess" / f"Actor_{actor}"
+        folder.mkdir(parents=True)
+        for emotion, (pitch, brightness) in SMALL_EMOTIONS.items():
+            for statement in ("01", "02"):
+                name = f"03-01-{emotion}-01-{statement}-01-{actor}"
+                rng = np.random.default_rng(zlib.crc32(name.encode()))
+                time = np.arange(int(16000 * rng.uniform(0.6, 1.0))) / 16000
+                f0 = pitch * (120 if int(actor) % 2 else 210) * rng.uniform(0.95, 1.05)
+                tone = sum(np.exp(-k / brightness) * np.sin(2 * np.pi * k * f0 * time) for k in range(1, 9))
+                noisy = 0.1 * np.hanning(len(time)) * tone + 0.003 * rng.standard_normal(len(time))
+                soundfile.write(folder / f"{name}.wav", noisy, 16000, subtype="PCM_16")
+    return corpora
+
+
+@pytest.fixture(scope="session")
+def small_settings() -> list[str]:
+    """Settings, for `--set`, of a recipe of 16 x 64 pixels."""
+    return ["scales=16", "height=16", "columns=64", "width=64", "duration=2.0"]
+
+
+@pytest.fixture(scope="session")
+def small_recipe_id(small_settings: list[str]) -> str:
+    """Id of the recipe of `small_cache`."""
+    from precompute.recipe import named
+
+    return named("default", small_settings).id
+
+
+@pytest.fixture(scope="session")
+def small_cache(tmp_path_factory: pytest.TempPathFactory, small_ravdess: Path, small_settings: list[str]) -> Path:
+    """Root of caches that holds `small_ravdess` by `small_settings`; shared, so copy it before changing it."""
+    from precompute.__main__ import main
+
+    root = tmp_path_factory.mktemp("cache")
+    code = main(
+        ["--corpus", "ravdess", "--corpora", str(small_ravdess), "--cache", str(root), "--jobs", "1"]
+        + ["--set", *small_settings]
+    )
+    assert code == 0
+    return root
+
+
+@pytest.fixture(scope="session")
+def corpora_dir() -> Path:
+    """The directory of the real corpora."""
+    root = Path(os.environ.get("WSER_CORPORA") or "-")
+    if not all((root / name).is_dir() for name in ("ravdess", "emodb")):
+        pytest.skip("set WSER_CORPORA to a directory with ravdess/ and emodb/ to run tests on real recordings")
+    return root

@@ -1,0 +1,90 @@
+"""The specification and the code say the same: the printed reader reads, and every name is in both."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from precompute import layout, store
+
+TEXT = (Path(__file__).parent.parent / "cache_layout.md").read_text()
+
+
+def section(title: str) -> str:
+    return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def keys(title: str) -> set[str]:
+    rows = re.findall(r"^\| (`.*?`(?:, `.*?`)*) \|", section(title), flags=re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+@pytest.fixture(scope="module")
+def sealed(small_cache: Path) -> store.Cache:
+    return store.Cache(store.sealed(small_cache, "ravdess", "*")[0])
+
+
+def test_the_version_is_the_code_s():
+    assert f"Version {layout.version()} of the layout" in TEXT
+
+
+def test_the_index_s_keys_are_the_record_s_fields():
+    assert keys("index.jsonl") == {field.name for field in dataclasses.fields(layout.Record)}
+
+
+def test_the_manifest_s_keys_are_those_written(sealed: store.Cache):
+    assert keys("manifest.json") == set(json.loads((sealed.path / layout.MANIFEST).read_text()))
+
+
+def test_skipped_keys_are_the_code_s():
+    assert set(re.findall(r"`(\w+)`", section("skipped.jsonl"))) == {f.name for f in dataclasses.fields(layout.Skipped)}
+
+
+def test_every_reserved_name_is_in_the_text():
+    names = section("Directories")
+    assert all(f"`{name}`" in names for name in layout.RESERVED)
+
+
+def test_the_tree_is_what_lies_on_disk(sealed: store.Cache):
+    tree = section("Directories").split("```")[1]
+    for file in sealed.path.rglob("*"):
+        if file.is_file() and file.parent.name != layout.PROVENANCE:
+            assert file.name in tree
+    assert {file.name for file in sealed.path.parent.parent.iterdir() if file.is_file()} == {
+        layout.ROOT_TAG,
+        layout.ROOT_RECORD,
+    }
+
+
+def test_arrays_are_coded_as_the_text_says(sealed: store.Cache):
+    metadata = json.loads((sealed.path / sealed.records[0].array / layout.GROUP).read_text())
+    (sharding,) = metadata["codecs"]
+    assert sharding["name"] == "sharding_indexed"
+    assert [codec["name"] for codec in sharding["configuration"]["codecs"]] == ["bytes", "zstd", "crc32c"]
+    assert [codec["name"] for codec in sharding["configuration"]["index_codecs"]] == ["bytes", "crc32c"]
+    assert sharding["configuration"]["chunk_shape"] == [1, *metadata["shape"][1:]]
+    assert metadata["chunk_grid"]["configuration"]["chunk_shape"] == metadata["shape"]
+    assert metadata["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "."}}
+
+
+def test_the_printed_reader_reads_every_picture(sealed: store.Cache):
+    scope: dict = {"__name__": "reader"}
+    exec(TEXT.split("```python\n")[1].split("```")[0], scope)
+    found = list(scope["read"](sealed.path))
+    assert [record for record, _ in found] == [dataclasses.asdict(record) for record in sealed.records]
+    np.testing.assert_array_equal([picture for _, picture in found], sealed.read_all())
+
+
+def test_the_printed_reader_refuses_a_truncated_shard(sealed: store.Cache, tmp_path: Path):
+    import shutil
+
+    copy = shutil.copytree(sealed.path, tmp_path / sealed.path.name)
+    shard = copy / sealed.records[0].array / layout.SHARD
+    shard.write_bytes(b"")
+    scope: dict = {"__name__": "reader"}
+    exec(TEXT.split("```python\n")[1].split("```")[0], scope)
+    with pytest.raises(ValueError, match=re.escape(layout.SHARD)):
+        list(scope["read"](copy))

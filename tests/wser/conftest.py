@@ -1,0 +1,66 @@
+"""Caches and finished runs that the tests of `wser` share; every network here is tiny, every run takes a second or two."""
+
+import contextlib
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from precompute import store
+from precompute.__main__ import main as precompute
+from wser import run
+
+EMODB = [
+    f"{speaker}{sentence}{letter}a" for speaker in ("03", "08", "09", "10") for sentence in ("a01", "b02") for letter in "WFNL"
+]
+"""Two men, two women; angry, happy, neutral and bored."""
+
+
+@pytest.fixture(scope="session")
+def joined_cache(small_cache: Path, small_recipe_id: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with the small cache and one of an EmoDB-shaped corpus (`EMODB`), both of the same recipe."""
+    home = tmp_path_factory.mktemp("joined")
+    root, wav = home / "cache", home / "corpora" / "emodb" / "wav"
+    shutil.copytree(small_cache, root)
+    wav.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    for number, stem in enumerate(EMODB):
+        samples = 0.1 * rng.standard_normal(8000 + 500 * number)
+        soundfile.write(wav / f"{stem}.wav", samples, 16000, subtype="PCM_16")
+    (sealed,) = store.sealed(small_cache, "ravdess", small_recipe_id)
+    recipe = store.Cache(sealed).recipe
+    settings = [f"{key}={recipe[key]}" for key in ("scales", "height", "columns", "width", "duration")]
+    arguments = ["--corpus", "emodb", "--corpora", str(home / "corpora"), "--cache", str(root), "--jobs", "1", "--set", *settings]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert precompute(arguments) == 0
+    assert store.sealed(root, "emodb", small_recipe_id)
+    return root
+
+
+@pytest.fixture(scope="session")
+def network() -> list[str]:
+    """Settings of a tiny network."""
+    strides = "model.strides=[[2,2],[2,2],[2,2]]"
+    return ["model.pipe_filters=2", "model.filters=[3,4]", strides, "model.lstm=4", "model.fc=5"]
+
+
+@pytest.fixture(scope="session")
+def tiny(small_cache: Path, small_recipe_id: str, network: list[str]) -> list[str]:
+    """Settings of a run of two folds and two epochs on the small cache."""
+    where = [f"cache_root={small_cache}", f"recipe={small_recipe_id}", "protocol.folds=2"]
+    how = ["jobs=1", "train.device=cpu", "train.precision=32", "train.threads=1", "train.epochs=2", "train.batch=4"]
+    return [*where, *how, *network]
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The results of a finished run, both folds, and what it printed on stdout."""
+    results = tmp_path_factory.mktemp("trained")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+        assert run.main([*tiny, f"results={results}"]) == 0
+    (directory,) = results.iterdir()
+    return directory, printed.getvalue()
