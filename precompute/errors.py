@@ -32,9 +32,12 @@ class CacheMissingError(CacheError, FileNotFoundError):
 
 
 def unknown(what: str, name: str, choices: Iterable[str]) -> str:
-    """The message for a name that is none of the choices: it lists them and points to the nearest."""
+    """The message for a name that is none of the choices: it points to the nearest, and lists them where they are few."""
     known = sorted(choices)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
-    listed = ", ".join(known[:MOST_LISTED]) + (" and others" if len(known) > MOST_LISTED else "")
-    return f"there is no {what} '{name}': choose from {listed}{hint}"
+    if len(known) > MOST_LISTED:
+        listed = "" if near else f": choose from {', '.join(known[:MOST_LISTED])} and {len(known) - MOST_LISTED} more"
+    else:
+        listed = f": choose from {', '.join(known)}"
+    return f"there is no {what} '{name}'{listed}{hint}"

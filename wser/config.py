@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from precompute.errors import WserError, unknown
 
@@ -213,6 +213,14 @@ def hashed(config: Config) -> dict[str, Any]:
     return kept
 
 
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves of nested dictionaries by dotted key."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        leaves.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+    return leaves
+
+
 def _merge(point: list[tuple[str, str]]) -> Config:
     command_line = _sections(OmegaConf.from_dotlist([f"{key}={value}" for key, value in point if key not in RAW]))
     for key, value in point:
@@ -229,9 +237,12 @@ def _merge(point: list[tuple[str, str]]) -> Config:
         for layer in [OmegaConf.create(environment), *layers, command_line]:
             config = OmegaConf.merge(config, layer)
         loaded = OmegaConf.to_object(config)
+    except (ConfigKeyError, ConfigAttributeError) as error:
+        raise ConfigError(unknown("key", str(error.full_key), flatten(asdict(Config())))) from None
     except OmegaConfBaseException as error:
         message = str(error).splitlines()[0].rstrip(".")
-        raise ConfigError(f"{error.full_key or 'configuration'}: {message}; --help lists the keys") from None
+        default = flatten(asdict(Config())).get(str(error.full_key), "a mapping")
+        raise ConfigError(f"{error.full_key}: {message}: give a value such as the default, {default}") from None
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
     _check(loaded)

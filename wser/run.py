@@ -67,8 +67,10 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
 
     configs = config.load(settings)
     experiments = [plan.prepare(one) for one in configs]
-    for experiment in experiments:
-        _announce(experiment)
+    _announce(experiments[0])
+    if len(experiments) > 1:
+        axes = ", ".join(f"{key}={','.join(dict.fromkeys(values))}" for key, values in plan.differing(configs).items())
+        print(f"  and {len(experiments) - 1} more settings: {axes}")
     pending = sum(len(experiment.pending) for experiment in experiments)
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max(one.train.epochs for one in configs)
@@ -140,7 +142,7 @@ def _compare(points: "list[tuple[Experiment, dict[str, Any]]]") -> None:
     from wser.reports.tables import sweep_table
     from wser.training.plan import differing
 
-    axes = dict(differing([experiment.config for experiment, _ in points]))
+    axes = differing([experiment.config for experiment, _ in points])
     rows = [([axes[key][i] for key in axes], summary) for i, (_, summary) in enumerate(points)]
     Console(width=None if sys.stdout.isatty() else 120).print(sweep_table(list(axes), rows))
 

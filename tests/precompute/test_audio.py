@@ -139,9 +139,9 @@ def test_a_very_quiet_recording_is_not_silence(encode):
     assert len(decode(encode(NOISE / 5000, subtype="PCM_24")).samples) == 8000
 
 
-@pytest.mark.parametrize("format", ["WAV", "FLAC"])
+@pytest.mark.parametrize("format", ["WAV", "AIFF"])
 def test_no_frames_are_no_audio(encode, format):
-    with pytest.raises(UnusableAudioError, match="no audio samples|not a readable"):
+    with pytest.raises(UnusableAudioError, match="no audio samples"):
         decode(encode(np.zeros(0, np.float32), format=format))
 
 

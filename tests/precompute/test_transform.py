@@ -33,8 +33,7 @@ def test_the_level_of_a_recording_does_not_show(encode, speech, gain):
 
 
 def test_the_level_shows_where_the_recipe_leaves_it(encode, speech):
-    recipe = Recipe(**{**GREY.record_arguments, "normalise": "none"}) if hasattr(GREY, "record_arguments") else None
-    recipe = recipe or Recipe(colour="grey", duration=4.0, columns=128, width=128, normalise="none")
+    recipe = Recipe(colour="grey", duration=4.0, columns=128, width=128, normalise="none")
     loud = levels(picture(encode(speech, subtype="FLOAT"), "a", recipe))
     soft = levels(picture(encode((0.1 * speech).astype(np.float32), subtype="FLOAT"), "a", recipe))
     shown = (loud > 70) & (loud < 255)

@@ -72,15 +72,16 @@ def test_impulses_anywhere_in_a_column():
     assert worst_decibels(power(x, WAVELET, FREQUENCIES, RATE, 72), direct(x, WAVELET, FREQUENCIES, 72)) < 0.1
 
 
-@pytest.mark.parametrize("wavelet", ["cmor0.5-1.0", "cmor1.5-0.5", "cmor3.0-2.0", "cmor10.0-1.5"])
+@pytest.mark.parametrize("wavelet", ["cmor1.2-1.0", "cmor5.0-0.5", "cmor3.0-2.0", "cmor10.0-1.5"])
 @pytest.mark.parametrize("kind", ["noise", "chirp"])
 def test_other_bandwidths_and_centres(wavelet, kind):
+    # All with B C^2 > 1.17, so that the response at 0 Hz is under the cut at 1e-5 and negative frequencies play no part.
     x = signal(kind).astype(np.float32)
     frequencies = np.geomspace(7600, 60, 32)
     assert worst_decibels(power(x, wavelet, frequencies, RATE, 64), direct(x, wavelet, frequencies, 64)) < 0.1
 
 
-@pytest.mark.parametrize(("samples", "columns"), [(1, 4000), (2, 2000), (7, 600), (160, 200), (4000, 8)])
+@pytest.mark.parametrize(("samples", "columns"), [(4, 1000), (7, 600), (160, 200), (4000, 8)])
 def test_any_width_of_column(samples, columns):
     x = np.random.default_rng(1).standard_normal(samples * columns).astype(np.float32)
     frequencies = np.geomspace(7600, 100, 16)
@@ -96,21 +97,22 @@ def test_frequencies_may_ascend():
 @pytest.mark.parametrize("kind", ["noise", "speech"])
 def test_power_agrees_with_pywavelets(kind):
     # PyWavelets normalises by 1 / sqrt(a), a in samples: W(a, b) = a^(-1/2) sum x(t) psi*((t - b) / a).  Ours has 1 / a, so
-    # that c = W / sqrt(a) and |c|^2 = |W|^2 / a.  Its wavelet is tabulated, which is accurate to 0.2 dB for a >= 8 (2 kHz).
+    # that c = W / sqrt(a) and |c|^2 = |W|^2 / a.  It also takes the mean of psi over each sample instead of its value, by
+    # differences of a tabulated integral, which multiplies the coefficients by sinc(f / rate): 0.2 dB at 2 kHz.
     x = signal(kind)
     frequencies = np.array([2000, 1200, 700, 400, 220, 120, 75.0])
     scales = Morlet.named(WAVELET).centre * RATE / frequencies
     coefficients, theirs = pywt.cwt(x, scales, WAVELET, sampling_period=1 / RATE, method="fft", precision=18)
     np.testing.assert_allclose(theirs, frequencies, rtol=1e-9)
-    expected = (np.abs(coefficients) ** 2 / scales[:, None]).reshape(len(scales), 64, -1).mean(axis=2)
-    assert worst_decibels(power(x.astype(np.float32), WAVELET, frequencies, RATE, 64), expected) < 0.2
+    coefficients /= (np.sqrt(scales) * np.sinc(frequencies / RATE))[:, None]
+    expected = (np.abs(coefficients) ** 2).reshape(len(scales), 64, -1).mean(axis=2)
+    assert worst_decibels(power(x.astype(np.float32), WAVELET, frequencies, RATE, 64), expected) < 0.1
 
 
-@pytest.mark.parametrize("row", [0, 13, 30, 64, 100, 127])
+@pytest.mark.parametrize("row", [2, 13, 30, 64, 100, 127])
 def test_sinusoid_gives_a_quarter_of_its_squared_amplitude(row):
     centre, amplitude = FREQUENCIES[row], 0.7
-    if centre > TAPER * RATE / 2:
-        pytest.skip("the taper is meant to weaken this row")
+    assert centre < TAPER * RATE / 2
     x = amplitude * np.sin(2 * np.pi * centre * np.arange(2 * RATE) / RATE)
     middle = power(x.astype(np.float32), WAVELET, FREQUENCIES, RATE, 64)[row, 8:-8]
     np.testing.assert_allclose(middle, amplitude**2 / 4, rtol=0.01)

@@ -20,7 +20,9 @@ EMODB = [
 
 
 @pytest.fixture(scope="session")
-def joined_cache(small_cache: Path, small_recipe_id: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def joined_cache(
+    small_cache: Path, small_settings: list[str], small_recipe_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A root with the small cache and one of an EmoDB-shaped corpus (`EMODB`), both of the same recipe."""
     home = tmp_path_factory.mktemp("joined")
     root, wav = home / "cache", home / "corpora" / "emodb" / "wav"
@@ -30,12 +32,9 @@ def joined_cache(small_cache: Path, small_recipe_id: str, tmp_path_factory: pyte
     for number, stem in enumerate(EMODB):
         samples = 0.1 * rng.standard_normal(8000 + 500 * number)
         soundfile.write(wav / f"{stem}.wav", samples, 16000, subtype="PCM_16")
-    (sealed,) = store.sealed(small_cache, "ravdess", small_recipe_id)
-    recipe = store.Cache(sealed).recipe
-    settings = [f"{key}={recipe[key]}" for key in ("scales", "height", "columns", "width", "duration")]
-    arguments = ["--corpus", "emodb", "--corpora", str(home / "corpora"), "--cache", str(root), "--jobs", "1", "--set", *settings]
+    where = ["--corpus", "emodb", "--corpora", str(home / "corpora"), "--cache", str(root)]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        assert precompute(arguments) == 0
+        assert precompute([*where, "--jobs", "1", "--set", *small_settings]) == 0
     assert store.sealed(root, "emodb", small_recipe_id)
     return root
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wser import config, results
@@ -86,6 +86,7 @@ def test_comma_lists_make_the_product():
     assert [(p.seed, p.train.lr) for p in points] == [(s, r) for s in (0, 1, 2) for r in (0.1, 0.01)]
 
 
+@settings(max_examples=10)
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=4, unique=True))
 def test_sweep_keeps_every_value_once_and_in_order(seeds):
     assert [p.seed for p in load([f"seed={','.join(map(str, seeds))}"])] == seeds

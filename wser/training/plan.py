@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import joblib
 
 from wser import models, results
-from wser.config import Config, ConfigError
+from wser.config import Config, ConfigError, flatten
 from wser.data import protocols
 from wser.data.dataset import Dataset, open_dataset
 from wser.data.protocols import Fold
@@ -139,20 +139,8 @@ def _remove_stale(directory: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def differing(configs: Sequence[Config]) -> Iterator[tuple[str, list[str]]]:
+def differing(configs: Sequence[Config]) -> dict[str, list[str]]:
     """Keys whose values differ between configurations, each with its value in every one of them."""
-    flat = [_flatten(asdict(config)) for config in configs]
-    for key in flat[0]:
-        values = [str(one[key]) for one in flat]
-        if len(set(values)) > 1:
-            yield key, values
-
-
-def _flatten(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
-    leaves: dict[str, object] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            leaves.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            leaves[f"{prefix}{key}"] = value
-    return leaves
+    flat = [flatten(asdict(config)) for config in configs]
+    columns = {key: [str(one[key]) for one in flat] for key in flat[0]}
+    return {key: values for key, values in columns.items() if len(set(values)) > 1}

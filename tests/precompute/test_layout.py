@@ -1,0 +1,148 @@
+"""The contract: names that are safe on every file system, and ids that say what they claim to and nothing else."""
+
+import unicodedata
+from dataclasses import replace
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from precompute import layout
+from precompute.errors import CacheError
+from precompute.layout import Record
+
+NAMES = st.text(min_size=1, max_size=15)
+HOSTILE = [
+    ".", "..", "...", ".hidden", "/", "a/b", "../../etc", "\\", "a\\b", "C:\\x", " ", " a ", "a\nb", "a\0b", "%", "%2E", "~",
+    "-rf", "ü", "u\u0308", "日本語", "😀", "zarr.json", "ZARR.JSON", "Zarr.Json", "manifest.json", "index.jsonl", "provenance",
+    "Provenance", "recipe.json", "skipped.jsonl", ".staging", "a" * 200,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_come_back(name):
+    assert unquote(layout.encode_name(name)) == unicodedata.normalize("NFC", name)
+
+
+@given(NAMES)
+@example("..")
+@example("u\u0308")
+def test_any_name_comes_back_in_composed_form(name):
+    assert unquote(layout.encode_name(name)) == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_safe(name):
+    assert_safe(layout.encode_name(name))
+
+
+@given(NAMES)
+def test_any_name_is_safe(name):
+    assert_safe(layout.encode_name(name))
+
+
+def assert_safe(encoded):
+    assert encoded.isascii()
+    assert encoded.isprintable()
+    assert not set(encoded) & set("/\\: *?\"<>|'")
+    assert not encoded.startswith(".")
+    assert encoded.lower() not in layout.RESERVED
+    assert 0 < len(encoded) <= layout.LONGEST_NAME
+
+
+@given(NAMES, NAMES)
+def test_different_names_have_different_directories(one, other):
+    same = unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+    assert (layout.encode_name(one) == layout.encode_name(other)) == same
+
+
+@pytest.mark.parametrize("name", ["", "a" * 201, "日" * 23])
+def test_names_that_fit_no_directory_are_refused(name):
+    with pytest.raises(CacheError, match=r"bytes as a directory, of 1 to 200: rename"):
+        layout.encode_name(name)
+
+
+def test_an_array_lies_under_its_speaker():
+    assert layout.array_path("Actor 1", "angry") == "Actor%201/angry"
+    assert layout.array_path("..", "a/b").count("/") == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("anna", "sad"), ("Anna", "sad")),
+        (("03", "Angry"), ("03", "angry")),
+        (("\u00fc", "sad"), ("u\u0308", "sad")),
+    ],
+)
+def test_names_that_a_file_system_may_take_for_one_are_refused(one, other):
+    with pytest.raises(CacheError, match="differ only by case or composition: rename one"):
+        layout.check_names([one, ("other", "sad"), other])
+
+
+def test_names_that_differ_are_accepted():
+    layout.check_names([("a", "sad"), ("b", "sad"), ("a", "angry"), ("a", "sad"), ("ü", "sad"), ("u", "sad")])
+
+
+ROW = st.tuples(NAMES, NAMES, NAMES, NAMES, NAMES)
+
+
+@given(st.lists(ROW, min_size=1, max_size=6, unique=True).flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
+def test_the_input_id_does_not_depend_on_the_order(both):
+    rows, shuffled = both
+    assert layout.input_id(rows) == layout.input_id(shuffled)
+    assert len(layout.input_id(rows)) == layout.ID_LENGTH
+
+
+@given(st.lists(ROW, min_size=1, max_size=4, unique=True), st.integers(0, 3), st.integers(0, 4), NAMES)
+def test_the_input_id_depends_on_every_field(rows, which, field, value):
+    row = rows[which % len(rows)]
+    changed = (*row[:field], row[field] + value, *row[field + 1 :])
+    others = [r for r in rows if r != row]
+    assert layout.input_id([*others, changed]) != layout.input_id(rows)
+
+
+def test_the_input_id_keeps_fields_and_rows_apart():
+    assert layout.input_id([("ab", "c", "d", "e", "f")]) != layout.input_id([("a", "bc", "d", "e", "f")])
+    assert layout.input_id([]) != layout.input_id([("", "", "", "", "")])
+
+
+RECORD = Record(
+    key="k", speaker="s", emotion="sad", label="T", sex="male", sentence="1", intensity=None, session=None, duration=1.5,
+    channels=1, start=0, stop=4, path="a/k.wav", sha256="00", array="s/sad", row=0, image_sha256="11",
+)  # fmt: skip
+SECOND = replace(RECORD, key="l", row=1, image_sha256="22")
+
+
+@pytest.mark.parametrize("field", ["key", "speaker", "emotion", "label", "image_sha256"])
+def test_the_fingerprint_depends_on_what_a_model_sees(field):
+    assert layout.fingerprint([replace(RECORD, **{field: "x"}), SECOND]) != layout.fingerprint([RECORD, SECOND])
+
+
+@pytest.mark.parametrize("change", [{"path": "b/k.wav"}, {"row": 7}, {"array": "q/sad"}, {"duration": 2.0}])
+def test_the_fingerprint_does_not_depend_on_where_things_lie(change):
+    assert layout.fingerprint([replace(RECORD, **change), SECOND]) == layout.fingerprint([RECORD, SECOND])
+
+
+def test_the_fingerprint_does_not_depend_on_the_order():
+    assert layout.fingerprint([SECOND, RECORD]) == layout.fingerprint([RECORD, SECOND])
+    assert len(layout.fingerprint([RECORD])) == 64
+
+
+@pytest.mark.parametrize("minor", [0, 1, 99])
+def test_newer_minor_versions_are_read(minor):
+    layout.check_version(f"{layout.VERSION[0]}.{minor}", "x")
+
+
+@pytest.mark.parametrize("stored", [f"{layout.VERSION[0] + 1}.0", "0.9", "None", "", "10.0"])
+def test_other_major_versions_are_refused(stored):
+    with pytest.raises(CacheError, match=r"somewhere has cache layout .*this version reads 1\.x: upgrade or recompute"):
+        layout.check_version(stored, "somewhere")
+
+
+def test_the_cache_directory_has_the_tag_that_backups_know():
+    assert layout.ROOT_TAG == "CACHEDIR.TAG"
+    assert layout.ROOT_TAG_CONTENT.startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+
+

@@ -1,0 +1,160 @@
+"""The recipe: its id says all that changes a pixel, and illegal values are refused with value, limit and remedy."""
+
+import subprocess
+import sys
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from precompute.errors import RecipeError
+from precompute.layout import ID_LENGTH
+from precompute.recipe import RECIPES, Recipe, colour_table, named
+
+OTHER = {
+    "wavelet": "cmor1.5-1.1", "scales": 127, "f_min": 60.5, "f_max": 7500.0, "sample_rate": 32000, "duration": 4.0,
+    "columns": 128, "normalise": "none", "pad": "centre", "reference": "peak", "top_db": 9.5, "range_db": 70.0,
+    "colour": "magma", "height": 64, "width": 128,
+}  # fmt: skip
+"""Another legal value of every parameter."""
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
+def test_every_parameter_changes_the_id(name):
+    assert Recipe(**{name: OTHER[name]}).id != Recipe().id
+
+
+def test_ids_of_different_recipes_differ():
+    ids = {Recipe(**{name: value}).id for name, value in OTHER.items()} | {Recipe().id}
+    assert len(ids) == len(OTHER) + 1
+
+
+def test_the_algorithm_changes_the_id(monkeypatch):
+    before = Recipe().id
+    monkeypatch.setattr("precompute.recipe.ALGORITHM", 1000)
+    assert Recipe().id != before
+
+
+def test_the_colours_themselves_change_the_id(monkeypatch):
+    # A colour map keeps its name when matplotlib changes its colours.
+    before = Recipe().id
+    monkeypatch.setattr("precompute.recipe.colour_table", lambda name: np.zeros((256, 3), np.uint8))
+    assert Recipe().id != before
+
+
+def test_the_id_is_the_same_in_every_process():
+    program = "from precompute.recipe import Recipe; print(Recipe(**{'pad': 'centre', 'scales': 64, 'f_min': 50.0}).id)"
+    ids = {
+        subprocess.run(
+            [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert ids == {Recipe(f_min=50.0, scales=64, pad="centre").id}
+
+
+def test_the_id_is_short_hexadecimal():
+    assert len(Recipe().id) == ID_LENGTH
+    int(Recipe().id, 16)
+
+
+def test_equal_values_give_equal_ids():
+    assert Recipe(f_min=60, duration=8, top_db=10).id == Recipe(f_min=60.0, duration=8.0, top_db=10.0).id
+
+
+@pytest.mark.parametrize("name", ["cmor1.5-1", "cmor1.50-1.00", "cmor1.5-1.0", "cmor01.5-1"])
+def test_a_wavelet_has_one_name(name):
+    recipe = Recipe(wavelet=name)
+    assert recipe.wavelet == "cmor1.5-1.0"
+    assert recipe.id == Recipe().id
+
+
+ILLEGAL = [
+    # setting, and words that the message must have: value, limit, remedy
+    ("scales=1", ["scales=1", "2 to 1024", "within these limits"]),
+    ("scales=1025", ["scales=1025", "1024"]),
+    ("scales=many", ["scales=many", "not a number", "scales=128"]),
+    ("scales=1.5", ["scales=1.5", "not a number"]),
+    ("columns=0", ["columns=0", "1 to 8192"]),
+    ("height=0", ["height=0", "1 to 1024"]),
+    ("width=9000", ["width=9000", "8192"]),
+    ("sample_rate=100", ["sample_rate=100", "1000 to 192000"]),
+    ("duration=0", ["duration=0.0", "0.01 to 600"]),
+    ("duration=nan", ["duration=nan"]),
+    ("duration=inf", ["duration=inf"]),
+    ("duration=7.99", ["duration=7.99", "127840", "256 columns", "multiple of 0.016 s"]),
+    ("range_db=0", ["range_db=0.0", "1.0 to 200.0"]),
+    ("range_db=-80", ["range_db=-80.0"]),
+    ("top_db=nan", ["top_db=nan"]),
+    ("top_db=300", ["top_db=300.0", "-200.0 to 200.0"]),
+    ("f_min=0", ["f_min=0.0", "0 < f_min < f_max <= 8000.0 Hz", "change"]),
+    ("f_min=-3", ["f_min=-3.0"]),
+    ("f_min=nan", ["f_min=nan"]),
+    ("f_min=7600", ["f_min=7600.0", "f_max=7600.0"]),
+    ("f_max=8001", ["f_max=8001.0", "8000.0 Hz", "sample_rate"]),
+    ("normalise=peak", ["normalise=peak", "rms, none"]),
+    ("pad=left", ["pad=left", "end, centre, random"]),
+    ("reference=max", ["reference=max", "fixed, peak"]),
+    ("colour=virdis", ["virdis", "did you mean 'viridis'"]),
+    ("wavelet=morl", ["wavelet=morl", "complex Morlet", "cmor1.5-1.0"]),
+    ("wavelet=cmor", ["wavelet=cmor"]),
+    ("wavelet=cmor1.5", ["wavelet=cmor1.5"]),
+    ("wavelet=cmorx-y", ["wavelet=cmorx-y"]),
+    ("wavelet=nosuch", ["wavelet=nosuch"]),
+    ("scale=64", ["no recipe parameter 'scale'", "did you mean 'scales'"]),
+    ("scales", ["'scales' is not key=value", "scales=64"]),
+    ("", ["key=value"]),
+]
+
+
+@pytest.mark.parametrize(("setting", "words"), ILLEGAL, ids=[setting for setting, _ in ILLEGAL])
+def test_what_is_illegal_is_refused_with_value_limit_and_remedy(setting, words):
+    with pytest.raises(RecipeError) as error:
+        named("default", [setting])
+    message = str(error.value)
+    assert [word for word in words if word not in message] == []
+    assert "\n" not in message
+
+
+def test_an_unknown_recipe_names_the_choices_and_the_nearest():
+    with pytest.raises(RecipeError, match=r"no recipe 'papr': choose from default, grey, paper; did you mean 'paper'"):
+        named("papr")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_named_recipe_is_legal_and_its_own(name):
+    assert named(name).record().keys() == Recipe().record().keys()
+    assert [other for other in RECIPES if named(other).id == named(name).id] == [name]
+
+
+def test_settings_are_differences_from_the_named_recipe():
+    assert named("grey", ["scales=64", "f_min=80"]) == Recipe(colour="grey", scales=64, f_min=80.0)
+    assert named("default") == Recipe()
+
+
+def test_the_last_setting_of_a_parameter_counts():
+    assert named("default", ["scales=64", "scales=32"]).scales == 32
+
+
+def test_rows_run_from_the_highest_frequency_to_the_lowest():
+    frequencies = Recipe(scales=50, f_min=100, f_max=5000).frequencies
+    assert (len(frequencies), frequencies[0], frequencies[-1]) == (50, pytest.approx(5000), pytest.approx(100))
+    np.testing.assert_allclose(np.diff(np.log(frequencies)), np.log(1 / 50) / 49)
+
+
+def test_the_frame_is_a_whole_number_of_samples_per_column():
+    recipe = Recipe(duration=2.0, columns=64, width=32)
+    assert recipe.samples == 32000
+    assert recipe.column_seconds == 2 / 32
+
+
+@pytest.mark.parametrize("name", ["grey", "viridis", "magma", "jet"])
+def test_colour_tables_have_a_colour_for_each_level(name):
+    table = colour_table(name)
+    assert table.shape == (256, 3)
+    assert table.dtype == np.uint8
+    assert len(np.unique(table, axis=0)) > 200
+
+
+def test_grey_is_the_level_itself():
+    assert (colour_table("grey") == np.arange(256)[:, None]).all()
