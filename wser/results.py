@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -52,14 +51,14 @@ def directory(config: Config, dataset: Dataset, folds: Sequence[Fold]) -> Path:
     return Path(config.results) / f"{Path(config.experiment).stem}-{digest}"
 
 
-def describe(path: Path, config: Config, dataset: Dataset, folds: Sequence[Fold]) -> None:
+def describe(path: Path, config: Config, dataset: Dataset, folds: Sequence[Fold], command: str) -> None:
     """Write what a run is, unless an earlier call for the same configuration has: configuration, origin, split."""
     path.mkdir(parents=True, exist_ok=True)
     if (path / RUN).exists():
         return
     record = {
         "experiment": config.experiment,
-        "command": " ".join(["python -m wser.run", *sys.argv[1:]]),
+        "command": command,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "corpora": [
             {"corpus": cache.corpus, "synthetic": cache.synthetic, "cache": cache.id, "fingerprint": cache.fingerprint}

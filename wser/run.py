@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,8 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     if dry_run:
         return 0
     sys.stdout.flush()
-    plan.execute(experiments, configs[0].jobs, _finished)
+    command = shlex.join(["python", "-m", "wser.run", *settings])
+    plan.execute(experiments, configs[0].jobs, command, _finished)
     points = [(experiment, _report(experiment)) for experiment in experiments]
     if len(points) > 1:
         _compare(points)

@@ -112,9 +112,7 @@ def test_the_rest_of_the_frame_is_dark(encode, pad):
 def test_colours_are_those_of_the_recipe(encode, speech):
     recipe = Recipe(colour="magma", duration=4.0, columns=128, width=128)
     data = encode(speech)
-    np.testing.assert_array_equal(
-        picture(data, "a", recipe).pixels, recipe.table[levels(picture(data, "a", GREY))]
-    )
+    np.testing.assert_array_equal(picture(data, "a", recipe).pixels, recipe.table[levels(picture(data, "a", GREY))])
 
 
 def test_channels_are_counted(encode):

@@ -131,7 +131,9 @@ def test_cache_root_comes_from_the_environment_unless_given(monkeypatch, files):
     assert one("cache_root=here").cache_root == "here"
 
 
-@pytest.mark.parametrize("given_, nearest", [("trian.lr=1", "train"), ("train.lrr=1", "lr"), ("model.pipe_filtres=3", "pipe_filters")])
+@pytest.mark.parametrize(
+    "given_, nearest", [("trian.lr=1", "train"), ("train.lrr=1", "lr"), ("model.pipe_filtres=3", "pipe_filters")]
+)
 def test_unknown_key_names_the_nearest(given_, nearest):
     with pytest.raises(ConfigError, match=nearest):
         load([given_])
@@ -188,7 +190,15 @@ def test_wrong_file_is_refused(files, content):
 
 
 def test_limits_themselves_are_legal():
-    low = ["train.lr=1e-8", "model.dropout=0", "train.patience=0", "train.batch=2", "protocol.folds=2", "model.overlap=0", "seed=0"]
+    low = [
+        "train.lr=1e-8",
+        "model.dropout=0",
+        "train.patience=0",
+        "train.batch=2",
+        "protocol.folds=2",
+        "model.overlap=0",
+        "seed=0",
+    ]
     high = ["train.lr=10", "model.pipes=3", "seed=4294967295", "train.label_smoothing=0.9", "protocol.test_fraction=0.9"]
     assert one(*low).train.batch == 2
     assert one(*high).seed == 2**32 - 1

@@ -68,17 +68,18 @@ def prepare(config: Config) -> Experiment:
     return Experiment(config, dataset, folds, _wanted(config.fold, len(folds)), results.directory(config, dataset, folds))
 
 
-def execute(experiments: Sequence[Experiment], jobs: int, say: Callable[[Experiment, int], str]) -> None:
+def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Callable[[Experiment, int], str]) -> None:
     """Run every pending fold, several at once where `jobs` says so.
 
     Args:
         experiments: Prepared.
         jobs: Runs at once; 0 is one for each core, and a single one on an accelerator.
+        command: That asked for them, for the record.
         say: Gives the line to show when a fold of an experiment is finished.
     """
     work = []
     for experiment in experiments:
-        results.describe(experiment.directory, experiment.config, experiment.dataset, experiment.folds)
+        results.describe(experiment.directory, experiment.config, experiment.dataset, experiment.folds, command)
         _remove_stale(experiment.directory)
         work += [(experiment, fold) for fold in experiment.pending]
     if not work:

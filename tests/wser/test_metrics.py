@@ -1,0 +1,157 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_score, recall_score
+
+from wser import results
+from wser.reports.metrics import measure
+from wser.reports.summary import HEADLINES, summarise
+from wser.reports.tables import fold_table
+
+EXACT = {"rel": 0, "abs": 1e-12}
+
+
+@st.composite
+def predictions(draw) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Truth and guess of 1 to 60 utterances in 2 to 8 classes; some classes occur in neither, or in one only."""
+    classes, count = draw(st.integers(2, 8)), draw(st.integers(1, 60))
+    one = st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)
+    return np.array(draw(one)), np.array(draw(one)), [f"class {i}" for i in range(classes)]
+
+
+@given(predictions())
+def test_headlines_are_those_of_sklearn(drawn):
+    true, guess, classes = drawn
+    occurring = np.unique(true)
+    found = measure(true, guess, classes)
+    averaged = {"labels": occurring, "average": "macro", "zero_division": 0.0}
+    assert found.uar == pytest.approx(recall_score(true, guess, **averaged), **EXACT)
+    assert found.macro_f1 == pytest.approx(f1_score(true, guess, **averaged), **EXACT)
+    assert found.accuracy == pytest.approx(accuracy_score(true, guess), **EXACT)
+    assert found.utterances == len(true)
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes:UserWarning")
+@given(predictions())
+def test_uar_is_the_balanced_accuracy(drawn):
+    true, guess, classes = drawn
+    assert measure(true, guess, classes).uar == pytest.approx(balanced_accuracy_score(true, guess), **EXACT)
+
+
+@given(predictions())
+def test_classes_are_those_of_sklearn_and_none_where_undefined(drawn):
+    true, guess, classes = drawn
+    labels = list(range(len(classes)))
+    scores = [
+        score(true, guess, labels=labels, average=None, zero_division=0.0)
+        for score in (precision_score, recall_score, f1_score)
+    ]
+    for i, name in enumerate(classes):
+        found, precision, recall, f1 = measure(true, guess, classes).per_class[name], *(score[i] for score in scores)
+        assert found.support == (true == i).sum()
+        assert found.recall == (pytest.approx(recall, **EXACT) if i in true else None)
+        assert found.f1 == (pytest.approx(f1, **EXACT) if i in true else None)
+        assert found.precision == (pytest.approx(precision, **EXACT) if i in guess else None)
+
+
+@given(predictions())
+def test_confusion_has_true_classes_as_rows_and_counts_everything(drawn):
+    true, guess, classes = drawn
+    expected = np.zeros((len(classes), len(classes)), int)
+    np.add.at(expected, (true, guess), 1)
+    assert measure(true, guess, classes).confusion == expected.tolist()
+
+
+@given(predictions())
+def test_everything_goes_into_json(drawn):
+    found = measure(*drawn).as_dict()
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_perfect_worst_and_one_by_hand():
+    classes = ["a", "b", "c"]
+    perfect, worst = measure([0, 1, 2, 2], [0, 1, 2, 2], classes), measure([0, 1, 2, 2], [1, 2, 0, 0], classes)
+    assert [(m.uar, m.accuracy, m.macro_f1) for m in (perfect, worst)] == [(1, 1, 1), (0, 0, 0)]
+    found = measure([0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0], classes)
+    assert found.uar == pytest.approx((3 / 4 + 1 / 2) / 2, **EXACT)
+    assert found.accuracy == pytest.approx(4 / 6, **EXACT)
+    assert found.macro_f1 == pytest.approx((6 / 8 + 2 / 4) / 2, **EXACT)
+    assert found.per_class["c"].recall is None
+
+
+def test_guess_of_a_class_that_never_occurs_costs_recall_but_adds_no_class():
+    found = measure([0, 0, 1, 1], [0, 2, 1, 1], ["a", "b", "c"])
+    assert found.uar == pytest.approx(0.75, **EXACT)
+    assert found.per_class["c"].precision == 0
+
+
+# The summary over folds.
+
+
+def write_fold(path, number: int, true: list[int], guess: list[int], classes: list[str]) -> None:
+    folder = path / results.fold_name(number)
+    folder.mkdir(parents=True)
+    record = {
+        "fold": number,
+        **measure(true, guess, classes).as_dict(),
+        "speakers": {"test": [f"s{number}"]},
+        "epoch": 1,
+        "seconds": 2.0,
+    }
+    rows = [f"k{number}-{i},s{number},{classes[t]},{classes[g]}" for i, (t, g) in enumerate(zip(true, guess, strict=True))]
+    (folder / results.PREDICTIONS).write_text("\n".join(["key,speaker,true,predicted", *rows]) + "\n")
+    (folder / results.METRICS).write_text(json.dumps(record))
+
+
+FOLDS = {0: ([0, 0, 1, 2], [0, 1, 1, 2]), 2: ([0, 1, 1, 1, 1, 0], [0, 1, 1, 1, 0, 0]), 10: ([2, 2, 0], [1, 1, 1])}
+CLASSES = ["a", "b", "c"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number, (true, guess) in FOLDS.items():
+        write_fold(tmp_path, number, true, guess, CLASSES)
+    return tmp_path
+
+
+def test_summary_pools_predictions_and_averages_folds(folder):
+    summary = summarise(folder, CLASSES, folds=12)
+    true, guess = (sum((list(fold[side]) for fold in FOLDS.values()), []) for side in (0, 1))
+    assert summary["pooled"] == measure(true, guess, CLASSES).as_dict()
+    for name in HEADLINES:
+        values = [getattr(measure(t, g, CLASSES), name) for t, g in FOLDS.values()]
+        assert summary["mean"][name] == pytest.approx(np.mean(values), **EXACT)
+        assert summary["deviation"][name] == pytest.approx(np.std(values, ddof=1), **EXACT)
+    assert abs(summary["pooled"]["uar"] - summary["mean"]["uar"]) > 0.01, "the two are not the same thing"
+
+
+def test_summary_lists_missing_folds_and_orders_the_others_by_number(folder):
+    summary = summarise(folder, CLASSES, folds=12)
+    assert [record["fold"] for record in summary["folds"]] == [0, 2, 10]
+    assert summary["missing"] == [1, 3, 4, 5, 6, 7, 8, 9, 11]
+    table = fold_table("t", summary, "validation")
+    assert "UNFINISHED: folds 1, 3, 4" in str(table.caption)
+
+
+def test_a_single_fold_has_no_deviation(tmp_path):
+    write_fold(tmp_path, 0, [0, 1], [0, 1], CLASSES)
+    summary = summarise(tmp_path, CLASSES, folds=1)
+    assert summary["deviation"] is None
+    assert summary["missing"] == []
+    fold_table("t", summary, "validation")
+
+
+def test_fold_without_metrics_is_not_finished(folder):
+    (folder / "fold_1").mkdir()
+    (folder / ".fold_3-abc").mkdir()
+    (folder / ".fold_3-abc" / results.METRICS).write_text("{}")
+    assert results.finished(folder) == [0, 2, 10]
+
+
+@pytest.mark.parametrize(("selection", "marked"), [("test", True), ("validation", False)])
+def test_figures_chosen_on_the_test_part_are_marked(folder, selection, marked):
+    table = fold_table("t", summarise(folder, CLASSES, folds=12), selection)
+    assert ("SELECTED ON THE TEST PART" in str(table.caption)) == marked
