@@ -110,9 +110,11 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
         directory = module.find(root)
         if directory is None and hasattr(module, "make"):
             directory = root / name
-            if make:
-                print(f"{name}: making {module.CORPUS.files} utterances in {directory}")
-                module.make(directory)
+            if not make:
+                print(f"{name}: would first make {module.CORPUS.files} utterances in {directory}")
+                continue
+            print(f"{name}: making {module.CORPUS.files} utterances in {directory}")
+            module.make(directory)
         if directory is None:
             corpus = module.CORPUS
             lay = f"get it from {corpus.source} and lay it as {root / corpus.usual_place}"

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -121,6 +122,8 @@ def execute(plan: Plan, jobs: int) -> list[Skipped]:
                 advance(total)
         if published:
             draft.seal(published, lost, _provenance())
+    except BrokenProcessPool:
+        raise CacheError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     finally:
         draft.discard_staging()
     return [*lost, *(skipped for unit in published for skipped in unit.skipped)]

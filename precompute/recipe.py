@@ -26,11 +26,11 @@ Reference = Literal["fixed", "peak"]
 class Recipe:
     """How a recording becomes a wavelet-scaled spectrogram (paper 3.1 and 3.4, doi 10.18280/ts.420205).
 
-    The defaults are measured choices: 128 scales from 60 Hz, under the lowest male F0, to 7.6 kHz, under the
-    anti-aliasing edge of 16 kHz audio, put about 18 rows on each octave; the complex Morlet wavelet of bandwidth 1.5
-    resolves single harmonics up to about the fifth and single glottal pulses above; 256 columns of 31.25 ms are the
-    image width at which 8 s still show syllables.  After RMS normalisation the peaks of RAVDESS and EmoDB lie between
-    -3 and 13 dB, so that the fixed range from -70 to 10 dB keeps absolute level comparable between utterances.
+    The defaults: 128 scales from 60 Hz, under the lowest male F0, to 7.6 kHz, under the anti-aliasing edge of 16 kHz
+    audio, put about 18 rows on each octave; the complex Morlet wavelet of bandwidth 1.5 separates the first two harmonics
+    of a voice and shows formants above; columns of 31.25 ms still show syllables.  After RMS normalisation the peaks of
+    RAVDESS lie between 2 and 13 dB and those of EmoDB between -1 and 8 dB, so that a fixed range from -70 to 10 dB clips
+    little and keeps level comparable within a speaker and between emotions.
 
     Attributes:
         wavelet: Complex Morlet as PyWavelets names it, `cmorB-C`: bandwidth B > 0, centre frequency C > 0.

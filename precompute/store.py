@@ -6,6 +6,7 @@ is needed for correctness, and readers trust only what a manifest vouches for.
 """
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -301,7 +302,7 @@ def find(root: Path, corpus: str, recipe: str, cache: str | None = None) -> Cach
         CacheError: Several are, and none is chosen; the message lists them.
     """
     check_root(root)
-    recipe_id = named(recipe).id if recipe in RECIPES else recipe
+    recipe_id = named(recipe).id if recipe in RECIPES else glob.escape(recipe)
     paths = sealed(root, corpus, recipe_id)
     if not paths:
         others = sorted({path.name.partition("-")[0] for path in sealed(root, corpus, "*")})

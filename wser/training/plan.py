@@ -5,6 +5,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -103,9 +104,15 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
     ]
     with Watch([(run.aside, run.final, run.config.train.epochs) for run in runs]) as watch:
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-        for number in parallel(joblib.delayed(_execute)(at, run) for at, run in enumerate(runs)):
-            experiment, fold = work[number]
-            watch.say(say(experiment, fold.number))
+        try:
+            for number in parallel(joblib.delayed(_execute)(at, run) for at, run in enumerate(runs)):
+                experiment, fold = work[number]
+                watch.say(say(experiment, fold.number))
+        except BrokenProcessPool:
+            raise results.ResultError(
+                f"one of {jobs} runs at once was killed, most likely for lack of memory: finished folds are kept, "
+                "run again with jobs=1"
+            ) from None
 
 
 def _execute(number: int, run: "Run") -> int:
