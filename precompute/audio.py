@@ -17,6 +17,10 @@ SILENCE = 1e-5
 """Standard deviation, re full scale, under which a recording counts as silent: -100 dB, below half a step of 16 bits."""
 
 
+LOUDEST = 1e10
+"""Largest sample, re full scale: more than any integers labelled as floats by mistake, less than what overflows later."""
+
+
 @dataclass(frozen=True)
 class Waveform:
     """A decoded recording.
@@ -39,7 +43,8 @@ def decode(data: bytes) -> Waveform:
         data: The file's content, in any format that libsndfile reads.
 
     Raises:
-        UnusableAudioError: The content is empty, no audio, cut short, silent, or holds NaN or infinite samples.
+        UnusableAudioError: The content is empty, no audio, silent, cut short as far as its format tells, or holds samples
+            that are NaN, infinite or absurdly large.
     """
     if not data:
         raise UnusableAudioError("the file is empty")
@@ -58,6 +63,8 @@ def decode(data: bytes) -> Waveform:
         raise UnusableAudioError(f"the file is truncated: {len(samples)} of {expected} samples decode")
     if not np.isfinite(samples).all():
         raise UnusableAudioError(f"{np.count_nonzero(~np.isfinite(samples))} samples are NaN or infinite")
+    if (peak := float(np.abs(samples).max())) > LOUDEST:
+        raise UnusableAudioError(f"the largest sample is {peak:g} times full scale, over {LOUDEST:g}: the data are damaged")
     mono = samples.mean(axis=1, dtype=np.float32) if channels > 1 else samples[:, 0]
     if float(mono.std(dtype=np.float64)) < SILENCE:
         raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")

@@ -166,7 +166,7 @@ def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source
     pairs = list(zip(utterances, digests, strict=True))
     sources = [Source(utterance, found) for utterance, found in pairs if isinstance(found, str)]
     unreadable = [
-        Skipped(utterance.path, f"the file cannot be read: {found.strerror}")
+        Skipped(layout.printable(utterance.path), f"the file cannot be read: {found.strerror}")
         for utterance, found in pairs
         if isinstance(found, OSError)
     ]
@@ -187,7 +187,7 @@ def _make(draft: Draft, directory: Path, recipe: Recipe, sources: list[Source]) 
         try:
             made = _picture(directory, recipe, source)
         except UnusableAudioError as error:
-            skipped.append(Skipped(utterance.path, str(error)))
+            skipped.append(Skipped(layout.printable(utterance.path), str(error)))
             continue
         records.append(
             Record(
@@ -203,7 +203,7 @@ def _make(draft: Draft, directory: Path, recipe: Recipe, sources: list[Source]) 
                 channels=made.channels,
                 start=made.start,
                 stop=made.stop,
-                path=utterance.path,
+                path=layout.printable(utterance.path),
                 sha256=source.sha256,
                 array=array,
                 row=len(records),

@@ -4,6 +4,7 @@ Nothing here reads or writes recordings, and nothing outside this module spells 
 """
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -93,6 +94,11 @@ class Skipped:
     reason: str
 
 
+def printable(path: str) -> str:
+    """A path as the cache records it: bytes that are no UTF-8 are written as hexadecimal escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def encode_name(name: str) -> str:
     """Directory name of a speaker or emotion: NFC, then percent-encoded UTF-8 but for ASCII letters, digits and `_.-~`.
 
@@ -123,14 +129,13 @@ def check_names(pairs: Iterable[tuple[str, str]]) -> None:
     Raises:
         CacheError: Two names collide, or one cannot be encoded.
     """
-    seen: dict[str, tuple[str, str]] = {}
-    for pair in sorted(set(pairs)):
-        path = array_path(*pair).casefold()
-        other = seen.setdefault(path, pair)
-        if other != pair:
-            raise CacheError(
-                f"{other} and {pair} (speaker, emotion) differ only by case or composition: rename one in the corpus"
-            )
+    seen: dict[str, str] = {}
+    for speaker, emotion in sorted(set(pairs)):
+        path = array_path(speaker, emotion)
+        for directory, name in ((path.partition("/")[0], speaker), (path, f"{speaker}/{emotion}")):
+            other = seen.setdefault(directory.casefold(), name)
+            if other != name:
+                raise CacheError(f"'{other}' and '{name}' differ only by case or composition: rename one in the corpus")
 
 
 def input_id(inputs: Iterable[tuple[str, str, str, str, str]]) -> str:

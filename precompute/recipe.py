@@ -1,21 +1,25 @@
 """The recipe: every parameter that changes a pixel, and the id that follows from it."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pywt
 import rfc8785
 from numpy.typing import NDArray
 
 from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
+from precompute.wavelet import CUTOFF, FEWEST_SAMPLES, Morlet
 
 ALGORITHM = 1
 """Raised by hand whenever the same parameters give other pixels, so that no older cache answers for them."""
+
+LEAST_SHAPE = float(-np.log(CUTOFF)) / np.pi**2
+"""Least B * C^2 of a complex Morlet wavelet: its response exp(-pi^2 B C^2) at 0 Hz is then no more than the cutoff."""
 
 Normalise = Literal["rms", "none"]
 Pad = Literal["end", "centre", "random"]
@@ -33,7 +37,8 @@ class Recipe:
     little and keeps level comparable within a speaker and between emotions.
 
     Attributes:
-        wavelet: Complex Morlet as PyWavelets names it, `cmorB-C`: bandwidth B > 0, centre frequency C > 0.
+        wavelet: Complex Morlet as PyWavelets names it, `cmorB-C`: bandwidth parameter B and centre frequency C, with
+            B * C^2 at least 1.17, under which it would not vanish at 0 Hz.
         scales: Number of scales, spaced geometrically; at least 2.
         f_min: Centre frequency of the coarsest scale, in Hz; more than 0.
         f_max: Centre frequency of the finest scale, in Hz; at most half the sample rate.
@@ -90,10 +95,17 @@ class Recipe:
                 f"f_min={self.f_min} and f_max={self.f_max} must satisfy 0 < f_min < f_max <= {self.sample_rate / 2} Hz, "
                 "half the sample rate: change them or sample_rate"
             )
-        if (samples := self.duration * self.sample_rate) % self.columns:
+        samples = round(self.duration * self.sample_rate, 6)
+        if samples % self.columns or samples / self.columns < FEWEST_SAMPLES:
             raise RecipeError(
-                f"duration={self.duration} s is {samples:g} samples, no whole number for each of {self.columns} columns: "
-                f"choose a duration that is a multiple of {self.columns / self.sample_rate:g} s"
+                f"duration={self.duration} s is {samples:g} samples, no whole number of at least {FEWEST_SAMPLES} for each of "
+                f"{self.columns} columns: choose a duration that is a multiple of {self.columns / self.sample_rate:g} s"
+            )
+        support = Morlet.named(self.wavelet).support / self.f_min
+        if support > self.duration:
+            raise RecipeError(
+                f"wavelet={self.wavelet} reaches {support:.3g} s to either side at {self.f_min} Hz, more than the "
+                f"{self.duration} s of the picture: raise f_min or give a wavelet of less bandwidth parameter"
             )
         colour_table(self.colour)
 
@@ -179,10 +191,13 @@ def colour_table(name: str) -> NDArray[np.uint8]:
 
 
 def _canonical_wavelet(name: str) -> str:
-    try:
-        wavelet = pywt.ContinuousWavelet(name) if name.startswith("cmor") and name != "cmor" else None
-    except (ValueError, AttributeError):
-        wavelet = None
-    if wavelet is None or not (wavelet.bandwidth_frequency > 0 and wavelet.center_frequency > 0):
-        raise RecipeError(f"wavelet={name} is not a complex Morlet wavelet: give cmorB-C with B, C > 0, as in cmor1.5-1.0")
-    return f"cmor{wavelet.bandwidth_frequency}-{wavelet.center_frequency}"
+    match = re.fullmatch(r"cmor(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", name)
+    if match is None:
+        raise RecipeError(f"wavelet={name} is not a complex Morlet wavelet: give cmorB-C, as in cmor1.5-1.0")
+    bandwidth, centre = float(match[1]), float(match[2])
+    if bandwidth * centre**2 < LEAST_SHAPE:
+        raise RecipeError(
+            f"wavelet={name} has B * C^2 = {bandwidth * centre**2:g}, under {LEAST_SHAPE:.4g}, and so does not vanish at 0 Hz: "
+            "give more bandwidth B or centre C"
+        )
+    return f"cmor{bandwidth}-{centre}"

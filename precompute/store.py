@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from precompute import layout
 from precompute.errors import CacheError, CacheMissingError, unknown
 from precompute.layout import Record, Skipped
 from precompute.recipe import RECIPES, named
+
+T = TypeVar("T", Record, Skipped)
 
 STALE_SECONDS = 24 * 3600
 """Age after which what a killed job left in staging is removed."""
@@ -83,11 +85,12 @@ class Draft:
         metadata = self.path / layout.array_path(speaker, emotion) / layout.GROUP
         if not metadata.exists():
             return None
-        attributes = json.loads(metadata.read_bytes())["attributes"]
-        return Unit(
-            tuple(_record(line) for line in attributes["utterances"]),
-            tuple(Skipped(**line) for line in attributes["skipped"]),
-        )
+        with _readable(metadata):
+            attributes = json.loads(metadata.read_bytes())["attributes"]
+            return Unit(
+                tuple(_parse(Record, line) for line in attributes["utterances"]),
+                tuple(_parse(Skipped, line) for line in attributes["skipped"]),
+            )
 
     def publish(self, images: NDArray[np.uint8], unit: Unit) -> None:
         """Write a unit aside and rename it into place; where another job was first, its unit stays and ours is dropped.
@@ -181,6 +184,11 @@ class Cache:
             raise CacheMissingError(f"{path} holds no sealed cache: run precompute again to finish it")
         self.manifest: dict[str, Any] = _load(manifest)
         layout.check_version(str(self.manifest.get("layout")), str(path))
+        with _readable(manifest):
+            self._check(manifest)
+
+    def _check(self, manifest: Path) -> None:
+        path = self.path
         if path.name != layout.cache_name(self.manifest["recipe_id"], self.manifest["input_id"]):
             raise CacheError(
                 f"{manifest} belongs to another cache: restore its own, or remove the directory and run precompute"
@@ -222,12 +230,12 @@ class Cache:
     @cached_property
     def records(self) -> tuple[Record, ...]:
         """One record for each utterance, by speaker, emotion and row."""
-        return tuple(_record(line) for line in _load_lines(self.path / layout.INDEX))
+        return _load_lines(self.path / layout.INDEX, Record)
 
     @cached_property
     def skipped(self) -> tuple[Skipped, ...]:
         """Inputs that were not used, with the reason."""
-        return tuple(Skipped(**line) for line in _load_lines(self.path / layout.SKIPPED))
+        return _load_lines(self.path / layout.SKIPPED, Skipped)
 
     @property
     def size(self) -> int:
@@ -386,21 +394,31 @@ def _lines(items: Iterable[Record | Skipped]) -> bytes:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
+    with _readable(path):
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CacheError(f"{path} cannot be read ({error}): remove {path.parent} and run precompute again") from error
-    if not isinstance(value, dict):
-        raise CacheError(f"{path} holds no JSON object: remove {path.parent} and run precompute again")
-    return value
+        if not isinstance(value, dict):
+            raise TypeError("no JSON object")
+        return value
 
 
-def _load_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _load_lines(path: Path, kind: type[T]) -> tuple[T, ...]:
+    with _readable(path):
+        return tuple(_parse(kind, json.loads(line)) for line in path.read_bytes().splitlines())
+
+
+def _parse(kind: type[T], line: dict[str, Any]) -> T:
+    """A record from the keys that we know; a newer minor version may have more."""
+    return kind(**{field.name: line[field.name] for field in fields(kind)})
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading a file of the cache into one sentence."""
     try:
-        yield from map(json.loads, path.read_bytes().splitlines())
-    except (OSError, ValueError) as error:
-        raise CacheError(f"{path} cannot be read ({error}): remove {path.parent} and run precompute again") from error
-
-
-def _record(line: dict[str, Any]) -> Record:
-    return Record(**{field.name: line[field.name] for field in fields(Record)})
+        yield
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        if isinstance(error, CacheError):
+            raise
+        raise CacheError(
+            f"{path} is damaged ({type(error).__name__}: {error}): remove {path.parent} and run precompute again"
+        ) from error

@@ -33,6 +33,9 @@ impulse, 60 dB under its peak, are pooled to within 0.1 dB; 12 suffice for speec
 LEAST_SAMPLES = 8
 """Samples of |c|^2 in a column, at least: the end terms reach three samples into either neighbour."""
 
+FEWEST_SAMPLES = 4
+"""Samples of the waveform in a column, at least, for the same reason."""
+
 TAPER = 0.9
 """The spectrum is tapered from this share of the Nyquist frequency: a filter cut off sharply there would ring."""
 
@@ -107,10 +110,10 @@ def power(
             its limits.
     """
     length = len(x) if length is None else length
-    if length % columns or offset < 0 or offset + len(x) > length:
+    if length % columns or length < FEWEST_SAMPLES * columns or offset < 0 or offset + len(x) > length:
         raise RecipeError(
             f"{len(x)} samples at {offset} do not fit a frame of {length} samples in {columns} columns: "
-            "give a length that is a multiple of the columns and holds the utterance"
+            f"give a length that is a multiple of the columns, at least {FEWEST_SAMPLES} each, and holds the utterance"
         )
     if not (frequencies.min() > 0 and frequencies.max() <= sample_rate / 2):
         raise RecipeError(

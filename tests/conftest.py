@@ -82,8 +82,7 @@ def small_cache(tmp_path_factory: pytest.TempPathFactory, small_ravdess: Path, s
 
     root = tmp_path_factory.mktemp("cache")
     code = main(
-        ["--corpus", "ravdess", "--corpora", str(small_ravdess), "--cache", str(root), "--jobs", "1"]
-        + ["--set", *small_settings]
+        ["--corpus", "ravdess", "--corpora", str(small_ravdess), "--cache", str(root), "--jobs", "1", "--set", *small_settings]
     )
     assert code == 0
     return root

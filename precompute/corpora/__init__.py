@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Literal
 
 from precompute.errors import CorpusError, unknown
-from precompute.layout import Skipped
+from precompute.layout import Skipped, printable
 
 EMOTIONS = (
     "angry", "bored", "calm", "contempt", "disgusted", "excited", "fearful", "frustrated", "happy", "neutral",
@@ -128,7 +128,7 @@ def scan_names(directory: Path, files: Iterable[Path], parse: Callable[[str], di
         try:
             fields = parse(file.stem)
         except ValueError as error:
-            skipped.append(Skipped(path, f"the name does not parse: {error}"))
+            skipped.append(Skipped(printable(path), f"the name does not parse: {printable(str(error))}"))
             continue
         found.setdefault(file.stem, Utterance(key=file.stem, path=path, **fields))  # type: ignore[arg-type]
     return Scan(tuple(found[key] for key in sorted(found)), tuple(skipped))
@@ -142,7 +142,8 @@ def child(corpora: Path, *names: str) -> Path | None:
 
 
 def recordings(directory: Path, pattern: str) -> list[Path]:
-    """Files under `directory` that match a glob, without macOS's `._` companions."""
+    """Files under `directory` that match a glob on `.wav`, in either case, without macOS's `._` companions."""
+    pattern = pattern.replace(".wav", ".[wW][aA][vV]")
     return [file for file in directory.glob(pattern) if not file.name.startswith(".") and file.is_file()]
 
 

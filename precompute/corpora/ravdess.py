@@ -49,7 +49,7 @@ DEPTHS = ("", "*/", "*/*/", "*/*/*/")
 def find(corpora: Path) -> Path | None:
     """The directory of RAVDESS under the directory of corpora, where it holds recordings up to three folders deep."""
     directory = child(corpora, "ravdess")
-    if directory and any(next(directory.glob(f"{depth}*.wav"), None) for depth in DEPTHS):
+    if directory and any(recordings(directory, f"{depth}*.wav") for depth in DEPTHS):
         return directory
     return None
 

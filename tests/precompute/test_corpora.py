@@ -90,11 +90,12 @@ def test_what_a_name_says(module, stem, expected):
 
 
 @pytest.mark.parametrize(
-    "stem", ["02-01-05-01-01-01-01", "03-02-05-01-01-01-01", "03-01-05-01-03-01-01", "03-01-05-03-01-01-01", "03-01-05-01-01-01-00"]
-)  # fmt: skip
+    "stem",
+    ["02-01-05-01-01-01-01", "03-02-05-01-01-01-01", "03-01-05-01-03-01-01", "03-01-05-03-01-01-01", "03-01-05-01-01-01-00"],
+)
 def test_what_is_not_the_speech_part_of_ravdess_does_not_parse(stem):
     # Video, song, and codes beyond the published ones.
-    with pytest.raises(ValueError, match="RAVDESS|not of the form"):
+    with pytest.raises(ValueError, match=r"RAVDESS|not of the form"):
         ravdess.parse(stem)
 
 
@@ -140,6 +141,11 @@ class TestLayoutsOfRavdess:
         }
         assert len(ids) == 1
         assert not (tmp_path / "cache").exists()
+
+    def test_of_copies_the_one_with_the_shortest_path_counts(self, small_ravdess, tmp_path):
+        kaggle(small_ravdess / "ravdess", tmp_path / "ravdess")
+        scan = ravdess.scan(tmp_path / "ravdess")
+        assert {utterance.path.partition("_")[0] for utterance in scan.utterances} == {"Actor"}
 
     def test_companions_that_macos_leaves_are_ignored(self, laid):
         directory = ravdess.find(laid)

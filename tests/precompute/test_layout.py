@@ -144,3 +144,8 @@ def test_other_major_versions_are_refused(stored):
 def test_the_cache_directory_has_the_tag_that_backups_know():
     assert layout.ROOT_TAG == "CACHEDIR.TAG"
     assert layout.ROOT_TAG_CONTENT.startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_speakers_that_differ_by_case_are_refused_whatever_their_emotions():
+    with pytest.raises(CacheError, match="'A' and 'a' differ only by case"):
+        layout.check_names([("A", "happy"), ("a", "sad")])

@@ -38,7 +38,7 @@ def test_the_algorithm_changes_the_id(monkeypatch):
 def test_the_colours_themselves_change_the_id(monkeypatch):
     # A colour map keeps its name when matplotlib changes its colours.
     before = Recipe().id
-    monkeypatch.setattr("precompute.recipe.colour_table", lambda name: np.zeros((256, 3), np.uint8))
+    monkeypatch.setattr("precompute.recipe.colour_table", lambda _: np.zeros((256, 3), np.uint8))
     assert Recipe().id != before
 
 
@@ -100,6 +100,10 @@ ILLEGAL = [
     ("wavelet=cmor", ["wavelet=cmor"]),
     ("wavelet=cmor1.5", ["wavelet=cmor1.5"]),
     ("wavelet=cmorx-y", ["wavelet=cmorx-y"]),
+    ("wavelet=cmor0-1", ["wavelet=cmor0-1", "0 Hz"]),
+    ("wavelet=cmor-1-1", ["wavelet=cmor-1-1"]),
+    ("wavelet=cmor0.5-1.0", ["B * C^2 = 0.5", "1.167"]),
+    ("wavelet=cmor1000000-5.0", ["more than the 8.0 s", "raise f_min"]),
     ("wavelet=nosuch", ["wavelet=nosuch"]),
     ("scale=64", ["no recipe parameter 'scale'", "did you mean 'scales'"]),
     ("scales", ["'scales' is not key=value", "scales=64"]),
@@ -158,3 +162,12 @@ def test_colour_tables_have_a_colour_for_each_level(name):
 
 def test_grey_is_the_level_itself():
     assert (colour_table("grey") == np.arange(256)[:, None]).all()
+
+
+def test_a_decimal_duration_may_be_a_whole_number_of_columns():
+    assert Recipe(duration=16.1, columns=100).samples == 257600
+
+
+def test_columns_of_too_few_samples_are_refused():
+    with pytest.raises(RecipeError, match="at least 4 for each of 8192 columns"):
+        Recipe(duration=0.512, columns=8192)

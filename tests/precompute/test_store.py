@@ -168,6 +168,18 @@ class TestWriting:
             assert file.read_bytes() == content
         assert Cache(first.path).skipped == (Skipped("b.wav", "empty"),)
 
+    def test_a_job_that_seals_in_the_same_moment_changes_nothing(self, tmp_path, monkeypatch):
+        # Both jobs have found no file of that name before either creates its own; the first one created stays.
+        first, second = draft(tmp_path), draft(tmp_path)
+        images, one = unit("a", "sad")
+        first.publish(images, one)
+        first.seal([one], [Skipped("b.wav", "empty")], {"job": 1})
+        before = {file: file.read_bytes() for file in first.path.rglob("*") if file.is_file()}
+        with monkeypatch.context() as patched:
+            patched.setattr(store.Path, "exists", lambda _: False)
+            second.seal([one], [], {"job": 2})
+        assert {file: file.read_bytes() for file in before} == before
+
     def test_what_is_not_sealed_is_no_cache(self, tmp_path):
         made = draft(tmp_path)
         images, one = unit("a", "sad")
@@ -298,6 +310,20 @@ class TestRefusal:
             cache.read_all()
         assert len(cache.read("anna/angry")) == 2
 
+    @pytest.mark.parametrize("content", [{"layout": "1.0"}, {"files": {"zarr.json": {}}}])
+    def test_a_manifest_that_lacks_keys_is_refused(self, path, content):
+        (path / layout.MANIFEST).write_text(json.dumps(content | {"layout": "1.0"}))
+        with pytest.raises(CacheError, match=f"{layout.MANIFEST} is damaged"):
+            Cache(path)
+
+    def test_a_torn_unit_of_an_unfinished_cache_is_named(self, tmp_path):
+        one = draft(tmp_path)
+        one.publish(*unit("a", "sad"))
+        metadata = one.path / "a" / "sad" / layout.GROUP
+        metadata.write_bytes(metadata.read_bytes()[:40])
+        with pytest.raises(CacheError, match=r"a/sad/zarr\.json is damaged"):
+            one.published("a", "sad")
+
     def test_the_shard_of_another_array_is_found_by_its_shape(self, path):
         # Another array of the same cache is sound in itself; here even its sizes are vouched for.
         for name in (layout.GROUP, layout.SHARD):
@@ -354,7 +380,9 @@ class TestFind:
         return tmp_path
 
     def test_of_several_inputs_one_must_be_chosen(self, two):
-        with pytest.raises(CacheError, match="of 2 sealed caches of 'toy' .* 2 answer: choose one with cache=ID from") as error:
+        with pytest.raises(
+            CacheError, match=r"of 2 sealed caches of 'toy' .* 2 answer: choose one with cache=ID from"
+        ) as error:
             store.find(two, "toy", RECIPE.id)
         for input_id, n in ((INPUT, 3), ("ba9876543210", 4)):
             assert f"{RECIPE.id}-{input_id} ({n} utterances)" in str(error.value)

@@ -202,7 +202,7 @@ def test_frequencies_beyond_their_limits_are_refused(frequencies):
     ("columns", "offset", "length"), [(3, 0, None), (10, 1, None), (10, -1, 2000), (10, 0, 900), (7, 0, 2000)]
 )
 def test_frames_that_do_not_fit_are_refused(columns, offset, length):
-    with pytest.raises(RecipeError, match="1000 samples at .* multiple of the columns"):
+    with pytest.raises(RecipeError, match=r"1000 samples at .* multiple of the columns"):
         power(np.ones(1000, np.float32), WAVELET, FEW, RATE, columns, offset, length)
 
 
