@@ -70,10 +70,10 @@ class Draft:
         Raises:
             CacheError: The root holds another major version of the layout.
         """
+        check_root(self.root)
         self.path.mkdir(parents=True, exist_ok=True)
         self.staging.mkdir(parents=True)
         _remove_stale(self.staging.parent)
-        check_root(self.root)
         self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
         self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
         self._put(self.path / layout.RECIPE, _json(self.recipe))

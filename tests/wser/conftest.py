@@ -46,12 +46,20 @@ def network() -> list[str]:
     return ["model.pipe_filters=2", "model.filters=[3,4]", strides, "model.lstm=4", "model.fc=5"]
 
 
+TRAINING = """\
+protocol: {folds: 2}
+train: {epochs: 2, batch: 4, device: cpu, precision: "32", threads: 1}
+jobs: 1
+"""
+"""Of a run that takes a second and gives the same numbers on every machine of one kind."""
+
+
 @pytest.fixture(scope="session")
-def tiny(small_cache: Path, small_recipe_id: str, network: list[str]) -> list[str]:
-    """Settings of a run of two folds and two epochs on the small cache."""
-    where = [f"cache_root={small_cache}", f"recipe={small_recipe_id}", "protocol.folds=2"]
-    how = ["jobs=1", "train.device=cpu", "train.precision=32", "train.threads=1", "train.epochs=2", "train.batch=4"]
-    return [*where, *how, *network]
+def tiny(small_cache: Path, small_recipe_id: str, network: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Settings of a run of two folds and two epochs on the small cache; the experiment is named `tiny`."""
+    file = tmp_path_factory.mktemp("experiment") / "tiny.yaml"
+    file.write_text(TRAINING)
+    return [f"experiment={file}", f"cache_root={small_cache}", f"recipe={small_recipe_id}", *network]
 
 
 @pytest.fixture(scope="session")

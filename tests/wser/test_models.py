@@ -5,7 +5,7 @@ import torch
 
 from wser import models
 from wser.config import ModelConfig, load
-from wser.models import ModelError
+from wser.models import ModelError, three_pipe
 
 SMALL = {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6}
 SUMMARIES = ["last", "mean", "attention"]
@@ -133,19 +133,29 @@ def test_every_legal_value_builds_and_trains(changes):
     assert logits.isfinite().all()
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("overlap", [0, 0.5])
+ODD = pytest.mark.xfail(strict=True, reason="odd strides with overlap pad half a window too little: a row or step is missing")
+
+
+@pytest.mark.parametrize(
+    ("stride", "overlap"),
+    [
+        *((stride, 0) for stride in range(1, 6)),
+        (1, 0.5),
+        (2, 0.5),
+        (4, 0.5),
+        *(pytest.param(s, 0.5, marks=ODD) for s in (3, 5)),
+    ],
+)
 @pytest.mark.parametrize("pooling", choices("pooling"))
 def test_pooling_leaves_a_step_for_each_stride_begun(stride, overlap, pooling):
-    for rows in range(1, 14):
-        model = small(height=rows, filters=[2], strides=[[stride, 1], [1, 1]], overlap=overlap, pooling=pooling)
-        assert model(pictures(1, rows, 8), torch.tensor([8])).shape == (1, 3)
+    pool = three_pipe.pooling((stride, 1), ModelConfig(overlap=overlap, pooling=pooling))
+    for rows in range(1, 20):
+        assert pool(torch.ones(1, 1, rows, 8)).shape == (1, 1, -(-rows // stride), 8)
 
 
 @pytest.mark.parametrize(("pooling", "outside"), [("average", torch.Tensor.mean), ("max", torch.Tensor.amax)])
 def test_pooling_windows_overlap_by_half(pooling, outside):
-    from wser.models.three_pipe import pooling as build
-
+    build = three_pipe.pooling
     row = torch.arange(16.0).reshape(1, 1, 1, 16) ** 2
     half = build((1, 2), ModelConfig(pooling=pooling, overlap=0.5))(row)
     none = build((1, 2), ModelConfig(pooling=pooling, overlap=0))(row)
@@ -183,6 +193,14 @@ def test_nothing_past_the_reach_of_the_convolutions_changes_the_logits(summary, 
     torch.testing.assert_close(model(longer, lengths), logits, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.xfail(strict=True, reason="activations past an utterance's end are not masked, and the next convolution sees them")
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_an_utterance_scores_the_same_in_a_longer_batch(summary):
+    model, lengths = learnt(small(summary=summary)), torch.tensor([24])
+    images = pictures(1, 16, 24)
+    torch.testing.assert_close(model(torch.nn.functional.pad(images, (0, 64)), lengths), model(images, lengths))
+
+
 @pytest.mark.parametrize("summary", SUMMARIES)
 def test_every_column_of_an_utterance_counts(summary):
     model, lengths = learnt(small(summary=summary, activation="gelu")), torch.tensor([24])
@@ -192,17 +210,27 @@ def test_every_column_of_an_utterance_counts(summary):
     assert not images.grad[..., 24 + reach(model, 24) :].any()
 
 
-def test_summary_sees_the_steps_of_each_utterance_alone():
-    outputs = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(0))
-    steps = torch.tensor([5, 1, 3])
-    last = small(summary="last", lstm=4)._summarise(outputs, steps)
-    assert torch.equal(last, torch.stack([outputs[0, 4], outputs[1, 0], outputs[2, 2]]))
-    mean = small(summary="mean", lstm=4)._summarise(outputs, steps)
+def summarised(summary: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Outputs of the LSTM for utterances of 6, 1 and 3 steps, and what the fully connected layer sees of them."""
+    model, seen = learnt(small(summary=summary)), {}
+    model.lstm.register_forward_hook(lambda _m, _i, output: seen.update(outputs=output[0]))
+    model.classifier.register_forward_pre_hook(lambda _m, given: seen.update(summary=given[0]))
+    with torch.inference_mode():
+        model(pictures(3, 16, 48), torch.tensor([48, 3, 24]))
+    assert seen["outputs"].shape == (3, 6, 5)
+    return seen["outputs"], seen["summary"]
+
+
+def test_summaries_are_of_the_steps_of_each_utterance_alone():
+    outputs, last = summarised("last")
+    torch.testing.assert_close(last, torch.stack([outputs[0, 5], outputs[1, 0], outputs[2, 2]]))
+    outputs, mean = summarised("mean")
     torch.testing.assert_close(mean, torch.stack([outputs[0].mean(0), outputs[1, 0], outputs[2, :3].mean(0)]))
-    attention = small(summary="attention", lstm=4)._summarise(outputs, steps)
+    outputs, attention = summarised("attention")
     torch.testing.assert_close(attention[1], outputs[1, 0])
-    low, high = outputs[2, :3].amin(0), outputs[2, :3].amax(0)
+    low, high = outputs[2, :3].amin(0) - 1e-6, outputs[2, :3].amax(0) + 1e-6
     assert ((attention[2] >= low) & (attention[2] <= high)).all(), "a weighting of its own three steps"
+    assert not torch.allclose(attention[2], outputs[2, :3].mean(0), atol=1e-5), "and not their mean"
 
 
 def test_dropout_acts_in_training_only():
