@@ -114,6 +114,7 @@ def _finished(experiment: "Experiment", fold: int) -> str:
     return (
         f"fold {fold}: UAR {100 * record['uar']:.1f} %, accuracy {100 * record['accuracy']:.1f} %, "
         f"epoch {record['epoch']} of {record['epochs']}, {duration(record['seconds'])}"
+        + (", stopped because the loss diverged: give a lower train.lr" if record["diverged"] else "")
     )
 
 

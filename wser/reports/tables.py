@@ -58,6 +58,8 @@ def _caption(summary: dict[str, Any], selection: str) -> str:
     lines = [f"UAR: unweighted average recall; chance {100 * summary['chance']:.1f} %."]
     if selection == "test":
         lines.append("SELECTED ON THE TEST PART, as the paper's figures: flattering, not comparable with honest runs.")
+    if diverged := [str(record["fold"]) for record in summary["folds"] if record["diverged"]]:
+        lines.append(f"DIVERGED: the loss of folds {', '.join(diverged)} became infinite, and training stopped there.")
     if summary["missing"]:
         lines.append(f"UNFINISHED: folds {', '.join(map(str, summary['missing']))} are missing from every figure.")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from wser import models
-from wser.config import Config, TrainConfig
+from wser.config import Config, ConfigError, TrainConfig
 from wser.data.batches import Batches, measure, unstandardised
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
@@ -45,6 +45,7 @@ class Curves(pl.Callback):
     def __init__(self, file: Path, classes: list[str], selection: str, patience: int) -> None:
         self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
         self.best: float | None = None
+        self.diverged = False
         self.best_epoch, self.weights = 0, dict[str, Tensor]()
         self.train: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
@@ -73,7 +74,8 @@ class Curves(pl.Callback):
         values = (train_loss, hits, loss, found.accuracy, found.uar)
         with self.file.open("a") as file:
             file.write(",".join([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"]) + "\n")
-        if not np.isfinite(train_loss):
+        self.diverged = not np.isfinite(train_loss)
+        if self.diverged:
             trainer.should_stop = True
         rank = found.accuracy if self.selection == "test" else -loss if np.isfinite(loss) else -np.inf
         if self.best is None or rank > self.best:
@@ -163,6 +165,7 @@ def execute(run: Run) -> None:
         "selection": config.selection,
         "epoch": curves.best_epoch,
         "epochs": trainer.current_epoch,
+        "diverged": curves.diverged,
         "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "seconds": round(time.monotonic() - started, 2),
         "seconds_of_training": round(seconds_of_training, 2),
@@ -180,9 +183,15 @@ def execute(run: Run) -> None:
 
 
 def accelerated(config: TrainConfig) -> bool:
-    """Whether runs of this configuration go to a GPU here."""
-    here = torch.cuda.is_available() or torch.backends.mps.is_available()
-    return config.device in ("cuda", "mps") or (config.device == "auto" and here)
+    """Whether runs of this configuration go to a GPU here.
+
+    Raises:
+        ConfigError: The configuration asks for a device that is not here.
+    """
+    here = [name for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
+    if config.device not in ("auto", "cpu", *here):
+        raise ConfigError(f"train.device={config.device} is not here: choose from {', '.join(['auto', 'cpu', *here])}")
+    return config.device != "cpu" and bool(here)
 
 
 def precision(config: TrainConfig) -> Any:
