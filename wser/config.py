@@ -8,8 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from precompute.errors import WserError, unknown
 
@@ -50,7 +51,8 @@ class ModelConfig:
         pipes: Parallel convolutional pipes, 1 to 3.
         pipe_filters: Filters of each pipe.
         filters: Filters of each local feature learning block (LFLB).
-        strides: Pooling strides (frequency, time) after the merged pipes and after each LFLB; [1, 1] does not pool.
+        strides: Pooling strides (frequency, time), each 1, 2 or 4, after the merged pipes and after each LFLB; [1, 1] does
+            not pool.
         pooling: How blocks pool.
         overlap: Share R of a pooling window that it has in common with the next: 0.5, a window of twice the stride, or 0.
         activation: After each convolution.
@@ -112,7 +114,7 @@ class TrainConfig:
         weight_decay: Of the optimiser.
         label_smoothing: Share of the target spread over all classes.
         average: Decay of an exponential moving average of the weights, which is then what is validated and tested; 0 is none.
-        precision: `auto` is bfloat16 where the device has instructions for it, else 32.
+        precision: `auto` is bfloat16 where the device has instructions for it, else float32.
         device: `auto` takes an accelerator where there is one.
         threads: Threads of one run on the CPU; 0 shares the cores out among the runs at once.
     """
@@ -126,7 +128,7 @@ class TrainConfig:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     average: float = 0.0
-    precision: Literal["auto", "32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: int = 0
 
@@ -173,11 +175,23 @@ class Config:
     results: str = "runs"
 
 
-UNHASHED = ("fold", "jobs", "cache_root", "results", "cache", "train.device", "train.threads")
-"""Keys that change neither what is computed nor on which data, and so do not name the results."""
+UNHASHED = (
+    "experiment",
+    "preset",
+    "labels",
+    "recipe",
+    "cache",
+    "cache_root",
+    "results",
+    "fold",
+    "jobs",
+    "train.device",
+    "train.threads",
+)
+"""Keys that do not name the results: names of what is hashed by its content, and where and how much of it runs."""
 
-RAW = ("cache", "fold")
-"""Keys whose text is taken as it is: a cache's id such as 12e456 would read as a number."""
+TEXT = ("experiment", "preset", "labels", "recipe", "cache", "cache_root", "results", "fold", "model.name", "protocol.name")
+"""Keys whose value is taken as it is: an id such as 12e456 would read as a number."""
 
 
 def experiments() -> Path:
@@ -224,48 +238,60 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _merge(point: list[tuple[str, str]]) -> Config:
-    command_line = _sections(OmegaConf.from_dotlist([f"{key}={value}" for key, value in point if key not in RAW]))
-    for key, value in point:
-        if key in RAW:
-            command_line[key] = value
+    command_line = OmegaConf.create({})
+    for key, text in point:
+        full_key = f"{key}.name" if key in ("model", "protocol") else key
+        OmegaConf.update(command_line, full_key, _value(full_key, text))
     layers = [_read(experiments() / "default.yaml")]
     if name := command_line.get("experiment"):
-        layers.append(_read(_experiment_file(str(name))))
+        layers.append(_read(_experiment_file(name)))
     preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
-    environment = {"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root}
+    environment = OmegaConf.create({"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root})
     config = OmegaConf.structured(Config)
     try:
-        for layer in [OmegaConf.create(environment), *layers, command_line]:
+        for layer in [environment, *layers, command_line]:
             config = OmegaConf.merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except (ConfigKeyError, ConfigAttributeError) as error:
         raise ConfigError(unknown("key", str(error.full_key), flatten(asdict(Config())))) from None
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")
-        default = flatten(asdict(Config())).get(str(error.full_key), "a mapping")
-        raise ConfigError(f"{error.full_key}: {message}: give a value such as the default, {default}") from None
+        where = getattr(error, "full_key", None)
+        default = flatten(asdict(Config())).get(str(where), "a mapping")
+        raise ConfigError(f"{where or 'a value'}: {message}: give a value such as the default, {default}") from None
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
     _check(loaded)
     return loaded
 
 
-def _sections(layer: DictConfig) -> DictConfig:
-    """Write out the short forms `model=three_pipe`, `protocol=loso` and `corpus=emodb`."""
+def _value(key: str, text: str) -> Any:
+    """The value that the text of a command line stands for."""
+    if key == "corpus":
+        return [name.strip() for name in text.strip("[]").split(",") if name.strip()]
+    if key in TEXT:
+        return None if text == "null" else text
+    try:
+        return OmegaConf.from_dotlist([f"value={text}"]).value
+    except YAMLError:
+        raise ConfigError(f"{key}={text} is no value in YAML: write lists as in [1,2] and close their brackets") from None
+
+
+def _read(path: Path) -> DictConfig:
+    """A file of settings, its short forms `model: three_pipe`, `protocol: loso` and `corpus: emodb` written out."""
+    try:
+        layer = OmegaConf.load(path)
+    except (YAMLError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}: write key: value lines") from None
+    if not isinstance(layer, DictConfig):
+        raise ConfigError(f"{path} is no mapping: write key: value lines")
     for key in ("model", "protocol"):
         if isinstance(layer.get(key), str):
             layer[key] = {"name": layer[key]}
     if isinstance(layer.get("corpus"), str):
         layer["corpus"] = [layer["corpus"]]
     return layer
-
-
-def _read(path: Path) -> DictConfig:
-    layer = OmegaConf.load(path)
-    if isinstance(layer, ListConfig):
-        raise ConfigError(f"{path} is a list: write key: value lines")
-    return _sections(layer)
 
 
 def _experiment_file(name: str) -> Path:
@@ -320,9 +346,11 @@ def _check(config: Config) -> None:
             f"model.strides has {len(model.strides)} entries and model.filters {len(model.filters)}: "
             "give one stride for the merged pipes and one for each block of filters"
         )
-    if any(len(stride) != 2 or min(stride) < 1 for stride in model.strides):
+    if any(filters < 1 or filters > 4096 for filters in model.filters):
+        raise ConfigError(f"model.filters={model.filters} must hold numbers from 1 to 4096: write it as in [64,64]")
+    if any(len(stride) != 2 or not {*stride} <= {1, 2, 4} for stride in model.strides):
         raise ConfigError(
-            f"model.strides={model.strides} must hold pairs [frequency, time] of 1 or more: write it as in [[2,2],...]"
+            f"model.strides={model.strides} must hold pairs [frequency, time] of 1, 2 or 4: write it as in [[2,2],...]"
         )
     if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
         raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")

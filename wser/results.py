@@ -38,12 +38,14 @@ def fold_name(number: int) -> str:
 def directory(config: Config, dataset: Dataset, folds: Sequence[Fold]) -> Path:
     """Where the results of a configuration go: `<experiment>-<hash8>`.
 
-    The hash covers the configuration, the recipe, the caches' fingerprints and the split; it leaves out which folds were
-    asked for, where they run and on what device.
+    The hash covers the configuration, the recipe, the classes, the caches' fingerprints and the split; it leaves out which
+    folds were asked for, where they run and on what device.
     """
     identity: dict[str, Any] = {
         "config": hashed(config),
         "recipe": dataset.recipe_id,
+        "classes": {name: list(emotions) for name, emotions in dataset.label_map.classes.items()},
+        "dropped": list(dataset.label_map.drop),
         "caches": [cache.fingerprint for cache in dataset.caches],
         "split": split_hash(folds, dataset.examples),
     }

@@ -19,7 +19,7 @@ examples:
   python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed
   python -m wser.run experiment=demo fold=0,2
 
-keys and defaults:
+keys, and their values in a plain run:
 """
 
 
@@ -57,9 +57,9 @@ def _keys() -> str:
 
     from omegaconf import OmegaConf
 
-    from wser.config import Config
+    from wser.config import load
 
-    return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(Config()))).splitlines())
+    return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(load([])[0]))).splitlines())
 
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:
@@ -94,6 +94,12 @@ def _announce(experiment: "Experiment") -> None:
         f"{_title(experiment)}: {len(dataset.examples)} utterances, recipe {one.recipe}, preset {one.preset}, seed {one.seed}"
     )
     print(f"  {train.optimiser}, lr {train.lr:g}, batch {train.batch}; {protocol}: {len(experiment.folds)} folds")
+    for fold in experiment.folds:
+        here = {dataset.examples[i].label for i in fold.train}
+        if missing := sorted(
+            {dataset.classes[dataset.examples[i].label] for i in fold.test if dataset.examples[i].label not in here}
+        ):
+            print(f"warning: fold {fold.number} tests {', '.join(missing)}, which its training part lacks", file=sys.stderr)
     if dataset.dropped:
         left_out = ", ".join(f"{emotion} {count}" for emotion, count in sorted(dataset.dropped.items()))
         print(f"  left out by label map {dataset.label_map.name}: {left_out}")

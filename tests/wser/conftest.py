@@ -48,7 +48,7 @@ def network() -> list[str]:
 
 TRAINING = """\
 protocol: {folds: 2}
-train: {epochs: 2, batch: 4, device: cpu, precision: "32", threads: 1}
+train: {epochs: 2, batch: 4, device: cpu, precision: fp32, threads: 1}
 jobs: 1
 """
 """Of a run that takes a second and gives the same numbers on every machine of one kind."""

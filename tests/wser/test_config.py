@@ -102,12 +102,11 @@ def test_bracketed_list_is_one_value_and_comma_list_is_several():
     assert [p.corpus for p in load(["corpus=ravdess,emodb"])] == [["ravdess"], ["emodb"]]
 
 
-@pytest.mark.parametrize("text", ["12e456", "001234567890", "1_000", "0x12", "null", "1.50", "09385a5a5b01-c87e8e73a3f8"])
+@pytest.mark.parametrize("text", ["12e456", "001234567890", "1_000", "0x12", "1.50", "09385a5a5b01-c87e8e73a3f8"])
 def test_cache_id_stays_text(text):
     assert one(f"cache={text}").cache == text
 
 
-@pytest.mark.xfail(strict=True, reason="keys other than cache and fold are read as YAML, which takes such text for a number")
 @pytest.mark.parametrize("key", ["recipe", "labels", "results", "cache_root"])
 @pytest.mark.parametrize("text", ["123456e78901", "001234567012", "2026_01"])
 def test_text_that_looks_like_a_number_stays_text(key, text):
@@ -119,7 +118,6 @@ def test_short_forms():
     assert (got.model.name, got.protocol.name, got.corpus) == ("three_pipe", "loso", ["emodb"])
 
 
-@pytest.mark.xfail(strict=True, reason="the later of the two replaces the earlier, name and all")
 @pytest.mark.parametrize("arguments", [["protocol=loso", "protocol.seed=4"], ["protocol.seed=4", "protocol=loso"]])
 def test_short_form_goes_together_with_keys_of_its_section(arguments):
     got = one(*arguments).protocol
@@ -156,7 +154,7 @@ def test_unknown_file_names_the_nearest(given_, nearest):
 WRONG = [
     "foo", "seed", "train.lr=fast", "seed=1.5", "seed=", "train.batch=true", "train.epochs=1e1", "data.standardise=maybe",
     "model.filters=3", "model.filters=[a]", "model.pooling=maximum", "train.optimiser=adamm", "selection=train", "train=3",
-    "model.activation=tanh", "data=null", "corpus=null", "labels=[a,b]", "train.lr.x=3", "results=${nothing}", "seed=1,x",
+    "model.activation=tanh", "data=null", "train.lr.x=3", "results=${nothing}", "seed=1,x",
 ]  # fmt: skip
 OUTSIDE = [
     "model.lstm=-3", "model.lstm=0", "model.pipes=4", "model.pipes=0", "model.fc=0", "model.pipe_filters=0", "model.dropout=1",
@@ -165,20 +163,17 @@ OUTSIDE = [
     "train.lr=inf", "train.weight_decay=-1", "train.label_smoothing=1", "train.threads=-1", "jobs=-1", "seed=-1",
     "protocol.seed=-1", "protocol.folds=1", "protocol.test_fraction=0", "protocol.test_fraction=1",
     "protocol.validation_fraction=0", "protocol.validation_fraction=1", "model.filters=[2,2]", "model.strides=[[1,1]]",
+    "model.filters=[-1,48,64,64,64,64]", "model.filters=[0,48,64,64,64,64]",
+    "model.strides=[[3,2],[2,2],[2,2],[2,1],[1,1],[1,1],[1,1]]",
     "model.strides=[[2,2],[2,2],[2,2],[2,1],[1,1],[1,1],[0,1]]", "model.strides=[[2],[2],[2],[2],[1],[1],[1]]", "corpus=[]",
     "corpus=[emodb,emodb]",
 ]  # fmt: skip
-BROKEN = ["corpus=[a", "train.lr={", "seed=@", "model.strides=[[1,1]],[[2,2]]", "corpus={a:1}", "model.filters=[1,2"]
-UNSEEN = ["model.filters=[-1,48,64,64,64,64]", "model.filters=[0,48,64,64,64,64]"]
-
-
-def known(reason: str, values: list[str]) -> list:
-    return [pytest.param(value, marks=pytest.mark.xfail(strict=True, reason=reason)) for value in values]
+BROKEN = ["train.lr={", "seed=@", "model.strides=[[1,1]],[[2,2]]", "model.filters=[1,2"]
 
 
 @pytest.mark.parametrize(
     "argument",
-    [*WRONG, *OUTSIDE, *known("YAML's error is not caught", BROKEN), *known("filters have no limits", UNSEEN)],
+    [*WRONG, *OUTSIDE, *BROKEN],
 )
 def test_wrong_value_is_refused_in_one_sentence(argument):
     with pytest.raises(ConfigError) as refused:
@@ -198,7 +193,7 @@ def test_refusal_names_the_key(argument):
 
 @pytest.mark.parametrize(
     "content",
-    ["- a\n- b\n", "trian: {lr: 1}\n", "seed: x\n", "just text\n", *known("YAML's error is not caught", ["seed: [\n"])],
+    ["- a\n- b\n", "trian: {lr: 1}\n", "seed: x\n", "just text\n", "seed: [\n"],
 )
 def test_wrong_file_is_refused(files, content):
     (files / "mine.yaml").write_text(content)
@@ -237,7 +232,7 @@ CHOICES = [
 
 @pytest.mark.parametrize(
     "argument",
-    [*known("32 is read as a number, and refused", ["train.precision=32"]), *(c for c in CHOICES if c != "train.precision=32")],
+    CHOICES,
 )
 def test_every_choice_can_be_made_on_the_command_line(argument):
     key, _, choice = argument.partition("=")
@@ -264,11 +259,12 @@ def changed(key: str) -> Config:
 
 
 WHERE_AND_WHICH = {"fold", "jobs", "cache_root", "results", "cache", "train.device", "train.threads"}
+HASHED_BY_CONTENT = {"experiment", "preset", "labels", "recipe"}
 """Keys that may differ between two calls that go on with the same results; any other would mix runs of two kinds."""
 
 
 def test_unhashed_keys_exist_and_are_about_where_and_which():
-    assert set(config.UNHASHED) <= WHERE_AND_WHICH
+    assert set(config.UNHASHED) <= WHERE_AND_WHICH | HASHED_BY_CONTENT
     assert set(config.UNHASHED) <= set(LEAVES)
     assert not set(config.UNHASHED) & set(leaves_of(hashed(Config())))
 

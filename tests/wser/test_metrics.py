@@ -100,6 +100,7 @@ def write_fold(path, number: int, true: list[int], guess: list[int], classes: li
         "speakers": {"test": [f"s{number}"]},
         "epoch": 1,
         "seconds": 2.0,
+        "diverged": False,
     }
     rows = [f"k{number}-{i},s{number},{classes[t]},{classes[g]}" for i, (t, g) in enumerate(zip(true, guess, strict=True))]
     (folder / results.PREDICTIONS).write_text("\n".join(["key,speaker,true,predicted", *rows]) + "\n")

@@ -14,8 +14,11 @@ With the defaults, a picture of 128 x 256 is 64 x 128 after the pipes, then 32 x
 4 x 32: the LSTM sees 32 steps of 256 values.  Dropout stands before the LSTM and before the last layer.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from wser.config import ModelConfig
 
@@ -55,26 +58,34 @@ class Block(nn.Module):
         self.activation = ACTIVATIONS[config.activation]()
         self.pool = pooling(stride, config)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, rows, columns) to (batch, filters * convolutions, ceil(rows / stride), ...)."""
+    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
+        """One stage.
+
+        Args:
+            x: float (batch, channels, rows, columns); rows and columns are multiples of the stride.
+            inside: Which columns belong to each utterance, bool (batch, columns).
+
+        Returns:
+            float (batch, filters * convolutions, rows / stride, columns / stride).
+        """
         maps = [pipe(x) for pipe in self.pipes]
         merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
-        pooled: Tensor = self.pool(self.activation(self.norm(merged)))
+        # Past its end an utterance is zero at every stage, so that its score does not depend on what it is batched with.
+        active = self.activation(self.norm(merged)) * inside[:, None, None].to(merged.dtype)
+        pooled: Tensor = self.pool(active)
         return pooled
 
 
 def pooling(stride: tuple[int, int], config: ModelConfig) -> nn.Module:
     """Pooling whose windows overlap by R = `config.overlap` (3.2.1): R = 0.5 is a window of twice the stride.
 
-    An axis with stride 1 is not pooled.  Windows are centred, so that n rows or columns become ceil(n / stride).
+    An axis with stride 1 is not pooled.  Windows are centred, and what they reach beyond the border counts as zero.
     """
     if stride == (1, 1):
         return nn.Identity()
     rows, columns = (1 if s == 1 else round(s / (1 - config.overlap)) for s in stride)
     window, padding = (rows, columns), ((rows - stride[0]) // 2, (columns - stride[1]) // 2)
-    if config.pooling == "max":
-        return nn.MaxPool2d(window, stride, padding, ceil_mode=True)
-    return nn.AvgPool2d(window, stride, padding, ceil_mode=True, count_include_pad=False)
+    return (nn.MaxPool2d if config.pooling == "max" else nn.AvgPool2d)(window, stride, padding)
 
 
 class Model(nn.Module):
@@ -94,11 +105,10 @@ class Model(nn.Module):
         for filters, stride in zip(config.filters, strides[1:], strict=True):
             blocks.append(Block(channels, filters, PIPES[:1], stride, config))
             channels = filters
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.ModuleList(blocks)
         self.strides = strides
-        rows = height
-        for stride in strides:
-            rows = -(-rows // stride[0])
+        self.multiple = tuple(math.prod(stride[axis] for stride in strides) for axis in (0, 1))
+        rows = -(-height // self.multiple[0])
         self.drop = nn.Dropout(config.dropout)
         self.lstm = nn.LSTM(channels * rows, config.lstm, batch_first=True)
         self.summary = config.summary
@@ -120,13 +130,15 @@ class Model(nn.Module):
         Returns:
             float (batch, classes).
         """
-        features = self.blocks(images)
+        rows, columns = (-size % multiple for size, multiple in zip(images.shape[2:], self.multiple, strict=True))
+        features = functional.pad(images, (0, columns, 0, rows))
         steps = lengths
-        for _, stride in self.strides:
+        for block, (_, stride) in zip(self.blocks, self.strides, strict=True):
+            features = block(features, torch.arange(features.shape[3], device=steps.device) < steps[:, None])
             steps = -(-steps // stride)
         sequence = self.drop(features.permute(0, 3, 1, 2).flatten(2))
         outputs, _ = self.lstm(sequence)
-        logits: Tensor = self.classifier(self._summarise(outputs, steps.clamp(max=outputs.shape[1])))
+        logits: Tensor = self.classifier(self._summarise(outputs, steps))
         return logits
 
     def _summarise(self, outputs: Tensor, steps: Tensor) -> Tensor:

@@ -21,7 +21,8 @@ def summarise(path: Path, classes: list[str], folds: int) -> dict[str, Any]:
 
     Returns:
         `folds`, the record of each finished fold; `missing`, numbers of the others; `pooled`, metrics over the predictions
-        of all finished folds; `mean` and `deviation` (n - 1) over folds of the headline metrics, None for a single fold.
+        of all finished folds; `chance`, the unweighted average recall of guessing; `mean` and `deviation` (n - 1) over folds
+        of the headline metrics, None for a single fold; `seconds` of all folds.
     """
     finished = results.finished(path)
     records = [results.read_metrics(path, fold) for fold in finished]
@@ -36,6 +37,6 @@ def summarise(path: Path, classes: list[str], folds: int) -> dict[str, Any]:
         "pooled": pooled.as_dict(),
         "mean": {name: float(np.mean(values[name])) for name in HEADLINES},
         "deviation": {name: float(np.std(values[name], ddof=1)) for name in HEADLINES} if several else None,
-        "chance": 1 / len(classes),
+        "chance": 1 / sum(record.support > 0 for record in pooled.per_class.values()),
         "seconds": round(sum(record["seconds"] for record in records), 1),
     }

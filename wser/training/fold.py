@@ -197,7 +197,7 @@ def accelerated(config: TrainConfig) -> bool:
 def precision(config: TrainConfig) -> Any:
     """Lightning's precision for this machine: bfloat16 where `auto` finds instructions for it."""
     if config.precision != "auto":
-        return {"32": "32-true", "bf16": "bf16-mixed"}[config.precision]
+        return {"fp32": "32-true", "bf16": "bf16-mixed"}[config.precision]
     if accelerated(config):
         native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     else:

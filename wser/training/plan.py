@@ -78,6 +78,8 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
         command: That asked for them, for the record.
         say: Gives the line to show when a fold of an experiment is finished.
     """
+    for experiment in experiments:
+        _remove_stale(experiment.directory)
     work = [(experiment, fold) for experiment in experiments for fold in experiment.pending]
     if not work:
         return
@@ -86,7 +88,6 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
     alone = all(accelerated(experiment.config.train) for experiment, _ in work)
     for experiment in experiments:
         results.describe(experiment.directory, experiment.config, experiment.dataset, experiment.folds, command)
-        _remove_stale(experiment.directory)
     cores = os.cpu_count() or 1
     jobs = min(jobs or (1 if alone else min(cores, MOST_JOBS)), len(work))
     shared = max(1, cores // jobs)

@@ -4,11 +4,13 @@ A map is a YAML file of this folder, named as `labels=` names it, with `classes`
 out) and `default_for` (corpora whose default it is).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from precompute.errors import WserError, unknown
 
@@ -63,16 +65,23 @@ def load(name: str) -> LabelMap:
         name: Of a file in this folder, or the path of a YAML file.
 
     Raises:
-        LabelError: There is none of that name.
+        LabelError: There is none of that name, or it is malformed.
     """
     path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise LabelError(unknown("label map", name, names()))
-    content = OmegaConf.to_container(OmegaConf.load(path))
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except YAMLError as error:
+        raise LabelError(f"{path} is no YAML: {' '.join(str(error).split())}: write it as in labels/common4.yaml") from None
     if not isinstance(content, dict) or not isinstance(content.get("classes"), dict):
         raise LabelError(f"{path} has no mapping `classes` of class: [emotions]: write it as in labels/common4.yaml")
     classes = {str(label): tuple(map(str, emotions)) for label, emotions in content["classes"].items()}
-    return LabelMap(path.stem, classes, tuple(content.get("drop", ())), tuple(content.get("default_for", ())))
+    drop = tuple(content.get("drop", ()))
+    counts = Counter([*drop, *(emotion for emotions in classes.values() for emotion in emotions)])
+    if twice := sorted(emotion for emotion, count in counts.items() if count > 1):
+        raise LabelError(f"{path} names {', '.join(twice)} more than once: leave each emotion in one class or in drop")
+    return LabelMap(path.stem, classes, drop, tuple(content.get("default_for", ())))
 
 
 def default(corpora: Sequence[str], emotions: Sequence[str]) -> LabelMap:

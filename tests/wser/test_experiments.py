@@ -1,0 +1,60 @@
+"""Every experiment file is loaded, and executed in a reduced form."""
+
+import re
+import shlex
+
+import pytest
+
+from wser import config, results, run
+
+FILES = sorted(config.experiments().glob("*.yaml"))
+
+
+@pytest.fixture(params=FILES, ids=lambda file: file.stem)
+def file(request):
+    return request.param
+
+
+def command(file) -> list[str]:
+    first = file.read_text().splitlines()[0]
+    match = re.fullmatch(r"# python -m wser\.run (.+)", first)
+    assert match, f"{file} starts with '{first}', not with the command that runs it"
+    return shlex.split(match[1])
+
+
+def test_default_is_an_experiment():
+    assert "default" in {file.stem for file in FILES}
+
+
+def test_file_starts_with_the_command_that_runs_it(file):
+    points = config.load(command(file))
+    assert {point.experiment for point in points} == {file.stem}
+    assert {point.fold for point in points} == {"all"}, "its figures are those of all folds"
+
+
+def test_file_says_what_it_is_for(file):
+    lines = file.read_text().splitlines()
+    assert lines[1] == "#"
+    assert lines[2].startswith("# ")
+
+
+def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
+    (loaded,) = config.load([f"experiment={file.stem}"])
+    several = len(loaded.corpus) > 1
+    corpus = ["corpus=[ravdess,emodb]", "labels=common4"] if several else ["corpus=ravdess", "labels=ravdess7"]
+    where = [f"cache_root={joined_cache}", f"recipe={small_recipe_id}", f"results={tmp_path}", "protocol.folds=2"]
+    how = ["fold=0", "jobs=1", "train.epochs=1", "train.device=cpu", "train.threads=1"]
+    assert run.main([f"experiment={file.stem}", *corpus, *where, *how, *network]) == 0
+    (directory,) = tmp_path.iterdir()
+    assert directory.name.startswith(f"{file.stem}-")
+    assert results.finished(directory) == [0]
+    assert results.read_metrics(directory, 0)["selection"] == loaded.selection
+    assert "pooled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (config.experiments() / "preset").glob("*.yaml")))
+def test_preset_says_what_it_is(preset):
+    text = (config.experiments() / "preset" / f"{preset}.yaml").read_text()
+    assert text.startswith(f"# preset={preset}: ")
+    (loaded,) = config.load([f"preset={preset}"])
+    assert loaded.preset == preset

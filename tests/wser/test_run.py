@@ -1,0 +1,217 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wser import results, run
+
+MODULE = [sys.executable, "-m", "wser.run"]
+
+
+def command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    """The real command line."""
+    return subprocess.run([*MODULE, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def assert_refused(code: int, out: str, err: str) -> str:
+    """Exit code 1 and one sentence on stderr."""
+    assert code == 1, err
+    assert out == ""
+    assert err.startswith("wser.run: ")
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    return err
+
+
+@pytest.fixture
+def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
+    """Settings that a dry run needs."""
+    return [f"cache_root={small_cache}", f"recipe={small_recipe_id}", "protocol.folds=2", f"results={tmp_path / 'runs'}"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["foo"], "'foo' is not key=value"),
+        (["train.lr=fast"], "train.lr"),
+        (["model.lstm=-3"], "model.lstm=-3 is outside 1 to 4096"),
+        (["trian.epochs=3"], "train"),
+        (["train.epoch=3"], "epochs"),
+        (["model=three_pip"], "did you mean 'three_pipe'"),
+        (["protocol=losso"], "did you mean 'loso'"),
+        (["preset=papper"], "did you mean 'paper'"),
+        (["experiment=defualt"], "did you mean 'default'"),
+        (["labels=ravdes7"], "did you mean 'ravdess7'"),
+        (["fold=99"], "folds 0 to 1"),
+        (["fold=-1"], "folds 0 to 1"),
+        (["fold=first"], "neither all nor numbers"),
+        (["protocol.folds=3"], "give protocol.folds=2 or fewer, or protocol=loso"),
+        (["recipe=default", "corpus=emodb"], "python -m precompute --corpus emodb"),
+        (["recipe=default"], "python -m precompute --corpus ravdess --cache"),
+        (["recipe=paper"], "python -m precompute --corpus ravdess --recipe paper"),
+        (["recipe=0123456789ab"], "there is no recipe of ravdess '0123456789ab'"),
+        (["cache=0123456789ab"], "cache=ID"),
+        (["corpus=[ravdess,ravdess]"], "twice"),
+        (["labels=emodb7", "corpus=[ravdess]", "seed=0,x"], "seed"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_input_is_answered_in_one_sentence(here, wrong, says, capsys, tmp_path):
+    code = run.main([*here, *wrong])
+    printed = capsys.readouterr()
+    assert says in assert_refused(code, printed.out, printed.err)
+    assert not (tmp_path / "runs").exists(), "nothing is written for a command that is refused"
+
+
+def test_real_command_line_answers_wrong_input_too(tmp_path):
+    found = command("trian.lr=1", cwd=tmp_path)
+    assert_refused(found.returncode, found.stdout, found.stderr)
+    found = command(f"cache_root={tmp_path}", cwd=tmp_path)
+    assert "python -m precompute --corpus ravdess" in assert_refused(found.returncode, found.stdout, found.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+IMPORTS = """
+import contextlib, io, json, sys
+from wser.run import main
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            code = main(arguments)
+        except SystemExit as leaving:
+            code = leaving.code
+    heavy = sorted({"torch", "pytorch_lightning", "matplotlib", "sklearn"} & set(sys.modules))
+    print(code, *heavy, sep=",")
+"""
+
+
+def test_help_refusals_and_dry_runs_come_without_the_heavy_imports(here):
+    wrong = [["foo"], ["train.lr=fast"], ["model=x"], ["protocol=x"], ["preset=x"], ["fold=99"], ["protocol.folds=9"]]
+    asked = [["--help"], *([*here, *arguments] for arguments in wrong), [*here, "--dry-run"]]
+    arguments = [sys.executable, "-c", IMPORTS, json.dumps(asked)]
+    found = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
+    assert found.stdout.split() == ["0", *["1"] * len(wrong), "0"]
+
+
+def test_help_lists_every_key(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        run.main(["--help"])
+    assert leaving.value.code == 0
+    printed = capsys.readouterr().out
+    for key in ("label_smoothing", "validation_fraction", "mask_columns", "cache_root", "--dry-run", "fold=all"):
+        assert key in printed
+
+
+def test_dry_run_says_what_would_run_and_writes_nothing(here, capsys, tmp_path, small_recipe_id):
+    assert run.main([*here, "seed=0,1", "train.epochs=7", "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "4 runs: 0 finished, 4 to do, up to 7 epochs each" in printed
+    assert "24 utterances" in printed
+    assert small_recipe_id in printed
+    assert not (tmp_path / "runs").exists()
+
+
+def test_dropped_utterances_are_announced(joined_cache, small_recipe_id, capsys, tmp_path):
+    settings = [f"cache_root={joined_cache}", f"recipe={small_recipe_id}", "corpus=[ravdess,emodb]", f"results={tmp_path}"]
+    assert run.main([*settings, "labels=common4", "protocol.folds=2", "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "left out by label map common4: bored 8" in printed
+    assert "ravdess + emodb, 4 classes" in printed
+    assert "40 utterances" not in printed
+    assert "48 utterances" in printed
+
+
+def test_short_form_and_a_key_of_the_same_section_go_together(here, capsys):
+    """`protocol=loso` and `protocol.seed=1` on one command line: neither undoes the other, in either order."""
+    for settings in (["protocol=loso", "protocol.seed=1"], ["protocol.seed=1", "protocol=loso"]):
+        assert run.main([*here, *settings, "--dry-run"]) == 0
+        assert "loso: 4 folds" in capsys.readouterr().out
+
+
+def test_console_script_names_its_commands():
+    script = [sys.executable, "-m", "wser"]
+    found = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    assert found.returncode == 2
+    assert "run" in found.stderr
+    found = subprocess.run([*script, "run", "foo"], capture_output=True, text=True, timeout=60, check=False)
+    assert_refused(found.returncode, found.stdout, found.stderr)
+
+
+def test_paths_are_stored_as_they_were_given(tiny, small_cache, tmp_path, monkeypatch, capsys):
+    shutil.copytree(small_cache, tmp_path / "cache")
+    shutil.copy(tiny[0].partition("=")[2], tmp_path / "tiny.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert run.main([*tiny, "experiment=tiny.yaml", "cache_root=cache", "results=runs", "fold=0", "train.epochs=1"]) == 0
+    (directory,) = (tmp_path / "runs").iterdir()
+    stored = (directory / results.CONFIG).read_text()
+    assert "cache_root: cache\n" in stored
+    assert str(tmp_path) not in stored
+    assert str(Path.home()) not in stored
+
+
+def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
+    settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}", "fold=0"]
+    assert run.main([*tiny, *settings]) == 0
+    (directory,) = tmp_path.iterdir()
+    record = results.read_metrics(directory, 0)
+    assert len(record["speakers"]["test"]) == 2
+    assert {name.partition("/")[0] for part in record["speakers"].values() for name in part} == {"ravdess", "emodb"}
+    assert list(record["per_class"]) == ["neutral", "happy", "sad", "angry"]
+
+
+def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_path, capsys):
+    settings = [*tiny, f"results={tmp_path}", "train.epochs=40", "train.patience=0"]
+    with subprocess.Popen([*MODULE, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        give_up = time.monotonic() + 90
+        while time.monotonic() < give_up and running.poll() is None:
+            growing = [file.read_bytes().count(b"\n") for file in tmp_path.glob("*/.fold_1-*/" + results.CURVES)]
+            if growing and growing[0] > 2:
+                break
+            time.sleep(0.005)
+        os.kill(running.pid, signal.SIGKILL)
+    (directory,) = tmp_path.iterdir()
+    assert running.returncode == -signal.SIGKILL
+    assert results.finished(directory) == [0], "killed while fold 1 was being trained"
+    before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in (directory / "fold_0").iterdir()}
+    assert len(before) == 4
+    assert run.main(settings) == 0
+    printed = capsys.readouterr().out
+    assert "2 runs: 1 finished, 1 to do" in printed
+    assert results.finished(directory) == [0, 1]
+    assert {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in (directory / "fold_0").iterdir()} == before
+    whole = tmp_path / "whole"
+    assert run.main([*settings, f"results={whole}", "fold=1"]) == 0
+    again = whole / directory.name / "fold_1" / results.PREDICTIONS
+    assert again.read_bytes() == (directory / "fold_1" / results.PREDICTIONS).read_bytes()
+
+
+def test_what_a_killed_run_left_is_removed_when_it_is_old(trained, tiny, tmp_path, capsys):
+    directory = tmp_path / trained[0].name
+    shutil.copytree(trained[0], directory)
+    old, young = directory / ".fold_0-old", directory / ".fold_0-young"
+    for aside in (old, young):
+        aside.mkdir()
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (two_days_ago, two_days_ago))
+    assert run.main([*tiny, f"results={tmp_path}"]) == 0
+    assert not old.exists()
+    assert young.exists(), "another process may be at work there"
+
+
+ARCHITECTURE = """
+import importlib, pkgutil, sys, precompute
+for module in pkgutil.walk_packages(precompute.__path__, "precompute."):
+    importlib.import_module(module.name)
+print(*(name for name in ("torch", "pytorch_lightning", "wser") if name in sys.modules))
+"""
+
+
+def test_precompute_knows_nothing_of_training():
+    found = subprocess.run([sys.executable, "-c", ARCHITECTURE], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.split() == []
