@@ -24,6 +24,7 @@ $(VENV)/bin/python:
 	  { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: apt install python3-venv)" >&2; exit 1; }
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	@echo "installing into $(VENV): PyTorch makes it a few minutes"
 	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 

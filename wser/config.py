@@ -113,7 +113,6 @@ class TrainConfig:
         schedule: Constant, or one cycle (Smith & Topin 2018, arXiv 1708.07120).
         weight_decay: Of the optimiser.
         label_smoothing: Share of the target spread over all classes.
-        average: Decay of an exponential moving average of the weights, which is then what is validated and tested; 0 is none.
         precision: `auto` is bfloat16 where the device has instructions for it, else float32.
         device: `auto` takes an accelerator where there is one.
         threads: Threads of one run on the CPU; 0 shares the cores out among the runs at once.
@@ -127,7 +126,6 @@ class TrainConfig:
     schedule: Literal["constant", "one_cycle"] = "constant"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
-    average: float = 0.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: int = 0
@@ -330,7 +328,6 @@ def _check(config: Config) -> None:
         ("train.lr", train.lr, 1e-8, 10),
         ("train.weight_decay", train.weight_decay, 0, 10),
         ("train.label_smoothing", train.label_smoothing, 0, 0.9),
-        ("train.average", train.average, 0, 0.9999),
         ("train.threads", train.threads, 0, 1024),
         ("jobs", config.jobs, 0, 1024),
         ("seed", config.seed, 0, 2**32 - 1),

@@ -175,7 +175,7 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
         ["train.schedule=one_cycle", "train.optimiser=sgd", "model.summary=last", "model.dropout=0.3"],
         ["data.pad=paper", "data.standardise=false", "train.optimiser=rmsprop", "train.lr=0.001"],
         ["train.precision=bf16", "train.optimiser=adamax", "train.weight_decay=0.1"],
-        ["train.average=0.9", "train.optimiser=adamw"],
+        ["train.optimiser=adamw"],
     ],
     ids=lambda settings: settings[0],
 )

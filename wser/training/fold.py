@@ -142,7 +142,7 @@ def execute(run: Run) -> None:
     )
     trainer.fit(module, datamodule=batches)
     seconds_of_training = time.monotonic() - started
-    module.scored.load_state_dict(curves.weights)
+    module.model.load_state_dict(curves.weights)
     probabilities = torch.cat(trainer.predict(module, datamodule=batches)).numpy()  # type: ignore[arg-type]
 
     true = [dataset.examples[i].label for i in fold.test]

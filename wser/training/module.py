@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wser.config import DataConfig, TrainConfig
 from wser.data.batches import Batch
@@ -35,20 +34,8 @@ class Training(pl.LightningModule):
     def __init__(self, model: nn.Module, train: TrainConfig, data: DataConfig, seed: int) -> None:
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        averaging = get_ema_multi_avg_fn(train.average)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(self.model, multi_avg_fn=averaging, use_buffers=True) if train.average else None
         self.train_config, self.data_config = train, data
         self.rng = np.random.default_rng(seed)
-
-    @property
-    def scored(self) -> nn.Module:
-        """The model that is validated and tested: the average of the weights where they are averaged."""
-        return self.averaged.module if self.averaged else self.model
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Average the weights."""
-        if self.averaged:
-            self.averaged.update_parameters(self.model)
 
     def training_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Loss of one batch; loss, hits and number of utterances for the curves."""
@@ -63,7 +50,7 @@ class Training(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Summed loss and logits of one batch."""
-        logits = self.scored(batch.images, batch.lengths).float()
+        logits = self.model(batch.images, batch.lengths).float()
         return {
             "loss": functional.cross_entropy(logits, batch.labels, reduction="sum"),
             "logits": logits,
@@ -72,13 +59,13 @@ class Training(pl.LightningModule):
 
     def predict_step(self, batch: Batch, _: int) -> Tensor:
         """Class probabilities, float32 (batch, classes)."""
-        probabilities: Tensor = self.scored(batch.images, batch.lengths).float().softmax(dim=1)
+        probabilities: Tensor = self.model(batch.images, batch.lengths).float().softmax(dim=1)
         return probabilities
 
     def configure_optimizers(self) -> Any:
         """Optimiser and, with `one_cycle`, its schedule by step."""
         config = self.train_config
-        optimiser = OPTIMISERS[config.optimiser](self.model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        optimiser = OPTIMISERS[config.optimiser](self.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         if config.schedule == "constant":
             return optimiser
         steps = int(self.trainer.estimated_stepping_batches)
@@ -91,8 +78,8 @@ class Training(pl.LightningModule):
         return Batch(images, batch.lengths.to(device), batch.labels.to(device))
 
     def weights(self) -> Mapping[str, Tensor]:
-        """A copy of the scored model's state on the CPU."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.scored.state_dict().items()}
+        """A copy of the model's state on the CPU."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
 
 
 def augment(images: Tensor, lengths: Tensor, config: DataConfig, rng: np.random.Generator) -> Tensor:
