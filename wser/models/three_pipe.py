@@ -15,6 +15,8 @@ With the defaults, a picture of 128 x 256 is 64 x 128 after the pipes, then 32 x
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +27,12 @@ from wser.config import ModelConfig
 PIPES = (((3, 3), (1, 1)), ((5, 5), (1, 1)), ((5, 5), (1, 2)))
 """Kernel and dilation of each pipe, (frequency, time): three resolutions in time of 3, 5 and 9 columns."""
 
-ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "leaky_relu": nn.LeakyReLU, "gelu": nn.GELU}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": partial(nn.ReLU, inplace=True),
+    "elu": partial(nn.ELU, inplace=True),
+    "leaky_relu": partial(nn.LeakyReLU, inplace=True),
+    "gelu": nn.GELU,
+}
 
 
 class Block(nn.Module):
@@ -71,8 +78,9 @@ class Block(nn.Module):
         maps = [pipe(x) for pipe in self.pipes]
         merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
         # Past its end an utterance is zero at every stage, so that its score does not depend on what it is batched with.
-        active = self.activation(self.norm(merged)) * inside[:, None, None].to(merged.dtype)
-        pooled: Tensor = self.pool(active)
+        # All activations leave zero at zero, so the mask can come first; in place, it costs no second copy.
+        normal = self.norm(merged).mul_(inside[:, None, None].to(merged.dtype))
+        pooled: Tensor = self.pool(self.activation(normal))
         return pooled
 
 

@@ -38,17 +38,19 @@ class Curves(pl.Callback):
         classes: Names of the classes.
         selection: `validation` or `test`.
         patience: Epochs without a better one after which training stops; 0 never stops it.
+        owner: Process that planned the runs; a worker that it started stops when it is killed.
     """
 
     FIELDS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar", "seconds")
 
-    def __init__(self, file: Path, classes: list[str], selection: str, patience: int) -> None:
+    def __init__(self, file: Path, classes: list[str], selection: str, patience: int, owner: int) -> None:
         self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
         self.best: float | None = None
         self.diverged = False
         self.best_epoch, self.weights = 0, dict[str, Tensor]()
         self.train: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
+        self.owner = owner if os.getppid() == owner else None
         self.started = time.monotonic()
         file.write_text(",".join(self.FIELDS) + "\n")
 
@@ -62,6 +64,8 @@ class Curves(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Training) -> None:  # type: ignore[override]
         """Write the epoch's line; keep its weights if they are the best; stop where patience has run out."""
+        if self.owner and os.getppid() != self.owner:
+            raise SystemExit("the process that started this run is gone")
         count = sum(int(batch["count"]) for batch in self.train)
         train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
         hits = sum(int(batch["hits"]) for batch in self.train) / count
@@ -96,6 +100,7 @@ class Run:
         directory: Of the experiment's results.
         aside: Where this run's results grow; renamed to their place at the end.
         threads: Of the CPU.
+        owner: Process that planned the runs.
     """
 
     config: Config
@@ -104,6 +109,7 @@ class Run:
     directory: Path
     aside: Path
     threads: int
+    owner: int
 
     @property
     def final(self) -> Path:
@@ -126,7 +132,7 @@ def execute(run: Run) -> None:
     statistics = measure(dataset, fold.train) if config.data.standardise else unstandardised(height)
     batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
     module = Training(models.build(config.model, height, len(dataset.classes)), config.train, config.data, seed)
-    curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience)
+    curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner)
     trainer = pl.Trainer(
         accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
         devices=1,

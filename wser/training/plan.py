@@ -99,6 +99,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
             experiment.directory,
             experiment.directory / f".{results.fold_name(fold.number)}-{uuid.uuid4().hex[:8]}",
             experiment.config.train.threads or shared,
+            os.getpid(),
         )
         for experiment, fold in work
     ]
