@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import random
+import statistics
 import tempfile
 import time
 from collections import defaultdict
@@ -141,17 +142,19 @@ def estimate(plan: Plan) -> Estimate:
     """Measure some of the missing utterances, and scale up."""
     sources = [source for unit in plan.units.values() for source in unit]
     sample = random.Random(0).sample(sources, min(SAMPLED, len(sources)))
-    started, pictures = time.perf_counter(), []
+    seconds, pictures = [], []
     for source in sample:
+        started = time.perf_counter()
         with contextlib.suppress(UnusableAudioError):
             pictures.append(_picture(plan.directory, plan.recipe, source).pixels)
+            seconds.append(time.perf_counter() - started)
     if not pictures:
         return Estimate(0, 0)
     with tempfile.TemporaryDirectory() as directory:
         write_array(Path(directory) / "sample", np.stack(pictures), {})
         size = sum(file.stat().st_size for file in Path(directory).rglob("*"))
-    scale = len(sources) / len(pictures)
-    return Estimate((time.perf_counter() - started) * scale, size * scale)
+    # The median: the first picture also pays for what later ones find in memory.
+    return Estimate(statistics.median(seconds) * len(sources), size * len(sources) / len(pictures))
 
 
 def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
