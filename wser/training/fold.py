@@ -65,7 +65,8 @@ class Curves(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Training) -> None:  # type: ignore[override]
         """Write the epoch's line; keep its weights if they are the best; stop where patience has run out."""
         if self.owner and os.getppid() != self.owner:
-            raise SystemExit("the process that started this run is gone")
+            # An exception would be kept for the owner, and the worker would wait for its next task.
+            os._exit(1)
         count = sum(int(batch["count"]) for batch in self.train)
         train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
         hits = sum(int(batch["hits"]) for batch in self.train) / count
