@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from precompute.store import Cache
 
 ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
-SHOWN = 10
-"""Skipped inputs that are named on the terminal; the cache's record names them all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,15 +86,19 @@ def _run(options: argparse.Namespace) -> int:
     chosen = recipe.named(options.recipe, options.set)
     if options.jobs == 0:
         raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
-    code = ALL_DONE
+    codes = set()
     for module, directory in _locate(options.corpus, options.corpora, make=not options.dry_run):
-        code = max(code, _precompute(module, directory, chosen, options))
-    return code
+        try:
+            codes.add(_precompute(module, directory, chosen, options))
+        except WserError as error:
+            print(f"precompute: {error}", file=sys.stderr)
+            codes.add(NOTHING_DONE)
+    return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS if codes else ALL_DONE
 
 
 def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]]:
     """Modules and directories of the corpora asked for; a corpus that is made on the spot is made."""
-    if wanted == "all":
+    if "all" in wanted.split(","):
         modules = [module for module in map(corpora.load, corpora.names()) if not module.CORPUS.synthetic]
         found = [(module, directory) for module in modules if (directory := module.find(root))]
         if not found:
@@ -124,7 +126,7 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
 
 
 def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
-    from precompute import build
+    from precompute import build, layout
     from precompute.store import Cache
 
     corpus, started = module.CORPUS, time.monotonic()
@@ -137,27 +139,28 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
     plan = build.plan(corpus, directory, scan, recipe, options.cache)
+    computed, skipped = plan.todo, list(plan.skipped)
     if options.dry_run:
         _describe(plan, options.jobs)
-        return ALL_DONE
-    computed, skipped = plan.todo, list(plan.skipped)
-    if plan.draft.sealed:
+    elif plan.draft.sealed:
         print(f"{corpus.name}: nothing to do, the cache is complete")
     else:
         skipped = build.execute(plan, options.jobs)
     if plan.draft.sealed:
         cache = Cache(plan.draft.path)
-        skipped = sorted({*skipped, *cache.skipped}, key=lambda one: one.path)
-        _summarise(cache, " ".join([options.recipe, *options.set]), len(skipped), computed, time.monotonic() - started)
-    for one in skipped[:SHOWN]:
+        # Names that did not parse when the cache was sealed may be gone by now; what was scanned is what it was.
+        scanned = {layout.printable(utterance.path) for utterance in scan.utterances}
+        skipped = sorted({*skipped, *(one for one in cache.skipped if one.path in scanned)}, key=lambda one: one.path)
+        if not options.dry_run:
+            recipe_in_words = " ".join([options.recipe, *options.set])
+            _summarise(cache, recipe_in_words, len(skipped), computed, time.monotonic() - started)
+    for one in skipped:
         print(f"skipped: {corpus.name}: {one.path}: {one.reason}", file=sys.stderr)
-    if len(skipped) > SHOWN:
-        print(f"skipped: {corpus.name}: and {len(skipped) - SHOWN} more, in the cache's skipped.jsonl", file=sys.stderr)
-    if not plan.draft.sealed:
+    if not plan.draft.sealed and not options.dry_run:
         raise CorpusError(
             f"none of the {len(scan.utterances)} recordings of {corpus.name} in {directory} can be used: replace the files"
         )
-    return DONE_WITH_SKIPS if skipped else ALL_DONE
+    return DONE_WITH_SKIPS if skipped and not options.dry_run else ALL_DONE
 
 
 def _describe(plan: "Plan", jobs: int) -> None:
@@ -186,7 +189,7 @@ def _summarise(cache: "Cache", recipe: str, skipped: int, computed: int, seconds
     if stereo:
         print(f"  channels    {stereo} recordings have several, mixed down to one")
     rate = f", {computed / seconds:.0f} utterances/s" if computed else ""
-    if computed == len(cache.records):
+    if computed >= len(cache.records):
         rate += f", {speech / seconds:.0f} times real time"
     print(f"  seconds     {seconds:.1f}{rate}")
     print(f"  recipe      {recipe} ({cache.manifest['recipe_id']})")

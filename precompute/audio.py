@@ -72,18 +72,21 @@ def decode(data: bytes) -> Waveform:
 
 
 def _missing_wav_bytes(data: bytes) -> int:
-    """Bytes that the chunks of a RIFF WAVE file announce and the file lacks; 0 for other formats.
+    """Bytes that the chunks of a WAVE file announce and the file lacks; 0 for other formats.
 
-    libsndfile reads a truncated WAV as a shorter one without a word, hence the look at the chunks themselves.  Sizes of 0
-    and 2^32 - 1 stand for "unknown" in streams.
+    libsndfile reads a truncated WAV as a shorter one without a word, hence the look at the chunks themselves.  A size of
+    2^32 - 1 stands for "unknown" in streams, and in RF64 for the size in the chunk `ds64` (EBU Tech 3306).
     """
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+    if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
         return 0
-    at = 12
+    at, large = 12, None
     while at + 8 <= len(data):
         name, size = struct.unpack_from("<4sI", data, at)
+        if name == b"ds64" and at + 24 <= len(data):
+            (large,) = struct.unpack_from("<Q", data, at + 16)
         if name == b"data":
-            return 0 if size == 0xFFFFFFFF else max(0, at + 8 + size - len(data))
+            size = large if size == 0xFFFFFFFF else size
+            return 0 if size is None else max(0, at + 8 + size - len(data))
         at += 8 + size + size % 2
     return max(0, at - len(data))
 

@@ -1,10 +1,7 @@
 """Plan the work on a corpus, run it in parallel, publish and seal."""
 
 import contextlib
-import getpass
 import hashlib
-import os
-import platform
 import random
 import statistics
 import tempfile
@@ -14,8 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import joblib
@@ -27,9 +22,12 @@ from precompute.corpora import Corpus, Scan, Utterance
 from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped
 from precompute.progress import progress
+from precompute.provenance import provenance
 from precompute.recipe import Recipe
 from precompute.store import Draft, Unit, write_array
 from precompute.transform import Picture, picture
+
+PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "zarr")
 
 SAMPLED = 8
 """Utterances on which a dry run measures time and size."""
@@ -122,7 +120,7 @@ def execute(plan: Plan, jobs: int) -> list[Skipped]:
                     lost.extend(unit.skipped)
                 advance(total)
         if published:
-            draft.seal(published, lost, _provenance())
+            draft.seal(published, lost, provenance(PACKAGES))
     except BrokenProcessPool:
         raise CacheError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     finally:
@@ -232,22 +230,3 @@ def _picture(directory: Path, recipe: Recipe, source: Source) -> Picture:
     if hashlib.sha256(data).hexdigest() != source.sha256:
         raise CacheError(f"{file} changed while it was being used: run the same command again when it is complete")
     return picture(data, source.utterance.key, recipe)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user need not have a name.
-        return f"uid {os.getuid()}"
-
-
-def _provenance() -> dict[str, object]:
-    packages = ("wser", "numpy", "scipy", "soundfile", "soxr", "zarr")
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "by": _user(),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
-    }

@@ -32,10 +32,9 @@ class Recipe:
 
     The defaults: 128 scales from 60 Hz, under the lowest male F0, to 7.6 kHz, under the anti-aliasing edge of 16 kHz
     audio, put about 18 rows on each octave; the complex Morlet wavelet of bandwidth 1.5 separates the first two harmonics
-    of a voice and shows formants above (on EmoDB, five pairs held out, its loss on validation speakers was 0.74, and 0.89
-    with the finer frequencies and coarser times of bandwidth 6); columns of 31.25 ms still show syllables.  After RMS normalisation the peaks of
-    RAVDESS lie between 2 and 13 dB and those of EmoDB between -1 and 8 dB, so that a fixed range from -70 to 10 dB clips
-    little and keeps level comparable within a speaker and between emotions.
+    of a voice and shows formants above, and did better on EmoDB's validation speakers than the finer frequencies and
+    coarser times of bandwidth 6; columns of 31.25 ms still show syllables.  After RMS normalisation the peaks of speech lie
+    a few dB above 0, so that a fixed range from -70 to 10 dB clips little and keeps level comparable between utterances.
 
     Attributes:
         wavelet: Complex Morlet as PyWavelets names it, `cmorB-C`: bandwidth parameter B and centre frequency C, with
@@ -115,11 +114,6 @@ class Recipe:
         """Length of the frame in samples."""
         return round(self.duration * self.sample_rate)
 
-    @property
-    def column_seconds(self) -> float:
-        """Duration of one image column in seconds."""
-        return self.duration / self.width
-
     @cached_property
     def table(self) -> NDArray[np.uint8]:
         """Colour table, uint8 (256, 3)."""
@@ -171,7 +165,8 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
         try:
             changes[key] = types[key](text) if types[key] in (int, float) else text  # type: ignore[operator]
         except ValueError:
-            raise RecipeError(f"{key}={text} is not a number: give one, as in {key}={getattr(Recipe, key)}") from None
+            kind = "whole number" if types[key] is int else "number"
+            raise RecipeError(f"{key}={text} is not a {kind}: give one, as in {key}={getattr(Recipe, key)}") from None
     return Recipe(**{**RECIPES[name], **changes})
 
 

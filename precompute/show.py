@@ -41,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WserError as error:
         print(f"precompute.show: {error}", file=sys.stderr)
         return 1
+    except (OSError, ValueError) as error:
+        print(f"precompute.show: {options.out} cannot be written ({error}): give the path of a PNG", file=sys.stderr)
+        return 1
     print(options.out)
     return 0
 

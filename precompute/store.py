@@ -6,6 +6,8 @@ is needed for correctness, and readers trust only what a manifest vouches for.
 """
 
 import contextlib
+import difflib
+import errno
 import glob
 import hashlib
 import json
@@ -71,10 +73,13 @@ class Draft:
             CacheError: The root holds another major version of the layout.
         """
         check_root(self.root)
+        ours = not self.root.exists() or not any(self.root.iterdir())
         self.path.mkdir(parents=True, exist_ok=True)
         self.staging.mkdir(parents=True)
         _remove_stale(self.staging.parent)
-        self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
+        if ours:
+            # In a directory with other things, the tag would keep those out of backups too.
+            self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
         self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
         self._put(self.path / layout.RECIPE, _json(self.recipe))
         ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
@@ -160,8 +165,17 @@ class Draft:
         aside = self.staging / uuid.uuid4().hex
         aside.write_bytes(content)
         _sync(aside)
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(aside, path)
+        except FileExistsError:
+            # Another job was first, with the same content.
+            pass
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+                raise
+            raise CacheError(
+                f"the file system of {self.root} has no hard links ({error.strerror}): choose a cache directory on another"
+            ) from None
         aside.unlink()
         _sync(path.parent)
 
@@ -174,7 +188,8 @@ class Cache:
 
     Raises:
         CacheMissingError: There is no manifest: the cache is not there, or was never finished.
-        CacheError: The layout is another major version, or a file differs in size from what the manifest says.
+        CacheError: The layout is another major version, a file differs in size from what the manifest says, or one of the
+            records in content.
     """
 
     def __init__(self, path: Path) -> None:
@@ -201,6 +216,10 @@ class Cache:
                 raise CacheError(
                     f"{file} is {found}, the manifest says {vouched['size']} bytes: remove {path} and run precompute again"
                 )
+
+        for name in (layout.RECIPE, layout.INDEX, layout.SKIPPED):
+            if _vouch(path / name) != self.manifest["files"][name]:
+                raise CacheError(f"{path / name} is not what the manifest vouches for: remove {path} and run precompute again")
 
     @property
     def id(self) -> str:
@@ -296,6 +315,11 @@ def sealed(root: Path, corpus: str, recipe_id: str) -> list[Path]:
     return [file.parent for file in sorted(manifests, key=lambda file: file.stat().st_mtime, reverse=True)]
 
 
+def candidates(root: Path, corpus: str, recipe: str) -> list[Path]:
+    """Directories of the sealed caches of a corpus and the name or id of a recipe."""
+    return sealed(root, corpus, named(recipe).id if recipe in RECIPES else glob.escape(recipe))
+
+
 def find(root: Path, corpus: str, recipe: str, cache: str | None = None) -> Cache:
     """Open the cache of a corpus and recipe.
 
@@ -310,16 +334,18 @@ def find(root: Path, corpus: str, recipe: str, cache: str | None = None) -> Cach
         CacheError: Several are, and none is chosen; the message lists them.
     """
     check_root(root)
-    recipe_id = named(recipe).id if recipe in RECIPES else glob.escape(recipe)
-    paths = sealed(root, corpus, recipe_id)
+    paths = candidates(root, corpus, recipe)
     if not paths:
+        here = [folder.name for folder in root.glob("*") if next(folder.glob(f"*/{layout.MANIFEST}"), None)]
+        if corpus not in here and difflib.get_close_matches(corpus, here):
+            raise CacheMissingError(f"in {root}, {unknown('cache of the corpus', corpus, here)}")
         others = sorted({path.name.partition("-")[0] for path in sealed(root, corpus, "*")})
         if recipe not in RECIPES:
             raise CacheMissingError(f"in {root}, {unknown(f'recipe of {corpus}', recipe, [*RECIPES, *others])}")
         option = "" if recipe == "default" else f" --recipe {recipe}"
         there = f" (there are recipes {', '.join(others)}: take one with recipe=ID)" if others else ""
         raise CacheMissingError(
-            f"there is no cache of '{corpus}' with recipe '{recipe}' ({recipe_id}) in {root}: "
+            f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {root}: "
             f"run python -m precompute --corpus {corpus}{option} --cache {root}{there}"
         )
     chosen = [path for path in paths if cache is None or path.name.startswith(cache) or path.name.endswith(f"-{cache}")]

@@ -40,7 +40,7 @@ TAPER = 0.9
 """The spectrum is tapered from this share of the Nyquist frequency: a filter cut off sharply there would ring."""
 
 SCALES_AT_ONCE = 4
-"""Neighbouring scales transformed together at one length; pocketfft is twice as fast a point on four rows as on one."""
+"""Neighbouring scales transformed together at one length: pocketfft is faster a point on several rows than on one."""
 
 COLUMNS_AT_ONCE = 16
 """The transform's length is a multiple of this many columns, so that few filter banks serve utterances of any length."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from precompute import layout, store
+from precompute.recipe import named
 
 TEXT = (Path(__file__).parent.parent / "cache_layout.md").read_text()
 
@@ -37,6 +38,10 @@ def test_the_index_s_keys_are_the_record_s_fields():
 
 def test_the_manifest_s_keys_are_those_written(sealed: store.Cache):
     assert keys("manifest.json") == set(json.loads((sealed.path / layout.MANIFEST).read_text()))
+
+
+def test_the_recipe_s_keys_are_those_that_are_hashed():
+    assert keys("recipe.json") == set(named("default").record())
 
 
 def test_skipped_keys_are_the_code_s():

@@ -1,5 +1,6 @@
 """Configuration: typed keys, their defaults, and the merging of experiment files and command line into them."""
 
+import difflib
 import itertools
 import os
 from collections.abc import Sequence
@@ -241,8 +242,8 @@ def _merge(point: list[tuple[str, str]]) -> Config:
         full_key = f"{key}.name" if key in ("model", "protocol") else key
         OmegaConf.update(command_line, full_key, _value(full_key, text))
     layers = [_read(experiments() / "default.yaml")]
-    if name := command_line.get("experiment"):
-        layers.append(_read(_experiment_file(name)))
+    if "experiment" in command_line:
+        layers.append(_read(_experiment_file(command_line.experiment)))
     preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
     environment = OmegaConf.create({"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root})
@@ -252,16 +253,24 @@ def _merge(point: list[tuple[str, str]]) -> Config:
             config = OmegaConf.merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except (ConfigKeyError, ConfigAttributeError) as error:
-        raise ConfigError(unknown("key", str(error.full_key), flatten(asdict(Config())))) from None
+        raise ConfigError(_unknown_key(str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")
-        where = getattr(error, "full_key", None)
-        default = flatten(asdict(Config())).get(str(where), "a mapping")
-        raise ConfigError(f"{where or 'a value'}: {message}: give a value such as the default, {default}") from None
+        key = str(getattr(error, "full_key", None) or "a section").partition("[")[0]
+        value = flatten(OmegaConf.to_container(config)).get(key, "a mapping of keys")  # type: ignore[arg-type]
+        raise ConfigError(f"{key}: {message}: give a value such as {value}") from None
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
     _check(loaded)
     return loaded
+
+
+def _unknown_key(typed: str) -> str:
+    """The message for an unknown key; the nearest is sought among last words, since sections are what people leave out."""
+    keys = sorted(flatten(asdict(Config())), key=lambda key: -key.count("."))
+    by_tail = {key.rpartition(".")[2]: key for key in keys}
+    near = difflib.get_close_matches(typed.rpartition(".")[2], by_tail, n=1)
+    return f"there is no key '{typed}'; did you mean '{by_tail[near[0]]}'?" if near else unknown("key", typed, keys)
 
 
 def _value(key: str, text: str) -> Any:
@@ -272,8 +281,8 @@ def _value(key: str, text: str) -> Any:
         return None if text == "null" else text
     try:
         return OmegaConf.from_dotlist([f"value={text}"]).value
-    except YAMLError:
-        raise ConfigError(f"{key}={text} is no value in YAML: write lists as in [1,2] and close their brackets") from None
+    except (YAMLError, OmegaConfBaseException):
+        raise ConfigError(f"{key}={text} is no value: write lists as in [1,2] and close their brackets") from None
 
 
 def _read(path: Path) -> DictConfig:

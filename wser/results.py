@@ -4,12 +4,10 @@ import csv
 import hashlib
 import json
 import os
-import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import rfc8785
 from omegaconf import OmegaConf
 
 from precompute.errors import WserError
+from precompute.provenance import provenance
 from wser.config import Config, hashed
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold, as_keys, split_hash
@@ -61,7 +60,6 @@ def describe(path: Path, config: Config, dataset: Dataset, folds: Sequence[Fold]
     record = {
         "experiment": config.experiment,
         "command": command,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "corpora": [
             {"corpus": cache.corpus, "synthetic": cache.synthetic, "cache": cache.id, "fingerprint": cache.fingerprint}
             for cache in dataset.caches
@@ -78,9 +76,7 @@ def describe(path: Path, config: Config, dataset: Dataset, folds: Sequence[Fold]
         "selection": config.selection,
         "seed": config.seed,
         "revision": revision(),
-        "platform": platform.platform(),
-        "processors": os.cpu_count(),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        **provenance(PACKAGES),
     }
     (path / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
     (path / SPLIT).write_text(json.dumps(as_keys(folds, dataset.examples), indent=1) + "\n")
@@ -91,7 +87,8 @@ def describe(path: Path, config: Config, dataset: Dataset, folds: Sequence[Fold]
 
 def finished(path: Path) -> list[int]:
     """Numbers of the folds whose results are complete."""
-    return sorted(int(file.parent.name.removeprefix("fold_")) for file in path.glob(f"fold_*/{METRICS}"))
+    folds = (re.fullmatch(r"fold_(\d+)", file.parent.name) for file in path.glob(f"fold_*/{METRICS}"))
+    return sorted(int(fold[1]) for fold in folds if fold)
 
 
 def read_metrics(path: Path, fold: int) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("setting", nargs="*", metavar="key=value", help="a setting; a comma list sweeps, fold=0,2 picks folds")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         return _run(options.setting, options.dry_run)
     except WserError as error:
@@ -67,10 +67,14 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     from wser.training import plan
 
     configs = config.load(settings)
-    experiments = [plan.prepare(one) for one in configs]
+    # Two points of a sweep that compute the same, as seed=0,0, are one.
+    experiments = list({one.directory: one for one in map(plan.prepare, configs)}.values())
     _announce(experiments[0])
     if len(experiments) > 1:
-        axes = ", ".join(f"{key}={','.join(dict.fromkeys(values))}" for key, values in plan.differing(configs).items())
+        axes = ", ".join(
+            f"{key}={','.join(dict.fromkeys(values))}"
+            for key, values in plan.differing([one.config for one in experiments]).items()
+        )
         print(f"  and {len(experiments) - 1} more settings: {axes}")
     pending = sum(len(experiment.pending) for experiment in experiments)
     asked = sum(len(experiment.wanted) for experiment in experiments)
@@ -106,10 +110,15 @@ def _announce(experiment: "Experiment") -> None:
 
 
 def _title(experiment: "Experiment") -> str:
-    one, dataset = experiment.config, experiment.dataset
-    names = [f"{cache.corpus} (synthetic speech)" if cache.synthetic else cache.corpus for cache in dataset.caches]
-    chosen = ", epoch chosen on the test part" if one.selection == "test" else ""
-    return f"{' + '.join(names)}, {len(dataset.classes)} classes, {one.protocol.name}, {one.model.name}{chosen}"
+    one = experiment.config
+    return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {one.protocol.name}, {one.model.name}"
+
+
+def _names(experiment: "Experiment") -> str:
+    """The corpora, and what nobody may overlook about their figures."""
+    caches = experiment.dataset.caches
+    names = " + ".join(f"{cache.corpus} (synthetic speech)" if cache.synthetic else cache.corpus for cache in caches)
+    return f"{names}, epoch chosen on the test part" if experiment.config.selection == "test" else names
 
 
 def _finished(experiment: "Experiment", fold: int) -> str:
@@ -118,7 +127,8 @@ def _finished(experiment: "Experiment", fold: int) -> str:
 
     record = results.read_metrics(experiment.directory, fold)
     return (
-        f"fold {fold}: UAR {100 * record['uar']:.1f} %, accuracy {100 * record['accuracy']:.1f} %, "
+        f"{experiment.directory.name}, {_names(experiment)}, fold {fold}: "
+        f"UAR {100 * record['uar']:.1f} %, accuracy {100 * record['accuracy']:.1f} %, "
         f"epoch {record['epoch']} of {record['epochs']}, {duration(record['seconds'])}"
         + (", stopped because the loss diverged: give a lower train.lr" if record["diverged"] else "")
     )
@@ -134,7 +144,8 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
 
     path, classes, one = experiment.directory, experiment.dataset.classes, experiment.config
     title = _title(experiment)
-    summary = summarise(path, classes, len(experiment.folds))
+    marks = {"synthetic": any(cache.synthetic for cache in experiment.dataset.caches), "selection": one.selection}
+    summary = marks | summarise(path, classes, len(experiment.folds))
     (path / results.SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
     figures.confusion(path / "confusion.png", title, classes, summary)
     figures.curves(path / "curves.png", title, path, summary, one.selection)
@@ -153,7 +164,8 @@ def _compare(points: "list[tuple[Experiment, dict[str, Any]]]") -> None:
 
     axes = differing([experiment.config for experiment, _ in points])
     rows = [([axes[key][i] for key in axes], summary) for i, (_, summary) in enumerate(points)]
-    Console(width=None if sys.stdout.isatty() else 120).print(sweep_table(list(axes), rows))
+    title = "; ".join(dict.fromkeys(_title(experiment) for experiment, _ in points))
+    Console(width=None if sys.stdout.isatty() else 120).print(sweep_table(title, list(axes), rows))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,8 @@ def load(name: str) -> ModuleType:
 def scan_names(directory: Path, files: Iterable[Path], parse: Callable[[str], dict[str, str | None]]) -> Scan:
     """List the utterances of a corpus whose file names say everything.
 
-    Files that share a stem are one recording laid out twice (as in Kaggle's RAVDESS); the shortest path counts.
+    Files that share a stem are one recording laid out twice (as in Kaggle's RAVDESS); the largest counts, since a copy that
+    broke off is smaller, and of equals the one with the shortest path.
 
     Args:
         directory: The corpus's directory.
@@ -123,7 +124,7 @@ def scan_names(directory: Path, files: Iterable[Path], parse: Callable[[str], di
     """
     found: dict[str, Utterance] = {}
     skipped = []
-    for file in sorted(files, key=lambda file: (len(file.parts), file)):
+    for file in sorted(files, key=lambda file: (-_size(file), len(file.parts), file)):
         path = file.relative_to(directory).as_posix()
         try:
             fields = parse(file.stem)
@@ -144,7 +145,13 @@ def child(corpora: Path, *names: str) -> Path | None:
 def recordings(directory: Path, pattern: str) -> list[Path]:
     """Files under `directory` that match a glob on `.wav`, in either case, without macOS's `._` companions."""
     pattern = pattern.replace(".wav", ".[wW][aA][vV]")
-    return [file for file in directory.glob(pattern) if not file.name.startswith(".") and file.is_file()]
+    files = (file for file in directory.glob(pattern) if not file.name.startswith("."))
+    # A link to nowhere is a recording that cannot be read, and is reported as such.
+    return [file for file in files if file.is_file() or file.is_symlink()]
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else -1
 
 
 def compare_with_published(corpus: Corpus, utterances: Iterable[Utterance]) -> list[str]:

@@ -228,3 +228,11 @@ def test_absurdly_large_samples_are_refused(encode):
     samples[::2] *= -1
     with pytest.raises(UnusableAudioError, match=r"3e\+38 times full scale, over 1e\+10"):
         decode(encode(samples, subtype="FLOAT"))
+
+
+@pytest.mark.parametrize("format", ["WAV", "RF64"])
+def test_a_truncated_file_is_refused_in_both_sizes_of_wav(encode, format):
+    data = encode(np.sin(np.arange(20000.0)), format=format)
+    assert len(decode(data).samples) == 20000
+    with pytest.raises(UnusableAudioError, match="truncated"):
+        decode(data[: len(data) // 2])

@@ -113,17 +113,38 @@ def test_a_corpus_without_a_usable_file_exits_1_with_the_reasons(tmp_path, encod
     assert caches(tmp_path / "cache") == []
 
 
-def test_many_skipped_files_are_counted_and_not_all_listed(corpora, tmp_path):
+def test_every_skipped_file_is_named(corpora, tmp_path):
     for i in range(25):
         (corpora / "ravdess" / f"note {i}.wav").write_bytes(b"x")
     done = precompute("--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", *SMALL)
     assert done.returncode == 3
-    assert sum("the name does not parse" in line for line in done.stderr.splitlines()) == 10
+    assert sum("the name does not parse" in line for line in done.stderr.splitlines()) == 25
     assert "warning: ravdess is not as published: utterances: 12 found, 1440 published (1428 missing)" in done.stderr
     assert "12 of 2 speakers, 3 emotions" in done.stdout
-    assert "and 15 more" in done.stderr
-    assert "skipped.jsonl" in done.stderr
     assert len(caches(tmp_path / "cache")[0].skipped) == 25
+
+
+def test_a_stray_file_that_is_gone_is_forgotten_and_a_bad_recording_is_not(corpora, tmp_path):
+    stray, bad = corpora / "ravdess" / "note.wav", corpora / "ravdess" / "Actor_01" / "03-01-08-01-01-01-01.wav"
+    stray.write_bytes(b"x")
+    bad.write_bytes(b"x")
+    arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", *SMALL]
+    first = precompute(*arguments)
+    stray.unlink()
+    second = precompute(*arguments)
+    assert (first.returncode, second.returncode) == (3, 3)
+    assert "note.wav" in first.stderr
+    assert "note.wav" not in second.stderr
+    assert bad.name in second.stderr
+
+
+def test_one_bad_corpus_of_two_does_not_stop_the_other(corpora, tmp_path):
+    (corpora / "emodb" / "wav").mkdir(parents=True)
+    (corpora / "emodb" / "wav" / "03a01Fa.wav").write_bytes(b"")
+    done = precompute("--corpus", "all", "--corpora", corpora, "--cache", tmp_path / "cache", *SMALL)
+    assert done.returncode == 3
+    assert "none of the 1 recordings of emodb" in done.stderr
+    assert "12 of 2 speakers" in done.stdout
 
 
 def a_corpus_nobody_knows(tmp_path):

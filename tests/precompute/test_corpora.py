@@ -205,3 +205,18 @@ class TestComparison:
     def test_equal_totals_do_not_hide_a_difference(self):
         found = compare_with_published(self.CORPUS, self.utterances(("a", "sad"), ("b", "angry"), ("a", "angry")))
         assert found == ["'angry': 2 found, 1 published (1 extra)", "'sad': 1 found, 2 published (1 missing)"]
+
+
+def test_of_two_copies_the_one_that_broke_off_loses(small_ravdess, tmp_path):
+    whole = next(small_ravdess.glob("ravdess/Actor_01/*.wav"))
+    for folder, content in (("Actor_01", whole.read_bytes()[:100]), ("audio/Actor_01", whole.read_bytes())):
+        (tmp_path / "ravdess" / folder).mkdir(parents=True)
+        (tmp_path / "ravdess" / folder / whole.name).write_bytes(content)
+    (utterance,) = corpora.load("ravdess").scan(tmp_path / "ravdess").utterances
+    assert utterance.path == f"audio/Actor_01/{whole.name}"
+
+
+def test_a_link_to_nowhere_is_a_recording_that_cannot_be_read(tmp_path):
+    (tmp_path / "wav").mkdir()
+    (tmp_path / "wav" / "03a01Fa.wav").symlink_to(tmp_path / "nowhere.wav")
+    assert [one.key for one in corpora.load("emodb").scan(tmp_path).utterances] == ["03a01Fa"]

@@ -290,7 +290,8 @@ class TestRefusal:
 
         def newer(manifest):
             manifest.update(layout=f"{layout.VERSION[0]}.{layout.VERSION[1] + 7}", colour_space="sRGB", signed={"by": "x"})
-            manifest["files"][layout.INDEX] = {"size": len(content.encode()), "sha256": "", "codec": "none"}
+            digest = hashlib.sha256(content.encode()).hexdigest()
+            manifest["files"][layout.INDEX] = {"size": len(content.encode()), "sha256": digest}
 
         edit(path, newer)
         cache = Cache(path)
@@ -309,6 +310,12 @@ class TestRefusal:
         with pytest.raises(CacheError, match="anna/sad"):
             cache.read_all()
         assert len(cache.read("anna/angry")) == 2
+
+    def test_a_record_changed_at_the_same_size_is_refused(self, path):
+        index = path / layout.INDEX
+        index.write_bytes(index.read_bytes().replace(b'"anna"', b'"hann"'))
+        with pytest.raises(CacheError, match="is not what the manifest vouches for"):
+            Cache(path)
 
     @pytest.mark.parametrize("content", [{"layout": "1.0"}, {"files": {"zarr.json": {}}}])
     def test_a_manifest_that_lacks_keys_is_refused(self, path, content):

@@ -90,14 +90,20 @@ def open_dataset(
         root: Of all caches.
         corpora: Names; with several, speakers and keys get the corpus's name in front.
         recipe: Name of the recipe, or its id where it has none.
-        cache: Id of the cache where there are several for one corpus and recipe.
+        cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, those with a single one
+            need none.
         label_map: Name of the label map; by default the corpus's own.
 
     Raises:
         CacheError: A cache is missing, ambiguous or damaged.
         LabelError: The map is unknown, does not cover an emotion, or is missing where corpora are joined.
     """
-    caches = tuple(store.find(root, corpus, recipe, cache) for corpus in corpora)
+    caches = tuple(
+        store.find(
+            root, corpus, recipe, cache if len(corpora) == 1 or len(store.candidates(root, corpus, recipe)) > 1 else None
+        )
+        for corpus in corpora
+    )
     emotions = [record.emotion for one in caches for record in one.records]
     chosen = labels.load(label_map) if label_map else labels.default(corpora, emotions)
     places = chosen.index(emotions)

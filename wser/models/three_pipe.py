@@ -93,7 +93,9 @@ def pooling(stride: tuple[int, int], config: ModelConfig) -> nn.Module:
         return nn.Identity()
     rows, columns = (1 if s == 1 else round(s / (1 - config.overlap)) for s in stride)
     window, padding = (rows, columns), ((rows - stride[0]) // 2, (columns - stride[1]) // 2)
-    return (nn.MaxPool2d if config.pooling == "max" else nn.AvgPool2d)(window, stride, padding)
+    if config.pooling == "average":
+        return nn.AvgPool2d(window, stride, padding)
+    return nn.Sequential(nn.ZeroPad2d((padding[1], padding[1], padding[0], padding[0])), nn.MaxPool2d(window, stride))
 
 
 class Model(nn.Module):

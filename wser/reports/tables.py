@@ -37,20 +37,22 @@ def fold_table(title: str, summary: dict[str, Any], selection: str) -> Table:
     return table
 
 
-def sweep_table(axes: list[str], points: list[tuple[list[str], dict[str, Any]]]) -> Table:
-    """One row for each point of a sweep: its settings and pooled metrics.
+def sweep_table(title: str, axes: list[str], points: list[tuple[list[str], dict[str, Any]]]) -> Table:
+    """One row for each point of a sweep: its settings and the metrics of its finished folds, pooled.
 
     Args:
+        title: Heading.
         axes: Keys that differ between the points.
         points: Values of those keys, and summary, of each point.
     """
-    table = Table(title="Sweep: all folds pooled", title_justify="left")
+    table = Table(title=f"Sweep: {title}", title_justify="left")
     for axis in axes:
         table.add_column(axis)
-    for name in ("UAR %", "accuracy %", "macro F1 %", "seconds"):
+    for name in ("folds", "UAR %", "accuracy %", "macro F1 %", "seconds"):
         table.add_column(name, justify="right")
     for values, summary in points:
-        table.add_row(*values, *_percents(summary["pooled"]), f"{summary['seconds']:.0f}")
+        folds = f"{len(summary['folds'])} of {len(summary['folds']) + len(summary['missing'])}"
+        table.add_row(*values, folds, *_percents(summary["pooled"]), f"{summary['seconds']:.0f}")
     return table
 
 

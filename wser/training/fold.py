@@ -16,13 +16,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from precompute.provenance import provenance
 from wser import models
 from wser.config import Config, ConfigError, TrainConfig
 from wser.data.batches import Batches, measure, unstandardised
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
 from wser.reports import metrics
-from wser.results import CURVES, METRICS, PREDICTIONS, WEIGHTS, fold_name
+from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_name, revision
 from wser.training.module import Training
 
 
@@ -147,8 +148,11 @@ def execute(run: Run) -> None:
         enable_model_summary=False,
         default_root_dir=aside,
     )
-    trainer.fit(module, datamodule=batches)
-    seconds_of_training = time.monotonic() - started
+    try:
+        trainer.fit(module, datamodule=batches)
+    except SystemExit:
+        # Lightning leaves the process on Ctrl-C; the command line has a better answer.
+        raise KeyboardInterrupt from None
     module.model.load_state_dict(curves.weights)
     probabilities = torch.cat(trainer.predict(module, datamodule=batches)).numpy()  # type: ignore[arg-type]
 
@@ -175,7 +179,8 @@ def execute(run: Run) -> None:
         "diverged": curves.diverged,
         "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "seconds": round(time.monotonic() - started, 2),
-        "seconds_of_training": round(seconds_of_training, 2),
+        "revision": revision(),
+        **provenance(PACKAGES),
         "device": device_name(trainer),
         "precision": trainer.precision,
         "threads": torch.get_num_threads(),
@@ -208,8 +213,18 @@ def precision(config: TrainConfig) -> Any:
     if accelerated(config):
         native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        native = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        native = cpu_has_bf16()
     return "bf16-mixed" if native else "32-true"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU has bfloat16 instructions, and this PyTorch the library that uses them."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    if platform.machine() in ("x86_64", "AMD64"):
+        # On x86, oneDNN also answers yes where it would emulate.
+        return bool(torch.cpu._is_avx512_bf16_supported())
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def device_name(trainer: pl.Trainer) -> str:

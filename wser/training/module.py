@@ -85,7 +85,7 @@ class Training(pl.LightningModule):
 def augment(images: Tensor, lengths: Tensor, config: DataConfig, rng: np.random.Generator) -> Tensor:
     """Shift training pictures along the frequency axis and mask a band of rows and one of columns.
 
-    Masking with the mean of the standardised picture, zero, is SpecAugment's (Park et al. 2019, doi
+    Masking with zero, the mean of standardised pictures, is SpecAugment's (Park et al. 2019, doi
     10.21437/Interspeech.2019-2680), one mask of each kind.
 
     Args:

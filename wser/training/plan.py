@@ -88,9 +88,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
     alone = all(accelerated(experiment.config.train) for experiment, _ in work)
     for experiment in experiments:
         results.describe(experiment.directory, experiment.config, experiment.dataset, experiment.folds, command)
-    cores = os.cpu_count() or 1
-    jobs = min(jobs or (1 if alone else min(cores, MOST_JOBS)), len(work))
-    shared = max(1, cores // jobs)
+    jobs = min(jobs or (1 if alone else most_jobs()), len(work))
     runs = [
         Run(
             experiment.config,
@@ -98,7 +96,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
             fold,
             experiment.directory,
             experiment.directory / f".{results.fold_name(fold.number)}-{uuid.uuid4().hex[:8]}",
-            experiment.config.train.threads or shared,
+            threads(experiment),
             os.getpid(),
         )
         for experiment, fold in work
@@ -116,6 +114,20 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
             ) from None
 
 
+def most_jobs() -> int:
+    """Runs at once on the CPU unless the user says otherwise: one for each core that this process may use."""
+    return min(int(joblib.cpu_count()), MOST_JOBS)
+
+
+def threads(experiment: Experiment) -> int:
+    """Threads of each run on the CPU.
+
+    Sums depend on them in the last digits, so they follow from the machine and the protocol, and not from how many folds
+    happen to be pending: a fold gives the same predictions alone, resumed, or among all.
+    """
+    return experiment.config.train.threads or max(1, int(joblib.cpu_count()) // min(most_jobs(), len(experiment.folds)))
+
+
 def _execute(number: int, run: "Run") -> int:
     from wser.training import fold
 
@@ -125,7 +137,7 @@ def _execute(number: int, run: "Run") -> int:
 
 @lru_cache
 def _dataset(root: Path, corpora: tuple[str, ...], recipe: str, cache: str | None, label_map: str | None) -> Dataset:
-    # One object for all points of a sweep over the same cache: its pictures are read once.
+    # One object for all points of a sweep over the same cache: its records are read once.
     return open_dataset(root, corpora, recipe, cache, label_map)
 
 

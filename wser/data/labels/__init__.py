@@ -76,12 +76,15 @@ def load(name: str) -> LabelMap:
         raise LabelError(f"{path} is no YAML: {' '.join(str(error).split())}: write it as in labels/common4.yaml") from None
     if not isinstance(content, dict) or not isinstance(content.get("classes"), dict):
         raise LabelError(f"{path} has no mapping `classes` of class: [emotions]: write it as in labels/common4.yaml")
+    lists = {**content["classes"], "drop": content.get("drop", []), "default_for": content.get("default_for", [])}
+    if wrong := [str(name) for name, members in lists.items() if not isinstance(members, list)]:
+        raise LabelError(f"{path} has no list of names under {', '.join(wrong)}: write it as in [happy, excited]")
     classes = {str(label): tuple(map(str, emotions)) for label, emotions in content["classes"].items()}
-    drop = tuple(content.get("drop", ()))
+    drop, default_for = (tuple(map(str, lists[name])) for name in ("drop", "default_for"))
     counts = Counter([*drop, *(emotion for emotions in classes.values() for emotion in emotions)])
     if twice := sorted(emotion for emotion, count in counts.items() if count > 1):
         raise LabelError(f"{path} names {', '.join(twice)} more than once: leave each emotion in one class or in drop")
-    return LabelMap(path.stem, classes, drop, tuple(content.get("default_for", ())))
+    return LabelMap(path.stem, classes, drop, default_for)
 
 
 def default(corpora: Sequence[str], emotions: Sequence[str]) -> LabelMap:

@@ -1,0 +1,39 @@
+"""Where a result comes from: time, user, machine, versions."""
+
+import getpass
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+
+def provenance(packages: Sequence[str]) -> dict[str, Any]:
+    """A record of now and here, for JSON.
+
+    Args:
+        packages: Names of distributions whose versions matter; the version of one that is not installed is None.
+    """
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "by": _user(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user need not have a name.
+        return f"uid {os.getuid()}"
