@@ -253,7 +253,8 @@ def _merge(point: list[tuple[str, str]]) -> Config:
             config = OmegaConf.merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except (ConfigKeyError, ConfigAttributeError) as error:
-        raise ConfigError(_unknown_key(str(error.full_key))) from None
+        typed = [key for key, _ in point if key.startswith(str(error.full_key))]
+        raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")
         key = str(getattr(error, "full_key", None) or "a section").partition("[")[0]

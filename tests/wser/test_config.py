@@ -1,4 +1,5 @@
 import dataclasses
+import re
 import typing
 from pathlib import Path
 from types import SimpleNamespace
@@ -298,3 +299,25 @@ def test_paper_preset_is_what_tables_2_and_3_say():
     assert (paper.train.optimiser, paper.train.lr, paper.train.batch, paper.model.lstm) == ("adam", 0.1, 16, 100)
     assert paper.data.pad == "paper"
     assert not paper.data.standardise
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("epoch", "train.epochs"),
+        ("lr", "train.lr"),
+        ("lstm", "model.lstm"),
+        ("trian.epochs", "train.epochs"),
+        ("model.lstn", "model.lstm"),
+        ("sed", "seed"),
+    ],
+)
+def test_unknown_key_names_the_nearest_though_its_section_is_left_out(typed, meant):
+    with pytest.raises(ConfigError, match=re.escape(f"there is no key '{typed}'; did you mean '{meant}'?")):
+        load([f"{typed}=1"])
+
+
+@pytest.mark.parametrize("value", ["${foo}", "${oc.env:NOPE}", "???"])
+def test_interpolations_that_lead_nowhere_are_refused(value):
+    with pytest.raises(ConfigError):
+        load([f"seed={value}"])

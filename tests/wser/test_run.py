@@ -215,3 +215,13 @@ print(*(name for name in ("torch", "pytorch_lightning", "wser") if name in sys.m
 def test_precompute_knows_nothing_of_training():
     found = subprocess.run([sys.executable, "-c", ARCHITECTURE], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.split() == []
+
+
+def test_points_of_a_sweep_that_compute_the_same_are_one(tiny, tmp_path, capsys):
+    assert run.main([*tiny, f"results={tmp_path}", "seed=0,0", "--dry-run"]) == 0
+    assert "2 runs: 0 finished, 2 to do" in capsys.readouterr().out
+
+
+def test_options_and_settings_may_be_mixed(tiny, tmp_path, capsys):
+    assert run.main([*tiny, "--dry-run", f"results={tmp_path}", "fold=0"]) == 0
+    assert "1 runs" in capsys.readouterr().out

@@ -99,7 +99,7 @@ def test_seeds_repeat_to_the_byte_and_differ_from_each_other(trained, tiny, tmp_
     assert predictions(same) == predictions(trained[0])
     assert predictions(other) != predictions(trained[0])
     printed = capsys.readouterr().out
-    table = printed[printed.index("Sweep: all folds pooled") :]
+    table = printed[printed.index("Sweep: ") :]
     assert "seed" in table
     assert [line.split()[1] for line in table.splitlines() if line.startswith("│")] == ["0", "1"]
 
@@ -378,3 +378,8 @@ def test_loss_weighs_both_labels_of_a_mixture_by_their_shares(alpha, smoothing):
     assert (share < 1) == (alpha > 0)
     torch.testing.assert_close(found["loss"], share * own + (1 - share) * partner)
     assert int(found["count"]) == 4
+
+
+def test_threads_do_not_follow_from_which_folds_are_pending(tiny):
+    every, one = (plan.prepare(load([*tiny, "train.threads=0", f"fold={fold}"])[0]) for fold in ("all", "0"))
+    assert plan.threads(every) == plan.threads(one)

@@ -44,7 +44,7 @@ class Curves(pl.Callback):
 
     FIELDS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar", "seconds")
 
-    def __init__(self, file: Path, classes: list[str], selection: str, patience: int, owner: int) -> None:
+    def __init__(self, file: Path, classes: list[str], selection: str, patience: int, owner: int | None = None) -> None:
         self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
         self.best: float | None = None
         self.diverged = False
@@ -102,7 +102,7 @@ class Run:
         directory: Of the experiment's results.
         aside: Where this run's results grow; renamed to their place at the end.
         threads: Of the CPU.
-        owner: Process that planned the runs.
+        owner: Process that planned the runs, None where nobody waits for them.
     """
 
     config: Config
@@ -111,7 +111,7 @@ class Run:
     directory: Path
     aside: Path
     threads: int
-    owner: int
+    owner: int | None = None
 
     @property
     def final(self) -> Path:
