@@ -79,7 +79,10 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     pending = sum(len(experiment.pending) for experiment in experiments)
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max(one.train.epochs for one in configs)
-    print(f"{asked} runs: {asked - pending} finished, {pending} to do" + (f", up to {epochs} epochs each" if pending else ""))
+    print(
+        f"{asked} run{'s' * (asked != 1)}: {asked - pending} finished, {pending} to do"
+        + (f", up to {epochs} epochs each" if pending else "")
+    )
     if dry_run:
         return 0
     sys.stdout.flush()

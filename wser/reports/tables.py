@@ -7,7 +7,7 @@ from rich.table import Table
 from wser.reports.summary import HEADLINES
 
 MOST_SPEAKERS = 4
-"""Held-out speakers that a row names; protocols that hold out utterances have all of them."""
+"""Speakers that a row names; protocols that hold out utterances have all of them."""
 
 
 def fold_table(title: str, summary: dict[str, Any], selection: str) -> Table:
@@ -20,7 +20,7 @@ def fold_table(title: str, summary: dict[str, Any], selection: str) -> Table:
     """
     table = Table(title=title, caption=_caption(summary, selection), title_justify="left", caption_justify="left")
     table.add_column("fold")
-    table.add_column("held-out speakers", overflow="fold")
+    table.add_column("test speakers", overflow="fold")
     for name in ("utterances", "UAR %", "accuracy %", "macro F1 %", "epoch", "seconds"):
         table.add_column(name, justify="right")
     for record in summary["folds"]:
