@@ -116,7 +116,7 @@ class TrainConfig:
         label_smoothing: Share of the target spread over all classes.
         precision: `auto` is bfloat16 where the device has instructions for it, else float32.
         device: `auto` takes an accelerator where there is one.
-        threads: Threads of one run on the CPU; 0 shares the cores out among the runs at once.
+        threads: Threads of one run on the CPU; 0 shares the cores out among the folds of the protocol.
     """
 
     epochs: int = 50

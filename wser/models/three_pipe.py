@@ -2,7 +2,7 @@
 
     picture (3, height, columns)
       |-- conv 3x3 ----------------.
-      |-- conv 5x5 -----------------+-- BN, activation, concatenated, pooled         "simultaneous pools", 3.2.1
+      |-- conv 5x5 -----------------+-- concatenated, BN, activation, pooled         "simultaneous pools", 3.2.1
       '-- conv 5x5, dilated in time '
     LFLB 1 to 6: conv 3x3, BN, activation, pooled where its stride is not [1, 1]     3.2.1, Figure 4
     one vector for each remaining column: channels x rows

@@ -54,12 +54,13 @@ def curves(path: Path, title: str, run: Path, summary: dict[str, Any], selection
         selection: Name of the part on which the epoch was chosen.
     """
     records = summary["folds"]
+    longest = max(record["epochs"] for record in records)
     across = min(len(records), PANELS_IN_ROW)
     down = -(-len(records) // across)
     figure, grid = plt.subplots(
         2 * down,
         across,
-        figsize=(1.2 + 2.9 * across, 4.4 * down),
+        figsize=(max(7.5, 1.2 + 2.9 * across), 4.4 * down),
         sharex=True,
         sharey=False,
         squeeze=False,
@@ -69,19 +70,25 @@ def curves(path: Path, title: str, run: Path, summary: dict[str, Any], selection
         axes.set_visible(False)
     for place, record in enumerate(records):
         history = results.read_curves(run, record["fold"])
+        marker = "." if len(history["epoch"]) < 3 else None
         for offset, (quantity, scale) in enumerate((("loss", 1), ("accuracy", 100))):
             axes = grid[2 * (place // across) + offset, place % across]
             axes.set_visible(True)
             for part, colour in (("train", "tab:grey"), ("validation", "tab:blue")):
                 label = "training" if part == "train" else selection
-                axes.plot(history["epoch"], scale * np.array(history[f"{part}_{quantity}"]), color=colour, label=label)
+                axes.plot(
+                    history["epoch"], scale * np.array(history[f"{part}_{quantity}"]), color=colour, label=label, marker=marker
+                )
             axes.axvline(record["epoch"], color="tab:orange", linestyle="--", linewidth=1, label="chosen epoch")
             axes.set_ylabel("loss" if quantity == "loss" else "accuracy, %")
             axes.grid(alpha=0.3)
             if quantity == "loss":
                 axes.set_title(f"fold {record['fold']}", fontsize=10)
             else:
-                axes.set(ylim=(0, 100), xlabel="epoch")
+                axes.set(ylim=(0, 100), xlim=(0, longest + 1), xlabel="epoch")
+                axes.xaxis.get_major_locator().set_params(integer=True)
+                # The panel below may be empty, and then shows no labels for this one.
+                axes.tick_params(labelbottom=True)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 STALE_SECONDS = 24 * 3600
 """Age after which what a killed run left aside is removed."""
 
-
 MOST_JOBS = 8
 """Runs at once unless more are asked for: each holds the pictures of its caches in memory."""
 
