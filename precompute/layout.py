@@ -15,7 +15,7 @@ import rfc8785
 
 from precompute.errors import CacheError
 
-VERSION = (1, 0)
+VERSION = (1, 1)
 """Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
 
 ID_LENGTH = 12

@@ -1,7 +1,6 @@
 """The recipe: every parameter that changes a pixel, and the id that follows from it."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -11,19 +10,33 @@ import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
+from precompute import mother
+from precompute.audio import Normalise, Pad
 from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
-from precompute.wavelet import CUTOFF, FEWEST_SAMPLES, Morlet
+from precompute.noise import Noise
+from precompute.wavelet import FEWEST_SAMPLES
 
-ALGORITHM = 1
+ALGORITHM = 2
 """Raised by hand whenever the same parameters give other pixels, so that no older cache answers for them."""
 
-LEAST_SHAPE = float(-np.log(CUTOFF)) / np.pi**2
-"""Least B * C^2 of a complex Morlet wavelet: its response exp(-pi^2 B C^2) at 0 Hz is then no more than the cutoff."""
+LEAST_CYCLES = 7.3
+"""Least bandwidth of a wavelet, between its ends 100 dB down, times the picture's duration: a complex Morlet wavelet of less
+reaches further than the picture to either side."""
 
-Normalise = Literal["rms", "none"]
-Pad = Literal["end", "centre", "random"]
+Transform = Literal["wavelet", "stft", "mel"]
+RGB = Literal["colormap", "wavelets"]
 Reference = Literal["fixed", "peak"]
+
+CHOICES: dict[str, Any] = {
+    "transform": Transform,
+    "noise": Noise,
+    "normalise": Normalise,
+    "pad": Pad,
+    "reference": Reference,
+    "rgb": RGB,
+}
+"""Parameters that are one of a few words."""
 
 
 @dataclass(frozen=True)
@@ -37,46 +50,57 @@ class Recipe:
     a few dB above 0, so that a fixed range from -70 to 10 dB clips little and keeps level comparable between utterances.
 
     Attributes:
-        wavelet: Complex Morlet as PyWavelets names it, `cmorB-C`: bandwidth parameter B and centre frequency C, with
-            B * C^2 at least 1.17, under which it would not vanish at 0 Hz.
-        scales: Number of scales, spaced geometrically; at least 2.
-        f_min: Centre frequency of the coarsest scale, in Hz; more than 0.
-        f_max: Centre frequency of the finest scale, in Hz; at most half the sample rate.
+        transform: `wavelet`; or, for comparison, `stft` (rows equally spaced in Hz) or `mel` (rows are triangular bands).
+        wavelet: Name, as in `mother.named`; with `rgb=wavelets` three of them, separated by commas; unused by other transforms.
+        window: Length of the window in seconds, at least that of a column; unused by `wavelet`.
+        scales: Number of rows of the transform: scales, spaced geometrically, or bands; at least 2.
+        f_min: Centre frequency of the coarsest scale, or lower edge of the lowest mel band, in Hz; more than 0.
+        f_max: Centre frequency of the finest scale, or upper edge of the highest mel band, in Hz; at most half the sample rate.
         sample_rate: To which recordings are resampled, in Hz.
         duration: To which utterances are padded or cropped, in seconds; a whole number of samples per column.
         columns: Number of time columns into which power is pooled.
+        noise: Added to the recording before it is normalised, seeded by the utterance's key: `none`, `white` or `babble`.
+        snr_db: Signal-to-noise ratio in dB; unused without noise.
         normalise: `rms` divides the utterance by its root mean square before padding (3.4); `none` leaves it.
         pad: Where the utterance lies in the frame, or which part of a longer one is kept: `end` pads and crops at the
             end, `centre` on both sides alike, `random` as the paper (3.4), drawn from the utterance's key.
         reference: `fixed` puts the top of the range at `top_db`; `peak` at each utterance's own maximum.
         top_db: Upper end of the range in dB re 1 (squared units of the normalised waveform); unused with `peak`.
         range_db: Dynamic range in dB; more than 0.
-        colour: Name of a matplotlib colour map, or `grey`.
-        height: Rows of the image; other than `scales`, the image is resized.
-        width: Columns of the image; other than `columns`, the image is resized.
+        rgb: `colormap` colours levels by a map (the paper); `wavelets` shows three wavelets as red, green and blue.
+        colour: Name of a matplotlib colour map, or `grey`; unused with `rgb=wavelets`.
+        height: Rows of the image; by default `scales`; other than that, the image is resized.
+        width: Columns of the image; by default `columns`; other than that, the image is resized.
     """
 
+    transform: Transform = "wavelet"
     wavelet: str = "cmor1.5-1.0"
+    window: float = 0.064
     scales: int = 128
     f_min: float = 60.0
     f_max: float = 7600.0
     sample_rate: int = 16000
     duration: float = 8.0
     columns: int = 256
+    noise: Noise = "none"
+    snr_db: float = 20.0
     normalise: Normalise = "rms"
     pad: Pad = "end"
     reference: Reference = "fixed"
     top_db: float = 10.0
     range_db: float = 80.0
+    rgb: RGB = "colormap"
     colour: str = "viridis"
-    height: int = 128
-    width: int = 256
+    height: int = 0
+    width: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "wavelet", _canonical_wavelet(self.wavelet))
-        for name, kind in (("normalise", Normalise), ("pad", Pad), ("reference", Reference)):
+        for name, kind in CHOICES.items():
             if getattr(self, name) not in get_args(kind):
                 raise RecipeError(f"{name}={getattr(self, name)} is unknown: choose from {', '.join(get_args(kind))}")
+        object.__setattr__(self, "wavelet", ",".join(mother.named(name.strip()).name for name in self.wavelet.split(",")))
+        object.__setattr__(self, "height", self.height or self.scales)
+        object.__setattr__(self, "width", self.width or self.columns)
         for name, low, high in (
             ("scales", 2, 1024),
             ("columns", 1, 8192),
@@ -86,6 +110,8 @@ class Recipe:
             ("duration", 0.01, 600.0),
             ("range_db", 1.0, 200.0),
             ("top_db", -200.0, 200.0),
+            ("snr_db", -60.0, 100.0),
+            ("window", 0.001, 1.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -101,13 +127,36 @@ class Recipe:
                 f"duration={self.duration} s is {samples:g} samples, no whole number of at least {FEWEST_SAMPLES} for each of "
                 f"{self.columns} columns: choose a duration that is a multiple of {self.columns / self.sample_rate:g} s"
             )
-        support = Morlet.named(self.wavelet).support / self.f_min
-        if support > self.duration:
+        self._check_wavelets()
+        if self.transform != "wavelet" and self.window * self.columns < self.duration:
             raise RecipeError(
-                f"wavelet={self.wavelet} reaches {support:.3g} s to either side at {self.f_min} Hz, more than the "
-                f"{self.duration} s of the picture: raise f_min or give a wavelet of less bandwidth parameter"
+                f"window={self.window} s is shorter than a column of {self.duration / self.columns:g} s, and would leave "
+                "samples out: give a longer window or more columns"
             )
         colour_table(self.colour)
+
+    def _check_wavelets(self) -> None:
+        expected = 3 if self.rgb == "wavelets" else 1
+        if len(self.wavelets) != expected or (expected == 3 and self.transform != "wavelet"):
+            raise RecipeError(
+                f"rgb={self.rgb} with transform={self.transform} and wavelet={self.wavelet} name {len(self.wavelets)}: "
+                "give three wavelets, separated by commas, with transform=wavelet for rgb=wavelets, and one for rgb=colormap"
+            )
+        for name in self.wavelets:
+            wavelet = mother.named(name)
+            low, high = wavelet.band
+            width = (high - low) / wavelet.centre * self.f_min
+            if width * self.duration < LEAST_CYCLES:
+                raise RecipeError(
+                    f"wavelet={name} is {width:.3g} Hz wide at {self.f_min} Hz, and so reaches further than "
+                    f"the {self.duration} s of the picture: raise f_min or give a wavelet of more bandwidth, at least "
+                    f"{LEAST_CYCLES / self.duration:.3g} Hz"
+                )
+
+    @property
+    def wavelets(self) -> tuple[str, ...]:
+        """Names of the wavelets: one, or three with `rgb=wavelets`."""
+        return tuple(self.wavelet.split(","))
 
     @property
     def samples(self) -> int:
@@ -121,8 +170,8 @@ class Recipe:
 
     @cached_property
     def frequencies(self) -> NDArray[np.float64]:
-        """Centre frequency of each scale in Hz, float64 (scales,), from f_max down to f_min: the order of image rows."""
-        return np.geomspace(self.f_max, self.f_min, self.scales)
+        """Centre frequency of each row in Hz, float64 (scales,), from the highest down: the order of image rows."""
+        return row_frequencies(self.transform, self.f_min, self.f_max, self.scales)
 
     def record(self) -> dict[str, Any]:
         """Everything that changes a pixel, as the JSON object that is hashed and stored (RFC 8785 numbers)."""
@@ -138,6 +187,17 @@ RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "grey": {"colour": "grey"},
     "paper": {"pad": "random"},
+    "wavelets": {"rgb": "wavelets", "wavelet": "cmor0.75-1.0,cmor3.0-1.0,cmor12.0-1.0"},
+    "stft": {"transform": "stft"},
+    "logmel": {"transform": "mel", "scales": 64, "height": 128},
+    "white20": {"noise": "white", "snr_db": 20.0},
+    "white10": {"noise": "white", "snr_db": 10.0},
+    "white5": {"noise": "white", "snr_db": 5.0},
+    "white0": {"noise": "white", "snr_db": 0.0},
+    "babble20": {"noise": "babble", "snr_db": 20.0},
+    "babble10": {"noise": "babble", "snr_db": 10.0},
+    "babble5": {"noise": "babble", "snr_db": 5.0},
+    "babble0": {"noise": "babble", "snr_db": 0.0},
 }
 """Recipes with a name, as differences from the defaults; any other is one of these with `--set key=value`."""
 
@@ -186,14 +246,11 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(table)
 
 
-def _canonical_wavelet(name: str) -> str:
-    match = re.fullmatch(r"cmor(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", name)
-    if match is None:
-        raise RecipeError(f"wavelet={name} is not a complex Morlet wavelet: give cmorB-C, as in cmor1.5-1.0")
-    bandwidth, centre = float(match[1]), float(match[2])
-    if bandwidth * centre**2 < LEAST_SHAPE:
-        raise RecipeError(
-            f"wavelet={name} has B * C^2 = {bandwidth * centre**2:g}, under {LEAST_SHAPE:.4g}, and so does not vanish at 0 Hz: "
-            "give more bandwidth B or centre C"
-        )
-    return f"cmor{bandwidth}-{centre}"
+def row_frequencies(transform: Transform, f_min: float, f_max: float, rows: int) -> NDArray[np.float64]:
+    """Centre frequency of each row in Hz, descending, (rows,): geometric, or equally spaced in Hz or mel."""
+    if transform == "wavelet":
+        return np.geomspace(f_max, f_min, rows)
+    if transform == "stft":
+        return np.linspace(f_max, f_min, rows)
+    edges = np.linspace(np.log1p(f_max / 700), np.log1p(f_min / 700), rows + 2)
+    return 700 * np.expm1(edges[1:-1])

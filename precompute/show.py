@@ -1,4 +1,8 @@
-"""Draw pictures of one speaker from a cache: `python -m precompute.show --corpus emodb --speaker 03 --out emodb.png`."""
+"""Draw what a cache holds, and the filters that made it.
+
+`python -m precompute.show --corpus emodb --speaker 03 --out emodb.png` draws one cached picture of each emotion of a speaker;
+`python -m precompute.show --filters --recipe default --out filters.png` draws the filter bank of a recipe.
+"""
 
 import argparse
 import os
@@ -8,22 +12,33 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precompute.errors import CacheError, WserError, unknown
+from precompute.errors import CacheError, RecipeError, WserError, unknown
 
 if TYPE_CHECKING:
     from precompute.layout import Record
+    from precompute.recipe import Recipe
     from precompute.store import Cache
 
 DPI = 110
-TICKS_HZ = (100, 300, 1000, 3000)
+TICKS_HZ = {"wavelet": (100, 300, 1000, 3000), "mel": (100, 300, 1000, 3000), "stft": (1000, 3000, 5000, 7000)}
+FILTERS = 16
+LEVEL_DB = -60
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code, 0 or 1."""
     parser = argparse.ArgumentParser(
-        prog="python -m precompute.show", description="Draw one cached picture of each emotion of a speaker, saying the same."
+        prog="python -m precompute.show",
+        description="Draw one cached picture of each emotion of a speaker, saying the same; or the filters of a recipe.",
     )
-    parser.add_argument("--corpus", required=True, metavar="NAME", help="corpus in the cache")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--corpus", metavar="NAME", help="corpus in the cache")
+    what.add_argument(
+        "--filters", action="store_true", help="draw the frequency responses and durations of a recipe's wavelets"
+    )
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="with --filters: change parameters"
+    )
     parser.add_argument("--speaker", metavar="NAME", help="speaker (default: the first)")
     parser.add_argument("--emotions", metavar="NAME,...", help="emotions, in this order (default: all)")
     parser.add_argument("--recipe", metavar="NAME", default="default", help="name or id of the recipe")
@@ -32,6 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", metavar="PNG", type=Path, required=True, help="file to write")
     options = parser.parse_args(arguments)
     try:
+        if options.filters:
+            from precompute.recipe import named
+
+            draw_filters(named(options.recipe, options.set), options.out)
+            print(options.out)
+            return 0
         from precompute import store
 
         cache = store.find(options.cache, options.corpus, options.recipe, options.input)
@@ -75,6 +96,8 @@ def draw(cache: "Cache", records: "Sequence[Record]", out: Path) -> None:
     import matplotlib
     import numpy as np
 
+    from precompute.recipe import row_frequencies
+
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
@@ -85,8 +108,12 @@ def draw(cache: "Cache", records: "Sequence[Record]", out: Path) -> None:
     down = -(-len(records) // across)
     size = (0.6 + 3.1 * across, 0.5 + 2.1 * down)
     figure, grid = plt.subplots(down, across, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
-    ticks = [f for f in TICKS_HZ if recipe["f_min"] <= f <= recipe["f_max"]]
-    rows = np.log(recipe["f_max"] / np.array(ticks)) / np.log(recipe["f_max"] / recipe["f_min"]) * (recipe["height"] - 1)
+    transform = recipe.get("transform", "wavelet")
+    frequencies = row_frequencies(transform, recipe["f_min"], recipe["f_max"], recipe["scales"])
+    ticks = [f for f in TICKS_HZ[transform] if frequencies[-1] <= f <= frequencies[0]]
+    # Row r of the picture lies at (r + 0.5) * scales / height - 0.5 of the transform's rows, which descend in frequency.
+    at = np.interp(-np.array(ticks), -frequencies, np.arange(len(frequencies)))
+    rows = (at + 0.5) * recipe["height"] / recipe["scales"] - 0.5
     for axes in grid.ravel()[len(records) :]:
         axes.set_visible(False)
     for axes, record in zip(grid.ravel(), records, strict=False):
@@ -96,6 +123,56 @@ def draw(cache: "Cache", records: "Sequence[Record]", out: Path) -> None:
         axes.set_yticks(rows, [f"{f} Hz" for f in ticks])
     for axes in grid[-1]:
         axes.set_xlabel("s")
+    figure.savefig(out, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_filters(recipe: "Recipe", out: Path) -> None:
+    """Write a PNG of a recipe's filter bank: amplitude over frequency, and duration over frequency, of some of its scales.
+
+    Raises:
+        RecipeError: The recipe's transform has no wavelets.
+    """
+    import matplotlib
+    import numpy as np
+
+    from precompute import mother
+    from precompute.filters import tapered
+
+    if recipe.transform != "wavelet":
+        raise RecipeError(f"transform={recipe.transform} has no wavelets to draw: give a recipe with transform=wavelet")
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    n, shown = 2**17, np.unique(np.linspace(0, recipe.scales - 1, FILTERS).astype(int))
+    hertz = recipe.sample_rate / n
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
+    for index, name in enumerate(recipe.wavelets):
+        wavelet = mother.named(name)
+        colour = ("tab:red", "tab:green", "tab:blue")[index] if len(recipe.wavelets) > 1 else "0.25"
+        for centre in recipe.frequencies[shown]:
+            bins, amplitude = tapered(wavelet, centre, n, recipe.sample_rate)
+            positive = bins * wavelet.sign > 0
+            decibels = 20 * np.log10(np.maximum(np.abs(amplitude[positive]), 1e-10))
+            left.plot(np.abs(bins[positive]) * hertz, decibels, color=colour, linewidth=0.9)
+            psi = np.abs(np.fft.fftshift(np.fft.ifft(np.bincount(bins % n, amplitude, n))))
+            ends = 1e3 / recipe.sample_rate * (np.flatnonzero(psi > psi.max() * 10 ** (LEVEL_DB / 20))[[0, -1]] - n // 2)
+            half = 1e3 / recipe.sample_rate * (np.flatnonzero(psi > psi.max() / 2)[[0, -1]] - n // 2)
+            beside = [centre * 1.09**-index] * 2
+            right.plot(ends, beside, color=colour, linewidth=0.9)
+            right.plot(half, beside, color=colour, linewidth=3.5, solid_capstyle="butt")
+        left.plot([], [], color=colour, label=name)
+    column = 1e3 * recipe.duration / recipe.columns
+    right.axvspan(-column / 2, column / 2, color="tab:orange", alpha=0.2, label=f"a column, {column:g} ms")
+    left.set(xscale="log", xlabel="Hz", ylabel="amplitude, dB", ylim=(-80, 3), xlim=(recipe.f_min / 3, recipe.sample_rate / 2))
+    left.set_title(f"every {recipe.scales / len(shown):.0f}th of {recipe.scales} filters", fontsize=10, loc="left")
+    right.set(yscale="log", xlabel="ms", ylabel="centre frequency, Hz", ylim=(recipe.f_min / 1.3, recipe.f_max * 1.3))
+    right.set_title(f"|psi| over half of its peak (bars) and over {LEVEL_DB} dB (lines)", fontsize=10, loc="left")
+    for axes in (left, right):
+        axes.legend(fontsize=8, framealpha=1, loc="lower left" if axes is left else "upper left")
+        axes.grid(alpha=0.3)
+    left.xaxis.set_major_formatter("{x:g}")
+    right.yaxis.set_major_formatter("{x:g}")
     figure.savefig(out, dpi=DPI)
     plt.close(figure)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute import audio, image, wavelet
+from precompute import audio, image, noise, spectrogram, wavelet
 from precompute.errors import UnusableAudioError
 from precompute.recipe import Recipe
 
@@ -45,19 +45,37 @@ def picture(data: bytes, key: str, recipe: Recipe) -> Picture:
     if duration < recipe.duration / recipe.columns:
         raise UnusableAudioError(f"{duration:.4f} s of audio is less than one column of {recipe.duration / recipe.columns:g} s")
     samples = audio.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
+    samples = noise.add(samples, recipe.noise, recipe.snr_db, recipe.sample_rate, key)
     samples = audio.normalise(samples, recipe.normalise)
     samples, offset = audio.fit(samples, recipe.samples, recipe.pad, key)
-    power = wavelet.power(
-        samples, recipe.wavelet, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples
-    )
-    db = image.decibels(power)
-    top = recipe.top_db if recipe.reference == "fixed" else float(db.max())
-    shades = image.resize(image.levels(db, top, recipe.range_db), recipe.height, recipe.width)
+    shades = [_shades(power, recipe) for power in _powers(samples, offset, recipe)]
     per_column = recipe.samples / recipe.width
     return Picture(
-        pixels=image.colour(shades, recipe.table),
+        pixels=np.stack(shades, axis=-1) if recipe.rgb == "wavelets" else image.colour(shades[0], recipe.table),
         start=int(offset // per_column),
         stop=min(recipe.width, int(-(-(offset + len(samples)) // per_column))),
         duration=duration,
         channels=recording.channels,
     )
+
+
+def _powers(samples: NDArray[np.float32], offset: int, recipe: Recipe) -> list[NDArray[np.float32]]:
+    """Power of each channel, (scales, columns)."""
+    if recipe.transform == "wavelet":
+        return [
+            wavelet.power(samples, name, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples)
+            for name in recipe.wavelets
+        ]
+    frame = np.zeros(recipe.samples, np.float32)
+    frame[offset : offset + len(samples)] = samples
+    rate, window = recipe.sample_rate, round(recipe.window * recipe.sample_rate)
+    if recipe.transform == "stft":
+        return [spectrogram.stft(frame, recipe.frequencies, rate, recipe.columns, window)]
+    return [spectrogram.mel(frame, recipe.f_min, recipe.f_max, recipe.scales, rate, recipe.columns, window)]
+
+
+def _shades(power: NDArray[np.float32], recipe: Recipe) -> NDArray[np.uint8]:
+    """8-bit levels at the size of the image, (height, width)."""
+    db = image.decibels(power)
+    top = recipe.top_db if recipe.reference == "fixed" else float(db.max())
+    return image.resize(image.levels(db, top, recipe.range_db), recipe.height, recipe.width)

@@ -27,7 +27,7 @@ _INTENSITY = (0.85, 1.3)  # of an utterance; the range of a factor on all of an 
 _OPEN_QUOTIENT = 0.6  # of neutral speech
 _BREATH, _FRICTION = 0.028, 2.8  # noise levels of an average speaker, relative to glottal pulses of about 1
 _PEAK, _FLOOR = 0.8, 0.0005  # of full scale; the floor is the noise of a quiet studio
-_SAMPLE_RATES = (16000, 48000)  # Hz; below it the highest formants and fricatives would pass the Nyquist frequency
+SAMPLE_RATES = (16000, 48000)  # Hz; below it the highest formants and fricatives would pass the Nyquist frequency
 
 
 @dataclass(frozen=True)
@@ -307,7 +307,7 @@ def _excite(
     flow = _glottal_flow(f0, speaker.jitter * np.exp(expression.jitter), open_quotient, rng, rate)
     tilt = max(speaker.tilt + expression.tilt, 0.5)
     pulses = _low_pass(np.diff(flow, prepend=0.0) * rate / 1000, tilt, rate)
-    noise = rng.standard_normal((2, samples)) * np.sqrt(rate / _SAMPLE_RATES[0])
+    noise = rng.standard_normal((2, samples)) * np.sqrt(rate / SAMPLE_RATES[0])
     breath = _BREATH * 10 ** ((speaker.breath + expression.breath) / 20) * (0.3 + flow) * noise[0]
     hiss = _FRICTION * 10 ** (-tilt / 20) * noise[1]  # a laxer voice also drives less air through constrictions
     glottal = score.voice[:, None] * _windowed(pulses, hop) + score.aspiration[:, None] * _windowed(breath, hop)
@@ -353,7 +353,7 @@ def synthesize(speaker: Speaker, sentence: int, emotion: str, sample_rate: int =
         raise ValueError(f"sentence {sentence} does not exist; pass an index from 0 to {len(SENTENCES) - 1}.")
     if emotion not in _EXPRESSIONS:
         raise ValueError(f"emotion {emotion!r} is unknown; pass one of {', '.join(EMOTIONS)}.")
-    low, high = _SAMPLE_RATES
+    low, high = SAMPLE_RATES
     if not low <= sample_rate <= high:
         raise ValueError(f"sample_rate {sample_rate} Hz is out of range; pass {low} to {high} Hz, then resample.")
     digest = hashlib.sha256(f"{speaker.name}/{sentence}/{emotion}".encode()).digest()

@@ -12,20 +12,29 @@ from precompute.layout import ID_LENGTH
 from precompute.recipe import RECIPES, Recipe, colour_table, named
 
 OTHER = {
-    "wavelet": "cmor1.5-1.1", "scales": 127, "f_min": 60.5, "f_max": 7500.0, "sample_rate": 32000, "duration": 4.0,
-    "columns": 128, "normalise": "none", "pad": "centre", "reference": "peak", "top_db": 9.5, "range_db": 70.0,
-    "colour": "magma", "height": 64, "width": 128,
+    "transform": "stft", "wavelet": "cmor1.5-1.1", "window": 0.1, "scales": 127, "f_min": 60.5, "f_max": 7500.0,
+    "sample_rate": 32000, "duration": 4.0, "columns": 128, "noise": "white", "snr_db": 19.0, "normalise": "none",
+    "pad": "centre", "reference": "peak", "top_db": 9.5, "range_db": 70.0, "rgb": "wavelets", "colour": "magma",
+    "height": 64, "width": 128,
 }  # fmt: skip
 """Another legal value of every parameter."""
+
+THREE = "cmor0.75-1.0,cmor3.0-1.0,cmor12.0-1.0"
+
+
+def other(name):
+    """The default recipe with another value of one parameter, and what else that takes."""
+    return Recipe(**{name: OTHER[name]}, **({"wavelet": THREE} if name == "rgb" else {}))
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
 def test_every_parameter_changes_the_id(name):
-    assert Recipe(**{name: OTHER[name]}).id != Recipe().id
+    assert other(name).record()[name] != Recipe().record()[name]
+    assert other(name).id != Recipe().id
 
 
 def test_ids_of_different_recipes_differ():
-    ids = {Recipe(**{name: value}).id for name, value in OTHER.items()} | {Recipe().id}
+    ids = {other(name).id for name in OTHER} | {Recipe().id}
     assert len(ids) == len(OTHER) + 1
 
 
@@ -62,11 +71,36 @@ def test_equal_values_give_equal_ids():
     assert Recipe(f_min=60, duration=8, top_db=10).id == Recipe(f_min=60.0, duration=8.0, top_db=10.0).id
 
 
-@pytest.mark.parametrize("name", ["cmor1.5-1", "cmor1.50-1.00", "cmor1.5-1.0", "cmor01.5-1"])
+@pytest.mark.parametrize("name", ["cmor1.5-1", "cmor1.50-1.00", "cmor1.5-1.0", "cmor01.5-1", " cmor1.5-1 "])
 def test_a_wavelet_has_one_name(name):
     recipe = Recipe(wavelet=name)
     assert recipe.wavelet == "cmor1.5-1.0"
+    assert recipe.wavelets == ("cmor1.5-1.0",)
     assert recipe.id == Recipe().id
+
+
+def test_three_wavelets_have_one_name():
+    recipe = Recipe(rgb="wavelets", wavelet="mexh, gmw3-20,cmor1.50-1")
+    assert recipe.wavelets == ("mexh", "gmw3.0-20.0", "cmor1.5-1.0")
+    assert recipe == Recipe(rgb="wavelets", wavelet="mexh,gmw3.0-20.0,cmor1.5-1.0")
+    # Red is not blue.
+    assert recipe.id != Recipe(rgb="wavelets", wavelet="cmor1.5-1.0,gmw3.0-20.0,mexh").id
+
+
+@pytest.mark.parametrize(
+    "wavelet", ["mexh", "morl", "haar", "cgau4", "gaus2", "shan1.5-1.0", "fbsp2-1.5-1.0", "gmw3-20", "cmor0.5-1"]
+)
+def test_any_wavelet_makes_a_recipe(wavelet):
+    assert Recipe(wavelet=wavelet).id != Recipe().id
+
+
+def test_the_image_is_as_large_as_the_transform():
+    recipe = Recipe(scales=64, columns=128)
+    assert (recipe.height, recipe.width) == (64, 128)
+    assert recipe == Recipe(scales=64, columns=128, height=64, width=128)
+    assert recipe.id == Recipe(scales=64, columns=128, height=64, width=128).id
+    assert (Recipe(scales=64, height=32).height, Recipe(scales=64, height=32).width) == (32, 256)
+    assert (named("logmel").scales, named("logmel").height) == (64, 128)
 
 
 ILLEGAL = [
@@ -76,7 +110,7 @@ ILLEGAL = [
     ("scales=many", ["scales=many", "not a whole number", "scales=128"]),
     ("scales=1.5", ["scales=1.5", "not a whole number"]),
     ("columns=0", ["columns=0", "1 to 8192"]),
-    ("height=0", ["height=0", "1 to 1024"]),
+    ("height=-1", ["height=-1", "1 to 1024"]),
     ("width=9000", ["width=9000", "8192"]),
     ("sample_rate=100", ["sample_rate=100", "1000 to 192000"]),
     ("duration=0", ["duration=0.0", "0.01 to 600"]),
@@ -96,15 +130,26 @@ ILLEGAL = [
     ("pad=left", ["pad=left", "end, centre, random"]),
     ("reference=max", ["reference=max", "fixed, peak"]),
     ("colour=virdis", ["virdis", "did you mean 'viridis'"]),
-    ("wavelet=morl", ["wavelet=morl", "complex Morlet", "cmor1.5-1.0"]),
-    ("wavelet=cmor", ["wavelet=cmor"]),
-    ("wavelet=cmor1.5", ["wavelet=cmor1.5"]),
-    ("wavelet=cmorx-y", ["wavelet=cmorx-y"]),
-    ("wavelet=cmor0-1", ["wavelet=cmor0-1", "0 Hz"]),
-    ("wavelet=cmor-1-1", ["wavelet=cmor-1-1"]),
-    ("wavelet=cmor0.5-1.0", ["B * C^2 = 0.5", "1.167"]),
-    ("wavelet=cmor1000000-5.0", ["more than the 8.0 s", "raise f_min"]),
-    ("wavelet=nosuch", ["wavelet=nosuch"]),
+    ("wavelet=db4", ["no wavelet 'db4'", "choose from", "cmorB-C"]),
+    ("wavelet=mexhh", ["no wavelet 'mexhh'", "did you mean 'mexh'"]),
+    ("wavelet=cmor1.5", ["no wavelet 'cmor1.5'"]),
+    ("wavelet=", ["no wavelet ''"]),
+    ("wavelet=cmor0-1", ["wavelet=cmor0-1", "bandwidth 0", "0.01 to 10000"]),
+    ("wavelet=gaus9", ["order 9", "1 to 8"]),
+    (
+        "wavelet=cmor10000-5.0",
+        ["cmor10000.0-5.0", "0.259 Hz wide at 60.0 Hz", "8.0 s of the picture", "raise f_min", "0.912 Hz"],
+    ),
+    ("wavelet=shan0.01-10", ["0.06 Hz wide at 60.0 Hz", "more bandwidth"]),
+    ("wavelet=mexh,haar,morl", ["rgb=colormap", "mexh,haar,morl", "name 3", "one for rgb=colormap"]),
+    ("rgb=wavelets", ["rgb=wavelets", "cmor1.5-1.0 name 1", "give three wavelets, separated by commas"]),
+    ("rgb=grey", ["rgb=grey", "colormap, wavelets"]),
+    ("transform=fft", ["transform=fft", "wavelet, stft, mel"]),
+    ("noise=pink", ["noise=pink", "none, white, babble"]),
+    ("snr_db=nan", ["snr_db=nan", "-60.0 to 100.0"]),
+    ("snr_db=101", ["snr_db=101.0", "-60.0 to 100.0"]),
+    ("window=0", ["window=0.0", "0.001 to 1.0"]),
+    ("window=2", ["window=2.0", "0.001 to 1.0"]),
     ("scale=64", ["no recipe parameter 'scale'", "did you mean 'scales'"]),
     ("scales", ["'scales' is not key=value", "scales=64"]),
     ("", ["key=value"]),
@@ -121,7 +166,7 @@ def test_what_is_illegal_is_refused_with_value_limit_and_remedy(setting, words):
 
 
 def test_an_unknown_recipe_names_the_choices_and_the_nearest():
-    with pytest.raises(RecipeError, match=r"no recipe 'papr': choose from default, grey, paper; did you mean 'paper'"):
+    with pytest.raises(RecipeError, match=r"no recipe 'papr': choose from babble0, .*default, .*; did you mean 'paper'\?"):
         named("papr")
 
 
@@ -170,3 +215,32 @@ def test_a_decimal_duration_may_be_a_whole_number_of_columns():
 def test_columns_of_too_few_samples_are_refused():
     with pytest.raises(RecipeError, match="at least 4 for each of 8192 columns"):
         Recipe(duration=0.512, columns=8192)
+
+
+@pytest.mark.parametrize("transform", ["stft", "mel"])
+def test_a_window_shorter_than_a_column_is_refused(transform):
+    with pytest.raises(RecipeError, match=r"window=0\.03 s is shorter than a column of 0\.03125 s.*: give a longer window"):
+        Recipe(transform=transform, window=0.03)
+    assert Recipe(transform=transform, window=0.03125).window == 0.03125
+    # Wavelets have no window.
+    assert Recipe(window=0.03).window == 0.03
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"wavelet": "mexh,haar"}, {"wavelet": THREE + ",haar"}, {"wavelet": THREE, "transform": "stft"}]
+)
+def test_three_channels_are_three_wavelets(changes):
+    with pytest.raises(RecipeError, match="give three wavelets, separated by commas, with transform=wavelet"):
+        Recipe(rgb="wavelets", **changes)
+
+
+def test_each_of_three_wavelets_must_fit_the_picture():
+    with pytest.raises(RecipeError, match=r"wavelet=cmor10000\.0-5\.0 is .* raise f_min"):
+        Recipe(rgb="wavelets", wavelet="mexh,haar,cmor10000-5.0")
+
+
+def test_rows_of_other_transforms():
+    stft, mel = Recipe(transform="stft"), Recipe(transform="mel", scales=64)
+    np.testing.assert_allclose(stft.frequencies, np.linspace(7600, 60, 128))
+    assert len(mel.frequencies) == 64
+    assert 7600 > mel.frequencies[0] > mel.frequencies[-1] > 60

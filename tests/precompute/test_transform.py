@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from precompute import voice
+from precompute import image, noise, voice
 from precompute.errors import UnusableAudioError
-from precompute.recipe import Recipe
+from precompute.recipe import Recipe, named
 from precompute.transform import picture
 
+SIZE = {"duration": 4.0, "columns": 128}
 GREY = Recipe(colour="grey", duration=4.0, columns=128, width=128)
 
 
@@ -127,3 +128,103 @@ def test_less_than_a_column_is_refused(encode):
 def test_unusable_audio_is_refused():
     with pytest.raises(UnusableAudioError, match="empty"):
         picture(b"", "a", GREY)
+
+
+def test_three_wavelets_are_red_green_and_blue(encode, speech):
+    names = ("cmor0.75-1.0", "mexh", "gmw3.0-20.0")
+    data = encode(speech)
+    made = picture(data, "a", Recipe(rgb="wavelets", wavelet=",".join(names), **SIZE))
+    assert made.pixels.shape == (128, 128, 3)
+    for channel, name in enumerate(names):
+        alone = levels(picture(data, "a", Recipe(colour="grey", wavelet=name, **SIZE)))
+        np.testing.assert_array_equal(made.pixels[:, :, channel], alone)
+    assert (made.start, made.stop) == (picture(data, "a", GREY).start, picture(data, "a", GREY).stop)
+
+
+def test_each_of_three_wavelets_has_its_own_peak(encode, speech):
+    recipe = Recipe(rgb="wavelets", wavelet="cmor0.75-1.0,mexh,gmw3.0-20.0", reference="peak", **SIZE)
+    assert picture(encode(speech), "a", recipe).pixels.max(axis=(0, 1)).tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("kind", ["white", "babble"])
+def test_noise_belongs_to_the_utterance(encode, speech, kind):
+    data = encode(speech)
+    recipe = Recipe(colour="grey", noise=kind, snr_db=10.0, **SIZE)
+    first = picture(data, "a", recipe)
+    np.testing.assert_array_equal(picture(data, "a", recipe).pixels, first.pixels)
+    assert (picture(data, "b", recipe).pixels != first.pixels).any()
+    assert (picture(data, "a", GREY).pixels != first.pixels).any()
+
+
+@pytest.mark.parametrize("kind", ["white", "babble"])
+@pytest.mark.parametrize("pad", ["end", "centre", "random"])
+def test_noise_lasts_as_long_as_the_utterance(encode, speech, kind, pad):
+    recipe = Recipe(colour="grey", noise=kind, snr_db=0.0, pad=pad, **SIZE)
+    made, clean = (picture(encode(speech), "key", r) for r in (recipe, Recipe(colour="grey", pad=pad, **SIZE)))
+    assert (made.start, made.stop, made.duration) == (clean.start, clean.stop, clean.duration)
+    shades = levels(made)
+    assert not shades[:, : max(0, made.start - 6)].any()
+    assert not shades[:, made.stop + 6 :].any()
+    # It fills what was dark: the pauses and the high frequencies.
+    within = slice(made.start + 1, made.stop - 1)
+    assert shades[:, within].mean() > levels(clean)[:, within].mean() + 10
+
+
+def test_noise_far_below_the_utterance_hardly_shows(encode, speech):
+    data = encode(speech)
+    clean, noisy = (levels(picture(data, "a", r)) for r in (GREY, Recipe(colour="grey", noise="white", snr_db=60.0, **SIZE)))
+    bright = clean > 150
+    assert bright.any()
+    assert np.abs(noisy - clean)[bright].max() <= 2
+
+
+def test_noise_is_added_before_the_level_is_normalised(encode, speech):
+    # As loud as speech, it takes half of the power: the loudest speech is 3 dB lower, and loudness in all is the same.
+    data = encode(speech, subtype="FLOAT")
+    clean = levels(picture(data, "a", GREY))
+    noisy = levels(picture(data, "a", Recipe(colour="grey", noise="white", snr_db=0.0, **SIZE)))
+    loudest = clean > 235
+    assert np.mean((clean - noisy)[loudest]) == pytest.approx(3 * 255 / 80, abs=3)
+    mixed = noise.add(speech, "white", 0.0, 16000, "a")
+    np.testing.assert_allclose(levels(picture(encode(mixed, subtype="FLOAT"), "a", GREY)), noisy, atol=1)
+
+
+@pytest.mark.parametrize("name", ["stft", "logmel"])
+@pytest.mark.parametrize("frequency", [300, 1000, 3000, 6500])
+def test_other_transforms_show_a_tone_at_its_row(encode, name, frequency):
+    settings = ["colour=grey", "duration=4.0", "columns=128"]
+    recipe = named(name, settings)
+    made = picture(encode(tone(frequency)), "a", recipe)
+    assert made.pixels.shape == picture(encode(tone(frequency)), "a", GREY).pixels.shape
+    assert (made.start, made.stop) == (0, 64)
+    # The 64 bands of mel stand for two rows of the image each.
+    repeat = recipe.height // recipe.scales
+    row = repeat * np.abs(recipe.frequencies - frequency).argmin() + (repeat - 1) / 2
+    ridge = levels(made)[:, 5:55].argmax(axis=0)
+    assert np.abs(ridge - row).max() <= repeat
+    assert not levels(made)[:, 67:].any()
+
+
+@pytest.mark.parametrize("transform", ["stft", "mel"])
+@pytest.mark.parametrize("pad", ["end", "centre", "random"])
+def test_other_transforms_place_the_utterance_alike(encode, transform, pad):
+    scales = 64 if transform == "mel" else 128
+    recipe = Recipe(colour="grey", transform=transform, scales=scales, pad=pad, **SIZE)
+    made = picture(encode(tone(1000, 1.0)), "key", recipe)
+    row = np.abs(recipe.frequencies - 1000).argmin()
+    bright = np.flatnonzero(levels(made)[row] > 150)
+    # A window of 64 ms reaches over one column to either side.
+    assert abs(bright[0] - made.start) <= 1
+    assert abs(bright[-1] + 1 - made.stop) <= 1
+
+
+def test_images_are_resized_only_where_asked(encode, speech, monkeypatch):
+    calls = []
+    resize = image.Image.Image.resize
+    monkeypatch.setattr(image.Image.Image, "resize", lambda self, *args: calls.append(args) or resize(self, *args))
+    data = encode(speech)
+    assert picture(data, "a", Recipe(scales=48, **SIZE)).pixels.shape == (48, 128, 3)
+    assert picture(data, "a", Recipe(transform="mel", scales=32, **SIZE)).pixels.shape == (32, 128, 3)
+    assert calls == []
+    assert picture(data, "a", Recipe(scales=48, height=64, width=100, **SIZE)).pixels.shape == (64, 100, 3)
+    assert len(calls) == 1

@@ -1,0 +1,61 @@
+"""Noise at a given signal-to-noise ratio, for tests of robustness; the same for an utterance wherever and whenever."""
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute import audio
+
+Noise = Literal["none", "white", "babble"]
+
+TALKERS = 8
+"""Voices that speak at once in babble: too many to follow any one."""
+
+BABBLE_SECONDS = 20
+"""Length of the babble from which each utterance takes a part."""
+
+
+def add(samples: NDArray[np.float32], noise: Noise, snr_db: float, sample_rate: int, key: str) -> NDArray[np.float32]:
+    """Add noise to an utterance.
+
+    Args:
+        samples: float32 (n,), not all zero.
+        noise: `none`; `white`, Gaussian; or `babble`, eight synthetic voices at once, of our own synthesizer.
+        snr_db: 10 log10 of the utterance's mean square over the noise's, in dB.
+        sample_rate: In Hz.
+        key: The utterance's key, which seeds the noise.
+
+    Returns:
+        float32 (n,).
+    """
+    if noise == "none":
+        return samples
+    rng = audio.generator(f"{noise} {key}")
+    if noise == "white":
+        added = rng.standard_normal(len(samples))
+    else:
+        talk = babble(sample_rate)
+        added = np.take(talk, int(rng.integers(len(talk))) + np.arange(len(samples)), mode="wrap").astype(np.float64)
+    level = np.mean(np.square(samples, dtype=np.float64)) / np.mean(added**2) * 10 ** (-snr_db / 10)
+    noisy: NDArray[np.float32] = (samples + np.sqrt(level) * added).astype(np.float32)
+    return noisy
+
+
+@lru_cache(maxsize=1)
+def babble(sample_rate: int) -> NDArray[np.float32]:
+    """Eight voices speaking at once, each all the time, at equal level; float32 (20 * sample_rate,)."""
+    from precompute import voice
+
+    total = np.zeros(BABBLE_SECONDS * sample_rate, np.float32)
+    for speaker in voice.SPEAKERS[:TALKERS]:
+        rng = audio.generator(f"babble {speaker.name}")
+        said = np.zeros(0, np.float32)
+        while len(said) < len(total):
+            sentence, emotion = int(rng.integers(len(voice.SENTENCES))), str(rng.choice(list(voice.EMOTIONS)))
+            spoken = voice.synthesize(speaker, sentence, emotion, voice.SAMPLE_RATES[0])
+            spoken = audio.normalise(audio.resample(spoken, voice.SAMPLE_RATES[0], sample_rate), "rms")
+            said = np.concatenate([said, spoken])
+        total += said[: len(total)]
+    return total
