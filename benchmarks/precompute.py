@@ -1,0 +1,128 @@
+"""Whole corpus to finished cache, from a cold start: `python benchmarks/precompute.py --corpora DIR`.
+
+Runs `python -m precompute` in a process of its own and an empty directory, and prints its wall time, the utterances a second
+with everything included, and the memory of its largest process.  Then one process takes every 20th recording apart, and the
+table says where the time of an utterance goes, beside the floor: reading, resampling and one FFT, which no transform of the
+recording goes without.
+"""
+
+import os
+
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[threads] = "1"
+
+import sys
+from pathlib import Path
+
+# This file has the package's name: without this directory first in the path, the package is found.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import hashlib
+import io
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from contextlib import redirect_stderr
+
+import numpy as np
+import scipy.fft
+
+from precompute import audio, image, wavelet
+from precompute import corpora as known
+from precompute.recipe import named
+from precompute.store import write_array
+
+EVERY = 20
+
+
+def main() -> None:
+    """Measure, and print both tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--corpus", default="ravdess", help="corpus (default: ravdess)")
+    parser.add_argument("--corpora", type=Path, required=True, help="directory of the corpora")
+    parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs from an empty directory (default: 3)")
+    options = parser.parse_args()
+    walls, files = [], 0
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory() as cache:
+            command = [sys.executable, "-m", "precompute", "--corpus", options.corpus, "--corpora", str(options.corpora)]
+            started = time.perf_counter()
+            subprocess.run([*command, "--cache", cache, "--jobs", str(options.jobs)], check=True, capture_output=True)
+            walls.append(time.perf_counter() - started)
+            files = sum(len(index.read_text().splitlines()) for index in Path(cache).rglob("index.jsonl"))
+    wall = statistics.median(walls)
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    print(f"{options.corpus}, {files} utterances, {options.jobs} processes, medians of {options.rounds} runs from a cold start")
+    print(f"  wall time          {wall:6.1f} s ({', '.join(f'{w:.1f}' for w in walls)})")
+    print(f"  utterances         {files / wall:6.0f} a second")
+    print(f"  largest process    {largest:6.0f} MiB")
+    split(options.corpus, options.corpora)
+
+
+def split(corpus: str, corpora: Path) -> None:
+    """Print where the time of an utterance goes, in one process."""
+    recipe, module = named("default"), known.load(corpus)
+    directory = module.find(corpora)
+    paths = [directory / utterance.path for utterance in module.scan(directory).utterances][::EVERY]
+    spent: dict[str, list[float]] = defaultdict(list)
+    pictures = []
+    for again in (False, True):
+        # The first time warms up; the second counts.
+        spent.clear()
+        for path in paths:
+            clock = [time.perf_counter()]
+            steps = []
+
+            def done(step: str, clock: list[float] = clock, steps: list[str] = steps) -> None:
+                clock.append(time.perf_counter())
+                steps.append(step)
+
+            data = path.read_bytes()
+            done("read")
+            hashlib.sha256(data).hexdigest()
+            done("hash")
+            recording = audio.decode(data)
+            done("decode")
+            samples = audio.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
+            done("resample")
+            samples, offset = audio.fit(audio.normalise(samples, recipe.normalise), recipe.samples, recipe.pad, path.stem)
+            done("normalise")
+            power = wavelet.power(
+                samples, recipe.wavelet, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples
+            )
+            done("transform")
+            levels = image.levels(image.decibels(power), recipe.top_db, recipe.range_db)
+            done("decibels")
+            pixels = image.colour(levels, recipe.table)
+            done("colour")
+            hashlib.sha256(pixels.tobytes()).hexdigest()
+            done("hash of picture")
+            scipy.fft.rfft(samples, scipy.fft.next_fast_len(len(samples), real=True))
+            done("(one FFT)")
+            for step, begin, end in zip(steps, clock[:-1], clock[1:], strict=True):
+                spent[step].append(end - begin)
+            if again:
+                pictures.append(pixels)
+    with tempfile.TemporaryDirectory() as cache, redirect_stderr(io.StringIO()):
+        for unit in range(0, len(pictures) - 7, 8):
+            started = time.perf_counter()
+            write_array(Path(cache) / str(unit), np.stack(pictures[unit : unit + 8]), {})
+            spent["compress, store"] += [(time.perf_counter() - started) / 8] * 8
+    median = {step: 1e3 * statistics.median(times) for step, times in spent.items()}
+    fft = median.pop("(one FFT)")
+    total = sum(median.values())
+    print(f"\nan utterance, in one process, medians of {len(paths)}     ms")
+    for step, milliseconds in median.items():
+        print(f"  {step:<38} {milliseconds:9.2f}")
+    floor = median["read"] + median["decode"] + median["resample"] + fft
+    print(f"  {'all':<38} {total:9.2f}")
+    print(f"  {'floor: read, decode, resample, one FFT':<38} {floor:9.2f}   all is {total / floor:.1f}x the floor")
+
+
+if __name__ == "__main__":
+    main()
