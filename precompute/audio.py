@@ -4,7 +4,6 @@ import hashlib
 import io
 import struct
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import soundfile
@@ -12,9 +11,7 @@ import soxr
 from numpy.typing import NDArray
 
 from precompute.errors import UnusableAudioError
-
-Normalise = Literal["rms", "none"]
-Pad = Literal["end", "centre", "random"]
+from precompute.recipe import Normalise, Pad
 
 SILENCE = 1e-5
 """Standard deviation, re full scale, under which a recording counts as silent: -100 dB, below half a step of 16 bits."""

@@ -12,6 +12,9 @@ TAPER = 0.9
 TAIL = 1e-11
 """Share of an impulse response's energy that may be cut off its ends."""
 
+RING = 250
+"""Samples of the waveform over which the taper's own impulse response reaches to either side."""
+
 STEP = 13
 """Bins to either side over which a step in the frequency response is spread."""
 
@@ -59,6 +62,8 @@ def impulse_response(
         analytic: Whether it is meant for a signal that has no negative frequencies and is tapered: neither then limits the
             response, which is that much shorter.
     """
+    if wavelet.support * wavelet.centre / frequency * sample_rate > longest:
+        return None
     n = scipy.fft.next_fast_len(12 * longest)
     if analytic:
         stretch = frequency / wavelet.centre * n / sample_rate

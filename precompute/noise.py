@@ -1,14 +1,12 @@
 """Noise at a given signal-to-noise ratio, for tests of robustness; the same for an utterance wherever and whenever."""
 
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from precompute import audio
-
-Noise = Literal["none", "white", "babble"]
+from precompute.recipe import Noise
 
 TALKERS = 8
 """Voices that speak at once in babble: too many to follow any one."""

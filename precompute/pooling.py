@@ -20,7 +20,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from precompute.filters import both_sides, impulse_response, taper, tapered
+from precompute.filters import RING, both_sides, impulse_response, taper, tapered
 from precompute.mother import Wavelet
 
 COLUMNS_AT_ONCE = 16
@@ -37,9 +37,6 @@ BLOCK = 32
 
 BLOCK_FROM = 100
 """Samples of c in a column from which scales are transformed in blocks."""
-
-RING = 250
-"""Samples of the waveform over which the taper's own impulse response reaches to either side."""
 
 OVERSAMPLING = 1.25
 """Rate of the samples of c over the band where the filter exceeds the wavelet's cutoff, at least."""
@@ -236,7 +233,7 @@ class FromWaveform:
         return energy.T
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=20)
 def filter_bank(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int, columns: int) -> Bank:
     """Filters for a transform of `columns` columns of `samples` samples each.
 

@@ -10,11 +10,9 @@ import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
-from precompute import mother
-from precompute.audio import Normalise, Pad
+from precompute import mother, spectrogram
 from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
-from precompute.noise import Noise
 from precompute.wavelet import FEWEST_SAMPLES
 
 ALGORITHM = 2
@@ -26,6 +24,9 @@ reaches further than the picture to either side."""
 
 Transform = Literal["wavelet", "stft", "mel"]
 RGB = Literal["colormap", "wavelets"]
+Noise = Literal["none", "white", "babble"]
+Normalise = Literal["rms", "none"]
+Pad = Literal["end", "centre", "random"]
 Reference = Literal["fixed", "peak"]
 
 CHOICES: dict[str, Any] = {
@@ -123,9 +124,11 @@ class Recipe:
             )
         samples = round(self.duration * self.sample_rate, 6)
         if samples % self.columns or samples / self.columns < FEWEST_SAMPLES:
+            nearest = max(FEWEST_SAMPLES, round(samples / self.columns)) * self.columns / self.sample_rate
             raise RecipeError(
                 f"duration={self.duration} s is {samples:g} samples, no whole number of at least {FEWEST_SAMPLES} for each of "
-                f"{self.columns} columns: choose a duration that is a multiple of {self.columns / self.sample_rate:g} s"
+                f"{self.columns} columns: choose a multiple of "
+                f"{self.columns / self.sample_rate:g} s, such as {nearest}"
             )
         self._check_wavelets()
         if self.transform != "wavelet" and self.window * self.columns < self.duration:
@@ -133,6 +136,9 @@ class Recipe:
                 f"window={self.window} s is shorter than a column of {self.duration / self.columns:g} s, and would leave "
                 "samples out: give a longer window or more columns"
             )
+        if self.transform == "mel":
+            hop, window = self.samples // self.columns, round(self.window * self.sample_rate)
+            spectrogram.mel_bank(self.f_min, self.f_max, self.scales, self.sample_rate, hop, window)
         colour_table(self.colour)
 
     def _check_wavelets(self) -> None:
@@ -142,7 +148,7 @@ class Recipe:
                 f"rgb={self.rgb} with transform={self.transform} and wavelet={self.wavelet} name {len(self.wavelets)}: "
                 "give three wavelets, separated by commas, with transform=wavelet for rgb=wavelets, and one for rgb=colormap"
             )
-        for name in self.wavelets:
+        for name in self.wavelets if self.transform == "wavelet" else ():
             wavelet = mother.named(name)
             low, high = wavelet.band
             width = (high - low) / wavelet.centre * self.f_min

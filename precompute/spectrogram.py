@@ -4,8 +4,12 @@ Each column is one frame, centred on the middle of the column.  Windows are Hann
 amplitude A gives 1.5 A^2 / 4 in all bins together, where a wavelet gives A^2 / 4 at its centre frequency.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from precompute.errors import RecipeError
 
 
 def stft(
@@ -57,10 +61,25 @@ def mel(
     Returns:
         float32 (rows, columns), the highest band first.
     """
-    import kaldi_native_fbank
     import scipy.signal
 
     hop = len(frame) // columns
+    bank = mel_bank(f_min, f_max, rows, sample_rate, hop, window)
+    before = (window - hop) // 2
+    bank.accept_waveform(sample_rate, np.pad(frame, (before, window)).tolist())
+    bands = np.stack([bank.get_frame(column) for column in range(columns)], axis=1)[::-1]
+    power: NDArray[np.float32] = (bands / scipy.signal.windows.hann(window).sum() ** 2).astype(np.float32)
+    return power
+
+
+def mel_bank(f_min: float, f_max: float, rows: int, sample_rate: int, hop: int, window: int) -> Any:
+    """Kaldi's computation of mel bands.
+
+    Raises:
+        RecipeError: There are fewer than 3 bands, or so many that some would be narrower than the FFT's bins.
+    """
+    import kaldi_native_fbank
+
     options = kaldi_native_fbank.FbankOptions()
     options.use_log_fbank = False
     options.frame_opts.samp_freq = sample_rate
@@ -73,9 +92,10 @@ def mel(
     options.mel_opts.num_bins = rows
     options.mel_opts.low_freq = f_min
     options.mel_opts.high_freq = f_max
-    bank = kaldi_native_fbank.OnlineFbank(options)
-    before = (window - hop) // 2
-    bank.accept_waveform(sample_rate, np.pad(frame, (before, window)).tolist())
-    bands = np.stack([bank.get_frame(column) for column in range(columns)], axis=1)[::-1]
-    power: NDArray[np.float32] = (bands / scipy.signal.windows.hann(window).sum() ** 2).astype(np.float32)
-    return power
+    try:
+        return kaldi_native_fbank.OnlineFbank(options)
+    except ValueError:
+        raise RecipeError(
+            f"scales={rows} mel bands from {f_min:g} to {f_max:g} Hz are fewer than 3, or narrower than the bins of a window "
+            f"of {window / sample_rate:g} s: change scales, f_min and f_max, or give a longer window"
+        ) from None

@@ -9,6 +9,9 @@ from precompute import audio, image, noise, spectrogram, wavelet
 from precompute.errors import UnusableAudioError
 from precompute.recipe import Recipe
 
+FAINTEST_DB = -200.0
+"""Least peak, in dB re 1, that `reference=peak` puts at the top: a frame of digital silence stays dark."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -77,5 +80,5 @@ def _powers(samples: NDArray[np.float32], offset: int, recipe: Recipe) -> list[N
 def _shades(power: NDArray[np.float32], recipe: Recipe) -> NDArray[np.uint8]:
     """8-bit levels at the size of the image, (height, width)."""
     db = image.decibels(power)
-    top = recipe.top_db if recipe.reference == "fixed" else float(db.max())
+    top = recipe.top_db if recipe.reference == "fixed" else max(float(db.max()), FAINTEST_DB)
     return image.resize(image.levels(db, top, recipe.range_db), recipe.height, recipe.width)

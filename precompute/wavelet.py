@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from precompute import mother
 from precompute.errors import RecipeError
-from precompute.filters import both_sides, tapered
+from precompute.filters import RING, both_sides, tapered
 from precompute.pooling import COLUMNS_AT_ONCE, filter_bank
 
 FEWEST_SAMPLES = 4
@@ -77,9 +77,13 @@ def cwt(x: NDArray[np.floating], scales: ArrayLike, wavelet: str, norm: Norm = "
             "give one waveform and its scales, none of them empty"
         )
     x = np.asarray(x, None if np.asarray(x).dtype == np.float32 else np.float64)
-    with np.errstate(divide="ignore"):
-        frequencies = _checked(x, w.centre / scales, 1.0)
-    reach = int(np.ceil(min(w.support * float(scales.max()), FURTHEST * len(x))))
+    if not (scales.min() >= 2 * w.centre * (1 - 1e-9) and scales.max() < np.inf):
+        raise RecipeError(
+            f"scales from {scales.min():g} to {scales.max():g} samples are not all finite and at least {2 * w.centre:g}, where "
+            f"{w.name} is centred on half the sample rate: choose larger scales"
+        )
+    frequencies = _checked(x, np.minimum(w.centre / scales, 0.5), 1.0)
+    reach = int(np.ceil(min(w.support * float(scales.max()) + RING, FURTHEST * len(x) + RING)))
     n = 2 * scipy.fft.next_fast_len(-(-(len(x) + reach) // 2))
     spectrum = both_sides(scipy.fft.rfft(x, n))
     result = np.empty((len(scales), len(x)), spectrum.dtype)
@@ -123,7 +127,7 @@ def power(
             its limits.
     """
     length = len(x) if length is None else length
-    if length % columns or length < FEWEST_SAMPLES * columns or offset < 0 or offset + len(x) > length:
+    if columns < 1 or length % columns or length < FEWEST_SAMPLES * columns or offset < 0 or offset + len(x) > length:
         raise RecipeError(
             f"{len(x)} samples at {offset} do not fit a frame of {length} samples in {columns} columns: "
             f"give a length that is a multiple of the columns, at least {FEWEST_SAMPLES} each, and holds the utterance"
@@ -132,7 +136,7 @@ def power(
     frequencies = _checked(x, frequencies, sample_rate)
     samples = length // columns
     support = w.support * w.centre / float(frequencies.min()) * sample_rate
-    reach = int(np.ceil(min(support, FURTHEST * length) / samples))
+    reach = int(np.ceil(min(support + RING, FURTHEST * length + RING) / samples))
     begin, end = max(offset // samples - reach, 0), min(-(-(offset + len(x)) // samples) + reach, columns)
     # A column more on either side, whose outer end is not looked after, and room for what wraps around.
     first = begin - 1
