@@ -472,3 +472,18 @@ def test_unknown_wavelets_are_refused():
     ):
         with pytest.raises(RecipeError, match="no wavelet 'db4'"):
             call()
+
+
+def test_low_scales_of_short_columns_are_not_lost():
+    # The wavelets are hundreds of columns long.
+    x = np.random.default_rng(4).standard_normal(8192).astype(np.float32)
+    frequencies = np.geomspace(200, 20, 16)
+    assert worst_decibels(power(x, WAVELET, frequencies, RATE, 512), direct(x, WAVELET, frequencies, 512)) < 0.1
+
+
+@pytest.mark.parametrize(("wavelet", "frequency"), [("haar", 1000.0), ("cmor0.5-1.0", 7600.0), ("cmor1.5-1.0", 7600.0)])
+def test_the_end_does_not_echo_the_beginning(wavelet, frequency):
+    x = np.zeros(1000)
+    x[3] = 1
+    c = np.abs(cwt(x, frequency_to_scale(frequency, wavelet, RATE), wavelet)[0])
+    assert c[-50:].max() < 1e-4 * c.max()
