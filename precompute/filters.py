@@ -62,7 +62,7 @@ def impulse_response(
         analytic: Whether it is meant for a signal that has no negative frequencies and is tapered: neither then limits the
             response, which is that much shorter.
     """
-    if wavelet.support * wavelet.centre / frequency * sample_rate > longest:
+    if wavelet.reach(frequency, sample_rate) > longest:
         return None
     n = scipy.fft.next_fast_len(12 * longest)
     if analytic:

@@ -59,6 +59,10 @@ class Wavelet(ABC):
     def response(self, f: Array) -> Array:
         """Psi(f) / (peak * phase): real, the same shape as f."""
 
+    def reach(self, frequency: float, sample_rate: float) -> float:
+        """Samples over which the scale centred at `frequency` reaches to either side, by `support`; frequencies in Hz."""
+        return self.support * self.centre / frequency * sample_rate
+
     @property
     def sign(self) -> int:
         """1 where Psi is concentrated on positive frequencies or on both alike, -1 where on negative ones."""
@@ -80,8 +84,28 @@ class Wavelet(ABC):
         return float((np.flatnonzero(amplitude > CUTOFF * amplitude[: steps // 8].max())[-1] + 1) / span)
 
 
+class Modulated(Wavelet):
+    """A wavelet that is a real envelope times exp(2 pi i C t): its centre is the parameter C."""
+
+    frequency: float
+
+    @property
+    def centre(self) -> float:
+        return self.frequency
+
+
+class BandLimited(Modulated):
+    """A modulated wavelet whose transform is zero beyond B / 2 from C."""
+
+    bandwidth: float
+
+    @cached_property
+    def band(self) -> tuple[float, float]:
+        return self.frequency - self.bandwidth / 2, self.frequency + self.bandwidth / 2
+
+
 @dataclass(frozen=True)
-class ComplexMorlet(Wavelet):
+class ComplexMorlet(Modulated):
     """`cmorB-C`: psi(t) = (pi B)^(-1/2) exp(-t^2 / B) exp(2 pi i C t), Psi(f) = exp(-pi^2 B (f - C)^2).
 
     Teolis, Computational Signal Processing with Wavelets (1998), p. 65.
@@ -90,10 +114,6 @@ class ComplexMorlet(Wavelet):
     pattern = "cmorB-C"
     bandwidth: float
     frequency: float
-
-    @property
-    def centre(self) -> float:
-        return self.frequency
 
     @property
     def peak(self) -> float:
@@ -113,7 +133,7 @@ class ComplexMorlet(Wavelet):
 
 
 @dataclass(frozen=True)
-class Shannon(Wavelet):
+class Shannon(BandLimited):
     """`shanB-C`: psi(t) = B^(1/2) sinc(B t) exp(2 pi i C t), Psi(f) = B^(-1/2) for |f - C| < B / 2, else 0.
 
     Teolis (1998), p. 62.
@@ -125,10 +145,6 @@ class Shannon(Wavelet):
     frequency: float
 
     @property
-    def centre(self) -> float:
-        return self.frequency
-
-    @property
     def peak(self) -> float:
         return 1 / sqrt(self.bandwidth)
 
@@ -136,16 +152,12 @@ class Shannon(Wavelet):
         return np.where(np.abs(f - self.frequency) < self.bandwidth / 2, 1.0, 0.0)
 
     @cached_property
-    def band(self) -> tuple[float, float]:
-        return self.frequency - self.bandwidth / 2, self.frequency + self.bandwidth / 2
-
-    @cached_property
     def support(self) -> float:
         return 1 / (pi * self.bandwidth * CUTOFF)
 
 
 @dataclass(frozen=True)
-class BSplineWavelet(Wavelet):
+class BSplineWavelet(BandLimited):
     """`fbspM-B-C`: psi(t) = B^(1/2) sinc(B t / M)^M exp(2 pi i C t), Psi(f) = B^(-1/2) M b(M (f - C) / B).
 
     b is the centred cardinal B-spline of order M, the M-fold convolution of a unit rectangle.  Teolis (1998), p. 63.
@@ -167,20 +179,12 @@ class BSplineWavelet(Wavelet):
         return BSpline.basis_element(np.arange(self.order + 1) - self.order / 2, extrapolate=False)
 
     @property
-    def centre(self) -> float:
-        return self.frequency
-
-    @property
     def peak(self) -> float:
         return self.order / sqrt(self.bandwidth) * float(self._spline(0.0))
 
     def response(self, f: Array) -> Array:
         spline: Array = np.nan_to_num(self._spline(self.order * (f - self.frequency) / self.bandwidth))
         return spline / float(self._spline(0.0))
-
-    @cached_property
-    def band(self) -> tuple[float, float]:
-        return self.frequency - self.bandwidth / 2, self.frequency + self.bandwidth / 2
 
     @cached_property
     def support(self) -> float:

@@ -270,7 +270,7 @@ def _shared_out(
         _, _, q = _together(wavelet, frequencies[at : at + 1], sample_rate, samples, BLOCK)
         stop = min(at + max(SCALES_AT_ONCE, POINTS_AT_ONCE // q), len(frequencies))
         rows = slice(at, stop)
-        blocks = q >= BLOCK_FROM and wavelet.support * wavelet.centre / frequencies[stop - 1] * sample_rate + RING <= samples
+        blocks = q >= BLOCK_FROM and wavelet.reach(frequencies[stop - 1], sample_rate) + RING <= samples
         worth, best = POINT * q * (stop - at), None
         for analytic in (False, True) if blocks and wavelet.band[0] > 0 else (False,):
             end = _ends(wavelet, frequencies, rows, sample_rate, samples, analytic, worth)
@@ -312,10 +312,7 @@ def _ends(
     worth: float,
 ) -> Ends | None:
     """The quadratic forms of some scales, or None where they take more multiplications than they are worth."""
-    found = [
-        impulse_response(wavelet, frequency, sample_rate, min(samples // 3, LONGEST), analytic)
-        for frequency in frequencies[rows]
-    ]
+    found = [_short_response(wavelet, frequency, sample_rate, samples, analytic) for frequency in frequencies[rows]]
     responses = [h for h in found if h is not None]
     if len(responses) < len(found):
         return None
@@ -342,6 +339,14 @@ def _ends(
     return Ends(rows, reach, before.astype(np.float32), after.astype(np.float32), sums)
 
 
+@lru_cache(maxsize=1024)
+def _short_response(
+    wavelet: Wavelet, frequency: float, sample_rate: float, samples: int, analytic: bool
+) -> NDArray[np.complex128] | None:
+    """The impulse response of a scale, or None where it is too long for a quadratic form at the ends of a column."""
+    return impulse_response(wavelet, frequency, sample_rate, min(samples // 3, LONGEST), analytic)
+
+
 def _from_waveform(
     wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int, ends: list[Ends], analytic: bool
 ) -> FromWaveform:
@@ -350,14 +355,8 @@ def _from_waveform(
     k = np.arange(length if analytic else length // 2 + 1)
     weights = []
     for row in rows:
-        gain = (
-            np.abs(
-                scipy.fft.fft(
-                    impulse_response(wavelet, frequencies[row], sample_rate, min(samples // 3, LONGEST), analytic), length
-                )
-            )
-            ** 2
-        )
+        h = _short_response(wavelet, frequencies[row], sample_rate, samples, analytic)
+        gain = np.abs(scipy.fft.fft(h, length)) ** 2
         once = analytic | (k == 0) | (2 * k == length)
         weights.append(np.repeat(np.where(once, gain[k], gain[k] + gain[-k]) / length, 2))
     passband = None

@@ -135,7 +135,7 @@ def power(
     w = mother.named(wavelet)
     frequencies = _checked(x, frequencies, sample_rate)
     samples = length // columns
-    support = w.support * w.centre / float(frequencies.min()) * sample_rate
+    support = w.reach(float(frequencies.min()), sample_rate)
     reach = int(np.ceil(min(support + RING, FURTHEST * length + RING) / samples))
     begin, end = max(offset // samples - reach, 0), min(-(-(offset + len(x)) // samples) + reach, columns)
     # A column more on either side, whose outer end is not looked after, and room for what wraps around.
