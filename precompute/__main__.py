@@ -13,9 +13,12 @@ from precompute import corpora
 from precompute.errors import CorpusError, WserError
 
 if TYPE_CHECKING:
-    from precompute.build import Plan
+    from collections import Counter
+
+    from precompute.build import Way
+    from precompute.plan import Plan
     from precompute.recipe import Recipe
-    from precompute.store import Cache
+    from precompute.store.cache import Cache
 
 ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
 
@@ -29,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["cache"]:
+        from precompute.store import command
+
+        return command.main(arguments[1:])
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -53,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m precompute",
         description="Turn speech corpora into a cache of wavelet-scaled spectrograms.",
-        epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped.",
+        epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped. "
+        "See also: python -m precompute cache --help (list, verify, clean up, export, copy).",
     )
     parser.add_argument(
         "--corpus", metavar="NAME[,NAME...]", help=f"{', '.join(corpora.names())}, or all (every real corpus found)"
@@ -63,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
     parser.add_argument(
-        "--cache", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CACHE") or "cache"),
-        help="directory of all caches (default: $WSER_CACHE, else ./cache)",
+        "--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache",
+        help="directories of caches, searched in order; what is new goes to the first that can be written "
+        "(default: $WSER_CACHE, else ./cache)",
     )  # fmt: skip
     parser.add_argument("--recipe", metavar="NAME", default="default", help="name of a recipe (default: default)")
     parser.add_argument(
@@ -126,8 +136,10 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
 
 
 def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
-    from precompute import build, layout
-    from precompute.store import Cache
+    from precompute import layout
+    from precompute.plan import plan as make_plan
+    from precompute.store import places
+    from precompute.store.cache import Cache
 
     corpus, started = module.CORPUS, time.monotonic()
     scan = module.scan(directory)
@@ -138,14 +150,19 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
-    plan = build.plan(corpus, directory, scan, recipe, options.cache)
-    computed, skipped = plan.todo, list(plan.skipped)
+    plan = make_plan(corpus, directory, scan, recipe, places.parse(options.cache))
+    for warning in plan.warnings:
+        print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
+    skipped, ways = list(plan.skipped), None
     if options.dry_run:
         _describe(plan, options.jobs)
     elif plan.draft.sealed:
         print(f"{corpus.name}: nothing to do, the cache is complete")
     else:
-        skipped = build.execute(plan, options.jobs)
+        from precompute import build
+
+        outcome = build.execute(plan, options.jobs)
+        skipped, ways = outcome.skipped, outcome.utterances
     if plan.draft.sealed:
         cache = Cache(plan.draft.path)
         # Names that did not parse when the cache was sealed may be gone by now; what was scanned is what it was.
@@ -153,7 +170,7 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
         skipped = sorted({*skipped, *(one for one in cache.skipped if one.path in scanned)}, key=lambda one: one.path)
         if not options.dry_run:
             recipe_in_words = " ".join([options.recipe, *options.set])
-            _summarise(cache, recipe_in_words, len(skipped), computed, time.monotonic() - started)
+            _summarise(cache, recipe_in_words, len(skipped), ways, time.monotonic() - started)
     for one in skipped:
         print(f"skipped: {corpus.name}: {one.path}: {one.reason}", file=sys.stderr)
     if not plan.draft.sealed and not options.dry_run:
@@ -164,33 +181,43 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
 
 
 def _describe(plan: "Plan", jobs: int) -> None:
-    from joblib import effective_n_jobs
-
-    from precompute.build import estimate
-
     name = plan.draft.corpus
     if plan.draft.sealed:
         print(f"{name}: nothing to do, {plan.draft.path} is complete")
         return
+    from joblib import effective_n_jobs
+
+    from precompute.build import estimate
+
     expected = estimate(plan)
     processes = effective_n_jobs(jobs)
-    print(f"{name}: would compute {plan.todo} utterances in {len(plan.units)} units ({len(plan.done)} units are there)")
+    there = f"{len(plan.done)} units are there"
+    if plan.earlier:
+        there += f", {plan.reusable} utterances in {len(plan.earlier)} units come from an earlier cache"
+    units = len(plan.units) - len(plan.earlier)
+    print(f"{name}: would compute {plan.todo - plan.reusable} utterances in {units} units ({there})")
     print(f"  into   {plan.draft.path}")
     print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {processes} processes")
 
 
-def _summarise(cache: "Cache", recipe: str, skipped: int, computed: int, seconds: float) -> None:
-    speech = sum(record.duration for record in cache.records)
+def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | None", seconds: float) -> None:
     stereo = sum(record.channels > 1 for record in cache.records)
     speakers, emotions = ({getattr(record, name) for record in cache.records} for name in ("speaker", "emotion"))
     print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
     print(f"  utterances  {len(cache.records)} of {len(speakers)} speakers, {len(emotions)} emotions")
+    if ways:
+        there = len(cache.records) + skipped - sum(ways.values())
+        told = {
+            "computed": ways["computed"], "taken from an earlier cache": ways["reused"],
+            "computed meanwhile by another job": ways["found"], "there before": max(there, 0),
+        }  # fmt: skip
+        print(f"  of these    {', '.join(f'{count} {how}' for how, count in told.items() if count)}")
     print(f"  skipped     {skipped}")
     if stereo:
         print(f"  channels    {stereo} recordings have several, mixed down to one")
-    rate = f", {computed / seconds:.0f} utterances/s" if computed else ""
-    if computed >= len(cache.records):
-        rate += f", {speech / seconds:.0f} times real time"
+    rate = f", {ways['computed'] / seconds:.0f} utterances/s" if ways and ways["computed"] else ""
+    if ways and ways["computed"] >= len(cache.records):
+        rate += f", {sum(record.duration for record in cache.records) / seconds:.0f} times real time"
     print(f"  seconds     {seconds:.1f}{rate}")
     print(f"  recipe      {recipe} ({cache.manifest['recipe_id']})")
     print(f"  size        {cache.size / 1e6:.1f} MB")

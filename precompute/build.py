@@ -1,131 +1,91 @@
-"""Plan the work on a corpus, run it in parallel, publish and seal."""
+"""Carry out a plan in parallel: compute, or take from an earlier cache, publish and seal."""
 
 import contextlib
 import hashlib
 import random
 import statistics
-import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 
 from precompute import layout
-from precompute.corpora import Corpus, Scan, Utterance
 from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped
+from precompute.plan import Earlier, Plan, Source
 from precompute.progress import progress
 from precompute.provenance import provenance
 from precompute.recipe import Recipe
-from precompute.store import Draft, Unit, write_array
+from precompute.store import places, shard
+from precompute.store.cache import Unit
+from precompute.store.draft import Draft
+from precompute.store.files import sha256
 from precompute.transform import Picture, picture
 
-PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "zarr")
+PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs")
 
 SAMPLED = 8
 """Utterances on which a dry run measures time and size."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """An utterance and the SHA-256 of its recording."""
-
-    utterance: Utterance
-    sha256: str
+Way = Literal["computed", "reused", "found"]
+"""How a unit came: computed here, taken from an earlier cache, or found, since another job had published it meanwhile."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What there is to do for one corpus and recipe.
+class Outcome:
+    """What a job did.
 
     Attributes:
-        directory: Of the corpus.
-        recipe: What to compute.
-        draft: The cache, sealed or not.
-        units: Utterances of each speaker and emotion that are not published yet.
-        done: Units that are published.
-        skipped: Files that the corpus could not understand or nobody could read.
+        skipped: Every input that was not used.
+        utterances: Number of utterances that came in each way.
     """
 
-    directory: Path
-    recipe: Recipe
-    draft: Draft
-    units: dict[tuple[str, str], list[Source]]
-    done: list[Unit]
     skipped: list[Skipped]
-
-    @property
-    def todo(self) -> int:
-        """Number of utterances that are not published yet."""
-        return sum(map(len, self.units.values()))
+    utterances: Counter[Way]
 
 
-def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, root: Path) -> Plan:
-    """Hash the recordings and find out which units are missing; nothing is written.
-
-    Raises:
-        CacheError: Names of speakers or emotions cannot be stored.
-    """
-    sources, unreadable = _hash(directory, scan.utterances)
-    layout.check_names((s.utterance.speaker, s.utterance.emotion) for s in sources)
-    inputs = layout.input_id(
-        (s.utterance.key, s.sha256, s.utterance.speaker, s.utterance.emotion, s.utterance.label) for s in sources
-    )
-    draft = Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic)
-    units = defaultdict(list)
-    if not draft.sealed:
-        for source in sources:
-            units[source.utterance.speaker, source.utterance.emotion].append(source)
-    done = []
-    for pair in list(units):
-        if unit := draft.published(*pair):
-            done.append(unit)
-            del units[pair]
-    return Plan(directory, recipe, draft, units, done, [*scan.skipped, *unreadable])
-
-
-def execute(plan: Plan, jobs: int) -> list[Skipped]:
-    """Compute what a plan lacks, publish it, seal the cache; without a single usable recording, there is no cache.
+def execute(plan: Plan, jobs: int) -> Outcome:
+    """Make what a plan lacks, publish it, seal the cache; without a single usable recording, there is no cache.
 
     Args:
         plan: Of an unsealed cache.
         jobs: Processes to use; -1 for all cores.
 
-    Returns:
-        Every input that was not used.
-
     Raises:
-        CacheError: A recording changed, or could not be read any more, after it was hashed; what was published stays.
+        CacheError: A recording changed, or could not be read any more, after it was hashed, or the cache cannot be written;
+            what was published stays.
     """
     draft = plan.draft
-    draft.prepare()
+    published, lost = list(plan.done), list(plan.skipped)
+    ways: Counter[Way] = Counter()
+    work = list(plan.units.items())
+    # Several jobs on one cache share the work by taking it in different orders.
+    random.SystemRandom().shuffle(work)
     try:
-        published, lost = list(plan.done), list(plan.skipped)
-        work = list(plan.units.values())
-        # Several jobs on one cache share the work by taking it in different orders.
-        random.SystemRandom().shuffle(work)
-        run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
-        with progress(f"precompute {draft.corpus}", plan.todo, "utterances") as advance:
-            for unit, total in run(joblib.delayed(_make)(draft, plan.directory, plan.recipe, sources) for sources in work):
+        with draft.open(), progress(f"precompute {draft.corpus}", plan.todo, "utterances") as advance:
+            run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
+            tasks = (
+                joblib.delayed(_make)(draft, plan.directory, plan.recipe, sources, plan.earlier.get(pair))
+                for pair, sources in work
+            )
+            for unit, way, total in run(tasks):
                 if unit.records:
                     published.append(unit)
                 else:
                     lost.extend(unit.skipped)
+                ways[way] += total
                 advance(total)
-        if published:
-            draft.seal(published, lost, provenance(PACKAGES))
+            if published:
+                draft.seal(published, lost, provenance(PACKAGES))
     except BrokenProcessPool:
         raise CacheError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
-    finally:
-        draft.discard_staging()
-    return [*lost, *(skipped for unit in published for skipped in unit.skipped)]
+    return Outcome([*lost, *(skipped for unit in published for skipped in unit.skipped)], ways)
 
 
 @dataclass(frozen=True)
@@ -137,8 +97,8 @@ class Estimate:
 
 
 def estimate(plan: Plan) -> Estimate:
-    """Measure some of the missing utterances, and scale up."""
-    sources = [source for unit in plan.units.values() for source in unit]
+    """Measure some of the utterances that are to be computed, and scale up."""
+    sources = [source for pair, unit in plan.units.items() if pair not in plan.earlier for source in unit]
     sample = random.Random(0).sample(sources, min(SAMPLED, len(sources)))
     seconds, pictures = [], []
     for source in sample:
@@ -148,75 +108,75 @@ def estimate(plan: Plan) -> Estimate:
             seconds.append(time.perf_counter() - started)
     if not pictures:
         return Estimate(0, 0)
-    with tempfile.TemporaryDirectory() as directory:
-        write_array(Path(directory) / "sample", np.stack(pictures), {})
-        size = sum(file.stat().st_size for file in Path(directory).rglob("*"))
+    size = len(shard.encode(np.stack(pictures)))
     # The median: the first picture also pays for what later ones find in memory.
     return Estimate(statistics.median(seconds) * len(sources), size * len(sources) / len(pictures))
 
 
-def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
-    def digest(utterance: Utterance) -> str | OSError:
-        try:
-            return hashlib.sha256((directory / utterance.path).read_bytes()).hexdigest()
-        except OSError as error:
-            return error
-
-    with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(digest, utterances))
-    pairs = list(zip(utterances, digests, strict=True))
-    sources = [Source(utterance, found) for utterance, found in pairs if isinstance(found, str)]
-    unreadable = [
-        Skipped(layout.printable(utterance.path), f"the file cannot be read: {found.strerror}")
-        for utterance, found in pairs
-        if isinstance(found, OSError)
-    ]
-    return sources, unreadable
-
-
-def _make(draft: Draft, directory: Path, recipe: Recipe, sources: list[Source]) -> tuple[Unit, int]:
-    """Compute and publish one unit, or take it from the job that was first; the number of utterances comes with it."""
+def _make(
+    draft: Draft, directory: Path, recipe: Recipe, sources: list[Source], earlier: Earlier | None
+) -> tuple[Unit, Way, int]:
+    """Make and publish one unit, or take it from the job that was first; the number of utterances comes with it."""
     one = sources[0].utterance
     if unit := draft.published(one.speaker, one.emotion):
-        return unit, len(sources)
-    array = layout.array_path(one.speaker, one.emotion)
+        return unit, "found", len(sources)
+    if earlier and (unit := _reuse(draft, sources, earlier)):
+        return unit, "reused", len(sources)
     images: list[NDArray[np.uint8]] = []
     records: list[Record] = []
     skipped: list[Skipped] = []
     for source in sources:
-        utterance = source.utterance
         try:
             made = _picture(directory, recipe, source)
         except UnusableAudioError as error:
-            skipped.append(Skipped(layout.printable(utterance.path), str(error)))
+            skipped.append(Skipped(layout.printable(source.utterance.path), str(error)))
             continue
-        records.append(
-            Record(
-                key=utterance.key,
-                speaker=utterance.speaker,
-                emotion=utterance.emotion,
-                label=utterance.label,
-                sex=utterance.sex,
-                sentence=utterance.sentence,
-                intensity=utterance.intensity,
-                session=utterance.session,
-                duration=round(made.duration, 6),
-                channels=made.channels,
-                start=made.start,
-                stop=made.stop,
-                path=layout.printable(utterance.path),
-                sha256=source.sha256,
-                array=array,
-                row=len(records),
-                image_sha256=hashlib.sha256(made.pixels.tobytes()).hexdigest(),
-            )
-        )
+        digest = hashlib.sha256(made.pixels.data).hexdigest()
+        records.append(_record(source, len(records), round(made.duration, 6), made.channels, made.start, made.stop, digest))
         images.append(made.pixels)
-    unit = Unit(tuple(records), tuple(skipped))
-    if records:
-        draft.publish(np.stack(images), unit)
-        unit = draft.published(one.speaker, one.emotion) or unit
-    return unit, len(sources)
+    if not records:
+        return Unit((), tuple(skipped), ""), "computed", len(sources)
+    return draft.publish(records, skipped, np.stack(images)), "computed", len(sources)
+
+
+def _reuse(draft: Draft, sources: list[Source], earlier: Earlier) -> Unit | None:
+    """Publish a unit of an earlier cache under today's metadata; None where it is not any more what its manifest said."""
+    file = f"{earlier.array}/{layout.SHARD}"
+    try:
+        content = places.read(earlier.cache, [file])[file]
+    except OSError:
+        return None
+    if sha256(content) != earlier.sha256:
+        return None
+    records = [
+        _record(source, r.row, r.duration, r.channels, r.start, r.stop, r.image_sha256)
+        for source, r in zip(sources, earlier.records, strict=True)
+    ]
+    twin = None if places.is_remote(earlier.cache) else earlier.cache / file
+    return draft.publish_shard(records, [], earlier.shape, content, twin)
+
+
+def _record(source: Source, row: int, duration: float, channels: int, start: int, stop: int, image_sha256: str) -> Record:
+    utterance = source.utterance
+    return Record(
+        key=utterance.key,
+        speaker=utterance.speaker,
+        emotion=utterance.emotion,
+        label=utterance.label,
+        sex=utterance.sex,
+        sentence=utterance.sentence,
+        intensity=utterance.intensity,
+        session=utterance.session,
+        duration=duration,
+        channels=channels,
+        start=start,
+        stop=stop,
+        path=layout.printable(utterance.path),
+        sha256=source.sha256,
+        array=layout.array_path(utterance.speaker, utterance.emotion),
+        row=row,
+        image_sha256=image_sha256,
+    )
 
 
 def _picture(directory: Path, recipe: Recipe, source: Source) -> Picture:

@@ -5,6 +5,7 @@ Nothing here reads or writes recordings, and nothing outside this module spells 
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import rfc8785
 
 from precompute.errors import CacheError
 
-VERSION = (1, 1)
+VERSION = (1, 2)
 """Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
 
 ID_LENGTH = 12
@@ -30,6 +31,7 @@ ROOT_TAG_CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Wavelet-scal
 """The Cache Directory Tagging Specification, https://bford.info/cachedir/: backup programs leave such a directory out."""
 
 STAGING = ".staging"
+TRASH = ".trash"
 GROUP = "zarr.json"
 RECIPE = "recipe.json"
 INDEX = "index.jsonl"
@@ -41,6 +43,15 @@ RESERVED = {GROUP, RECIPE, INDEX, SKIPPED, MANIFEST, PROVENANCE}
 
 ZSTD_LEVEL = 3
 """The library's default."""
+
+LARGEST_PICTURE = 1024 * 8192 * 3
+"""Bytes of a picture, at most: the limits of a recipe's height and width.  Readers refuse more before they take memory."""
+
+_NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
+_FILE = re.compile(
+    rf"{re.escape(GROUP)}|{re.escape(RECIPE)}|{re.escape(INDEX)}|{re.escape(SKIPPED)}"
+    rf"|{_NAME}/{re.escape(GROUP)}|{_NAME}/{_NAME}/({re.escape(GROUP)}|{re.escape(SHARD)})"
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,69 @@ def encode_name(name: str) -> str:
 def array_path(speaker: str, emotion: str) -> str:
     """Path, relative to the cache, of the array of one speaker and emotion."""
     return f"{encode_name(speaker)}/{encode_name(emotion)}"
+
+
+def legal_file(name: str) -> bool:
+    """Whether a manifest may vouch for a file of this name: one of the layout's own, inside the cache."""
+    return _FILE.fullmatch(name) is not None
+
+
+def array_metadata(shape: tuple[int, int, int, int], attributes: dict[str, Any]) -> dict[str, Any]:
+    """Content of the `zarr.json` of an array of pictures: one shard, whose chunks are single pictures.
+
+    Args:
+        shape: (n, height, width, 3).
+        attributes: Of the array.
+    """
+    crc = {"name": "crc32c"}
+    code = [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": False}}, crc]
+    sharding = {
+        "chunk_shape": [1, *shape[1:]],
+        "codecs": code,
+        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, crc],
+        "index_location": "end",
+    }
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": "uint8",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shape)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "fill_value": 0,
+        "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
+        "storage_transformers": [],
+        "attributes": attributes,
+    }
+
+
+def check_array(metadata: dict[str, Any], shape: tuple[int, int, int, int], where: str) -> None:
+    """Refuse an array that is not as the layout and the index say, before anything of its size is allocated.
+
+    Args:
+        metadata: Content of its `zarr.json`.
+        shape: (n, height, width, 3), as index and recipe have it.
+        where: Path of the file, for the message.
+
+    Raises:
+        CacheError: Shape, type, codecs or another key differ; zstd's parameters may.
+    """
+    expected = array_metadata(shape, {})
+    for key in [key for key in expected if key != "attributes"]:
+        found = _without_zstd_parameters(metadata.get(key, [] if key == "storage_transformers" else None))
+        if found != _without_zstd_parameters(expected[key]):
+            shown = rfc8785.dumps(found).decode()
+            raise CacheError(
+                f"{where} is no array of {shape[0]} pictures of this cache: its {key} is {shown[:200]}, the layout and the "
+                f"index say {rfc8785.dumps(expected[key]).decode()[:300]}; remove the cache and run precompute again"
+            )
+
+
+def _without_zstd_parameters(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {k: v for k, v in value.items() if not (value.get("name") == "zstd" and k == "configuration")}
+        return {k: _without_zstd_parameters(v) for k, v in kept.items()}
+    return [_without_zstd_parameters(v) for v in value] if isinstance(value, list) else value
 
 
 def check_names(pairs: Iterable[tuple[str, str]]) -> None:

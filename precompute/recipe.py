@@ -236,6 +236,23 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     return Recipe(**{**RECIPES[name], **changes})
 
 
+def in_words(record: dict[str, Any]) -> str:
+    """A recipe's record as one would ask for it: its name, or what differs from the default.
+
+    Args:
+        record: As `Recipe.record` gives it, from any version.
+    """
+    for name, changes in RECIPES.items():
+        if Recipe(**changes).record() == record:
+            return name
+    usual = Recipe().record()
+    differing = {key: value for key, value in record.items() if value != usual.get(key) and key != "colour_table"}
+    if record.get("algorithm") == ALGORITHM:
+        differing.pop("height" if record.get("height") == record.get("scales") else "", None)
+        differing.pop("width" if record.get("width") == record.get("columns") else "", None)
+    return " ".join(["default", *(f"{key}={value}" for key, value in differing.items())])
+
+
 def colour_table(name: str) -> NDArray[np.uint8]:
     """Colour table of a matplotlib colour map, uint8 (256, 3), from the lowest to the highest level.
 

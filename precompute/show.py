@@ -17,7 +17,7 @@ from precompute.errors import CacheError, RecipeError, WserError, unknown
 if TYPE_CHECKING:
     from precompute.layout import Record
     from precompute.recipe import Recipe
-    from precompute.store import Cache
+    from precompute.store.cache import Cache
 
 DPI = 110
 TICKS_HZ = {"wavelet": (100, 300, 1000, 3000), "mel": (100, 300, 1000, 3000), "stft": (1000, 3000, 5000, 7000)}
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--emotions", metavar="NAME,...", help="emotions, in this order (default: all)")
     parser.add_argument("--recipe", metavar="NAME", default="default", help="name or id of the recipe")
     parser.add_argument("--input", metavar="ID", help="id of the cache, where several are sealed")
-    parser.add_argument("--cache", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CACHE") or "cache"))
+    parser.add_argument("--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache")
     parser.add_argument("--out", metavar="PNG", type=Path, required=True, help="file to write")
     options = parser.parse_args(arguments)
     try:
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             draw_filters(named(options.recipe, options.set), options.out)
             print(options.out)
             return 0
-        from precompute import store
+        from precompute.store import places, roots
 
-        cache = store.find(options.cache, options.corpus, options.recipe, options.input)
+        cache = roots.find(places.parse(options.cache), options.corpus, options.recipe, options.input)
         speaker = options.speaker or cache.records[0].speaker
         emotions = options.emotions.split(",") if options.emotions else None
         draw(cache, choose(cache, speaker, emotions), options.out)

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from precompute import layout, store
+from precompute import layout
 from precompute.recipe import named
+from precompute.store import roots
+from precompute.store.cache import Cache
 
 TEXT = (Path(__file__).parent.parent / "cache_layout.md").read_text()
 
@@ -24,8 +26,8 @@ def keys(title: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def sealed(small_cache: Path) -> store.Cache:
-    return store.Cache(store.sealed(small_cache, "ravdess", "*")[0])
+def sealed(small_cache: Path) -> Cache:
+    return Cache(roots.sealed(small_cache, "ravdess", "*")[0])
 
 
 def test_the_version_is_the_code_s():
@@ -36,7 +38,7 @@ def test_the_index_s_keys_are_the_record_s_fields():
     assert keys("index.jsonl") == {field.name for field in dataclasses.fields(layout.Record)}
 
 
-def test_the_manifest_s_keys_are_those_written(sealed: store.Cache):
+def test_the_manifest_s_keys_are_those_written(sealed: Cache):
     assert keys("manifest.json") == set(json.loads((sealed.path / layout.MANIFEST).read_text()))
 
 
@@ -53,7 +55,7 @@ def test_every_reserved_name_is_in_the_text():
     assert all(f"`{name}`" in names for name in layout.RESERVED)
 
 
-def test_the_tree_is_what_lies_on_disk(sealed: store.Cache):
+def test_the_tree_is_what_lies_on_disk(sealed: Cache):
     tree = section("Directories").split("```")[1]
     for file in sealed.path.rglob("*"):
         if file.is_file() and file.parent.name != layout.PROVENANCE:
@@ -64,7 +66,7 @@ def test_the_tree_is_what_lies_on_disk(sealed: store.Cache):
     }
 
 
-def test_arrays_are_coded_as_the_text_says(sealed: store.Cache):
+def test_arrays_are_coded_as_the_text_says(sealed: Cache):
     metadata = json.loads((sealed.path / sealed.records[0].array / layout.GROUP).read_text())
     (sharding,) = metadata["codecs"]
     assert sharding["name"] == "sharding_indexed"
@@ -75,7 +77,7 @@ def test_arrays_are_coded_as_the_text_says(sealed: store.Cache):
     assert metadata["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "."}}
 
 
-def test_the_printed_reader_reads_every_picture(sealed: store.Cache):
+def test_the_printed_reader_reads_every_picture(sealed: Cache):
     scope: dict = {"__name__": "reader"}
     exec(TEXT.split("```python\n")[1].split("```")[0], scope)
     found = list(scope["read"](sealed.path))
@@ -83,7 +85,7 @@ def test_the_printed_reader_reads_every_picture(sealed: store.Cache):
     np.testing.assert_array_equal([picture for _, picture in found], sealed.read_all())
 
 
-def test_the_printed_reader_refuses_a_truncated_shard(sealed: store.Cache, tmp_path: Path):
+def test_the_printed_reader_refuses_a_truncated_shard(sealed: Cache, tmp_path: Path):
     import shutil
 
     copy = shutil.copytree(sealed.path, tmp_path / sealed.path.name)

@@ -152,7 +152,7 @@ class Config:
         seed: Of initialisation, order of batches and augmentation.
         fold: `all`, or numbers of folds.
         jobs: Runs at once; 0 is one for each core, up to 8, and a single one on an accelerator.
-        cache_root: Directory of all caches.
+        cache_root: Directories of caches, searched in order, separated by `:`; each may be a URL, as s3://bucket/lab.
         results: Directory of all results.
     """
 

@@ -13,10 +13,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from precompute import layout, store
+from precompute import layout
 from precompute.__main__ import main
 from precompute.errors import CacheMissingError
-from precompute.store import Cache
+from precompute.store import roots
+from precompute.store.cache import Cache
 
 SMALL = ["--set", "scales=16", "height=16", "columns=64", "width=64", "duration=2.0", "--jobs", "1"]
 
@@ -192,7 +193,7 @@ def a_cache_of_a_newer_layout(tmp_path):
 def a_file_in_place_of_the_cache(tmp_path):
     shutil.copytree(tmp_path / "source" / "ravdess", tmp_path / "corpora" / "ravdess")
     (tmp_path / "cache").write_text("not a directory")
-    return ["--corpus", "ravdess", *SMALL], [str(tmp_path / "cache"), "run the same command again"]
+    return ["--corpus", "ravdess", *SMALL], [str(tmp_path / "cache"), "is a file", "give another --cache DIR"]
 
 
 @pytest.mark.parametrize(
@@ -341,7 +342,7 @@ class TestKilled:
         path = done[0].parent.parent
         assert not (path / layout.MANIFEST).exists()
         with pytest.raises(CacheMissingError):
-            store.find(root, "ravdess", path.name.partition("-")[0])
+            roots.find([root], "ravdess", path.name.partition("-")[0])
         assert 0 < len(done) < self.UNITS
         assert all((unit / layout.SHARD).stat().st_size > 0 for unit in done)
         before = {unit: (unit / layout.SHARD).stat().st_ino for unit in done}

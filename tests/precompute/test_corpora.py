@@ -5,9 +5,10 @@ import shutil
 
 import pytest
 
-from precompute import build, corpora
+from precompute import corpora
 from precompute.corpora import EMOTIONS, Corpus, Utterance, compare_with_published, emodb, ravdess
 from precompute.errors import CorpusError
+from precompute.plan import plan
 from precompute.recipe import Recipe
 
 NAMES = corpora.names()
@@ -136,7 +137,7 @@ class TestLayoutsOfRavdess:
         assert len(scan.utterances) == 24
         assert scan.skipped == ()
         ids = {
-            build.plan(ravdess.CORPUS, place, found, Recipe(), tmp_path / "cache").draft.input_id
+            plan(ravdess.CORPUS, place, found, Recipe(), [tmp_path / "cache"]).draft.input_id
             for place, found in ((directory, scan), (small_ravdess / "ravdess", usual))
         }
         assert len(ids) == 1

@@ -6,9 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from precompute import audio, corpora, store
+from precompute import audio, corpora
 from precompute.__main__ import main
 from precompute.recipe import Recipe
+from precompute.store import roots
 from precompute.transform import picture
 
 
@@ -85,7 +86,7 @@ def test_one_actor_from_end_to_end(corpora_dir, tmp_path, capsys):
     assert "60 of 1 speakers, 8 emotions" in out.out
     assert "warning: ravdess is not as published: utterances: 60 found, 1440 published (1380 missing)" in out.err
 
-    cache = store.find(tmp_path / "cache", "ravdess", "default")
+    cache = roots.find([tmp_path / "cache"], "ravdess", "default")
     assert not cache.synthetic
     counts = Counter(record.emotion for record in cache.records)
     assert counts == {e: 4 if e == "neutral" else 8 for e in corpora.load("ravdess").CORPUS.emotions}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from precompute import store
 from precompute.__main__ import main as precompute
+from precompute.store import roots
 from wser import run
 
 EMODB = [
@@ -35,7 +35,7 @@ def joined_cache(
     where = ["--corpus", "emodb", "--corpora", str(home / "corpora"), "--cache", str(root)]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         assert precompute([*where, "--jobs", "1", "--set", *small_settings]) == 0
-    assert store.sealed(root, "emodb", small_recipe_id)
+    assert roots.sealed(root, "emodb", small_recipe_id)
     return root
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from precompute import store
 from precompute.errors import CacheError, CacheMissingError
+from precompute.store import roots
+from precompute.store.cache import Cache
 from wser.data.dataset import open_dataset
 from wser.data.labels import LabelError
 
@@ -21,7 +22,7 @@ def write_map(tmp_path):
 
 
 def test_every_record_is_an_example(small_cache, small_recipe_id):
-    dataset = open_dataset(small_cache, ["ravdess"], small_recipe_id)
+    dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id)
     (cache,) = dataset.caches
     assert len(dataset.examples) == len(cache.records) == 24
     assert dataset.dropped == {}
@@ -34,7 +35,7 @@ def test_every_record_is_an_example(small_cache, small_recipe_id):
 
 
 def test_images_are_the_records_own(small_cache, small_recipe_id):
-    dataset = open_dataset(small_cache, ["ravdess"], small_recipe_id)
+    dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id)
     (cache,) = dataset.caches
     assert dataset.images.shape == (24, 16, 64, 3)
     assert dataset.images.dtype == np.uint8
@@ -53,7 +54,7 @@ def assert_images_belong(dataset):
 
 def test_dropped_emotions_leave_no_gap_between_examples_and_images(small_cache, small_recipe_id, write_map):
     own = write_map("classes: {low: [sad], high: [happy]}\ndrop: [angry]\n")
-    dataset = open_dataset(small_cache, ["ravdess"], small_recipe_id, label_map=own)
+    dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id, label_map=own)
     assert dataset.dropped == {"angry": 8}
     assert Counter(dataset.classes[e.label] for e in dataset.examples) == {"low": 8, "high": 8}
     assert_images_belong(dataset)
@@ -62,11 +63,11 @@ def test_dropped_emotions_leave_no_gap_between_examples_and_images(small_cache, 
 def test_map_that_misses_an_emotion_is_refused(small_cache, small_recipe_id, write_map):
     own = write_map("classes: {low: [sad], high: [happy]}\n")
     with pytest.raises(LabelError, match="labels=own says nothing about angry: "):
-        open_dataset(small_cache, ["ravdess"], small_recipe_id, label_map=own)
+        open_dataset([small_cache], ["ravdess"], small_recipe_id, label_map=own)
 
 
 def test_joined_corpora_keep_speakers_and_keys_apart(joined_cache, small_recipe_id):
-    dataset = open_dataset(joined_cache, ["ravdess", "emodb"], small_recipe_id, label_map="common4")
+    dataset = open_dataset([joined_cache], ["ravdess", "emodb"], small_recipe_id, label_map="common4")
     assert dataset.dropped == {"bored": 8}
     assert Counter(e.corpus for e in dataset.examples) == {"ravdess": 24, "emodb": 24}
     assert len({e.key for e in dataset.examples}) == 48
@@ -78,7 +79,7 @@ def test_joined_corpora_keep_speakers_and_keys_apart(joined_cache, small_recipe_
 
 
 def test_one_corpus_keeps_its_own_names(joined_cache, small_recipe_id):
-    dataset = open_dataset(joined_cache, ["emodb"], small_recipe_id)
+    dataset = open_dataset([joined_cache], ["emodb"], small_recipe_id)
     assert {e.speaker for e in dataset.examples} == {"03", "08", "09", "10"}
     assert "03a01Fa" in {e.key for e in dataset.examples}
     assert {e.speaker: e.sex for e in dataset.examples} == {"03": "male", "10": "male", "08": "female", "09": "female"}
@@ -86,33 +87,33 @@ def test_one_corpus_keeps_its_own_names(joined_cache, small_recipe_id):
 
 def test_joined_corpora_without_a_map_are_refused(joined_cache, small_recipe_id):
     with pytest.raises(LabelError, match="labels=common4"):
-        open_dataset(joined_cache, ["ravdess", "emodb"], small_recipe_id)
+        open_dataset([joined_cache], ["ravdess", "emodb"], small_recipe_id)
 
 
 def test_missing_cache_names_the_command_that_makes_it(tmp_path, small_cache):
     with pytest.raises(CacheMissingError, match=f"python -m precompute --corpus ravdess --cache {tmp_path}"):
-        open_dataset(tmp_path, ["ravdess"], "default")
+        open_dataset([tmp_path], ["ravdess"], "default")
     with pytest.raises(CacheMissingError, match="--recipe paper"):
-        open_dataset(small_cache, ["ravdess"], "paper")
+        open_dataset([small_cache], ["ravdess"], "paper")
 
 
 def test_unknown_recipe_lists_what_is_there(small_cache, small_recipe_id):
     with pytest.raises(CacheMissingError, match=small_recipe_id):
-        open_dataset(small_cache, ["ravdess"], "deadbeef0000")
+        open_dataset([small_cache], ["ravdess"], "deadbeef0000")
 
 
 def test_cache_id_must_answer(small_cache, small_recipe_id):
-    (sealed,) = store.sealed(small_cache, "ravdess", small_recipe_id)
+    (sealed,) = roots.sealed(small_cache, "ravdess", small_recipe_id)
     recipe_id, _, input_id = sealed.name.partition("-")
     for cache in (sealed.name, input_id):
-        assert open_dataset(small_cache, ["ravdess"], recipe_id, cache).caches[0].id == sealed.name
+        assert open_dataset([small_cache], ["ravdess"], recipe_id, cache).caches[0].id == sealed.name
     with pytest.raises(CacheError, match="cache=ID"):
-        open_dataset(small_cache, ["ravdess"], recipe_id, "000000000000")
+        open_dataset([small_cache], ["ravdess"], recipe_id, "000000000000")
 
 
 def test_no_picture_is_read_before_it_is_asked_for(small_cache, small_recipe_id, monkeypatch):
     def refuse(*_):
         raise AssertionError("a picture was read")
 
-    monkeypatch.setattr(store.Cache, "read", refuse)
-    assert len(open_dataset(small_cache, ["ravdess"], small_recipe_id).examples) == 24
+    monkeypatch.setattr(Cache, "read", refuse)
+    assert len(open_dataset([small_cache], ["ravdess"], small_recipe_id).examples) == 24

@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from precompute import store
+from precompute.store import roots
+from precompute.store.cache import Cache
 from wser import results, run
 from wser.config import Config, load
 from wser.data.dataset import open_dataset
@@ -54,8 +55,8 @@ def test_figures_are_pictures_with_something_on_them(directory, name):
 
 
 def test_run_says_what_made_it(record, small_cache, small_recipe_id):
-    (sealed,) = store.sealed(small_cache, "ravdess", small_recipe_id)
-    cache = store.Cache(sealed)
+    (sealed,) = roots.sealed(small_cache, "ravdess", small_recipe_id)
+    cache = Cache(sealed)
     assert record["recipe_id"] == small_recipe_id
     assert record["recipe"] == cache.recipe
     assert record["corpora"] == [
@@ -140,7 +141,7 @@ def named(dataset, folds=(), **changes) -> str:
 
 @pytest.fixture
 def dataset(small_cache, small_recipe_id):
-    return open_dataset(small_cache, ["ravdess"], small_recipe_id)
+    return open_dataset([small_cache], ["ravdess"], small_recipe_id)
 
 
 def test_results_are_named_by_the_experiment(dataset):
@@ -150,7 +151,7 @@ def test_results_are_named_by_the_experiment(dataset):
 
 def test_split_and_cache_name_the_results(dataset, joined_cache, small_recipe_id):
     assert named(dataset) != named(dataset, [Fold(0, (0,), (1,), (2,))]) != named(dataset, [Fold(0, (0, 1), (), (2,))])
-    assert named(dataset) != named(open_dataset(joined_cache, ["emodb"], small_recipe_id))
+    assert named(dataset) != named(open_dataset([joined_cache], ["emodb"], small_recipe_id))
 
 
 def test_label_map_names_the_results_by_what_it_says(small_cache, small_recipe_id, tmp_path):
@@ -163,7 +164,7 @@ def test_label_map_names_the_results_by_what_it_says(small_cache, small_recipe_i
         "{a: [sad], b: [happy, angry]}",
     ):
         file.write_text(f"classes: {classes}\n")
-        found = open_dataset(small_cache, ["ravdess"], small_recipe_id, label_map=str(file))
+        found = open_dataset([small_cache], ["ravdess"], small_recipe_id, label_map=str(file))
         names.add(named(found, labels=str(file)))
     assert len(names) == 3
 

@@ -76,7 +76,7 @@ def test_chosen_epoch_has_the_lowest_validation_loss(trained, fold):
 def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny, small_cache, small_recipe_id, fold):
     directory, (config,) = trained[0], load(tiny)
     stored = torch.load(directory / results.fold_name(fold) / results.WEIGHTS, weights_only=True)
-    dataset = open_dataset(small_cache, ["ravdess"], small_recipe_id)
+    dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id)
     model = models.build(config.model, 16, len(dataset.classes)).eval()
     model.load_state_dict(stored["model"])
     place = {example.key: i for i, example in enumerate(dataset.examples)}

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute import store
-from precompute.store import Cache
+from precompute.store.cache import Cache
+from precompute.store.roots import Roots, candidates, find
 from wser.data import labels
 
 
@@ -82,12 +81,12 @@ class Dataset:
 
 
 def open_dataset(
-    root: Path, corpora: Sequence[str], recipe: str, cache: str | None = None, label_map: str | None = None
+    roots: Roots, corpora: Sequence[str], recipe: str, cache: str | None = None, label_map: str | None = None
 ) -> Dataset:
     """Open the sealed caches of some corpora and map their emotions to classes; no picture is read yet.
 
     Args:
-        root: Of all caches.
+        roots: Directories of caches, searched in order.
         corpora: Names; with several, speakers and keys get the corpus's name in front.
         recipe: Name of the recipe, or its id where it has none.
         cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, those with a single one
@@ -99,9 +98,7 @@ def open_dataset(
         LabelError: The map is unknown, does not cover an emotion, or is missing where corpora are joined.
     """
     caches = tuple(
-        store.find(
-            root, corpus, recipe, cache if len(corpora) == 1 or len(store.candidates(root, corpus, recipe)) > 1 else None
-        )
+        find(roots, corpus, recipe, cache if len(corpora) == 1 or len(candidates(roots, corpus, recipe)) > 1 else None)
         for corpus in corpora
     )
     emotions = [record.emotion for one in caches for record in one.records]

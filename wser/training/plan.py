@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import joblib
 
+from precompute.store import places
 from wser import models, results
 from wser.config import Config, ConfigError, flatten
 from wser.data import protocols
@@ -63,7 +64,7 @@ def prepare(config: Config) -> Experiment:
     """
     models.check(config.model.name)
     protocol = protocols.load(config.protocol)
-    dataset = _dataset(Path(config.cache_root), tuple(config.corpus), config.recipe, config.cache, config.labels)
+    dataset = _dataset(places.parse(config.cache_root), tuple(config.corpus), config.recipe, config.cache, config.labels)
     folds = protocol.folds(dataset.examples, validation=config.selection == "validation")
     return Experiment(config, dataset, folds, _wanted(config.fold, len(folds)), results.directory(config, dataset, folds))
 
@@ -135,9 +136,11 @@ def _execute(number: int, run: "Run") -> int:
 
 
 @lru_cache
-def _dataset(root: Path, corpora: tuple[str, ...], recipe: str, cache: str | None, label_map: str | None) -> Dataset:
+def _dataset(
+    roots: tuple[Path, ...], corpora: tuple[str, ...], recipe: str, cache: str | None, label_map: str | None
+) -> Dataset:
     # One object for all points of a sweep over the same cache: its records are read once.
-    return open_dataset(root, corpora, recipe, cache, label_map)
+    return open_dataset(roots, corpora, recipe, cache, label_map)
 
 
 def _wanted(fold: object, count: int) -> list[int]:

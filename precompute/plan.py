@@ -1,0 +1,159 @@
+"""What there is to do for a corpus and a recipe: nothing where a root holds the sealed cache, else what is missing."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from precompute import layout
+from precompute.corpora import Corpus, Scan, Utterance
+from precompute.errors import CacheError
+from precompute.layout import Record, Skipped
+from precompute.recipe import Recipe
+from precompute.store.cache import Cache, Unit
+from precompute.store.draft import Draft
+from precompute.store.roots import Roots, check_root, sealed, writable
+
+Pair = tuple[str, str]
+"""A speaker and an emotion, which name a unit."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An utterance and the SHA-256 of its recording."""
+
+    utterance: Utterance
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A unit of a sealed cache of the same recipe, made of the same recordings.
+
+    Attributes:
+        cache: Directory of that cache.
+        array: Path of its array in it.
+        sha256: Of its shard.
+        records: In the order of its rows.
+        shape: Of its pictures.
+    """
+
+    cache: Path
+    array: str
+    sha256: str
+    records: tuple[Record, ...]
+    shape: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do for one corpus and recipe.
+
+    Attributes:
+        directory: Of the corpus.
+        recipe: What to compute.
+        draft: The cache to write, or the sealed one in whichever root it lies.
+        units: Utterances of each speaker and emotion that are not published yet.
+        earlier: Of these, the ones that an earlier cache has.
+        done: Units that are published.
+        skipped: Files that the corpus could not understand or nobody could read.
+        warnings: Earlier caches that could not be read, and why.
+    """
+
+    directory: Path
+    recipe: Recipe
+    draft: Draft
+    units: dict[Pair, list[Source]]
+    earlier: dict[Pair, Earlier]
+    done: list[Unit]
+    skipped: list[Skipped]
+    warnings: list[str]
+
+    @property
+    def todo(self) -> int:
+        """Number of utterances that are not published yet."""
+        return sum(map(len, self.units.values()))
+
+    @property
+    def reusable(self) -> int:
+        """Number of those that an earlier cache has."""
+        return sum(len(self.units[pair]) for pair in self.earlier)
+
+
+def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roots) -> Plan:
+    """Hash the recordings and find out which units are missing; nothing is written.
+
+    Args:
+        corpus: The corpus.
+        directory: Where it lies.
+        scan: What lies there.
+        recipe: What to compute.
+        roots: Of caches, searched in order; the first that can be written takes what is new.
+
+    Raises:
+        CacheError: Names of speakers or emotions cannot be stored, a root is of another layout, or none can be written.
+    """
+    sources, unreadable = _hash(directory, scan.utterances)
+    layout.check_names((s.utterance.speaker, s.utterance.emotion) for s in sources)
+    inputs = layout.input_id(
+        (s.utterance.key, s.sha256, s.utterance.speaker, s.utterance.emotion, s.utterance.label) for s in sources
+    )
+    skipped = [*scan.skipped, *unreadable]
+    drafts = [Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic) for root in roots]
+    for draft in drafts:
+        check_root(draft.root)
+        if draft.sealed:
+            return Plan(directory, recipe, draft, {}, {}, [], skipped, [])
+    draft = drafts[list(roots).index(writable(roots))]
+    units: dict[Pair, list[Source]] = defaultdict(list)
+    for source in sources:
+        units[source.utterance.speaker, source.utterance.emotion].append(source)
+    done = []
+    for pair in list(units):
+        if unit := draft.published(*pair):
+            done.append(unit)
+            del units[pair]
+    earlier, warnings = _earlier(corpus, recipe, roots, units)
+    return Plan(directory, recipe, draft, units, earlier, done, skipped, warnings)
+
+
+def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
+    def digest(utterance: Utterance) -> str | OSError:
+        try:
+            with (directory / utterance.path).open("rb", buffering=0) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(digest, utterances))
+    pairs = list(zip(utterances, digests, strict=True))
+    sources = [Source(utterance, found) for utterance, found in pairs if isinstance(found, str)]
+    unreadable = [
+        Skipped(layout.printable(utterance.path), f"the file cannot be read: {found.strerror}")
+        for utterance, found in pairs
+        if isinstance(found, OSError)
+    ]
+    return sources, unreadable
+
+
+def _earlier(
+    corpus: Corpus, recipe: Recipe, roots: Roots, units: dict[Pair, list[Source]]
+) -> tuple[dict[Pair, Earlier], list[str]]:
+    """Units that sealed caches of the same recipe have, made of the same recordings; and which caches could not be read."""
+    found: dict[Pair, Earlier] = {}
+    warnings = []
+    for path in (path for root in roots for path in sealed(root, corpus.name, recipe.id)):
+        try:
+            cache = Cache(path)
+            for array, records in cache.arrays.items():
+                pair = (records[0].speaker, records[0].emotion)
+                wanted = [(s.utterance.key, s.sha256) for s in units.get(pair, ())]
+                if pair not in found and [(r.key, r.sha256) for r in records] == wanted:
+                    digest = cache.manifest["files"][f"{array}/{layout.SHARD}"]["sha256"]
+                    found[pair] = Earlier(path, array, digest, records, cache.shape(array))
+        except CacheError as error:
+            warnings.append(f"nothing is taken from an earlier cache: {error}")
+    return found, warnings

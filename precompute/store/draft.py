@@ -1,0 +1,251 @@
+"""A cache that is being written, by any number of jobs at once.
+
+A unit, the pictures of one speaker and emotion, is written under `.staging` on the same file system, fsynced, and published
+by renaming its directory; the manifest, written last by an exclusive link, seals the whole.  No lock guards any of it: of two
+jobs that do the same, the second finds the name taken and discards its own.
+"""
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute import layout
+from precompute.errors import CacheError
+from precompute.layout import Record, Skipped
+from precompute.store import files, shard
+from precompute.store.cache import Unit, parse_unit
+from precompute.store.roots import check_root
+
+STALE_SECONDS = 24 * 3600
+"""Age after which what a killed job left in staging is removed."""
+
+
+class Draft:
+    """A cache that is being written.
+
+    Args:
+        root: Of all caches, a local directory.
+        corpus: Name of the corpus.
+        recipe: Its record, as hashed.
+        recipe_id: Id of the recipe.
+        input_id: Id of the input.
+        synthetic: Whether the corpus is synthetic speech.
+    """
+
+    def __init__(self, root: Path, corpus: str, recipe: dict[str, Any], recipe_id: str, input_id: str, synthetic: bool) -> None:
+        self.corpus, self.recipe_id, self.input_id, self.synthetic = corpus, recipe_id, input_id, synthetic
+        self.root, self.recipe = root, recipe
+        self.path = root / corpus / layout.cache_name(recipe_id, input_id)
+        self.trash = root / corpus / layout.TRASH
+        self.staging = root / corpus / layout.STAGING / uuid.uuid4().hex
+
+    @property
+    def sealed(self) -> bool:
+        """Whether a manifest is there."""
+        return (self.path / layout.MANIFEST).exists()
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Create the directories and the records that do not depend on the recordings; leave nothing in staging at the end.
+
+        Raises:
+            CacheError: The root holds another major version of the layout, or something in it cannot be written; so does
+                whatever writes inside.
+        """
+        check_root(self.root)
+        with files.writing(self.root):
+            ours = not self.root.exists() or not any(self.root.iterdir())
+            files.make_directory(self.path, self.root)
+            files.make_directory(self.staging, self.root)
+            try:
+                self._remove_stale()
+                if ours:
+                    # In a directory with other things, the tag would keep those out of backups too.
+                    self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
+                self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
+                self._put(self.path / layout.RECIPE, _json(self.recipe))
+                ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
+                self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
+                yield
+            finally:
+                files.remove(self.staging)
+
+    def published(self, speaker: str, emotion: str) -> Unit | None:
+        """The unit of a speaker and emotion; None where it is not there yet, or is damaged and must be made again."""
+        directory = self.path / layout.array_path(speaker, emotion)
+        try:
+            unit = parse_unit((directory / layout.GROUP).read_bytes())
+            content = (directory / layout.SHARD).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+            return None
+        return unit if files.sha256(content) == unit.sha256 else None
+
+    def publish(self, records: Sequence[Record], skipped: Sequence[Skipped], images: NDArray[np.uint8]) -> Unit:
+        """Write a unit aside and rename it into place.
+
+        Args:
+            records: One for each picture, all of one speaker and emotion.
+            skipped: Inputs of this speaker and emotion that were not used.
+            images: uint8 (n, height, width, 3), n at least 1.
+
+        Returns:
+            The unit that is in place: where another job was first, that job's.
+        """
+        return self.publish_shard(records, skipped, images.shape, shard.encode(images))
+
+    def publish_shard(
+        self,
+        records: Sequence[Record],
+        skipped: Sequence[Skipped],
+        shape: tuple[int, ...],
+        content: bytes,
+        twin: Path | None = None,
+    ) -> Unit:
+        """The same for pictures that are encoded already.
+
+        Args:
+            records: One for each picture, all of one speaker and emotion.
+            skipped: Inputs of this speaker and emotion that were not used.
+            shape: Of the pictures, (n, height, width, 3).
+            content: Their shard.
+            twin: A file that holds just this content, of which to make a hard link, if that can be, rather than a copy.
+        """
+        unit = Unit(tuple(records), tuple(skipped), files.sha256(content))
+        metadata = json.dumps(layout.array_metadata(tuple(shape), unit.attributes()), ensure_ascii=False).encode()  # type: ignore[arg-type]
+        return self.place(records[0].speaker, records[0].emotion, metadata, content, twin)
+
+    def place(self, speaker: str, emotion: str, metadata: bytes, content: bytes, twin: Path | None = None) -> Unit:
+        """Publish the two files of a unit, its `zarr.json` and its shard, byte by byte.
+
+        Raises:
+            CacheError: Something cannot be written, or was removed by another.
+        """
+        target = self.path / layout.array_path(speaker, emotion)
+        aside = self.staging / uuid.uuid4().hex
+        with files.writing(self.root):
+            files.make_directory(aside, self.root)
+            files.write_new(aside / layout.GROUP, metadata, self.root)
+            if not (twin and _linked(twin, aside / layout.SHARD)):
+                files.write_new(aside / layout.SHARD, content, self.root)
+            files.sync(aside)
+            if not self.path.is_dir():
+                raise CacheError(f"{self.path} was removed while this job was writing there: run the same command again")
+            if not target.parent.exists():
+                files.make_directory(target.parent, self.root)
+            self._put(target.parent / layout.GROUP, _json(layout.group({"speaker": speaker})))
+            while not _renamed(aside, target):
+                if there := self.published(speaker, emotion):
+                    files.remove(aside)
+                    return there
+                # What is there is damaged, and nothing vouches for it yet.
+                with contextlib.suppress(FileNotFoundError):
+                    files.to_trash(target, self.trash, self.root)
+            files.sync(target.parent)
+        return parse_unit(metadata)
+
+    def seal(self, units: Iterable[Unit], skipped: Sequence[Skipped], provenance: dict[str, Any]) -> None:
+        """Write index, record of skipped inputs, provenance and, last, the manifest.
+
+        Args:
+            units: All published units.
+            skipped: Inputs that belong to no published unit.
+            provenance: Who made the cache, when and with what.
+
+        Raises:
+            CacheError: A unit is not any more what was published.
+        """
+        units = list(units)
+        records = sorted((r for unit in units for r in unit.records), key=lambda r: (r.array, r.row))
+        left_out = sorted({*skipped, *(s for unit in units for s in unit.skipped)}, key=lambda s: s.path)
+        index = _lines(records)
+        with files.writing(self.root):
+            self._put(self.path / layout.INDEX, index)
+            if not self.sealed and (self.path / layout.INDEX).read_bytes() != index:
+                # A job that was killed between this file and the manifest left it, and a unit was made anew since.
+                files.to_trash(self.path / layout.INDEX, self.trash, self.root)
+                self._put(self.path / layout.INDEX, index)
+            self._put(self.path / layout.SKIPPED, _lines(left_out))
+            files.make_directory(self.path / layout.PROVENANCE, self.root)
+            self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(provenance))
+            shards = {f"{unit.records[0].array}/{layout.SHARD}": unit.sha256 for unit in units}
+            names = [layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED, *shards]
+            names += sorted({f"{name.split('/')[0]}/{layout.GROUP}" for name in shards})
+            names += [name.replace(layout.SHARD, layout.GROUP) for name in shards]
+            vouched = {name: _vouch(self.path / name) for name in sorted(names)}
+            for name, digest in shards.items():
+                if vouched[name]["sha256"] != digest:
+                    raise CacheError(
+                        f"{self.path / name} changed after it was published: run the same command again, which makes it anew"
+                    )
+            manifest = {
+                "layout": layout.version(),
+                "corpus": self.corpus,
+                "synthetic": self.synthetic,
+                "recipe_id": self.recipe_id,
+                "input_id": self.input_id,
+                "fingerprint": layout.fingerprint(records),
+                "utterances": len(records),
+                "skipped": len((self.path / layout.SKIPPED).read_bytes().splitlines()),
+                "files": vouched,
+            }
+            self._put(self.path / layout.MANIFEST, _json(manifest))
+
+    def put(self, name: str, content: bytes) -> None:
+        """Create a file of the cache with all of its content at once, unless it exists."""
+        with files.writing(self.root):
+            self._put(self.path / name, content)
+
+    def _put(self, path: Path, content: bytes) -> None:
+        if path.exists():
+            return
+        aside = self.staging / uuid.uuid4().hex
+        files.write_new(aside, content, self.root)
+        files.link(aside, path)
+        aside.unlink()
+        files.sync(path.parent)
+
+    def _remove_stale(self) -> None:
+        for job in self.staging.parent.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - job.stat().st_mtime > STALE_SECONDS:
+                    files.remove(job)
+
+
+def _renamed(aside: Path, target: Path) -> bool:
+    try:
+        aside.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        return False
+    return True
+
+
+def _linked(twin: Path, target: Path) -> bool:
+    try:
+        os.link(twin, target)
+    except OSError:
+        # Another file system, another owner, none of hard links: a copy does as well.
+        return False
+    return True
+
+
+def _vouch(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    return {"size": len(content), "sha256": files.sha256(content)}
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _lines(items: Iterable[Record | Skipped]) -> bytes:
+    return "".join(json.dumps(vars(item), ensure_ascii=False) + "\n" for item in items).encode()

@@ -1,0 +1,133 @@
+"""Durable files and directories: whole or absent after any crash, with the root's own permissions whatever the umask."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from precompute.errors import CacheError
+
+NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def make_directory(path: Path, root: Path) -> None:
+    """Create a directory under a root, and those above it, with the root's permissions: group-writable and setgid where it is.
+
+    The root itself, where it is not there yet, is created with what the umask leaves.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(root.stat().st_mode) & ~stat.S_ISVTX
+    missing = [directory for directory in (path, *path.parents) if directory.is_relative_to(root) and not directory.exists()]
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir()
+            # A change of mode by one who is not of the directory's group would drop setgid; it is inherited anyway.
+            directory.chmod(mode | (directory.stat().st_mode & stat.S_ISGID))
+            sync(directory.parent)
+
+
+def write_new(path: Path, content: bytes, root: Path) -> None:
+    """Write a file that nobody else knows of yet: durable, read-only, readable for whom the root is."""
+    with path.open("xb") as file:
+        file.write(content)
+        os.fchmod(file.fileno(), stat.S_IMODE(root.stat().st_mode) & 0o444)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def link(source: Path, target: Path) -> bool:
+    """Give a file a second name, unless that exists; False where it does.
+
+    Raises:
+        CacheError: The file system has no hard links.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        raise CacheError(
+            f"the file system of {target.parent} has no hard links ({error.strerror}): choose a cache directory on another"
+        ) from None
+    return True
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a directory's entries, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(directory: Path) -> None:
+    """The same for everything below a directory."""
+    for path in directory.rglob("*"):
+        sync(path)
+    sync(directory)
+
+
+def to_trash(path: Path, trash: Path, root: Path) -> Path:
+    """Move a file or directory aside by one rename, under a name that says when; it is there afterwards or here, never half.
+
+    Args:
+        path: What to move.
+        trash: Directory for it, on the same file system.
+        root: Of all caches.
+
+    Returns:
+        Its new place.
+    """
+    make_directory(trash, root)
+    target = trash / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{path.name}-{uuid.uuid4().hex[:8]}"
+    path.rename(target)
+    sync(path.parent)
+    return target
+
+
+def remove(path: Path) -> None:
+    """Remove a directory tree or file; what another job removes at the same time is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Turn what goes wrong in writing under a root into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, CacheError):
+            raise
+        what = error.filename or root
+        if error.errno in FULL:
+            free = f"{shutil.disk_usage(root).free / 1e6:.0f} MB are free" if root.exists() else "none is free"
+            raise CacheError(
+                f"no space is left on the disk of {root} ({free}): free some, or give another cache directory, and run "
+                "the same command again; what was published stays"
+            ) from None
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise CacheError(
+                f"{what} cannot be written ({error.strerror}): ask its owner for a group-writable root (chmod g+ws), or put a "
+                "directory of your own first in WSER_CACHE"
+            ) from None
+        if isinstance(error, FileNotFoundError):
+            raise CacheError(f"{what} was removed while this job was writing there: run the same command again") from None
+        raise CacheError(f"{what}: {error.strerror}; what was published stays, run the same command again") from None

@@ -1,0 +1,123 @@
+"""The roots of a lab's caches, searched in order; the first that can be written takes what is new."""
+
+import difflib
+import glob
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from precompute import layout
+from precompute.errors import CacheError, CacheMissingError, unknown
+from precompute.recipe import RECIPES, named
+from precompute.store import places
+from precompute.store.cache import Cache
+
+Roots = Sequence[Path]
+
+
+def check_root(root: Path) -> None:
+    """Refuse a root of another major layout version; one without a record is new or foreign, and is taken as new.
+
+    Raises:
+        CacheError: The version is another, or the record is torn.
+    """
+    record = root / layout.ROOT_RECORD
+    try:
+        content = json.loads(record.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except ValueError as error:
+        raise CacheError(f"{record} is damaged ({error}): remove it, the next cache brings a new one") from None
+    layout.check_version(str(content.get("layout") if isinstance(content, dict) else None), str(root))
+
+
+def writable(roots: Roots) -> Path:
+    """The first root in which, or above which, new directories can be made.
+
+    Raises:
+        CacheError: There is none.
+    """
+    for root in roots:
+        if not places.is_remote(root):
+            there = next(directory for directory in (root, *root.absolute().parents) if directory.exists())
+            if not there.is_dir():
+                raise CacheError(f"{there} is a file, and no directory for caches: move it away, or give another --cache DIR")
+            if os.access(there, os.W_OK | os.X_OK):
+                return root
+    tried = ", ".join(map(str, roots))
+    raise CacheError(
+        f"nothing can be written to {tried} (object stores take copies of sealed caches only): put a directory of your own "
+        "first in WSER_CACHE, or give --cache DIR"
+    )
+
+
+def sealed(root: Path, corpus: str = "*", recipe_id: str = "*") -> list[Path]:
+    """Directories of the sealed caches of a corpus and recipe, or of all, sorted."""
+    if not root.exists():
+        return []
+    found = (file.parent for file in root.glob(f"{corpus}/{recipe_id}-*/{layout.MANIFEST}"))
+    return sorted((path for path in found if not path.parent.name.startswith(".")), key=str)
+
+
+def candidates(roots: Roots, corpus: str, recipe: str) -> list[Path]:
+    """Directories of the sealed caches of a corpus and the name or id of a recipe, in the first root that has any."""
+    recipe_id = named(recipe).id if recipe in RECIPES else glob.escape(recipe)
+    return next((found for root in roots if (found := sealed(root, glob.escape(corpus), recipe_id))), [])
+
+
+def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Cache:
+    """Open the cache of a corpus and recipe in the first root that has it.
+
+    Args:
+        roots: Of caches.
+        corpus: Name of the corpus.
+        recipe: Name of a recipe, or the id of one that has no name.
+        cache: Id of the cache, or its beginning or its part after the dash, where several inputs are sealed.
+
+    Raises:
+        CacheMissingError: None is sealed; the message names the command that builds it.
+        CacheError: Several are, and none is chosen; the message lists them.
+    """
+    for root in roots:
+        check_root(root)
+    paths = candidates(roots, corpus, recipe)
+    if not paths:
+        raise _missing(roots, corpus, recipe)
+    chosen = [path for path in paths if cache is None or answers(path, cache)]
+    if len(chosen) == 1:
+        return Cache(chosen[0])
+    listed = "; ".join(f"{path.name} ({_utterances(path)} utterances)" for path in paths)
+    answer = f"none answers cache={cache}" if cache and not chosen else f"{len(chosen)} answer"
+    raise CacheError(
+        f"of {len(paths)} sealed caches of '{corpus}' with recipe '{recipe}' {answer}: choose one with cache=ID from {listed}; "
+        "python -m precompute cache diff ID ID says how they differ"
+    )
+
+
+def answers(path: Path, name: str) -> bool:
+    """Whether a cache's directory is meant by an id, its beginning, or its part after the dash."""
+    return path.name.startswith(name) or path.name.endswith(f"-{name}")
+
+
+def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
+    where = os.pathsep.join(map(str, roots))
+    here = {path.parent.name for root in roots for path in sealed(root)}
+    if corpus not in here and difflib.get_close_matches(corpus, here):
+        return CacheMissingError(f"in {where}, {unknown('cache of the corpus', corpus, here)}")
+    others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
+    if recipe not in RECIPES:
+        return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*RECIPES, *others])}")
+    option = "" if recipe == "default" else f" --recipe {recipe}"
+    there = f" (there are recipes {', '.join(others)}: take one with recipe=ID)" if others else ""
+    return CacheMissingError(
+        f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {where}: "
+        f"run python -m precompute --corpus {corpus}{option} --cache {where}{there}"
+    )
+
+
+def _utterances(path: Path) -> int | str:
+    try:
+        return int(json.loads((path / layout.MANIFEST).read_bytes())["utterances"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown"

@@ -1,0 +1,239 @@
+"""Sealed caches: what was published comes back, and what is torn or foreign is refused by name."""
+
+import hashlib
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+from toy import INPUT, RECIPE, build, replace, sealed_toy, unit
+
+from precompute import layout
+from precompute.errors import CacheError, CacheMissingError
+from precompute.layout import Skipped
+from precompute.store import roots
+from precompute.store.cache import Cache
+
+
+@pytest.fixture
+def path(tmp_path):
+    return sealed_toy(tmp_path / "cache")
+
+
+def edit(path, change):
+    """Rewrite a cache's manifest."""
+    manifest = json.loads((path / layout.MANIFEST).read_text())
+    change(manifest)
+    replace(path / layout.MANIFEST, json.dumps(manifest).encode())
+
+
+def shards(path):
+    return sorted(path.rglob(layout.SHARD))
+
+
+class TestRoundTrip:
+    def test_pictures_and_records_come_back(self, path):
+        cache = Cache(path)
+        for speaker, emotion, n, seed in (("anna", "sad", 3, 1), ("anna", "angry", 2, 2), ("..", "sad", 1, 3)):
+            records, _, images = unit(speaker, emotion, n, seed)
+            array = layout.array_path(speaker, emotion)
+            np.testing.assert_array_equal(cache.read(array), images)
+            assert tuple(r for r in cache.records if r.array == array) == records
+
+    def test_all_pictures_are_in_the_order_of_the_records(self, path):
+        cache = Cache(path)
+        images = cache.read_all()
+        assert len(images) == len(cache.records) == 6
+        assert [hashlib.sha256(image.tobytes()).hexdigest() for image in images] == [r.image_sha256 for r in cache.records]
+
+    def test_what_was_skipped_comes_back(self, path):
+        assert Cache(path).skipped == (Skipped("b.wav", "the file is empty"), Skipped("x.wav", "too short"))
+
+    def test_the_cache_says_what_it_is(self, path):
+        cache = Cache(path)
+        assert (cache.corpus, cache.synthetic, cache.id) == ("toy", False, f"{RECIPE.id}-{INPUT}")
+        assert cache.recipe == json.loads(json.dumps(RECIPE.record()))
+        assert cache.fingerprint == layout.fingerprint(cache.records)
+        assert cache.size == sum((path / name).stat().st_size for name in cache.manifest["files"])
+        assert cache.manifest["utterances"] == 6
+        assert cache.manifest["skipped"] == 2
+
+    def test_the_manifest_vouches_for_every_file_but_itself_and_the_provenance(self, path):
+        vouched = Cache(path).manifest["files"]
+        there = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+        assert {name for name in there if not name.startswith("provenance/")} == {*vouched, layout.MANIFEST}
+        for name, entry in vouched.items():
+            assert entry["sha256"] == hashlib.sha256((path / name).read_bytes()).hexdigest()
+
+    def test_synthetic_speech_is_marked(self, tmp_path):
+        assert Cache(build(tmp_path, [unit("a", "sad")], synthetic=True)).synthetic
+
+    def test_plain_zarr_reads_the_whole_tree(self, path):
+        # The cache is a Zarr v3 group, whatever reads it.
+        import zarr
+
+        group = zarr.open_group(path, mode="r")
+        array = group["anna/sad"]
+        np.testing.assert_array_equal(array[:], unit("anna", "sad", 3, 1)[2])
+        assert array.chunks == (1, 8, 16, 3)
+        assert array.shards == (3, 8, 16, 3)
+        assert group.attrs["corpus"] == "toy"
+
+    def test_pictures_of_one_shade_are_stored_too(self, tmp_path):
+        # Zarr leaves out chunks that equal the fill value unless told; a missing shard is an error here.
+        records, skipped, images = unit("a", "sad")
+        cache = Cache(build(tmp_path, [(records, skipped, np.zeros_like(images))]))
+        assert not cache.read("a/sad").any()
+
+    def test_nothing_is_left_in_staging_and_the_root_is_tagged(self, path):
+        root = path.parent.parent
+        assert list((path.parent / layout.STAGING).iterdir()) == []
+        assert (root / layout.ROOT_TAG).read_bytes() == layout.ROOT_TAG_CONTENT
+        assert json.loads((root / layout.ROOT_RECORD).read_text()) == {"layout": layout.version()}
+
+
+def truncate(file):
+    replace(file, file.read_bytes()[:-1])
+
+
+def halve(file):
+    replace(file, file.read_bytes()[: file.stat().st_size // 2])
+
+
+def lengthen(file):
+    replace(file, file.read_bytes() + b"\0")
+
+
+def empty(file):
+    replace(file, b"")
+
+
+def symlink(file):
+    aside = file.with_name("elsewhere")
+    file.rename(aside)
+    file.symlink_to(aside)
+
+
+def directory(file):
+    file.unlink()
+    file.mkdir()
+
+
+TORN = [truncate, halve, lengthen, empty, os.unlink, symlink, directory]
+
+
+class TestRefusal:
+    @pytest.mark.parametrize("damage", TORN, ids=lambda f: f.__name__)
+    def test_a_torn_shard_is_refused_by_name(self, path, damage):
+        shard = shards(path)[1]
+        damage(shard)
+        with pytest.raises(
+            CacheError,
+            match=rf"{shard} is (missing.*|\d+ bytes|a symbolic link or no file), the manifest says \d+ bytes: take it away",
+        ):
+            Cache(path)
+
+    @pytest.mark.parametrize("name", [layout.INDEX, layout.SKIPPED, layout.RECIPE, layout.GROUP, "anna/zarr.json"])
+    @pytest.mark.parametrize("damage", [truncate, os.unlink], ids=lambda f: f.__name__)
+    def test_any_torn_file_is_refused_by_name(self, path, name, damage):
+        damage(path / name)
+        with pytest.raises(CacheError, match=name):
+            Cache(path)
+
+    def test_a_cache_without_manifest_is_refused(self, path):
+        (path / layout.MANIFEST).unlink()
+        with pytest.raises(CacheMissingError, match="no sealed cache"):
+            Cache(path)
+
+    def test_no_directory_is_no_cache(self, tmp_path):
+        with pytest.raises(FileNotFoundError):
+            Cache(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{} {}"])
+    def test_a_torn_manifest_is_refused(self, path, content):
+        replace(path / layout.MANIFEST, content)
+        with pytest.raises(CacheError, match=layout.MANIFEST):
+            Cache(path)
+
+    def test_the_manifest_of_another_cache_is_refused(self, path, tmp_path):
+        other = build(tmp_path / "cache", [unit("anna", "sad")], input_id="ba9876543210")
+        shutil.copy(other / layout.MANIFEST, path / layout.MANIFEST)
+        with pytest.raises(CacheError, match="belongs to another cache"):
+            Cache(path)
+
+    def test_a_cache_under_another_name_is_refused(self, path):
+        moved = path.rename(path.with_name(f"{RECIPE.id}-ba9876543210"))
+        with pytest.raises(CacheError, match="belongs to another cache"):
+            Cache(moved)
+
+    @pytest.mark.parametrize("version", [f"{layout.VERSION[0] + 1}.0", "0.1", None])
+    def test_another_major_version_is_refused(self, path, version):
+        edit(path, lambda manifest: manifest.update(layout=version))
+        with pytest.raises(CacheError, match="upgrade or recompute"):
+            Cache(path)
+
+    def test_a_root_of_another_major_version_is_refused(self, path):
+        root = path.parent.parent
+        replace(root / layout.ROOT_RECORD, b'{"layout": "9.0"}')
+        with pytest.raises(CacheError, match=r"cache layout 9\.0"):
+            roots.find([root], "toy", RECIPE.id)
+
+    def test_a_newer_minor_version_is_read_and_its_new_keys_are_ignored(self, path):
+        index = [json.loads(line) for line in (path / layout.INDEX).read_text().split("\n") if line]
+        content = "".join(json.dumps({**line, "dialect": "north", "more": [1, {}]}) + "\n" for line in index)
+        replace(path / layout.INDEX, content.encode())
+
+        def newer(manifest):
+            manifest.update(layout=f"{layout.VERSION[0]}.{layout.VERSION[1] + 7}", colour_space="sRGB", signed={"by": "x"})
+            digest = hashlib.sha256(content.encode()).hexdigest()
+            manifest["files"][layout.INDEX] = {"size": len(content.encode()), "sha256": digest}
+
+        edit(path, newer)
+        cache = Cache(path)
+        assert [r.key for r in cache.records] == [line["key"] for line in index]
+        assert len(cache.read_all()) == 6
+
+    @pytest.mark.parametrize("where", [0.0, 0.2, 0.5, 0.8, 0.99])
+    def test_a_flipped_bit_is_found_when_it_is_read(self, path, where):
+        shard = path / "anna" / "sad" / layout.SHARD
+        content = bytearray(shard.read_bytes())
+        content[int(where * len(content))] ^= 0x10
+        replace(shard, bytes(content))
+        cache = Cache(path)
+        with pytest.raises(
+            CacheError,
+            match=r"anna/sad/c.0.0.0.0 is not what the manifest vouches for: take it away .* and run precompute again",
+        ):
+            cache.read("anna/sad")
+        with pytest.raises(CacheError, match="anna/sad"):
+            cache.read_all()
+        assert len(cache.read("anna/angry")) == 2
+
+    def test_a_record_changed_at_the_same_size_is_refused(self, path):
+        index = path / layout.INDEX
+        replace(index, index.read_bytes().replace(b'"anna"', b'"hann"'))
+        with pytest.raises(CacheError, match="is not what the manifest vouches for"):
+            Cache(path)
+
+    @pytest.mark.parametrize("content", [{"layout": "1.0"}, {"files": {"zarr.json": {}}}])
+    def test_a_manifest_that_lacks_keys_is_refused(self, path, content):
+        replace(path / layout.MANIFEST, json.dumps(content | {"layout": "1.0"}).encode())
+        with pytest.raises(CacheError, match=f"{layout.MANIFEST} is damaged"):
+            Cache(path)
+
+    def test_the_shard_of_another_array_is_found_by_its_shape(self, path):
+        # Another array of the same cache is sound in itself; here even its sizes are vouched for.
+        for name in (layout.GROUP, layout.SHARD):
+            shutil.copy(path / "anna/angry" / name, path / "anna/sad" / name)
+        edit(
+            path,
+            lambda m: m["files"].update({f"anna/sad/{n}": m["files"][f"anna/angry/{n}"] for n in (layout.GROUP, layout.SHARD)}),
+        )
+        with pytest.raises(CacheError, match=r"anna/sad/zarr.json is no array of 3 pictures .* is \[2,8,16,3\]"):
+            Cache(path).read("anna/sad")
+
+    @pytest.mark.parametrize("array", ["nobody/sad", "", "..", "anna", "../../secret"])
+    def test_arrays_that_the_manifest_does_not_name_are_not_read(self, path, array):
+        with pytest.raises(CacheError, match="vouches for no array"):
+            Cache(path).read(array)

@@ -1,0 +1,188 @@
+"""Writing: units appear whole or not at all, the first job counts, damage is made good, and permissions are the root's."""
+
+import json
+import os
+import stat
+import time
+
+import numpy as np
+import pytest
+from toy import RECIPE, build, draft, replace, unit
+
+from precompute import layout
+from precompute.errors import CacheError, CacheMissingError
+from precompute.layout import Skipped
+from precompute.store import draft as module
+from precompute.store import roots
+from precompute.store.cache import Cache
+
+
+def staging(root):
+    return list((root / "toy" / layout.STAGING).iterdir())
+
+
+def content(path):
+    return {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+
+
+def test_the_second_publisher_of_a_unit_discards_its_own(tmp_path):
+    first, second = draft(tmp_path), draft(tmp_path)
+    records, _, images = unit("a", "sad", 3, 1)
+    with first.open(), second.open():
+        one = first.publish(records, (), images)
+        assert second.publish(*unit("a", "sad", 3, 2)) == one
+        assert second.published("a", "sad") == one
+        first.seal([one], [], {})
+    np.testing.assert_array_equal(Cache(first.path).read("a/sad"), images)
+    assert staging(tmp_path) == []
+
+
+def test_a_published_unit_is_known_to_later_jobs(tmp_path):
+    with draft(tmp_path).open() as _, (first := draft(tmp_path)).open():
+        one = first.publish(*unit("..", "sad", skipped=[Skipped("x.wav", "silent")]))
+    later = draft(tmp_path)
+    assert one.records == unit("..", "sad")[0]
+    assert later.published("..", "sad") == one
+    assert later.published("..", "angry") is None
+
+
+def test_only_the_first_seal_counts(tmp_path):
+    first, second = draft(tmp_path), draft(tmp_path)
+    with first.open(), second.open():
+        one = first.publish(*unit("a", "sad"))
+        first.seal([one], [Skipped("b.wav", "empty")], {"job": 1})
+        before = content(first.path)
+        second.seal([one], [], {"job": 2})
+    assert {file: file.read_bytes() for file in before} == before
+    assert Cache(first.path).skipped == (Skipped("b.wav", "empty"),)
+
+
+def test_a_job_that_seals_in_the_same_moment_changes_nothing(tmp_path, monkeypatch):
+    # Both jobs have found no file of that name before either creates its own; the first one created stays.
+    first, second = draft(tmp_path), draft(tmp_path)
+    with first.open(), second.open():
+        one = first.publish(*unit("a", "sad"))
+        first.seal([one], [Skipped("b.wav", "empty")], {"job": 1})
+        before = content(first.path)
+        (first.path / layout.PROVENANCE).mkdir(exist_ok=True)
+        with monkeypatch.context() as patched:
+            patched.setattr(module.Path, "exists", lambda _: False)
+            patched.setattr(module.files, "make_directory", lambda *_: None)
+            second.seal([one], [], {"job": 2})
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_what_is_not_sealed_is_no_cache(tmp_path):
+    made = draft(tmp_path)
+    with made.open():
+        made.publish(*unit("a", "sad"))
+    assert not made.sealed
+    with pytest.raises(CacheMissingError, match="no sealed cache: run precompute again"):
+        Cache(made.path)
+    assert roots.sealed(tmp_path, "toy", RECIPE.id) == []
+
+
+def test_old_leftovers_in_staging_are_removed_and_those_of_others_stay(tmp_path):
+    old, recent = (tmp_path / "toy" / layout.STAGING / name for name in ("old", "recent"))
+    for job in (old, recent):
+        job.mkdir(parents=True)
+        (job / "part").write_bytes(b"1")
+    ago = time.time() - module.STALE_SECONDS - 60
+    os.utime(old, (ago, ago))
+    with draft(tmp_path).open():
+        pass
+    assert not old.exists()
+    assert (recent / "part").exists()
+
+
+def test_a_root_of_another_layout_is_not_written_to(tmp_path):
+    (tmp_path / layout.ROOT_RECORD).write_text(json.dumps({"layout": f"{layout.VERSION[0] + 1}.0"}))
+    with pytest.raises(CacheError, match="upgrade or recompute"), draft(tmp_path).open():
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == [layout.ROOT_RECORD]
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    replace(file, bytes(content))
+
+
+DAMAGE = {
+    "shard flipped": lambda path: flip(path / layout.SHARD),
+    "shard emptied": lambda path: replace(path / layout.SHARD, b""),
+    "shard gone": lambda path: (path / layout.SHARD).unlink(),
+    "metadata torn": lambda path: replace(path / layout.GROUP, (path / layout.GROUP).read_bytes()[:40]),
+    "metadata gone": lambda path: (path / layout.GROUP).unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_unit_of_an_unfinished_cache_is_made_anew(tmp_path, damage):
+    made = draft(tmp_path)
+    records, skipped, images = unit("a", "sad")
+    with made.open():
+        made.publish(records, skipped, images)
+        DAMAGE[damage](made.path / "a" / "sad")
+        assert made.published("a", "sad") is None
+        made.seal([made.publish(records, skipped, images)], [], {})
+    np.testing.assert_array_equal(Cache(made.path).read("a/sad"), images)
+    assert len(list(made.trash.iterdir())) == 1
+
+
+def test_damage_after_publishing_is_found_before_the_cache_is_sealed(tmp_path):
+    made = draft(tmp_path)
+    with made.open():
+        one = made.publish(*unit("a", "sad"))
+        flip(made.path / "a" / "sad" / layout.SHARD)
+        with pytest.raises(CacheError, match=r"a/sad/c\.0\.0\.0\.0 changed after it was published: run the same command again"):
+            made.seal([one], [], {})
+    assert not made.sealed
+
+
+def test_the_index_of_a_job_killed_while_sealing_gives_way_to_today_s(tmp_path):
+    made = draft(tmp_path)
+    with made.open():
+        one = made.publish(*unit("a", "sad"))
+        (made.path / layout.INDEX).write_bytes(b"{}\n")
+        made.seal([one], [], {})
+    assert Cache(made.path).records == one.records
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+@pytest.mark.parametrize("mode", [0o2775, 0o2770, 0o755, 0o700])
+def test_permissions_are_the_root_s_whatever_the_umask(tmp_path, umask, mask, mode):
+    root = tmp_path / "root"
+    root.mkdir()
+    root.chmod(mode)
+    umask(mask)
+    path = build(root, [unit("a", "sad")])
+    (root / "toy" / layout.STAGING / "x").mkdir()
+    for directory in (path, path / "a" / "sad", path / layout.PROVENANCE, root / "toy", root / "toy" / layout.STAGING):
+        assert oct(stat.S_IMODE(directory.stat().st_mode)) == oct(mode), directory
+    for file in path.rglob("*"):
+        if file.is_file():
+            assert oct(stat.S_IMODE(file.stat().st_mode)) == oct(mode & 0o444), file
+
+
+def test_a_root_that_is_made_here_has_what_the_umask_leaves(tmp_path, umask):
+    umask(0o077)
+    path = build(tmp_path / "new" / "root", [unit("a", "sad")])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_a_cache_removed_under_a_writer_is_said_in_one_sentence(tmp_path):
+    made = draft(tmp_path)
+    with made.open():
+        made.publish(*unit("a", "sad"))
+        made.path.rename(tmp_path / "elsewhere")
+        with pytest.raises(CacheError, match="was removed while this job was writing there: run the same command again"):
+            made.publish(*unit("b", "sad"))

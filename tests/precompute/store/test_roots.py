@@ -1,0 +1,113 @@
+"""Which cache answers: several roots in their order, recipes by name and id, and messages that say what to do."""
+
+import hashlib
+import shutil
+
+import pytest
+from toy import INPUT, RECIPE, build, draft, sealed_toy, unit
+
+from precompute.errors import CacheError, CacheMissingError
+from precompute.store import roots
+from precompute.store.cache import Cache
+
+
+@pytest.fixture
+def path(tmp_path):
+    return sealed_toy(tmp_path / "cache")
+
+
+def test_by_recipe_name_and_id(small_cache, small_recipe_id):
+    cache = roots.find([small_cache], "ravdess", small_recipe_id)
+    assert cache.id.startswith(small_recipe_id)
+    assert len(cache.records) == 24
+    assert len({record.speaker for record in cache.records}) == 4
+    assert {record.emotion for record in cache.records} == {"happy", "sad", "angry"}
+
+
+def test_a_corpus_that_is_not_there_names_the_command(tmp_path):
+    with pytest.raises(
+        CacheMissingError, match=rf"no cache of 'ravdess' .*run python -m precompute --corpus ravdess --cache {tmp_path}"
+    ):
+        roots.find([tmp_path], "ravdess", "default")
+
+
+def test_the_command_names_the_recipe(tmp_path):
+    with pytest.raises(CacheMissingError, match=r"--corpus emodb --recipe grey"):
+        roots.find([tmp_path], "emodb", "grey")
+
+
+def test_another_recipe_that_is_there_is_named(small_cache, small_recipe_id):
+    with pytest.raises(CacheMissingError, match=rf"there are recipes {small_recipe_id}: take one with recipe=ID"):
+        roots.find([small_cache], "ravdess", "default")
+
+
+def test_a_mistyped_recipe_names_the_nearest(small_cache, small_recipe_id):
+    with pytest.raises(CacheMissingError, match=rf"did you mean '{small_recipe_id}'"):
+        roots.find([small_cache], "ravdess", small_recipe_id[:-1] + "x")
+
+
+def test_a_cache_that_was_never_finished_is_missing(tmp_path):
+    with draft(tmp_path).open():
+        pass
+    with pytest.raises(CacheMissingError):
+        roots.find([tmp_path], "toy", RECIPE.id)
+
+
+@pytest.fixture
+def two(tmp_path):
+    """A root with two inputs of one recipe."""
+    for input_id, n in ((INPUT, 3), ("ba9876543210", 4)):
+        build(tmp_path, [unit("a", "sad", n)], input_id=input_id)
+    return tmp_path
+
+
+def test_of_several_inputs_one_must_be_chosen(two):
+    with pytest.raises(CacheError, match=r"of 2 sealed caches of 'toy' .* 2 answer: choose one with cache=ID from") as error:
+        roots.find([two], "toy", RECIPE.id)
+    for input_id, n in ((INPUT, 3), ("ba9876543210", 4)):
+        assert f"{RECIPE.id}-{input_id} ({n} utterances)" in str(error.value)
+
+
+@pytest.mark.parametrize("choice", [INPUT, f"{RECIPE.id}-{INPUT}", f"{RECIPE.id}-{INPUT[:4]}"])
+def test_a_cache_is_chosen_by_its_id(two, choice):
+    assert roots.find([two], "toy", RECIPE.id, choice).id == f"{RECIPE.id}-{INPUT}"
+
+
+def test_a_choice_that_is_not_there_lists_those_that_are(two):
+    with pytest.raises(CacheError, match=rf"none answers cache=nothing: choose one .*{RECIPE.id}-{INPUT}"):
+        roots.find([two], "toy", RECIPE.id, "nothing")
+
+
+def test_even_a_single_cache_must_be_the_one_chosen(path):
+    with pytest.raises(CacheError, match="none answers cache=nothing"):
+        roots.find([path.parent.parent], "toy", RECIPE.id, "nothing")
+
+
+def test_a_changed_recording_makes_another_cache(tmp_path, small_ravdess, small_settings, small_recipe_id):
+    from precompute.__main__ import main
+
+    corpora, root = tmp_path / "corpora", tmp_path / "cache"
+    shutil.copytree(small_ravdess / "ravdess" / "Actor_01", corpora / "ravdess" / "Actor_01")
+    command = [
+        "--corpus",
+        "ravdess",
+        "--corpora",
+        str(corpora),
+        "--cache",
+        str(root),
+        "--jobs",
+        "1",
+        "--set",
+        *small_settings,
+    ]
+    assert main(command) == 0
+    (first,) = roots.sealed(root, "ravdess", small_recipe_id)
+    file = next((corpora / "ravdess").rglob("*.wav"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    assert main(command) == 0
+    assert len(roots.sealed(root, "ravdess", small_recipe_id)) == 2
+    with pytest.raises(CacheError, match="2 answer"):
+        roots.find([root], "ravdess", small_recipe_id)
+    (newest,) = {*roots.sealed(root, "ravdess", small_recipe_id)} - {first}
+    sums = {record.path: record.sha256 for record in Cache(newest).records}
+    assert sums[file.relative_to(corpora / "ravdess").as_posix()] == hashlib.sha256(file.read_bytes()).hexdigest()
