@@ -4,6 +4,7 @@ Nothing here reads or writes recordings, and nothing outside this module spells 
 """
 
 import hashlib
+import json
 import os
 import re
 import unicodedata
@@ -47,6 +48,7 @@ ZSTD_LEVEL = 3
 LARGEST_PICTURE = 1024 * 8192 * 3
 """Bytes of a picture, at most: the limits of a recipe's height and width.  Readers refuse more before they take memory."""
 
+_CACHE = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}-[0-9a-f]{{{ID_LENGTH}}}")
 _NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
 _FILE = re.compile(
     rf"{re.escape(GROUP)}|{re.escape(RECIPE)}|{re.escape(INDEX)}|{re.escape(SKIPPED)}"
@@ -132,6 +134,11 @@ def encode_name(name: str) -> str:
 def array_path(speaker: str, emotion: str) -> str:
     """Path, relative to the cache, of the array of one speaker and emotion."""
     return f"{encode_name(speaker)}/{encode_name(emotion)}"
+
+
+def legal_cache(name: str) -> bool:
+    """Whether a directory of this name is a cache, sealed or not."""
+    return _CACHE.fullmatch(name) is not None
 
 
 def legal_file(name: str) -> bool:
@@ -227,9 +234,9 @@ def cache_name(recipe_id: str, input_id: str) -> str:
     return f"{recipe_id}-{input_id}"
 
 
-def root_record() -> dict[str, Any]:
+def root_record() -> bytes:
     """Content of the record at the root of all caches."""
-    return {"layout": version()}
+    return (json.dumps({"layout": version()}) + "\n").encode()
 
 
 def group(attributes: dict[str, Any]) -> dict[str, Any]:

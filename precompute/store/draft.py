@@ -8,7 +8,6 @@ jobs that do the same, the second finds the name taken and discards its own.
 import contextlib
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,9 +22,6 @@ from precompute.layout import Record, Skipped
 from precompute.store import files, shard
 from precompute.store.cache import Unit, parse_unit
 from precompute.store.roots import check_root
-
-STALE_SECONDS = 24 * 3600
-"""Age after which what a killed job left in staging is removed."""
 
 
 class Draft:
@@ -70,7 +66,7 @@ class Draft:
                 if ours:
                     # In a directory with other things, the tag would keep those out of backups too.
                     self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
-                self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
+                self._put(self.root / layout.ROOT_RECORD, layout.root_record())
                 self._put(self.path / layout.RECIPE, _json(self.recipe))
                 ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
                 self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
@@ -213,9 +209,11 @@ class Draft:
         files.sync(path.parent)
 
     def _remove_stale(self) -> None:
+        now = self.staging.stat().st_mtime
         for job in self.staging.parent.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - job.stat().st_mtime > STALE_SECONDS:
+                # The file server's clock and not ours: today's own directory was made a moment ago.
+                if now - job.stat().st_mtime > files.STALE_SECONDS:
                     files.remove(job)
 
 

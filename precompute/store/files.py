@@ -6,15 +6,23 @@ import hashlib
 import os
 import shutil
 import stat
-import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from precompute.errors import CacheError
 
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+STALE_SECONDS = 24 * 3600
+"""Age after which what a killed job left in staging is removed."""
+
+GRACE_DAYS = 7.0
+"""Days for which what was taken away can be brought back, and after which an unfinished cache counts as given up."""
+
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def sha256(content: bytes) -> str:
@@ -75,13 +83,6 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def sync_tree(directory: Path) -> None:
-    """The same for everything below a directory."""
-    for path in directory.rglob("*"):
-        sync(path)
-    sync(directory)
-
-
 def to_trash(path: Path, trash: Path, root: Path) -> Path:
     """Move a file or directory aside by one rename, under a name that says when; it is there afterwards or here, never half.
 
@@ -94,10 +95,21 @@ def to_trash(path: Path, trash: Path, root: Path) -> Path:
         Its new place.
     """
     make_directory(trash, root)
-    target = trash / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{path.name}-{uuid.uuid4().hex[:8]}"
+    target = trash / f"{datetime.now(UTC).strftime(_STAMP)}-{path.name}-{uuid.uuid4().hex[:8]}"
     path.rename(target)
     sync(path.parent)
     return target
+
+
+def trashed(path: Path) -> float | None:
+    """When something was moved into the trash, in seconds since the epoch; None where its name does not say.
+
+    The name and not the file system says so: a rename leaves the times of what it moves.
+    """
+    try:
+        return datetime.strptime(path.name.partition("-")[0], _STAMP).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def remove(path: Path) -> None:

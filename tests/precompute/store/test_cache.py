@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from toy import INPUT, RECIPE, build, replace, sealed_toy, unit
+from toy import INPUT, RECIPE, build, edit, replace, sealed_toy, unit
 
 from precompute import layout
 from precompute.errors import CacheError, CacheMissingError
@@ -19,13 +19,6 @@ from precompute.store.cache import Cache
 @pytest.fixture
 def path(tmp_path):
     return sealed_toy(tmp_path / "cache")
-
-
-def edit(path, change):
-    """Rewrite a cache's manifest."""
-    manifest = json.loads((path / layout.MANIFEST).read_text())
-    change(manifest)
-    replace(path / layout.MANIFEST, json.dumps(manifest).encode())
 
 
 def shards(path):
