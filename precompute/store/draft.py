@@ -45,7 +45,7 @@ class Draft:
         self.root, self.recipe = root, recipe
         self.path = root / corpus / layout.cache_name(recipe_id, input_id)
         self.trash = root / corpus / layout.TRASH
-        self.staging = root / corpus / layout.STAGING / uuid.uuid4().hex
+        self.staging = staging(root, corpus)
 
     @property
     def sealed(self) -> bool:
@@ -60,23 +60,12 @@ class Draft:
             CacheError: The root holds another major version of the layout, or something in it cannot be written; so does
                 whatever writes inside.
         """
-        check_root(self.root)
-        with files.writing(self.root):
-            ours = not self.root.exists() or not any(self.root.iterdir())
+        with workplace(self.staging, self.root):
             files.make_directory(self.path, self.root)
-            files.make_directory(self.staging, self.root)
-            try:
-                self._remove_stale()
-                if ours:
-                    # In a directory with other things, the tag would keep those out of backups too.
-                    self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
-                self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
-                self._put(self.path / layout.RECIPE, _json(self.recipe))
-                ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
-                self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
-                yield
-            finally:
-                files.remove(self.staging)
+            self._put(self.path / layout.RECIPE, to_json(self.recipe))
+            ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
+            self._put(self.path / layout.GROUP, to_json(layout.group({"layout": layout.version(), **ids})))
+            yield
 
     def published(self, speaker: str, emotion: str) -> Unit | None:
         """The unit of a speaker and emotion; None where it is not there yet, or is damaged and must be made again."""
@@ -140,8 +129,8 @@ class Draft:
                 raise CacheError(f"{self.path} was removed while this job was writing there: run the same command again")
             if not target.parent.exists():
                 files.make_directory(target.parent, self.root)
-            self._put(target.parent / layout.GROUP, _json(layout.group({"speaker": speaker})))
-            while not _renamed(aside, target):
+            self._put(target.parent / layout.GROUP, to_json(layout.group({"speaker": speaker})))
+            while not renamed(aside, target):
                 if there := self.published(speaker, emotion):
                     files.remove(aside)
                     return there
@@ -174,7 +163,7 @@ class Draft:
                 self._put(self.path / layout.INDEX, index)
             self._put(self.path / layout.SKIPPED, _lines(left_out))
             files.make_directory(self.path / layout.PROVENANCE, self.root)
-            self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(provenance))
+            self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", to_json(provenance))
             shards = {f"{unit.records[0].array}/{layout.SHARD}": unit.sha256 for unit in units}
             names = [layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED, *shards]
             names += sorted({f"{name.split('/')[0]}/{layout.GROUP}" for name in shards})
@@ -196,7 +185,7 @@ class Draft:
                 "skipped": len((self.path / layout.SKIPPED).read_bytes().splitlines()),
                 "files": vouched,
             }
-            self._put(self.path / layout.MANIFEST, _json(manifest))
+            self._put(self.path / layout.MANIFEST, to_json(manifest))
 
     def put(self, name: str, content: bytes) -> None:
         """Create a file of the cache with all of its content at once, unless it exists."""
@@ -204,22 +193,39 @@ class Draft:
             self._put(self.path / name, content)
 
     def _put(self, path: Path, content: bytes) -> None:
-        if path.exists():
-            return
-        aside = self.staging / uuid.uuid4().hex
-        files.write_new(aside, content, self.root)
-        files.link(aside, path)
-        aside.unlink()
-        files.sync(path.parent)
-
-    def _remove_stale(self) -> None:
-        for job in self.staging.parent.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - job.stat().st_mtime > STALE_SECONDS:
-                    files.remove(job)
+        _put(path, content, self.staging, self.root)
 
 
-def _renamed(aside: Path, target: Path) -> bool:
+def staging(root: Path, corpus: str) -> Path:
+    """A directory for the work of one job on a corpus's caches; it is not there yet."""
+    return root / corpus / layout.STAGING / uuid.uuid4().hex
+
+
+@contextlib.contextmanager
+def workplace(staging: Path, root: Path) -> Iterator[None]:
+    """Create a job's staging directory, and the root's own records if they are missing; leave nothing in staging at the end.
+
+    Raises:
+        CacheError: The root holds another major version of the layout, or something in it cannot be written; so does whatever
+            writes inside.
+    """
+    check_root(root)
+    with files.writing(root):
+        ours = not root.exists() or not any(root.iterdir())
+        files.make_directory(staging, root)
+        try:
+            _remove_stale(staging.parent)
+            if ours:
+                # In a directory with other things, the tag would keep those out of backups too.
+                _put(root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT, staging, root)
+            _put(root / layout.ROOT_RECORD, to_json(layout.root_record()), staging, root)
+            yield
+        finally:
+            files.remove(staging)
+
+
+def renamed(aside: Path, target: Path) -> bool:
+    """Give a directory its final name; False where something else has it, and is no empty directory."""
     try:
         aside.rename(target)
     except OSError:
@@ -243,7 +249,25 @@ def _vouch(path: Path) -> dict[str, Any]:
     return {"size": len(content), "sha256": files.sha256(content)}
 
 
-def _json(value: Any) -> bytes:
+def _put(path: Path, content: bytes, staging: Path, root: Path) -> None:
+    if path.exists():
+        return
+    aside = staging / uuid.uuid4().hex
+    files.write_new(aside, content, root)
+    files.link(aside, path)
+    aside.unlink()
+    files.sync(path.parent)
+
+
+def _remove_stale(jobs: Path) -> None:
+    for job in jobs.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - job.stat().st_mtime > STALE_SECONDS:
+                files.remove(job)
+
+
+def to_json(value: Any) -> bytes:
+    """A JSON file as caches hold them: UTF-8, indented."""
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 

@@ -109,6 +109,53 @@ def remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """A path beside `target`, not there yet, for a file that is given the name `target` at the end, whole and durable.
+
+    Where what writes it fails, or is interrupted, nothing is left.
+
+    Raises:
+        CacheError: `target` is there already, and is not overwritten; or it cannot be written.
+    """
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        if os.path.lexists(target):
+            raise FileExistsError
+        yield aside
+        sync(aside)
+        _name_new(aside, target)
+        sync(target.parent)
+    except FileExistsError:
+        raise CacheError(f"{target} is there already: remove it, or give another name") from None
+    except OSError as error:
+        if isinstance(error, CacheError):
+            raise
+        free = (
+            f"{shutil.disk_usage(target.parent).free / 1e6:.0f} MB are free" if target.parent.is_dir() else "no such directory"
+        )
+        raise CacheError(f"{target} cannot be written ({error.strerror or error}; {free}): give another place for it") from None
+    finally:
+        # Where it could not even be created, there is nothing to remove, whatever the reason.
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def _name_new(aside: Path, target: Path) -> None:
+    try:
+        os.link(aside, target)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        # A memory stick's file system, say: reserve the name, then take it.
+        target.touch(exist_ok=False)
+        try:
+            aside.replace(target)
+        except OSError:
+            target.unlink()
+            raise
+
+
+@contextlib.contextmanager
 def writing(root: Path) -> Iterator[None]:
     """Turn what goes wrong in writing under a root into one sentence."""
     try:
