@@ -48,7 +48,7 @@ ZSTD_LEVEL = 3
 LARGEST_PICTURE = 1024 * 8192 * 3
 """Bytes of a picture, at most: the limits of a recipe's height and width.  Readers refuse more before they take memory."""
 
-_CACHE = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}-[0-9a-f]{{{ID_LENGTH}}}")
+_ID = rf"[0-9a-f]{{{ID_LENGTH}}}"
 _NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
 _FILE = re.compile(
     rf"{re.escape(GROUP)}|{re.escape(RECIPE)}|{re.escape(INDEX)}|{re.escape(SKIPPED)}"
@@ -136,14 +136,29 @@ def array_path(speaker: str, emotion: str) -> str:
     return f"{encode_name(speaker)}/{encode_name(emotion)}"
 
 
-def legal_cache(name: str) -> bool:
-    """Whether a directory of this name is a cache, sealed or not."""
-    return _CACHE.fullmatch(name) is not None
-
-
 def legal_file(name: str) -> bool:
     """Whether a manifest may vouch for a file of this name: one of the layout's own, inside the cache."""
     return _FILE.fullmatch(name) is not None
+
+
+def legal_corpus(name: str) -> bool:
+    """Whether a directory under a root may be that of a corpus."""
+    return re.fullmatch(_NAME, name) is not None and name not in (ROOT_RECORD, ROOT_TAG)
+
+
+def legal_cache(name: str) -> bool:
+    """Whether a directory under a corpus may be a cache: a recipe id and an input id."""
+    return re.fullmatch(cache_name(_ID, _ID), name) is not None
+
+
+def legal_provenance(name: str) -> bool:
+    """Whether a file of a cache, by its path relative to it, says who made it; no manifest vouches for it."""
+    return re.fullmatch(rf"{PROVENANCE}/[0-9a-f]{{32}}\.json", name) is not None
+
+
+def legal_picture(height: Any, width: Any) -> bool:
+    """Whether a recipe may ask for pictures of this size: whole numbers, and no more bytes than `LARGEST_PICTURE`."""
+    return all(type(n) is int and n > 0 for n in (height, width)) and height * width * 3 <= LARGEST_PICTURE
 
 
 def array_metadata(shape: tuple[int, int, int, int], attributes: dict[str, Any]) -> dict[str, Any]:

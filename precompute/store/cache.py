@@ -130,7 +130,7 @@ class Cache:
             raise CacheError(f"{problem}: {remedy(path)}")
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
         shape = (self.recipe["height"], self.recipe["width"])
-        if not all(type(n) is int and n > 0 for n in shape) or shape[0] * shape[1] * 3 > layout.LARGEST_PICTURE:
+        if not layout.legal_picture(*shape):
             raise CacheError(
                 f"{path / layout.RECIPE} asks for pictures of {shape[0]} x {shape[1]}, more than the layout allows: "
                 f"{remedy(path)}"

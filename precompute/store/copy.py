@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from precompute import layout
-from precompute.errors import CacheError
 from precompute.progress import progress
-from precompute.store import places
-from precompute.store.cache import Cache, read_manifest
+from precompute.store import draft, places
+from precompute.store.cache import Cache
 from precompute.store.roots import check_root
 
 AT_ONCE = 32 * 2**20
@@ -32,16 +31,21 @@ def copy(cache: Cache, root: Path) -> bool:
     """
     check_root(root)
     target = root / cache.corpus / cache.id
-    if (target / layout.MANIFEST).is_file():
-        there = read_manifest(target)[1]
-        if there.get("fingerprint") != cache.fingerprint:
-            raise CacheError(
-                f"{target} is sealed with other pictures than {cache.path}: let python -m precompute cache verify say "
-                "which one is right, and take the other away"
-            )
+    there = draft.is_there(target, cache.fingerprint, str(cache.path))
     if places.is_remote(root):
-        return _upload(cache, root, target)
-    return lay(root, cache.corpus, cache.id, _contents(cache))
+        return _upload(cache, root, target, there)
+    if not there:
+        _lay(cache, root, target)
+    return not there
+
+
+def _lay(cache: Cache, root: Path, target: Path) -> None:
+    staging = draft.staging(root, cache.corpus)
+    with draft.workplace(staging, root):
+        for name, content in _contents(cache):
+            draft.write(staging / cache.id / name, content, root)
+        if not draft.publish(staging / cache.id, target):
+            draft.is_there(target, cache.fingerprint, str(cache.path))
 
 
 def _contents(cache: Cache) -> Iterator[tuple[str, bytes]]:
@@ -53,8 +57,8 @@ def _contents(cache: Cache) -> Iterator[tuple[str, bytes]]:
     yield layout.MANIFEST, cache.manifest_bytes
 
 
-def _upload(cache: Cache, root: Path, target: Path) -> bool:
-    anything = False
+def _upload(cache: Cache, root: Path, target: Path, sealed: bool) -> bool:
+    anything = not sealed
     if not (root / layout.ROOT_RECORD).is_file():
         places.write(root, {layout.ROOT_RECORD: layout.root_record()})
     with progress(f"copy {cache.corpus} to {root}", len(cache.manifest["files"]), "files") as advance:
@@ -66,10 +70,10 @@ def _upload(cache: Cache, root: Path, target: Path) -> bool:
             places.write(target, missing)
             anything = anything or bool(missing)
             advance(len(names))
-    if layout.MANIFEST not in there:
+    if not sealed:
         places.write(target, places.read(cache.path, _provenance(cache)))
         places.write(target, {layout.MANIFEST: cache.manifest_bytes})
-    return anything or layout.MANIFEST not in there
+    return anything
 
 
 def _batches(cache: Cache) -> Iterator[list[str]]:

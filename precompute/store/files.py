@@ -83,6 +83,12 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def sync_tree(directory: Path) -> None:
+    """The same for every directory at and below a path, whose files are written already."""
+    for path, _, _ in os.walk(directory, topdown=False):
+        sync(Path(path))
+
+
 def to_trash(path: Path, trash: Path, root: Path) -> Path:
     """Move a file or directory aside by one rename, under a name that says when; it is there afterwards or here, never half.
 
@@ -118,6 +124,53 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """A path beside `target`, not there yet, for a file that is given the name `target` at the end, whole and durable.
+
+    Where what writes it fails, or is interrupted, nothing is left.
+
+    Raises:
+        CacheError: `target` is there already, and is not overwritten; or it cannot be written.
+    """
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        if os.path.lexists(target):
+            raise FileExistsError
+        yield aside
+        sync(aside)
+        _name_new(aside, target)
+        sync(target.parent)
+    except FileExistsError:
+        raise CacheError(f"{target} is there already: remove it, or give another name") from None
+    except OSError as error:
+        if isinstance(error, CacheError):
+            raise
+        free = (
+            f"{shutil.disk_usage(target.parent).free / 1e6:.0f} MB are free" if target.parent.is_dir() else "no such directory"
+        )
+        raise CacheError(f"{target} cannot be written ({error.strerror or error}; {free}): give another place for it") from None
+    finally:
+        # Where it could not even be created, there is nothing to remove, whatever the reason.
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def _name_new(aside: Path, target: Path) -> None:
+    try:
+        os.link(aside, target)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        # A memory stick's file system, say: reserve the name, then take it.
+        target.touch(exist_ok=False)
+        try:
+            aside.replace(target)
+        except OSError:
+            target.unlink()
+            raise
 
 
 @contextlib.contextmanager

@@ -64,7 +64,7 @@ def recompute(cache: Cache, directory: Path, count: int) -> list[str]:
 def _strangers(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
     ours = {*manifest["files"], layout.MANIFEST}
     for name in places.sizes(path):
-        if name not in ours and not name.startswith(f"{layout.PROVENANCE}/"):
+        if name not in ours and not layout.legal_provenance(name):
             yield f"{path / name} is not the cache's: {layout.MANIFEST} does not vouch for it"
 
 
