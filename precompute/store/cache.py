@@ -101,7 +101,8 @@ def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
 
 def unfinished(path: Path) -> str:
     """What to say of a directory that holds no sealed cache."""
-    return f"{path / layout.MANIFEST} is missing, so that this is no sealed cache: run precompute again to finish it, or {remedy(path)}"
+    again = "copy it again with python -m precompute cache copy" if places.is_remote(path) else "run precompute again"
+    return f"{path / layout.MANIFEST} is missing, so that this is no sealed cache: {again} to finish it"
 
 
 def remedy(path: Path) -> str:

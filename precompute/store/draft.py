@@ -236,7 +236,7 @@ def is_there(path: Path, fingerprint: str, source: str) -> bool:
         found = read_manifest(path)[1].get("fingerprint") if places.is_remote(path) else Cache(path).fingerprint
         if found != fingerprint:
             raise CacheError(
-                f"{path} is sealed with other pictures than that of {source}: let python -m precompute cache verify say which one "
+                f"{path} is sealed with other pictures than that of {source}: let python -m precompute cache verify say which "
                 "is right, and take the other away or choose another root"
             )
         return True

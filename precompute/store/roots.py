@@ -69,7 +69,7 @@ def everything(root: Path) -> list[Path]:
 
 
 def candidates(roots: Roots, corpus: str, recipe: str) -> list[Path]:
-    """Directories of the sealed caches of a corpus and the name or id of a recipe; of one that several roots have, the first."""
+    """Directories of the sealed caches of a corpus and the name or id of a recipe; of one in several roots, the first."""
     recipe_id = named(recipe).id if recipe in RECIPES else glob.escape(recipe)
     found = {path.name: path for root in reversed(roots) for path in sealed(root, glob.escape(corpus), recipe_id)}
     return [found[name] for name in sorted(found)]

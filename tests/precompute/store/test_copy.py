@@ -1,11 +1,11 @@
-"""Copies between roots, on this machine and in an object store: the same bytes, resumed when cut off, complete only at the end."""
+"""Copies between roots, here and in an object store: the same bytes, resumed when cut off, complete only at the end."""
 
 import json
 
 import numpy as np
 import pytest
 import s3fs
-from toy import build, draft, edit, replace, sealed_toy, unit
+from toy import build, draft, replace, sealed_toy, unit
 
 from precompute import layout
 from precompute.errors import CacheError, CacheMissingError
@@ -151,7 +151,8 @@ class TestObjectStore:
             made.publish_shard(records, [], cache.shape(array), cache.fetch([file])[file])
         assert (made.path / file).read_bytes() == (path / file).read_bytes()
 
-    def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(self, bucket, monkeypatch):
+    @pytest.mark.usefixtures("bucket")
+    def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(self, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
@@ -160,7 +161,8 @@ class TestObjectStore:
             places.parse("s3://unreachable/lab")
         assert "\n" not in str(error.value)
 
-    def test_a_bucket_that_does_not_exist_is_said_in_one_sentence(self, path, bucket):
+    @pytest.mark.usefixtures("bucket")
+    def test_a_bucket_that_does_not_exist_is_said_in_one_sentence(self, path):
         (root,) = places.parse("s3://nobody-has-this/lab")
         with pytest.raises(CacheError, match="s3://nobody-has-this/lab cannot be"):
             copy(Cache(path), root)
