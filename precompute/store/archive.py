@@ -341,7 +341,7 @@ def _verify(parcel: _Parcel, staged: Path) -> None:
             found = [f"the pictures of '{largest}' take {sizes[largest]} bytes, of {LARGEST_UNIT} at most"]
         else:
             found = verify.problems(staged)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, CacheError) as error:
+    except CacheError as error:
         found = [str(error)]
     if found:
         place = f"{parcel.corpus}/{parcel.name}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,9 @@ from precompute.store import places
 from precompute.store.files import sha256
 
 T = TypeVar("T", Record, Skipped)
+
+_TYPES: dict[Any, Any] = {str: str, int: int, float: (int, float)}
+"""Of a record's fields, as JSON has them; all others are strings or null."""
 
 
 @dataclass(frozen=True)
@@ -255,7 +259,10 @@ class Cache:
 
 
 def _parse(kind: type[T], line: dict[str, Any]) -> T:
-    """A record from the keys that we know; a newer minor version may have more."""
+    """A record from the keys that we know, each of its type; a newer minor version may have more."""
+    for field in fields(kind):
+        if not isinstance(line[field.name], _TYPES.get(field.type, (str, NoneType))):
+            raise TypeError(f"'{field.name}' is {line[field.name]!r:.50}")
     return kind(**{field.name: line[field.name] for field in fields(kind)})
 
 
@@ -275,7 +282,7 @@ def _readable(file: Path, cache: Path) -> Iterator[None]:
         raise CacheError(
             f"{error.filename or file} may not be read by you ({error.strerror}): ask its owner to let your group read"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, CacheError):
             raise
         raise CacheError(f"{file} is damaged ({type(error).__name__}: {error}): {remedy(cache)}") from error

@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 def _list(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from precompute.store import roots
     from precompute.store.summary import summaries
@@ -117,7 +118,8 @@ def _list(options: argparse.Namespace) -> int:
         found = list(summaries(root))
         for one in found:
             counts = (str(one.utterances), str(one.speakers)) if one.sealed else ("unfinished", "")
-            table.add_row(one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
+            cells = (one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
+            table.add_row(*(Text(_shown(cell)) for cell in cells))
         if found:
             console.print(table)
         else:
@@ -126,33 +128,44 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from precompute.recipe import Recipe, in_words
     from precompute.store.cache import Cache
+
+    for line in _about(Cache(_one(options, options.id))):
+        print(_shown(line))
+    return DONE
+
+
+def _about(cache: "Cache") -> Iterator[str]:
+    from precompute.recipe import Recipe, in_words
     from precompute.store.summary import provenance
 
-    cache = Cache(_one(options, options.id))
-    print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
-    print(f"  cache        {cache.path}")
-    print(f"  layout       {cache.manifest['layout']}")
-    print(f"  fingerprint  {cache.fingerprint}")
-    print(f"  size         {cache.size / 1e6:.1f} MB in {len(cache.manifest['files'])} files")
+    yield f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
+    yield f"  cache        {cache.path}"
+    yield f"  layout       {cache.manifest['layout']}"
+    yield f"  fingerprint  {cache.fingerprint}"
+    yield f"  size         {cache.size / 1e6:.1f} MB in {len(cache.manifest['files'])} files"
     speakers = Counter(record.speaker for record in cache.records)
     seconds = sum(record.duration for record in cache.records)
-    print(f"  utterances   {len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes")
+    yield f"  utterances   {len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes"
     for title, counts in (("emotions", Counter(record.emotion for record in cache.records)), ("speakers", speakers)):
-        print(f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}")
-    print(f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})")
+        yield f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
+    yield f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})"
     usual = Recipe().record()
     for key, value in cache.recipe.items():
         if key != "colour_table":
-            print(f"    {key:<12} {value}{'' if usual.get(key) == value else f'   (default: {usual.get(key)})'}")
+            yield f"    {key:<12} {value}{'' if usual.get(key) == value else f'   (default: {usual.get(key)})'}"
     for one in provenance(cache.path):
-        versions = ", ".join(f"{name} {version}" for name, version in one.get("versions", {}).items())
-        print(f"  made         {one.get('created', '?')} by {one.get('by', '?')} with {versions}")
-    print(f"  skipped      {len(cache.skipped)}")
+        versions = one.get("versions")
+        listed = ", ".join(f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items())
+        yield f"  made         {one.get('created', '?')} by {one.get('by', '?')} with {listed or '?'}"
+    yield f"  skipped      {len(cache.skipped)}"
     for skipped in cache.skipped:
-        print(f"    {skipped.path}: {skipped.reason}")
-    return DONE
+        yield f"    {skipped.path}: {skipped.reason}"
+
+
+def _shown(text: str) -> str:
+    """Text that a cache brought along, without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -291,8 +304,10 @@ def _import(options: argparse.Namespace) -> int:
     from precompute.store import roots
     from precompute.store.archive import import_zip
 
-    for path in import_zip(options.file, roots.writable(places.parse(options.cache))):
-        print(f"verified  {path}")
+    root = roots.writable(places.parse(options.cache))
+    before = roots.sealed(root)
+    for path in import_zip(options.file, root):
+        print(f"{'there already' if path in before else 'imported'}  {path}")
     return DONE
 
 

@@ -37,6 +37,8 @@ def problems(path: Path) -> list[str]:
             found = list(_contradictions(Cache(path)))
     except CacheError as error:
         return [str(error)]
+    except ValueError as error:
+        found = [f"{path} holds what has no canonical JSON ({error})"]
     return [f"{problem}: {remedy(path)}" for problem in found]
 
 

@@ -184,9 +184,7 @@ class TestFile:
         with pytest.raises(CacheError, match="holds no pictures: choose another cache"):
             export_hdf5(build(tmp_path, []), tmp_path / "toy.h5")
 
-    @pytest.mark.parametrize(
-        ("text", "words"), [("a\0b", "a NUL character in"), ("\ud800", "half a surrogate pair in"), ([], "")]
-    )
+    @pytest.mark.parametrize(("text", "words"), [("a\0b", "a NUL character in"), ("\ud800", "half a surrogate pair in")])
     def test_what_hdf5_cannot_hold_is_said(self, text, words, tmp_path):
         path = sealed_toy(tmp_path / "lab")
         first, *others = (path / layout.INDEX).read_text().split("\n")

@@ -1,5 +1,6 @@
 """`python -m precompute cache ...` as a user runs it: what it prints, its exit codes, and that a dry run changes nothing."""
 
+import json
 import os
 import shlex
 import shutil
@@ -60,6 +61,16 @@ def test_list_says_what_is_there(cache, path, root):
 
 def test_list_of_nothing_says_how_to_begin(cache, root):
     assert "no caches in" in cache("list")[1]
+
+
+def test_what_a_cache_brought_along_does_not_steer_the_terminal(cache, path):
+    for file in (path / layout.PROVENANCE).iterdir():
+        replace(file, json.dumps({"by": "\x1b[31m[/red]me", "created": "2025", "versions": ["x"]}).encode())
+    for command in (["list"], ["info", path.name]):
+        code, out, _ = cache(*command)
+        assert code == 0
+        assert "\x1b" not in out
+        assert "[/red]me" in out
 
 
 def test_list_goes_on_over_what_is_damaged(cache, path):
@@ -164,7 +175,7 @@ def test_zip_round_trip(cache, path, root, tmp_path):
     code, out, _ = cache("import", tmp_path / "toy.zip", root=tmp_path / "new")
     assert code == 0
     there = tmp_path / "new" / path.relative_to(root)
-    assert f"verified  {there}" in out
+    assert f"imported  {there}" in out
     assert {file.relative_to(there): content for file, content in everything(there).items()} == {
         file.relative_to(path): content for file, content in everything(path).items()
     }
