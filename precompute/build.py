@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -159,19 +160,11 @@ def _reuse(draft: Draft, sources: list[Source], earlier: Earlier) -> Unit | None
 def _record(source: Source, row: int, duration: float, channels: int, start: int, stop: int, image_sha256: str) -> Record:
     utterance = source.utterance
     return Record(
-        key=utterance.key,
-        speaker=utterance.speaker,
-        emotion=utterance.emotion,
-        label=utterance.label,
-        sex=utterance.sex,
-        sentence=utterance.sentence,
-        intensity=utterance.intensity,
-        session=utterance.session,
+        **vars(utterance) | {"path": layout.printable(utterance.path)},
         duration=duration,
         channels=channels,
         start=start,
         stop=stop,
-        path=layout.printable(utterance.path),
         sha256=source.sha256,
         array=layout.array_path(utterance.speaker, utterance.emotion),
         row=row,
@@ -180,13 +173,21 @@ def _record(source: Source, row: int, duration: float, channels: int, start: int
 
 
 def _picture(directory: Path, recipe: Recipe, source: Source) -> Picture:
-    file = directory / source.utterance.path
+    one = source.utterance
+    file = directory / one.path
     try:
-        data = file.read_bytes()
+        data, digest = _read(file)
     except OSError as error:
         raise CacheError(
             f"{file} could be read a moment ago and now cannot ({error.strerror}): run the same command again"
         ) from None
-    if hashlib.sha256(data).hexdigest() != source.sha256:
+    if digest != source.sha256:
         raise CacheError(f"{file} changed while it was being used: run the same command again when it is complete")
-    return picture(data, source.utterance.key, recipe)
+    return picture(data, one.key, recipe, one.begin, one.end)
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path) -> tuple[bytes, str]:
+    """Content of a recording and its SHA-256; the last one is kept, since several utterances may lie in it."""
+    data = file.read_bytes()
+    return data, sha256(data)

@@ -9,7 +9,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ import rfc8785
 
 from precompute.errors import CacheError
 
-VERSION = (1, 2)
+VERSION = (1, 3)
 """Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
 
 ID_LENGTH = 12
@@ -56,47 +56,67 @@ _FILE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, kw_only=True)
+class Utterance:
+    """What a corpus says of one utterance.
+
+    Attributes:
+        key: Unique within the corpus, wherever the file lies.
+        path: Of the recording, POSIX, relative to the corpus's directory.
+        speaker: As the corpus names the speaker.
+        emotion: Word of the common vocabulary.
+        label: The corpus's own label, unchanged.
+        sex: Of the speaker, None where unknown.
+        sentence: What was said, as the corpus codes it; None where it does not.
+        intensity: Of the emotion; None where the corpus has none.
+        session: Of the recordings; None where the corpus has none.
+        begin: Of the utterance in the recording, in seconds; None where the recording is of this utterance alone.
+        end: Likewise.
+        more: Whatever else the corpus says, by name: strings and numbers.
+    """
+
+    key: str
+    path: str
+    speaker: str
+    emotion: str
+    label: str
+    sex: Literal["female", "male"] | None = None
+    sentence: str | None = None
+    intensity: str | None = None
+    session: str | None = None
+    begin: float | None = None
+    end: float | None = None
+    more: dict[str, str | float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Utterance):
     """One line of the index: an utterance and where its picture lies.
 
     Attributes:
-        key: Unique within the corpus.
-        speaker: As the corpus names the speaker.
-        emotion: The word of the common vocabulary under which the picture is stored.
-        label: The corpus's own label.
-        sex: Of the speaker, None where unknown.
-        sentence: None where unknown.
-        intensity: None where the corpus has none.
-        session: None where the corpus has none.
-        duration: Of the recording, in seconds, before padding or cropping.
+        duration: In seconds, before padding or cropping.
         channels: Of the recording, before mixing down.
         start: First image column that holds part of the utterance.
         stop: Image column after the last one that holds part of it.
-        path: Of the recording, POSIX, relative to the corpus's directory.
         sha256: Of the recording's file.
-        array: Path of the Zarr array that holds the picture, relative to the cache.
+        array: Path of the Zarr array that holds the picture, relative to the cache; named by speaker and emotion.
         row: Index of the picture in the array.
         image_sha256: Of the picture's height * width * 3 bytes in C order.
     """
 
-    key: str
-    speaker: str
-    emotion: str
-    label: str
-    sex: Literal["female", "male"] | None
-    sentence: str | None
-    intensity: str | None
-    session: str | None
     duration: float
     channels: int
     start: int
     stop: int
-    path: str
     sha256: str
     array: str
     row: int
     image_sha256: str
+
+    @property
+    def audio(self) -> str:
+        """What was heard: the SHA-256 of the recording, with the part of it where several utterances share one."""
+        return self.sha256 if self.begin is None and self.end is None else f"{self.sha256}#t={self.begin},{self.end}"
 
 
 @dataclass(frozen=True)
@@ -234,14 +254,16 @@ def check_names(pairs: Iterable[tuple[str, str]]) -> None:
                 raise CacheError(f"'{other}' and '{name}' differ only by case or composition: rename one in the corpus")
 
 
-def input_id(inputs: Iterable[tuple[str, str, str, str, str]]) -> str:
-    """Id of what went in: of the sorted (key, audio SHA-256, speaker, emotion, the corpus's own label)."""
-    return _digest(sorted(inputs))[:ID_LENGTH]
+def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
+    """Id of what went in: of everything that the corpus says of each utterance but its path, and its recording's SHA-256."""
+    rows = [{**vars(utterance), "sha256": sha256} for utterance, sha256 in inputs]
+    kept = [field.name for field in fields(Utterance) if field.name != "path"] + ["sha256"]
+    return _digest([[row[name] for name in kept] for row in sorted(rows, key=lambda row: row["key"])])[:ID_LENGTH]
 
 
 def fingerprint(records: Iterable[Record]) -> str:
     """Id of what came out: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
-    return _digest(sorted((r.key, r.speaker, r.emotion, r.label, r.image_sha256) for r in records))
+    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
 
 
 def cache_name(recipe_id: str, input_id: str) -> str:
@@ -275,5 +297,5 @@ def check_version(stored: str, where: str) -> None:
         raise CacheError(f"{where} has cache layout {stored}, and this version reads {VERSION[0]}.x: upgrade or recompute")
 
 
-def _digest(rows: list[tuple[str, ...]]) -> str:
-    return hashlib.sha256(rfc8785.dumps([list(row) for row in rows])).hexdigest()
+def _digest(rows: list[list[Any]]) -> str:
+    return hashlib.sha256(rfc8785.dumps(rows)).hexdigest()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from precompute import layout
-from precompute.corpora import Corpus, Scan, Utterance
+from precompute.corpora import Corpus, Scan
 from precompute.errors import CacheError
-from precompute.layout import Record, Skipped
+from precompute.layout import Record, Skipped, Utterance
 from precompute.recipe import Recipe
 from precompute.store.cache import Cache, Unit
 from precompute.store.draft import Draft
@@ -97,9 +97,7 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
     """
     sources, unreadable = _hash(directory, scan.utterances)
     layout.check_names((s.utterance.speaker, s.utterance.emotion) for s in sources)
-    inputs = layout.input_id(
-        (s.utterance.key, s.sha256, s.utterance.speaker, s.utterance.emotion, s.utterance.label) for s in sources
-    )
+    inputs = layout.input_id((source.utterance, source.sha256) for source in sources)
     skipped = [*scan.skipped, *unreadable]
     drafts = [Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic) for root in roots]
     for draft in drafts:
@@ -120,20 +118,20 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
 
 
 def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
-    def digest(utterance: Utterance) -> str | OSError:
+    def digest(path: str) -> str | OSError:
         try:
-            with (directory / utterance.path).open("rb", buffering=0) as file:
+            with (directory / path).open("rb", buffering=0) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             return error
 
+    paths = list(dict.fromkeys(utterance.path for utterance in utterances))
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(digest, utterances))
-    pairs = list(zip(utterances, digests, strict=True))
-    sources = [Source(utterance, found) for utterance, found in pairs if isinstance(found, str)]
+        digests = dict(zip(paths, pool.map(digest, paths), strict=True))
+    sources = [Source(one, found) for one in utterances if isinstance(found := digests[one.path], str)]
     unreadable = [
-        Skipped(layout.printable(utterance.path), f"the file cannot be read: {found.strerror}")
-        for utterance, found in pairs
+        Skipped(layout.printable(path), f"the file cannot be read: {found.strerror}")
+        for path, found in digests.items()
         if isinstance(found, OSError)
     ]
     return sources, unreadable
@@ -150,8 +148,8 @@ def _earlier(
             cache = Cache(path)
             for array, records in cache.arrays.items():
                 pair = (records[0].speaker, records[0].emotion)
-                wanted = [(s.utterance.key, s.sha256) for s in units.get(pair, ())]
-                if pair not in found and [(r.key, r.sha256) for r in records] == wanted:
+                wanted = [(s.utterance.key, s.sha256, s.utterance.begin, s.utterance.end) for s in units.get(pair, ())]
+                if pair not in found and [(r.key, r.sha256, r.begin, r.end) for r in records] == wanted:
                     digest = cache.manifest["files"][f"{array}/{layout.SHARD}"]["sha256"]
                     found[pair] = Earlier(path, array, digest, records, cache.shape(array))
         except CacheError as error:

@@ -21,7 +21,7 @@ class Picture:
         pixels: uint8 (height, width, 3), RGB; row 0 is the highest frequency, column 0 the earliest time.
         start: First column that holds part of the utterance.
         stop: Column after the last one that holds part of it.
-        duration: Of the recording, in seconds, before padding or cropping.
+        duration: Of the utterance, in seconds, before padding or cropping.
         channels: Of the recording, before mixing down.
     """
 
@@ -32,18 +32,20 @@ class Picture:
     channels: int
 
 
-def picture(data: bytes, key: str, recipe: Recipe) -> Picture:
+def picture(data: bytes, key: str, recipe: Recipe, begin: float | None = None, end: float | None = None) -> Picture:
     """Compute the wavelet-scaled spectrogram of one recording.
 
     Args:
         data: Content of the audio file.
         key: The utterance's key, which seeds its place in the frame where the recipe pads at random.
         recipe: What to compute.
+        begin: Of the utterance in the recording, in seconds; by default the recording's.
+        end: Likewise.
 
     Raises:
         UnusableAudioError: The recording cannot be used; the message says why.
     """
-    recording = audio.decode(data)
+    recording = audio.decode(data, begin, end)
     duration = len(recording.samples) / recording.sample_rate
     if duration < recipe.duration / recipe.columns:
         raise UnusableAudioError(f"{duration:.4f} s of audio is less than one column of {recipe.duration / recipe.columns:g} s")

@@ -15,43 +15,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
 
 from precompute.errors import CorpusError, unknown
-from precompute.layout import Skipped, printable
+from precompute.layout import Skipped, Utterance, printable
 
 EMOTIONS = (
     "angry", "bored", "calm", "contempt", "disgusted", "excited", "fearful", "frustrated", "happy", "neutral",
     "other", "sad", "surprised", "unknown",
 )  # fmt: skip
 """The vocabulary of emotions: Ekman's six, and what the corpora add to them. Each corpus's own label is kept beside."""
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """One recording of one speaker, as a corpus describes it.
-
-    Attributes:
-        key: Unique name within the corpus, independent of where the file lies.
-        path: POSIX path of the recording relative to the corpus's directory.
-        speaker: Speaker's name as the corpus gives it.
-        emotion: A word of `EMOTIONS`.
-        label: The corpus's own label, unchanged.
-        sex: Speaker's sex, None where unknown.
-        sentence: What was said, as the corpus codes it.
-        intensity: Strength of the emotion where the corpus has it.
-        session: Recording session where the corpus has several.
-    """
-
-    key: str
-    path: str
-    speaker: str
-    emotion: str
-    label: str
-    sex: Literal["female", "male"] | None = None
-    sentence: str | None = None
-    intensity: str | None = None
-    session: str | None = None
 
 
 @dataclass(frozen=True)

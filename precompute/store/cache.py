@@ -20,7 +20,9 @@ from precompute.store.files import sha256
 
 T = TypeVar("T", Record, Skipped)
 
-_TYPES: dict[Any, Any] = {str: str, int: int, float: (int, float)}
+_TYPES: dict[Any, Any] = {
+    str: str, int: int, float: (int, float), float | None: (int, float, NoneType), dict[str, str | float]: dict,
+}  # fmt: skip
 """Of a record's fields, as JSON has them; all others are strings or null."""
 
 
@@ -259,11 +261,13 @@ class Cache:
 
 
 def _parse(kind: type[T], line: dict[str, Any]) -> T:
-    """A record from the keys that we know, each of its type; a newer minor version may have more."""
-    for field in fields(kind):
-        if not isinstance(line[field.name], _TYPES.get(field.type, (str, NoneType))):
-            raise TypeError(f"'{field.name}' is {line[field.name]!r:.50}")
-    return kind(**{field.name: line[field.name] for field in fields(kind)})
+    """A record from the keys that we know, each of its type; an older minor version may lack some, and a newer have more."""
+    optional = {field.name for field in fields(kind) if field.default is None or field.default_factory is dict}
+    found = {field: line[field.name] for field in fields(kind) if field.name in line or field.name not in optional}
+    for field, value in found.items():
+        if not isinstance(value, _TYPES.get(field.type, (str, NoneType))):
+            raise TypeError(f"'{field.name}' is {value!r:.50}")
+    return kind(**{field.name: value for field, value in found.items()})
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from precompute.store.cache import Cache
 GZIP_LEVEL = 4
 """The library's default; gzip is what MATLAB and R read without plugins."""
 
-TYPES: dict[Any, Any] = {int: np.int64, float: np.float64}
+TYPES: dict[Any, Any] = {int: np.int64, float: np.float64, float | None: np.float64}
 """Of the datasets of records' fields; all others are strings."""
 
 
@@ -131,12 +131,14 @@ def _write_field(file: Any, records: tuple[Record, ...], name: str, numbers: Any
 
     values = [getattr(record, name) for record in records]
     if numbers is None:
-        texts = [
-            "" if value is None else _text(value, f"{name} of '{r.key}'") for value, r in zip(values, records, strict=True)
-        ]
+        texts = [_text(_as_text(value), f"{name} of '{r.key}'") for value, r in zip(values, records, strict=True)]
         file.create_dataset(name, data=np.array(texts, object), dtype=h5py.string_dtype("utf-8"))
     else:
-        file.create_dataset(name, data=np.array(values, numbers))
+        file.create_dataset(name, data=np.array([np.nan if value is None else value for value in values], numbers))
+
+
+def _as_text(value: str | dict[str, str | float] | None) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value else ""
 
 
 def _text(value: str, where: str) -> str:

@@ -88,9 +88,9 @@ def _contradictions(cache: Cache) -> Iterator[str]:
         yield f"{index} does not give the fingerprint of the manifest"
     if _id(cache.recipe) != manifest["recipe_id"]:
         yield f"{cache.path / layout.RECIPE} has id {_id(cache.recipe)}, and not {manifest['recipe_id']}"
-    inputs = layout.input_id((r.key, r.sha256, r.speaker, r.emotion, r.label) for r in cache.records)
-    # Recordings that were skipped are part of the input, and their hashes are not recorded.
-    if not cache.skipped and inputs != manifest["input_id"]:
+    inputs = layout.input_id((record, record.sha256) for record in cache.records)
+    # Recordings that were skipped are part of the input, and their hashes are not recorded; before 1.3 the id was another.
+    if not cache.skipped and manifest["layout"] not in ("1.0", "1.1", "1.2") and inputs != manifest["input_id"]:
         yield f"{index} lists the input {inputs}, and not {manifest['input_id']}"
     for array, records in cache.arrays.items():
         metadata = f"{array}/{layout.GROUP}"
@@ -128,7 +128,7 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         yield f"{file} is another recording than the cache's {record.key}: run precompute, which makes another cache of it"
         return
     try:
-        made = picture(data, record.key, recipe).pixels
+        made = picture(data, record.key, recipe, record.begin, record.end).pixels
     except UnusableAudioError as error:
         yield f"{file}, of which the cache has a picture, cannot be used any more: {error}"
         return

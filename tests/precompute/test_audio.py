@@ -236,3 +236,34 @@ def test_a_truncated_file_is_refused_in_both_sizes_of_wav(encode, format):
     assert len(decode(data).samples) == 20000
     with pytest.raises(UnusableAudioError, match="truncated"):
         decode(data[: len(data) // 2])
+
+
+class TestParts:
+    RATE = 16000
+
+    @pytest.fixture
+    def data(self, encode):
+        self.samples = 0.1 * np.random.default_rng(0).standard_normal(self.RATE)
+        return encode(self.samples, self.RATE, subtype="FLOAT")
+
+    @pytest.mark.parametrize(("begin", "end"), [(None, None), (0.25, 0.5), (None, 0.5), (0.25, None), (0, 1.009)])
+    def test_a_part_is_cut_out(self, data, begin, end):
+        first, last = round((begin or 0) * self.RATE), round((end or 1) * self.RATE)
+        found = decode(data, begin, end)
+        np.testing.assert_array_equal(found.samples, self.samples[first:last].astype(np.float32))
+
+    @pytest.mark.parametrize(("begin", "end"), [(0, 1.02), (1.1, None), (0.5, 0.25), (-0.1, 0.5)])
+    def test_a_part_that_lies_outside_is_refused(self, data, begin, end):
+        with pytest.raises(UnusableAudioError, match=r"is none of a recording of 1 s"):
+            decode(data, begin, end)
+
+    def test_an_empty_part_is_refused(self, data):
+        with pytest.raises(UnusableAudioError, match="no audio samples"):
+            decode(data, 0.5, 0.5)
+
+    def test_parts_of_a_compressed_recording(self, encode):
+        samples = 0.3 * np.sin(np.arange(self.RATE * 2) / 7)
+        whole = encode(samples, self.RATE, subtype="MPEG_LAYER_III", format="MP3")
+        np.testing.assert_allclose(
+            decode(whole, 0.5, 1.0).samples, decode(whole).samples[self.RATE // 2 : self.RATE], atol=1e-3
+        )

@@ -1,7 +1,7 @@
 """The contract: names that are safe on every file system, and ids that say what they claim to and nothing else."""
 
 import unicodedata
-from dataclasses import replace
+from dataclasses import fields, replace
 from urllib.parse import unquote
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from precompute import layout
 from precompute.errors import CacheError
-from precompute.layout import Record
+from precompute.layout import Record, Utterance
 
 NAMES = st.text(min_size=1, max_size=15)
 HOSTILE = [
@@ -85,27 +85,45 @@ def test_names_that_differ_are_accepted():
     layout.check_names([("a", "sad"), ("b", "sad"), ("a", "angry"), ("a", "sad"), ("ü", "sad"), ("u", "sad")])
 
 
-ROW = st.tuples(NAMES, NAMES, NAMES, NAMES, NAMES)
+UTTERANCES = st.builds(
+    Utterance,
+    key=NAMES, path=NAMES, speaker=NAMES, emotion=NAMES, label=NAMES, sex=st.sampled_from(["female", "male", None]),
+    sentence=st.none() | NAMES, intensity=st.none() | NAMES, session=st.none() | NAMES, begin=st.none() | st.floats(0, 1e4),
+    end=st.none() | st.floats(0, 1e4), more=st.dictionaries(NAMES, NAMES | st.floats(-1e6, 1e6), max_size=2),
+)  # fmt: skip
+INPUTS = st.lists(st.tuples(UTTERANCES, st.sampled_from(["00", "11"])), min_size=1, max_size=5, unique_by=lambda i: i[0].key)
 
 
-@given(st.lists(ROW, min_size=1, max_size=6, unique=True).flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
+@given(INPUTS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
 def test_the_input_id_does_not_depend_on_the_order(both):
     rows, shuffled = both
     assert layout.input_id(rows) == layout.input_id(shuffled)
     assert len(layout.input_id(rows)) == layout.ID_LENGTH
 
 
-@given(st.lists(ROW, min_size=1, max_size=4, unique=True), st.integers(0, 3), st.integers(0, 4), NAMES)
-def test_the_input_id_depends_on_every_field(rows, which, field, value):
-    row = rows[which % len(rows)]
-    changed = (*row[:field], row[field] + value, *row[field + 1 :])
-    others = [r for r in rows if r != row]
-    assert layout.input_id([*others, changed]) != layout.input_id(rows)
+CHANGES = {
+    "key": "other", "speaker": "other", "emotion": "other", "label": "other", "sex": "other", "sentence": "other",
+    "intensity": "other", "session": "other", "begin": -1.0, "end": -1.0, "more": {"other": 1.5},
+}  # fmt: skip
 
 
-def test_the_input_id_keeps_fields_and_rows_apart():
-    assert layout.input_id([("ab", "c", "d", "e", "f")]) != layout.input_id([("a", "bc", "d", "e", "f")])
-    assert layout.input_id([]) != layout.input_id([("", "", "", "", "")])
+@given(INPUTS)
+def test_the_input_id_depends_on_everything_that_the_corpus_says(rows):
+    (utterance, sha256), *others = rows
+    known = layout.input_id(rows)
+    for name, value in CHANGES.items():
+        assert layout.input_id([(replace(utterance, **{name: value}), sha256), *others]) != known, name
+    assert layout.input_id([(utterance, "22"), *others]) != known
+    assert layout.input_id(others) != known
+
+
+@given(INPUTS)
+def test_the_input_id_does_not_depend_on_where_the_files_lie(rows):
+    assert layout.input_id([(replace(one, path="elsewhere"), sha256) for one, sha256 in rows]) == layout.input_id(rows)
+
+
+def test_every_field_of_an_utterance_is_part_of_the_input_but_its_path():
+    assert {field.name for field in fields(Utterance)} == {*CHANGES, "path"}
 
 
 RECORD = Record(

@@ -30,7 +30,7 @@ def test_every_record_is_an_example(small_cache, small_recipe_id):
     assert len(dataset.classes) == 7, "the corpus's own map, whether or not all of its classes occur"
     for example, record in zip(dataset.examples, cache.records, strict=True):
         assert dataset.classes[example.label] == record.emotion
-        copied = ("key", "speaker", "sex", "start", "stop", "sha256")
+        copied = ("key", "speaker", "sex", "start", "stop", "audio")
         assert [getattr(example, name) for name in copied] == [getattr(record, name) for name in copied]
 
 

@@ -223,7 +223,7 @@ def test_unknown_protocol_names_the_nearest():
 # The check at run time, and the hash.
 
 
-@pytest.mark.parametrize(("kind", "word"), [("speaker", "speaker"), ("sha256", "recording with SHA-256"), ("key", "utterance")])
+@pytest.mark.parametrize(("kind", "word"), [("speaker", "speaker"), ("audio", "recording with SHA-256"), ("key", "utterance")])
 @pytest.mark.parametrize("sides", [("train", "validation"), ("train", "test"), ("validation", "test")])
 def test_check_names_what_two_parts_share(kind, word, sides):
     examples = [example(i, speaker=f"s{i}") for i in range(6)]

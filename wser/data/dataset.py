@@ -26,7 +26,7 @@ class Example:
         label: Index of its class.
         start: First image column that holds part of it.
         stop: Image column after the last one that holds part of it.
-        sha256: Of its recording.
+        audio: SHA-256 of its recording, with the part of it where several utterances share one.
         row: Its place among all pictures of its caches.
     """
 
@@ -37,7 +37,7 @@ class Example:
     label: int
     start: int
     stop: int
-    sha256: str
+    audio: str
     row: int
 
 
@@ -119,7 +119,7 @@ def open_dataset(
                     label=label,
                     start=record.start,
                     stop=record.stop,
-                    sha256=record.sha256,
+                    audio=record.audio,
                     row=row,
                 )
             )

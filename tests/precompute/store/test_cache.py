@@ -174,7 +174,7 @@ class TestRefusal:
 
     def test_a_newer_minor_version_is_read_and_its_new_keys_are_ignored(self, path):
         index = [json.loads(line) for line in (path / layout.INDEX).read_text().split("\n") if line]
-        content = "".join(json.dumps({**line, "dialect": "north", "more": [1, {}]}) + "\n" for line in index)
+        content = "".join(json.dumps({**line, "dialect": "north", "others": [1, {}]}) + "\n" for line in index)
         replace(path / layout.INDEX, content.encode())
 
         def newer(manifest):

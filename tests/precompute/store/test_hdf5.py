@@ -20,7 +20,15 @@ from precompute.store import files
 from precompute.store.cache import Cache
 from precompute.store.hdf5 import export_hdf5, frequencies
 
-NUMBERS = {"duration": np.float64, "channels": np.int64, "start": np.int64, "stop": np.int64, "row": np.int64}
+NUMBERS = {
+    "begin": np.float64,
+    "end": np.float64,
+    "duration": np.float64,
+    "channels": np.int64,
+    "start": np.int64,
+    "stop": np.int64,
+    "row": np.int64,
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +66,14 @@ class TestContent:
         expected = [getattr(record, field) for record in cache.records]
         if field in NUMBERS:
             assert opened[field].dtype == NUMBERS[field]
-            assert opened[field][:].tolist() == expected
+            np.testing.assert_array_equal(opened[field][:], np.array(expected, NUMBERS[field]))
         else:
             kind = h5py.check_string_dtype(opened[field].dtype)
             assert (kind.encoding, kind.length) == ("utf-8", None)
-            assert opened[field].asstr()[:].tolist() == ["" if value is None else value for value in expected]
+            shown = [
+                json.dumps(value, ensure_ascii=False) if isinstance(value, dict) and value else value for value in expected
+            ]
+            assert opened[field].asstr()[:].tolist() == [value or "" for value in shown]
 
     def test_nothing_else_is_there(self, opened):
         extra = {"images", "frequencies", "colour_table"}

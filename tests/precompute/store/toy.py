@@ -27,7 +27,8 @@ def unit(speaker, emotion, n=3, seed=0, skipped=()):
             key=f"{speaker}-{emotion}-{row}", speaker=speaker, emotion=emotion, label=emotion[0].upper(), sex=None,
             sentence="ä 1", intensity=None, session="S\u2028", duration=0.25, channels=1, start=0, stop=4,
             path=f"{speaker}/{row}.wav", sha256="00" * 32, array=layout.array_path(speaker, emotion), row=row,
-            image_sha256=hashlib.sha256(image.tobytes()).hexdigest(),
+            image_sha256=hashlib.sha256(image.tobytes()).hexdigest(), begin=0.25 if row else None, end=1.5 if row else None,
+            more={"valence": 2.5, "é": "ü"} if row else {},
         )
         for row, image in enumerate(images)
     )  # fmt: skip
@@ -36,7 +37,7 @@ def unit(speaker, emotion, n=3, seed=0, skipped=()):
 
 def build(root, units, skipped=(), input_id=None, **options):
     """Directory of a sealed cache of these units; its input id fits them unless one is given."""
-    input_id = input_id or layout.input_id((r.key, r.sha256, r.speaker, r.emotion, r.label) for one in units for r in one[0])
+    input_id = input_id or layout.input_id((record, record.sha256) for one in units for record in one[0])
     made = draft(root, input_id, **options)
     with made.open():
         made.seal([made.publish(*one) for one in units], skipped, {"by": "a test", "created": "2025-01-01T00:00:00+00:00"})

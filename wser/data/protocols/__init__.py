@@ -127,11 +127,11 @@ def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) ->
         if not parts[one] and one != "validation":
             raise ProtocolError(f"fold {fold.number} has no {one} part: use more speakers or utterances, or another protocol")
         for other in names[at + 1 :]:
-            kinds = ["key", "sha256", *(["speaker"] if speaker_independent else [])]
+            kinds = ["key", "audio", *(["speaker"] if speaker_independent else [])]
             for kind in kinds:
                 shared = {getattr(examples[i], kind) for i in parts[one]} & {getattr(examples[i], kind) for i in parts[other]}
                 if shared:
-                    name = {"key": "utterance", "sha256": "recording with SHA-256", "speaker": "speaker"}[kind]
+                    name = {"key": "utterance", "audio": "recording with SHA-256", "speaker": "speaker"}[kind]
                     raise ProtocolError(
                         f"{name} {min(shared)} stands in the {one} and the {other} part of fold {fold.number}: "
                         "remove it from the corpus, or give another split"
