@@ -8,7 +8,6 @@ jobs that do the same, the second finds the name taken and discards its own.
 import contextlib
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -62,12 +61,12 @@ class Draft:
         """
         check_root(self.root)
         with files.writing(self.root):
-            ours = not self.root.exists() or not any(self.root.iterdir())
-            files.make_directory(self.path, self.root)
-            files.make_directory(self.staging, self.root)
+            new = self._is_new()
             try:
+                files.make_directory(self.staging, self.root)
+                files.make_directory(self.path, self.root)
                 self._remove_stale()
-                if ours:
+                if new:
                     # In a directory with other things, the tag would keep those out of backups too.
                     self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
                 self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
@@ -167,24 +166,18 @@ class Draft:
         left_out = sorted({*skipped, *(s for unit in units for s in unit.skipped)}, key=lambda s: s.path)
         index = _lines(records)
         with files.writing(self.root):
+            # Before anything is written: a job whose units are not any more those in place must not touch another's index.
+            vouched = self._vouch_for_units(units)
             self._put(self.path / layout.INDEX, index)
             if not self.sealed and (self.path / layout.INDEX).read_bytes() != index:
-                # A job that was killed between this file and the manifest left it, and a unit was made anew since.
-                files.to_trash(self.path / layout.INDEX, self.trash, self.root)
-                self._put(self.path / layout.INDEX, index)
+                # A job that was killed between this file and the manifest left it, and a unit was made anew since.  By one
+                # rename: of two jobs that see to it at once, neither finds the file missing.
+                self._aside(index).rename(self.path / layout.INDEX)
+                files.sync(self.path)
             self._put(self.path / layout.SKIPPED, _lines(left_out))
             files.make_directory(self.path / layout.PROVENANCE, self.root)
             self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(provenance))
-            shards = {f"{unit.records[0].array}/{layout.SHARD}": unit.sha256 for unit in units}
-            names = [layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED, *shards]
-            names += sorted({f"{name.split('/')[0]}/{layout.GROUP}" for name in shards})
-            names += [name.replace(layout.SHARD, layout.GROUP) for name in shards]
-            vouched = {name: _vouch(self.path / name) for name in sorted(names)}
-            for name, digest in shards.items():
-                if vouched[name]["sha256"] != digest:
-                    raise CacheError(
-                        f"{self.path / name} changed after it was published: run the same command again, which makes it anew"
-                    )
+            vouched |= {name: _vouch(self.path / name) for name in (layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED)}
             manifest = {
                 "layout": layout.version(),
                 "corpus": self.corpus,
@@ -194,7 +187,7 @@ class Draft:
                 "fingerprint": layout.fingerprint(records),
                 "utterances": len(records),
                 "skipped": len((self.path / layout.SKIPPED).read_bytes().splitlines()),
-                "files": vouched,
+                "files": dict(sorted(vouched.items())),
             }
             self._put(self.path / layout.MANIFEST, _json(manifest))
 
@@ -206,16 +199,44 @@ class Draft:
     def _put(self, path: Path, content: bytes) -> None:
         if path.exists():
             return
-        aside = self.staging / uuid.uuid4().hex
-        files.write_new(aside, content, self.root)
+        aside = self._aside(content)
         files.link(aside, path)
         aside.unlink()
         files.sync(path.parent)
 
+    def _aside(self, content: bytes) -> Path:
+        aside = self.staging / uuid.uuid4().hex
+        files.write_new(aside, content, self.root)
+        return aside
+
+    def _vouch_for_units(self, units: Iterable[Unit]) -> dict[str, dict[str, Any]]:
+        vouched: dict[str, dict[str, Any]] = {}
+        for unit in units:
+            array = unit.records[0].array
+            names = (f"{array.split('/')[0]}/{layout.GROUP}", f"{array}/{layout.GROUP}", f"{array}/{layout.SHARD}")
+            vouched |= {name: _vouch(self.path / name) for name in names}
+            if vouched[names[-1]]["sha256"] != unit.sha256:
+                raise CacheError(
+                    f"{self.path / names[-1]} changed after it was published: run the same command again, which makes it anew"
+                )
+        return vouched
+
+    def _is_new(self) -> bool:
+        """Whether the root holds nothing, or only what a job left that was killed before it wrote the root's record."""
+        if not self.root.exists():
+            return True
+        return not (self.root / layout.ROOT_RECORD).exists() and all(
+            one.name == layout.ROOT_TAG or (one / layout.STAGING).is_dir() or (one.is_dir() and not any(one.iterdir()))
+            for one in self.root.iterdir()
+        )
+
     def _remove_stale(self) -> None:
+        # By the clock of the file system: that of this machine may be days ahead, and another job's work looks old then.
+        now = self.staging.stat().st_mtime
         for job in self.staging.parent.iterdir():
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - job.stat().st_mtime > STALE_SECONDS:
+            # What is gone meanwhile, or another's to remove, is no reason to fail.
+            with contextlib.suppress(OSError):
+                if now - job.stat().st_mtime > STALE_SECONDS:
                     files.remove(job)
 
 
