@@ -4,6 +4,7 @@ Nothing here reads or writes recordings, and nothing outside this module spells 
 """
 
 import hashlib
+import json
 import os
 import re
 import unicodedata
@@ -47,6 +48,7 @@ ZSTD_LEVEL = 3
 LARGEST_PICTURE = 1024 * 8192 * 3
 """Bytes of a picture, at most: the limits of a recipe's height and width.  Readers refuse more before they take memory."""
 
+_ID = rf"[0-9a-f]{{{ID_LENGTH}}}"
 _NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
 _FILE = re.compile(
     rf"{re.escape(GROUP)}|{re.escape(RECIPE)}|{re.escape(INDEX)}|{re.escape(SKIPPED)}"
@@ -139,6 +141,26 @@ def legal_file(name: str) -> bool:
     return _FILE.fullmatch(name) is not None
 
 
+def legal_corpus(name: str) -> bool:
+    """Whether a directory under a root may be that of a corpus."""
+    return re.fullmatch(_NAME, name) is not None and name not in (ROOT_RECORD, ROOT_TAG)
+
+
+def legal_cache(name: str) -> bool:
+    """Whether a directory under a corpus may be a cache: a recipe id and an input id."""
+    return re.fullmatch(cache_name(_ID, _ID), name) is not None
+
+
+def legal_provenance(name: str) -> bool:
+    """Whether a file of a cache, by its path relative to it, says who made it; no manifest vouches for it."""
+    return re.fullmatch(rf"{PROVENANCE}/[0-9a-f]{{32}}\.json", name) is not None
+
+
+def legal_picture(height: Any, width: Any) -> bool:
+    """Whether a recipe may ask for pictures of this size: whole numbers, and no more bytes than `LARGEST_PICTURE`."""
+    return all(type(n) is int and n > 0 for n in (height, width)) and height * width * 3 <= LARGEST_PICTURE
+
+
 def array_metadata(shape: tuple[int, int, int, int], attributes: dict[str, Any]) -> dict[str, Any]:
     """Content of the `zarr.json` of an array of pictures: one shard, whose chunks are single pictures.
 
@@ -227,9 +249,9 @@ def cache_name(recipe_id: str, input_id: str) -> str:
     return f"{recipe_id}-{input_id}"
 
 
-def root_record() -> dict[str, Any]:
+def root_record() -> bytes:
     """Content of the record at the root of all caches."""
-    return {"layout": version()}
+    return (json.dumps({"layout": version()}) + "\n").encode()
 
 
 def group(attributes: dict[str, Any]) -> dict[str, Any]:

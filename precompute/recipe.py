@@ -236,6 +236,26 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     return Recipe(**{**RECIPES[name], **changes})
 
 
+def from_record(record: dict[str, Any]) -> Recipe:
+    """The recipe of a record, as stored in a cache.
+
+    Raises:
+        RecipeError: This version makes other pictures by these parameters, or does not know them.
+    """
+    theirs = record.get("algorithm")
+    if theirs != ALGORITHM:
+        raise RecipeError(f"its recipe is of algorithm {theirs}, this version's is {ALGORITHM}: use the version that made it")
+    try:
+        recipe = Recipe(**{field.name: record[field.name] for field in fields(Recipe)})
+    except KeyError as error:
+        raise RecipeError(f"its recipe lacks {error}: use the version that made it") from None
+    if differing := [key for key, value in recipe.record().items() if record.get(key) != value]:
+        raise RecipeError(
+            f"its recipe has another {', '.join(differing)} than this version gives it: use the version that made it"
+        )
+    return recipe
+
+
 def in_words(record: dict[str, Any]) -> str:
     """A recipe's record as one would ask for it: its name, or what differs from the default.
 

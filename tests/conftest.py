@@ -4,13 +4,15 @@
 - `small_ravdess` is a directory of corpora that holds a tiny synthetic corpus in RAVDESS's shape;
 - `small_settings` are the `key=value` settings of a recipe that is quick to compute, `small_recipe_id` is its id;
 - `small_cache` is the root of a cache of that corpus and recipe: read it, or copy it before changing it;
+- `bucket` is the URL of an empty bucket of an object store on this machine;
 - `corpora_dir` is the directory of the real corpora; tests that use it are skipped where `WSER_CORPORA` names none.
 """
 
 import io
 import os
+import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +97,31 @@ def corpora_dir() -> Path:
     if not all((root / name).is_dir() for name in ("ravdess", "emodb")):
         pytest.skip("set WSER_CORPORA to a directory with ravdess/ and emodb/ to run tests on real recordings")
     return root
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[str]:
+    """Address of an object store on this machine that speaks S3."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of a new bucket; the environment has what is needed to reach it, for this process and its children."""
+    import s3fs
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": object_store, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    url = f"s3://lab-{uuid.uuid4().hex[:8]}"
+    s3fs.S3FileSystem().mkdir(url)
+    return url

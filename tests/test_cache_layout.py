@@ -95,3 +95,27 @@ def test_the_printed_reader_refuses_a_truncated_shard(sealed: Cache, tmp_path: P
     exec(TEXT.split("```python\n")[1].split("```")[0], scope)
     with pytest.raises(ValueError, match=re.escape(layout.SHARD)):
         list(scope["read"](copy))
+
+
+def test_the_hdf5_export_has_the_names_of_the_text(sealed: Cache, tmp_path: Path):
+    import h5py
+
+    from precompute.store.hdf5 import export_hdf5
+
+    export_hdf5(sealed.path, tmp_path / "cache.h5")
+    with h5py.File(tmp_path / "cache.h5") as file:
+        assert set(re.findall(r"`/(\w+)`", section("HDF5 export"))) == set(file)
+        rows = re.findall(r"^\| attributes? (.*?) of `/`", section("HDF5 export"), flags=re.MULTILINE)
+        named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+        assert named <= set(file.attrs) <= named | set(sealed.recipe)
+
+
+def test_the_limits_of_the_zip_import_are_the_code_s():
+    from precompute.store import archive
+
+    text = " ".join(section("Zip").split())
+    assert f"a manifest has at most {archive.LARGEST_MANIFEST >> 20} MiB" in text
+    assert f"provenance {archive.LARGEST_NOTE >> 10} KiB, other files of JSON {archive.LARGEST_JSON >> 30} GiB" in text
+    assert f"at most {archive.MOST_PROVENANCE} files of provenance" in text
+    assert f"at most {archive.LARGEST_UNIT >> 30} GiB" in text
+    assert f"at most {archive.FREE_BYTES >> 20} MiB more than {archive.LARGEST_FACTOR} times its size" in text

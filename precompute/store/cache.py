@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,9 @@ from precompute.store import places
 from precompute.store.files import sha256
 
 T = TypeVar("T", Record, Skipped)
+
+_TYPES: dict[Any, Any] = {str: str, int: int, float: (int, float)}
+"""Of a record's fields, as JSON has them; all others are strings or null."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,64 @@ def parse_unit(metadata: bytes) -> Unit:
     )
 
 
+def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The manifest of a cache, as stored and parsed.
+
+    Raises:
+        CacheMissingError: There is none.
+        CacheError: It is torn, or of another major version of the layout.
+    """
+    manifest = path / layout.MANIFEST
+    if not manifest.is_file() or path.is_symlink():
+        raise CacheMissingError(unfinished(path))
+    with _readable(manifest, path):
+        content = manifest.read_bytes()
+        parsed: dict[str, Any] = json.loads(content)
+        layout.check_version(str(parsed.get("layout")), str(path))
+        return content, parsed
+
+
+def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    """What differs at first sight, without reading a file, between a cache's directory and its manifest; one phrase each.
+
+    Raises:
+        CacheError: The manifest itself is damaged.
+    """
+    file = path / layout.MANIFEST
+    with _readable(file, path):
+        vouched = {str(name): int(entry["size"]) for name, entry in manifest["files"].items()}
+        name = layout.cache_name(manifest["recipe_id"], manifest["input_id"])
+    if path.name != name:
+        yield f"{file} belongs to another cache ({name})"
+    yield from (
+        f"{file} does not vouch for {one}" for one in (layout.RECIPE, layout.INDEX, layout.SKIPPED) if one not in vouched
+    )
+    yield from (
+        f"{file} vouches for '{one[:100]}', which the layout does not know" for one in vouched if not layout.legal_file(one)
+    )
+    with _readable(path, path):
+        found = places.sizes(path)
+    for name, size in vouched.items():
+        if layout.legal_file(name) and found.get(name) != size:
+            there = {None: "missing, or behind a symbolic link", places.LINK: "a symbolic link or no file"}.get(
+                found.get(name), f"{found.get(name)} bytes"
+            )
+            yield f"{path / name} is {there}, the manifest says {size} bytes"
+
+
+def unfinished(path: Path) -> str:
+    """What to say of a directory that holds no sealed cache."""
+    again = "copy it again with python -m precompute cache copy" if places.is_remote(path) else "run precompute again"
+    return f"{path / layout.MANIFEST} is missing, so that this is no sealed cache: {again} to finish it"
+
+
+def remedy(path: Path) -> str:
+    """What to do about a damaged cache."""
+    if places.is_remote(path):
+        return "copy it again with python -m precompute cache copy"
+    return f"take it away with python -m precompute cache rm {path.name}, and run precompute again"
+
+
 class Cache:
     """A sealed cache.
 
@@ -68,40 +130,15 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        manifest = path / layout.MANIFEST
-        if not manifest.is_file() or path.is_symlink():
-            raise CacheMissingError(f"{path} holds no sealed cache: run precompute again to finish it")
-        with _readable(manifest, path):
-            self.manifest_bytes = manifest.read_bytes()
-            self.manifest: dict[str, Any] = json.loads(self.manifest_bytes)
-            layout.check_version(str(self.manifest.get("layout")), str(path))
-            self._check(manifest)
-
-    def _check(self, manifest: Path) -> None:
-        path, vouched = self.path, self.manifest["files"]
-        if path.name != layout.cache_name(self.manifest["recipe_id"], self.manifest["input_id"]):
-            raise CacheError(
-                f"{manifest} belongs to another cache ({self.manifest['recipe_id']}-{self.manifest['input_id']}): "
-                f"restore its own, or {_anew(path)}"
-            )
-        for name in (layout.RECIPE, layout.INDEX, layout.SKIPPED, *vouched):
-            if name not in vouched or not layout.legal_file(name):
-                raise CacheError(
-                    f"{manifest} vouches for '{name[:100]}', which the layout does not know, or lacks it: {_anew(path)}"
-                )
-        found = places.sizes(path)
-        for name, entry in vouched.items():
-            if found.get(name) != entry["size"]:
-                there = {None: "missing, or behind a symbolic link", places.LINK: "a symbolic link or no file"}.get(
-                    found.get(name), f"{found.get(name)} bytes"
-                )
-                raise CacheError(f"{path / name} is {there}, the manifest says {entry['size']} bytes: {_anew(path)}")
+        self.manifest_bytes, self.manifest = read_manifest(path)
+        for problem in mismatches(path, self.manifest):
+            raise CacheError(f"{problem}: {remedy(path)}")
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
         shape = (self.recipe["height"], self.recipe["width"])
-        if not all(type(n) is int and n > 0 for n in shape) or shape[0] * shape[1] * 3 > layout.LARGEST_PICTURE:
+        if not layout.legal_picture(*shape):
             raise CacheError(
                 f"{path / layout.RECIPE} asks for pictures of {shape[0]} x {shape[1]}, more than the layout allows: "
-                f"{_anew(path)}"
+                f"{remedy(path)}"
             )
 
     @property
@@ -153,7 +190,7 @@ class Cache:
             arrays.setdefault(record.array, []).append(record)
         for array, records in arrays.items():
             if f"{array}/{layout.SHARD}" not in self.manifest["files"] or [r.row for r in records] != list(range(len(records))):
-                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{array}' shows: {_anew(self.path)}")
+                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{array}' shows: {remedy(self.path)}")
         return {array: tuple(records) for array, records in arrays.items()}
 
     @property
@@ -175,7 +212,7 @@ class Cache:
             contents = places.read(self.path, names)
         for name, content in contents.items():
             if sha256(content) != self.manifest["files"][name]["sha256"]:
-                raise CacheError(f"{self.path / name} is not what the manifest vouches for: {_anew(self.path)}")
+                raise CacheError(f"{self.path / name} is not what the manifest vouches for: {remedy(self.path)}")
         return contents
 
     def read(self, array: str) -> NDArray[np.uint8]:
@@ -222,12 +259,11 @@ class Cache:
 
 
 def _parse(kind: type[T], line: dict[str, Any]) -> T:
-    """A record from the keys that we know; a newer minor version may have more."""
+    """A record from the keys that we know, each of its type; a newer minor version may have more."""
+    for field in fields(kind):
+        if not isinstance(line[field.name], _TYPES.get(field.type, (str, NoneType))):
+            raise TypeError(f"'{field.name}' is {line[field.name]!r:.50}")
     return kind(**{field.name: line[field.name] for field in fields(kind)})
-
-
-def _anew(path: Path) -> str:
-    return f"take it away with python -m precompute cache rm {path.name}, and run precompute again"
 
 
 @contextlib.contextmanager
@@ -240,13 +276,13 @@ def _readable(file: Path, cache: Path) -> Iterator[None]:
             raise
         raise CacheError(
             f"{error.filename or file} is gone: somebody moved or removed the cache while it was read; run again, or "
-            f"{_anew(cache)}"
+            f"{remedy(cache)}"
         ) from None
     except PermissionError as error:
         raise CacheError(
             f"{error.filename or file} may not be read by you ({error.strerror}): ask its owner to let your group read"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, CacheError):
             raise
-        raise CacheError(f"{file} is damaged ({type(error).__name__}: {error}): {_anew(cache)}") from error
+        raise CacheError(f"{file} is damaged ({type(error).__name__}: {error}): {remedy(cache)}") from error

@@ -2,12 +2,21 @@
 
 import argparse
 import os
+import shlex
 import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from precompute.errors import CacheError, CacheMissingError, WserError
+from precompute import layout
+from precompute.errors import CacheError, CacheMissingError, WserError, unknown
+from precompute.store import places
+from precompute.store.files import GRACE_DAYS
+
+if TYPE_CHECKING:
+    from precompute.store.cache import Cache
 
 DONE, FAILED = 0, 1
 
@@ -26,6 +35,9 @@ def main(arguments: Sequence[str]) -> int:
         return int(options.run(options))
     except WserError as error:
         print(f"precompute cache: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(f"precompute cache: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -36,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m precompute cache",
-        description="Look after caches. ID is the name of a cache's directory, its beginning, or its part after the dash.",
+        description="Look after caches. ID is the name of a cache's directory, or the beginning of it or of its part after "
+        "the dash, with or without the corpus, as in ravdess/d07343; CORPUS/ means all caches of a corpus.",
         epilog="Exit codes: 0 done, 1 refused, failed, or damage found, 2 wrong usage.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -54,14 +67,45 @@ def _parser() -> argparse.ArgumentParser:
 
     add("list", _list, "Every cache: corpus, recipe in words, size, who made it and when.")
     add("info", _info, "Everything about one cache.").add_argument("id", metavar="ID")
+
+    verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
+    verify.add_argument("ids", metavar="ID", nargs="*")
+    verify.add_argument("--recompute", metavar="N", type=int, default=0, help="also make N pictures of each anew")
+    verify.add_argument(
+        "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
+        help="directory of the recordings, for --recompute (default: $WSER_CORPORA, else ./corpora)",
+    )  # fmt: skip
+
+    diff = add("diff", _diff, "How two recipes differ, and two caches of a corpus: parameters, recordings, labels.")
+    for name in ("first", "second"):
+        diff.add_argument(name, metavar="ID", help="a cache, or the name of a recipe")
+
+    confirmed = "do it; without this, only say what would be done"
+    remove = add("rm", _rm, f"Take caches away, into .trash, from where gc deletes them after {GRACE_DAYS:g} days.")
+    remove.add_argument("ids", metavar="ID", nargs="+")
+    remove.add_argument("--yes", action="store_true", help=confirmed)
+    clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
+    clean.add_argument("--grace", metavar="DAYS", type=float, default=GRACE_DAYS, help="age in days (default: %(default)g)")
+    clean.add_argument("--yes", action="store_true", help=confirmed)
+
+    export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
+    export.add_argument("ids", metavar="ID", nargs="+")
+    export.add_argument("file", metavar="FILE", type=Path, help="to be written; .zip, .h5 or .hdf5")
+    add(
+        "import", _import, "Take the caches of a .zip in, each verified, into the first root that can be written."
+    ).add_argument("file", metavar="FILE", type=Path)
+    copy = add("copy", _copy, "Copy sealed caches to another root; goes on where an earlier copy broke off.")
+    copy.add_argument("ids", metavar="ID", nargs="+")
+    copy.add_argument("target", metavar="ROOT", help="directory of caches, or a URL, as s3://bucket/lab")
     return parser
 
 
 def _list(options: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    from precompute.store import places, roots
+    from precompute.store import roots
     from precompute.store.summary import summaries
 
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -74,7 +118,8 @@ def _list(options: argparse.Namespace) -> int:
         found = list(summaries(root))
         for one in found:
             counts = (str(one.utterances), str(one.speakers)) if one.sealed else ("unfinished", "")
-            table.add_row(one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
+            cells = (one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
+            table.add_row(*(Text(_shown(cell)) for cell in cells))
         if found:
             console.print(table)
         else:
@@ -83,63 +128,240 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from precompute.recipe import Recipe, in_words
     from precompute.store.cache import Cache
-    from precompute.store.summary import provenance
 
-    cache = Cache(_one(options))
-    print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
-    print(f"  cache        {cache.path}")
-    print(f"  layout       {cache.manifest['layout']}")
-    print(f"  fingerprint  {cache.fingerprint}")
-    print(f"  size         {cache.size / 1e6:.1f} MB in {len(cache.manifest['files'])} files")
-    speakers = Counter(record.speaker for record in cache.records)
-    seconds = sum(record.duration for record in cache.records)
-    print(f"  utterances   {len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes")
-    for title, counts in (("emotions", Counter(record.emotion for record in cache.records)), ("speakers", speakers)):
-        print(f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}")
-    print(f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})")
-    usual = Recipe().record()
-    for key, value in cache.recipe.items():
-        if key != "colour_table":
-            print(f"    {key:<12} {value}{'' if usual.get(key) == value else f'   (default: {usual.get(key)})'}")
-    for one in provenance(cache.path):
-        versions = ", ".join(f"{name} {version}" for name, version in one.get("versions", {}).items())
-        print(f"  made         {one.get('created', '?')} by {one.get('by', '?')} with {versions}")
-    print(f"  skipped      {len(cache.skipped)}")
-    for skipped in cache.skipped:
-        print(f"    {skipped.path}: {skipped.reason}")
+    for line in _about(Cache(_one(options, options.id))):
+        print(_shown(line))
     return DONE
 
 
-def _one(options: argparse.Namespace) -> Path:
-    """The directory of the one sealed cache that `options.id` means.
+def _about(cache: "Cache") -> Iterator[str]:
+    from precompute.recipe import Recipe, in_words
+    from precompute.store.summary import provenance
+
+    yield f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
+    yield f"  cache        {cache.path}"
+    yield f"  layout       {cache.manifest['layout']}"
+    yield f"  fingerprint  {cache.fingerprint}"
+    yield f"  size         {cache.size / 1e6:.1f} MB in {len(cache.manifest['files'])} files"
+    speakers = Counter(record.speaker for record in cache.records)
+    seconds = sum(record.duration for record in cache.records)
+    yield f"  utterances   {len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes"
+    for title, counts in (("emotions", Counter(record.emotion for record in cache.records)), ("speakers", speakers)):
+        yield f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
+    yield f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})"
+    usual = Recipe().record()
+    for key, value in cache.recipe.items():
+        if key != "colour_table":
+            yield f"    {key:<12} {value}{'' if usual.get(key) == value else f'   (default: {usual.get(key)})'}"
+    for one in provenance(cache.path):
+        versions = one.get("versions")
+        listed = ", ".join(f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items())
+        yield f"  made         {one.get('created', '?')} by {one.get('by', '?')} with {listed or '?'}"
+    yield f"  skipped      {len(cache.skipped)}"
+    for skipped in cache.skipped:
+        yield f"    {skipped.path}: {skipped.reason}"
+
+
+def _shown(text: str) -> str:
+    """Text that a cache brought along, without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from precompute import corpora
+    from precompute.store.cache import Cache
+    from precompute.store.verify import problems, recompute
+
+    paths, bad = _some(options, options.ids, everywhere=True), 0
+    for path in paths:
+        started = time.monotonic()
+        found = problems(path)
+        if options.recompute and not found:
+            cache = Cache(path)
+            directory = corpora.load(cache.corpus).find(options.corpora)
+            if directory is None:
+                raise CacheError(f"{cache.corpus} is not in {options.corpora}: say where it is by --corpora DIR")
+            found = recompute(cache, directory, options.recompute)
+        for problem in found:
+            print(f"precompute cache: {problem}", file=sys.stderr)
+        bad += bool(found)
+        again = f", {options.recompute} pictures made anew" if options.recompute and not found else ""
+        seconds = time.monotonic() - started
+        print(f"{'DAMAGED' if found else 'sound  '}  {path}{again}  ({seconds:.1f} s)", flush=True)
+    print(f"{len(paths) - bad} of {len(paths)} caches are sound")
+    return FAILED if bad else DONE
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from precompute.store import diff
+
+    (ours, first), (theirs, second) = (_recipe(options, name) for name in (options.first, options.second))
+    found = diff.parameters(ours, theirs)
+    for key, old, new in found:
+        print(f"{key:<12} {'another' if key == 'colour_table' else f'{old}  ->  {new}'}")
+    if not found:
+        print("the recipes are the same")
+    if first and second and first.corpus == second.corpus:
+        changed = diff.inputs(first.records, second.records, pictures=not found)
+        print(f"utterances   {len(first.records)}  ->  {len(second.records)}, {len(changed)} differ")
+        for key, how in changed:
+            print(f"  {key}: {how}")
+    return DONE
+
+
+def _recipe(options: argparse.Namespace, name: str) -> "tuple[dict[str, Any], Cache | None]":
+    """The record of the recipe that a name or id means, and the cache, where the id is that of one."""
+    from precompute.recipe import RECIPES, named
+    from precompute.store.cache import Cache
+
+    if name in RECIPES:
+        return named(name).record(), None
+    caches = [Cache(path) for path in _some(options, [name], others=RECIPES)]
+    if len({cache.manifest["recipe_id"] for cache in caches}) > 1:
+        raise _ambiguous(name, [cache.path for cache in caches])
+    alone = len({cache.id for cache in caches}) == 1
+    return caches[0].recipe, caches[0] if alone else None
+
+
+def _rm(options: argparse.Namespace) -> int:
+    from precompute.store import removal
+
+    paths = _some(options, options.ids, everywhere=True)
+    for path in paths:
+        if places.is_remote(path):
+            raise CacheError(
+                f"{path} lies in an object store, which has no trash: remove its {layout.MANIFEST} first and then the rest, by "
+                "the store's own tools"
+            )
+        if sum(other.parts[-2:] == path.parts[-2:] for other in paths) > 1:
+            raise CacheError(f"{path.name} lies in several roots: choose one with --cache DIR")
+    for path in paths:
+        size = f"{places.total(path) / 1e6:.1f} MB"
+        if options.yes:
+            print(f"taken away  {path}  {size}{_undo(removal.take_away(path, path.parent.parent), path)}")
+        else:
+            print(f"would take away  {path}  {size}")
+    _remind(options)
+    return DONE
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from precompute.store import removal
+
+    code, found, size = DONE, 0, 0
+    for root in places.parse(options.cache):
+        for one in () if places.is_remote(root) else removal.garbage(root, options.grace):
+            what = f"{one.path}  {one.size / 1e6:.1f} MB, {one.why}"
+            if not options.yes:
+                print(f"would {'delete' if one.for_good else 'take away'}  {what}")
+            else:
+                try:
+                    place = removal.clear(one, root)
+                except CacheError as error:
+                    print(f"precompute cache: {error}", file=sys.stderr)
+                    code = FAILED
+                    continue
+                print(f"taken away  {what}{_undo(place, one.path)}" if place else f"deleted  {what}")
+            found += 1
+            size += one.size
+    if not found:
+        print("there is nothing to clear")
+        return code
+    print(f"{size / 1e6:.1f} MB {'cleared' if options.yes else 'could be cleared'}")
+    _remind(options)
+    return code
+
+
+def _undo(place: Path, path: Path) -> str:
+    return f"; to bring it back: {shlex.join(['mv', str(place), str(path)])}"
+
+
+def _remind(options: argparse.Namespace) -> None:
+    if not options.yes:
+        print("nothing was done: give --yes to do it")
+
+
+def _export(options: argparse.Namespace) -> int:
+    paths = [_one(options, name) for name in options.ids]
+    if options.file.suffix == ".zip":
+        from precompute.store.archive import export_zip
+
+        export_zip(paths, options.file)
+    elif options.file.suffix in (".h5", ".hdf5"):
+        from precompute.store.hdf5 import export_hdf5
+
+        if len(paths) > 1:
+            raise CacheError(f"{options.file} holds one cache, and {len(paths)} are named: write a file for each")
+        export_hdf5(paths[0], options.file)
+    else:
+        raise CacheError(f"{options.file} is neither .zip nor .h5: give a name that ends in one of them")
+    print(f"{options.file}  {options.file.stat().st_size / 1e6:.1f} MB")
+    return DONE
+
+
+def _import(options: argparse.Namespace) -> int:
+    from precompute.store import roots
+    from precompute.store.archive import import_zip
+
+    root = roots.writable(places.parse(options.cache))
+    before = roots.sealed(root)
+    for path in import_zip(options.file, root):
+        print(f"{'there already' if path in before else 'imported'}  {path}")
+    return DONE
+
+
+def _copy(options: argparse.Namespace) -> int:
+    from precompute.store.cache import Cache
+    from precompute.store.copy import copy
+
+    (target,) = places.parse(options.target)
+    for path in [_one(options, name) for name in options.ids]:
+        done = copy(Cache(path), target)
+        print(f"{'copied' if done else 'there already'}  {target / path.parent.name / path.name}")
+    return DONE
+
+
+def _one(options: argparse.Namespace, name: str) -> Path:
+    """The directory of the one sealed cache that a name means; of the same cache in several roots the first.
 
     Raises:
         CacheError: None does, or several do.
     """
-    found = _some(options, [options.id])
+    found = {path.parts[-2:]: path for path in reversed(_some(options, [name]))}
     if len(found) > 1:
-        raise CacheError(f"{len(found)} caches answer '{options.id}': give more of one of {', '.join(map(str, found))}")
-    return found[0]
+        raise _ambiguous(name, list(found.values()))
+    return next(iter(found.values()))
 
 
-def _some(options: argparse.Namespace, ids: Sequence[str]) -> list[Path]:
-    """Directories of the sealed caches that ids mean; of the same cache in several roots the first.
+def _ambiguous(name: str, paths: Sequence[Path]) -> CacheError:
+    listed = ", ".join(sorted({f"{path.parent.name}/{path.name}" for path in paths}))
+    return CacheError(f"{len(paths)} caches answer '{name}': give more of one of {listed}")
+
+
+def _some(
+    options: argparse.Namespace, names: Sequence[str], everywhere: bool = False, others: Collection[str] = ()
+) -> list[Path]:
+    """Directories of the caches that names mean, all where none is given.
+
+    Args:
+        options: Those of the command.
+        names: Ids, their beginnings, or their parts after the dash; with the corpus and a slash before it, of this corpus.
+        everywhere: Unsealed and damaged ones too.
+        others: Names of what might be meant instead, for the message.
 
     Raises:
         CacheMissingError: One means none.
     """
-    from precompute.store import places, roots
+    from precompute.store import roots
 
-    everything: dict[tuple[str, str], Path] = {}
+    paths = []
     for root in places.parse(options.cache):
         roots.check_root(root)
-        for path in roots.sealed(root):
-            everything.setdefault((path.parent.name, path.name), path)
-    for name in ids:
-        if not any(roots.answers(path, name) for path in everything.values()):
-            raise CacheMissingError(
-                f"no sealed cache in {options.cache} answers '{name}': python -m precompute cache list shows what is there"
-            )
-    return [path for path in everything.values() if not ids or any(roots.answers(path, name) for name in ids)]
+        paths += roots.everything(root) if everywhere else roots.sealed(root)
+    for name in names:
+        if not any(roots.answers(path, name) for path in paths):
+            kind = "cache" if everywhere else "recipe or sealed cache" if others else "sealed cache"
+            known = {*others, *(f"{path.parent.name}/{path.name}" for path in paths)}
+            raise CacheMissingError(f"in {options.cache}, {unknown(kind, name, known)}")
+    return [path for path in paths if not names or any(roots.answers(path, name) for name in names)]

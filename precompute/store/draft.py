@@ -19,12 +19,9 @@ from numpy.typing import NDArray
 from precompute import layout
 from precompute.errors import CacheError
 from precompute.layout import Record, Skipped
-from precompute.store import files, shard
-from precompute.store.cache import Unit, parse_unit
+from precompute.store import files, places, shard
+from precompute.store.cache import Cache, Unit, parse_unit, read_manifest
 from precompute.store.roots import check_root
-
-STALE_SECONDS = 24 * 3600
-"""Age after which what a killed job left in staging is removed."""
 
 
 class Draft:
@@ -44,7 +41,7 @@ class Draft:
         self.root, self.recipe = root, recipe
         self.path = root / corpus / layout.cache_name(recipe_id, input_id)
         self.trash = root / corpus / layout.TRASH
-        self.staging = root / corpus / layout.STAGING / uuid.uuid4().hex
+        self.staging = staging(root, corpus)
 
     @property
     def sealed(self) -> bool:
@@ -59,23 +56,12 @@ class Draft:
             CacheError: The root holds another major version of the layout, or something in it cannot be written; so does
                 whatever writes inside.
         """
-        check_root(self.root)
-        with files.writing(self.root):
-            new = self._is_new()
-            try:
-                files.make_directory(self.staging, self.root)
-                files.make_directory(self.path, self.root)
-                self._remove_stale()
-                if new:
-                    # In a directory with other things, the tag would keep those out of backups too.
-                    self._put(self.root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT)
-                self._put(self.root / layout.ROOT_RECORD, _json(layout.root_record()))
-                self._put(self.path / layout.RECIPE, _json(self.recipe))
-                ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
-                self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
-                yield
-            finally:
-                files.remove(self.staging)
+        with workplace(self.staging, self.root):
+            files.make_directory(self.path, self.root)
+            self._put(self.path / layout.RECIPE, _json(self.recipe))
+            ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
+            self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
+            yield
 
     def published(self, speaker: str, emotion: str) -> Unit | None:
         """The unit of a speaker and emotion; None where it is not there yet, or is damaged and must be made again."""
@@ -172,7 +158,7 @@ class Draft:
             if not self.sealed and (self.path / layout.INDEX).read_bytes() != index:
                 # A job that was killed between this file and the manifest left it, and a unit was made anew since.  By one
                 # rename: of two jobs that see to it at once, neither finds the file missing.
-                self._aside(index).rename(self.path / layout.INDEX)
+                _aside(index, self.staging, self.root).rename(self.path / layout.INDEX)
                 files.sync(self.path)
             self._put(self.path / layout.SKIPPED, _lines(left_out))
             files.make_directory(self.path / layout.PROVENANCE, self.root)
@@ -197,17 +183,7 @@ class Draft:
             self._put(self.path / name, content)
 
     def _put(self, path: Path, content: bytes) -> None:
-        if path.exists():
-            return
-        aside = self._aside(content)
-        files.link(aside, path)
-        aside.unlink()
-        files.sync(path.parent)
-
-    def _aside(self, content: bytes) -> Path:
-        aside = self.staging / uuid.uuid4().hex
-        files.write_new(aside, content, self.root)
-        return aside
+        _put(path, content, self.staging, self.root)
 
     def _vouch_for_units(self, units: Iterable[Unit]) -> dict[str, dict[str, Any]]:
         vouched: dict[str, dict[str, Any]] = {}
@@ -221,23 +197,76 @@ class Draft:
                 )
         return vouched
 
-    def _is_new(self) -> bool:
-        """Whether the root holds nothing, or only what a job left that was killed before it wrote the root's record."""
-        if not self.root.exists():
-            return True
-        return not (self.root / layout.ROOT_RECORD).exists() and all(
-            one.name == layout.ROOT_TAG or (one / layout.STAGING).is_dir() or (one.is_dir() and not any(one.iterdir()))
-            for one in self.root.iterdir()
-        )
 
-    def _remove_stale(self) -> None:
-        # By the clock of the file system: that of this machine may be days ahead, and another job's work looks old then.
-        now = self.staging.stat().st_mtime
-        for job in self.staging.parent.iterdir():
-            # What is gone meanwhile, or another's to remove, is no reason to fail.
-            with contextlib.suppress(OSError):
-                if now - job.stat().st_mtime > STALE_SECONDS:
-                    files.remove(job)
+def staging(root: Path, corpus: str) -> Path:
+    """A directory for the work of one job on a corpus's caches; it is not there yet."""
+    return root / corpus / layout.STAGING / uuid.uuid4().hex
+
+
+@contextlib.contextmanager
+def workplace(staging: Path, root: Path) -> Iterator[None]:
+    """Create a job's staging directory, and the root's own records if they are missing; leave nothing in staging at the end.
+
+    Raises:
+        CacheError: The root holds another major version of the layout, or something in it cannot be written; so does whatever
+            writes inside.
+    """
+    check_root(root)
+    with files.writing(root):
+        new = _is_new(root)
+        try:
+            files.make_directory(staging, root)
+            _remove_stale(staging)
+            if new:
+                # In a directory with other things, the tag would keep those out of backups too.
+                _put(root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT, staging, root)
+            _put(root / layout.ROOT_RECORD, layout.root_record(), staging, root)
+            yield
+        finally:
+            files.remove(staging)
+
+
+def is_there(path: Path, fingerprint: str, source: str) -> bool:
+    """Whether a cache that comes from elsewhere is sealed at its place already.
+
+    Args:
+        path: Of its directory.
+        fingerprint: Of its manifest.
+        source: Where it comes from, for the message.
+
+    Raises:
+        CacheError: Another one is sealed there, one that is damaged, or one that is unfinished and may be in work.
+    """
+    if (path / layout.MANIFEST).is_file():
+        # A damaged copy in an object store is mended by copying again.
+        found = read_manifest(path)[1].get("fingerprint") if places.is_remote(path) else Cache(path).fingerprint
+        if found != fingerprint:
+            raise CacheError(
+                f"{path} is sealed with other pictures than that of {source}: let python -m precompute cache verify say which "
+                "is right, and take the other away or choose another root"
+            )
+        return True
+    if not places.is_remote(path) and os.path.lexists(path):
+        raise CacheError(
+            f"{path} is there, but unfinished: finish it by running precompute again, or take it away with "
+            f"python -m precompute cache rm {path.name}, before that of {source} can take its place"
+        )
+    return False
+
+
+def write(path: Path, content: bytes, root: Path) -> None:
+    """Write a file of a cache that is staged as a whole."""
+    files.make_directory(path.parent, root)
+    files.write_new(path, content, root)
+
+
+def publish(staged: Path, target: Path) -> bool:
+    """Give a cache that is staged as a whole its place; False where another job was first."""
+    files.sync_tree(staged)
+    if not _renamed(staged, target):
+        return False
+    files.sync(target.parent)
+    return True
 
 
 def _renamed(aside: Path, target: Path) -> bool:
@@ -264,7 +293,43 @@ def _vouch(path: Path) -> dict[str, Any]:
     return {"size": len(content), "sha256": files.sha256(content)}
 
 
+def _put(path: Path, content: bytes, staging: Path, root: Path) -> None:
+    if path.exists():
+        return
+    aside = _aside(content, staging, root)
+    files.link(aside, path)
+    aside.unlink()
+    files.sync(path.parent)
+
+
+def _aside(content: bytes, staging: Path, root: Path) -> Path:
+    path = staging / uuid.uuid4().hex
+    files.write_new(path, content, root)
+    return path
+
+
+def _is_new(root: Path) -> bool:
+    """Whether a root holds nothing, or only what a job left that was killed before it wrote the root's record."""
+    if not root.exists():
+        return True
+    return not (root / layout.ROOT_RECORD).exists() and all(
+        one.name == layout.ROOT_TAG or (one / layout.STAGING).is_dir() or (one.is_dir() and not any(one.iterdir()))
+        for one in root.iterdir()
+    )
+
+
+def _remove_stale(ours: Path) -> None:
+    # The file server's clock and not this machine's: our own directory was made a moment ago.
+    now = ours.stat().st_mtime
+    for job in ours.parent.iterdir():
+        # What is gone meanwhile, or another's to remove, is no reason to fail.
+        with contextlib.suppress(OSError):
+            if now - job.stat().st_mtime > files.STALE_SECONDS:
+                files.remove(job)
+
+
 def _json(value: Any) -> bytes:
+    """A JSON file as caches hold them: UTF-8, indented."""
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 

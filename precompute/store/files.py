@@ -7,9 +7,9 @@ import os
 import shutil
 import stat
 import threading
-import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from precompute.errors import CacheError
@@ -17,6 +17,14 @@ from precompute.errors import CacheError
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 _UMASK = threading.Lock()
+
+STALE_SECONDS = 24 * 3600
+"""Age after which what a killed job left in staging is removed."""
+
+GRACE_DAYS = 7.0
+"""Days for which what was taken away can be brought back, and after which an unfinished cache counts as given up."""
+
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def sha256(content: bytes) -> str:
@@ -95,10 +103,9 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(directory: Path) -> None:
-    """The same for everything below a directory."""
-    for path in directory.rglob("*"):
-        sync(path)
-    sync(directory)
+    """The same for every directory at and below a path, whose files are written already."""
+    for path, _, _ in os.walk(directory, topdown=False):
+        sync(Path(path))
 
 
 def to_trash(path: Path, trash: Path, root: Path) -> Path:
@@ -113,10 +120,21 @@ def to_trash(path: Path, trash: Path, root: Path) -> Path:
         Its new place.
     """
     make_directory(trash, root)
-    target = trash / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{path.name}-{uuid.uuid4().hex[:8]}"
+    target = trash / f"{datetime.now(UTC).strftime(_STAMP)}-{path.name}-{uuid.uuid4().hex[:8]}"
     path.rename(target)
     sync(path.parent)
     return target
+
+
+def trashed(path: Path) -> float | None:
+    """When something was moved into the trash, in seconds since the epoch; None where its name does not say.
+
+    The name and not the file system says so: a rename leaves the times of what it moves.
+    """
+    try:
+        return datetime.strptime(path.name.partition("-")[0], _STAMP).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def remove(path: Path) -> None:
@@ -125,6 +143,53 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_file(target: Path) -> Iterator[Path]:
+    """A path beside `target`, not there yet, for a file that is given the name `target` at the end, whole and durable.
+
+    Where what writes it fails, or is interrupted, nothing is left.
+
+    Raises:
+        CacheError: `target` is there already, and is not overwritten; or it cannot be written.
+    """
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        if os.path.lexists(target):
+            raise FileExistsError
+        yield aside
+        sync(aside)
+        _name_new(aside, target)
+        sync(target.parent)
+    except FileExistsError:
+        raise CacheError(f"{target} is there already: remove it, or give another name") from None
+    except OSError as error:
+        if isinstance(error, CacheError):
+            raise
+        free = (
+            f"{shutil.disk_usage(target.parent).free / 1e6:.0f} MB are free" if target.parent.is_dir() else "no such directory"
+        )
+        raise CacheError(f"{target} cannot be written ({error.strerror or error}; {free}): give another place for it") from None
+    finally:
+        # Where it could not even be created, there is nothing to remove, whatever the reason.
+        with contextlib.suppress(OSError):
+            aside.unlink()
+
+
+def _name_new(aside: Path, target: Path) -> None:
+    try:
+        os.link(aside, target)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        # A memory stick's file system, say: reserve the name, then take it.
+        target.touch(exist_ok=False)
+        try:
+            aside.replace(target)
+        except OSError:
+            target.unlink()
+            raise
 
 
 @contextlib.contextmanager

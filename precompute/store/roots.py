@@ -11,7 +11,7 @@ from precompute import layout
 from precompute.errors import CacheError, CacheMissingError, unknown
 from precompute.recipe import RECIPES, named
 from precompute.store import places
-from precompute.store.cache import Cache
+from precompute.store.cache import Cache, unfinished
 
 Roots = Sequence[Path]
 
@@ -65,20 +65,31 @@ def sealed(root: Path, corpus: str = "*", recipe_id: str = "*") -> list[Path]:
     return sorted((path for path in found if not path.parent.name.startswith(".")), key=str)
 
 
+def everything(root: Path) -> list[Path]:
+    """Directories of all caches of a root, sealed or not, damaged or not, sorted; those of its trash are left out."""
+    if not root.is_dir():
+        return []
+    corpora = [place for place in root.iterdir() if place.is_dir() and not place.name.startswith(".")]
+    return sorted((path for corpus in corpora for path in corpus.iterdir() if layout.legal_cache(path.name)), key=str)
+
+
 def candidates(roots: Roots, corpus: str, recipe: str) -> list[Path]:
-    """Directories of the sealed caches of a corpus and the name or id of a recipe, in the first root that has any."""
+    """Directories of the sealed caches of a corpus and the name or id of a recipe; of one in several roots, the first."""
     recipe_id = named(recipe).id if recipe in RECIPES else glob.escape(recipe)
-    return next((found for root in roots if (found := sealed(root, glob.escape(corpus), recipe_id))), [])
+    found = {path.name: path for root in reversed(roots) for path in sealed(root, glob.escape(corpus), recipe_id)}
+    return [found[name] for name in sorted(found)]
 
 
 def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Cache:
-    """Open the cache of a corpus and recipe in the first root that has it.
+    """Open the cache of a corpus and recipe, in the first root that has it.
+
+    An older input in one root and a newer one in another are two caches, as in a single root: nobody gets a stale one unasked.
 
     Args:
         roots: Of caches.
         corpus: Name of the corpus.
         recipe: Name of a recipe, or the id of one that has no name.
-        cache: Id of the cache, or its beginning or its part after the dash, where several inputs are sealed.
+        cache: Id of the cache, or the beginning of it or of its part after the dash, where several inputs are sealed.
 
     Raises:
         CacheMissingError: None is sealed; the message names the command that builds it.
@@ -101,8 +112,11 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
 
 
 def answers(path: Path, name: str) -> bool:
-    """Whether a cache's directory is meant by an id, its beginning, or its part after the dash."""
-    return path.name.startswith(name) or path.name.endswith(f"-{name}")
+    """Whether a cache is meant: by the beginning of its id, or of its part after the dash, alone or after `corpus/`."""
+    corpus, slash, start = name.rpartition("/")
+    return (not slash or path.parent.name == corpus) and any(
+        part.startswith(start) for part in (path.name, path.name.partition("-")[2])
+    )
 
 
 def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
@@ -110,6 +124,10 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     here = {path.parent.name for root in roots for path in sealed(root)}
     if corpus not in here and difflib.get_close_matches(corpus, here):
         return CacheMissingError(f"in {where}, {unknown('cache of the corpus', corpus, here)}")
+    recipe_id = named(recipe).id if recipe in RECIPES else recipe
+    for path in (path for root in roots for path in everything(root) if path.parent.name == corpus):
+        if path.name.startswith(f"{recipe_id}-"):
+            return CacheMissingError(unfinished(path))
     others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
     if recipe not in RECIPES:
         return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*RECIPES, *others])}")

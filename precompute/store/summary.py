@@ -9,6 +9,7 @@ from typing import Any
 from precompute import layout
 from precompute.recipe import in_words
 from precompute.store import places
+from precompute.store.roots import everything
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,7 @@ class Summary:
 
 def summaries(root: Path) -> Iterator[Summary]:
     """A summary of every cache in a root, by corpus and name."""
-    if not root.is_dir():
-        return
-    for record in sorted(root.glob(f"*/*/{layout.RECIPE}"), key=str):
-        path = record.parent
-        if not path.parent.name.startswith(".") and not path.parent.parent.name.startswith("."):
-            yield _summary(path)
+    yield from map(_summary, everything(root))
 
 
 def provenance(path: Path) -> list[dict[str, Any]]:
@@ -65,7 +61,7 @@ def _summary(path: Path) -> Summary:
         sealed=bool(manifest),
         utterances=int(manifest.get("utterances", 0)),
         speakers=sum(name.count("/") == 1 for name in files),
-        size=sum(size for size in places.sizes(path).values() if size > 0),
+        size=places.total(path),
         made=str(made.get("created", ""))[:16].replace("T", " "),
         by=str(made.get("by", "")),
     )

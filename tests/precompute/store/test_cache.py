@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from toy import INPUT, RECIPE, build, replace, sealed_toy, unit
+from toy import INPUT, RECIPE, build, edit, replace, sealed_toy, unit
 
 from precompute import layout
 from precompute.errors import CacheError, CacheMissingError
@@ -19,13 +19,6 @@ from precompute.store.cache import Cache
 @pytest.fixture
 def path(tmp_path):
     return sealed_toy(tmp_path / "cache")
-
-
-def edit(path, change):
-    """Rewrite a cache's manifest."""
-    manifest = json.loads((path / layout.MANIFEST).read_text())
-    change(manifest)
-    replace(path / layout.MANIFEST, json.dumps(manifest).encode())
 
 
 def shards(path):
@@ -220,6 +213,24 @@ class TestRefusal:
     def test_a_manifest_that_lacks_keys_is_refused(self, path, content):
         replace(path / layout.MANIFEST, json.dumps(content | {"layout": "1.0"}).encode())
         with pytest.raises(CacheError, match=f"{layout.MANIFEST} is damaged"):
+            Cache(path)
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("array", ["anna"]), ("row", "0"), ("key", None), ("duration", "long"), ("sex", 1)]
+    )
+    def test_a_record_of_another_type_is_refused_by_name(self, path, key, value):
+        lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
+        lines[2][key] = value
+        content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        replace(path / layout.INDEX, content)
+        entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        edit(path, lambda manifest: manifest["files"].update({layout.INDEX: entry}))
+        with pytest.raises(CacheError, match=rf"index.jsonl is damaged \(TypeError: '{key}' is "):
+            Cache(path).read_all()
+
+    def test_json_that_nests_without_end_is_refused(self, path):
+        replace(path / layout.MANIFEST, b"[" * 100_000)
+        with pytest.raises(CacheError, match=r"manifest.json is damaged \(RecursionError"):
             Cache(path)
 
     def test_the_shard_of_another_array_is_found_by_its_shape(self, path):

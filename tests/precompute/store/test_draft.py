@@ -13,7 +13,7 @@ from precompute import layout
 from precompute.errors import CacheError, CacheMissingError
 from precompute.layout import Skipped
 from precompute.store import draft as module
-from precompute.store import roots
+from precompute.store import files, roots
 from precompute.store.cache import Cache
 
 
@@ -87,7 +87,7 @@ def test_old_leftovers_in_staging_are_removed_and_those_of_others_stay(tmp_path)
     for job in (old, recent):
         job.mkdir(parents=True)
         (job / "part").write_bytes(b"1")
-    ago = time.time() - module.STALE_SECONDS - 60
+    ago = time.time() - files.STALE_SECONDS - 60
     os.utime(old, (ago, ago))
     with draft(tmp_path).open():
         pass

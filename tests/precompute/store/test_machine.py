@@ -24,10 +24,14 @@ from toy import RECIPE, draft, replace, unit
 
 from precompute import layout
 from precompute.errors import CacheError, CacheMissingError
-from precompute.store import files, roots, shard
+from precompute.store import removal, roots, shard
 from precompute.store.cache import Cache, parse_unit
+from precompute.store.verify import problems
 
 PAIRS = (("anna", "sad"), ("anna", "angry"), ("..", "sad"))
+INPUT = layout.input_id(
+    (record.key, record.sha256, record.speaker, record.emotion, record.label) for pair in PAIRS for record in unit(*pair, 2)[0]
+)
 CALLS = ("mkdir", "chmod", "fchmod", "fsync", "link", "rename", "unlink", "rmdir")
 MODE = 0o2775
 MADE = {"by": "a test", "created": "2025-01-01T00:00:00+00:00"}
@@ -96,24 +100,10 @@ def pictures(path):
     return images
 
 
-def problems(path):
-    """What is wrong with a sealed cache."""
-    cache = Cache(path)
-    found = [hashlib.sha256(image.tobytes()).hexdigest() for image in cache.read_all()]
-    return [record.key for record, digest in zip(cache.records, found, strict=True) if digest != record.image_sha256]
-
-
 def content(path):
     """What a sealed cache holds, but for the provenance, to which a second writer adds its own."""
     files = (file for file in path.rglob("*") if file.is_file() and file.parent.name != layout.PROVENANCE)
     return {file: (file.read_bytes(), file.stat().st_ino) for file in files}
-
-
-def collect(root):
-    """Take away what nobody finished, live writers or not."""
-    for path in root.glob("toy/[!.]*"):
-        if not (path / layout.MANIFEST).exists():
-            files.to_trash(path, root / "toy" / layout.TRASH, root)
 
 
 class Machine(RuleBasedStateMachine):
@@ -127,7 +117,7 @@ class Machine(RuleBasedStateMachine):
         self.no_sync.start()
         self.root = Path(tempfile.mkdtemp())
         self.root.chmod(MODE)
-        self.path = draft(self.root).path
+        self.path = draft(self.root, INPUT).path
         self.seed = 0
         self.alive, self.dead = {}, []
         self.model, self.damaged, self.sealed = {}, set(), None
@@ -180,7 +170,7 @@ class Machine(RuleBasedStateMachine):
     @rule(writer=writers)
     def come(self, writer):
         if writer not in self.alive:
-            one, opened = draft(self.root), contextlib.ExitStack()
+            one, opened = draft(self.root, INPUT), contextlib.ExitStack()
             opened.enter_context(one.open())
             self.alive[writer] = (one, opened)
             assert all(one.staging.exists() for one, _ in self.alive.values())
@@ -212,7 +202,7 @@ class Machine(RuleBasedStateMachine):
     @rule(writer=writers, calls=calls)
     def die_coming(self, writer, calls):
         if writer not in self.alive:
-            one, opened = draft(self.root), contextlib.ExitStack()
+            one, opened = draft(self.root, INPUT), contextlib.ExitStack()
             with killed_after(calls) as power:
                 opened.enter_context(one.open())
             self.dead.append((one, opened))
@@ -260,7 +250,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def collect(self):
-        collect(self.root)
+        """Nobody waits for the grace time here: what is unfinished is taken away under its writers, and trash deleted."""
+        for one in list(removal.garbage(self.root, grace_days=0)):
+            removal.clear(one, self.root)
         if not self.sealed:
             self.model, self.damaged = {}, set()
 
@@ -268,8 +260,8 @@ class Machine(RuleBasedStateMachine):
     def a_day_passes(self):
         """Whoever comes next clears up what killed writers left, and nothing of those alive."""
         left = [one.staging for one, _ in self.dead if one.staging.exists()]
-        for directory in left:
-            os.utime(directory, (0, 0))
+        for path in (path for directory in left for path in (directory, *directory.rglob("*"))):
+            os.utime(path, (0, 0))
         for writer in {0, 1} - set(self.alive):
             self.come(writer)
             assert not any(directory.exists() for directory in left)
@@ -280,9 +272,9 @@ class Machine(RuleBasedStateMachine):
         assert {pair for pair, images in there.items() if images is not None} == set(self.model) - self.damaged
         for pair in set(self.model) - self.damaged:
             np.testing.assert_array_equal(there[pair], self.model[pair])
-            assert draft(self.root).published(*pair) is not None
+            assert draft(self.root, INPUT).published(*pair) is not None
         for pair in self.damaged:
-            assert draft(self.root).published(*pair) is None
+            assert draft(self.root, INPUT).published(*pair) is None
 
     @invariant()
     def a_cache_opens_when_it_is_sealed(self):

@@ -83,6 +83,46 @@ def test_even_a_single_cache_must_be_the_one_chosen(path):
         roots.find([path.parent.parent], "toy", RECIPE.id, "nothing")
 
 
+class TestSeveralRoots:
+    def test_the_first_that_has_it_answers(self, tmp_path):
+        first, second = sealed_toy(tmp_path / "first"), sealed_toy(tmp_path / "second")
+        found = roots.find([tmp_path / "empty", tmp_path / "first", tmp_path / "second"], "toy", RECIPE.id)
+        assert found.path == first
+        assert roots.find([tmp_path / "second", tmp_path / "first"], "toy", RECIPE.id).path == second
+
+    def test_an_older_input_in_a_nearer_root_is_not_taken_unasked(self, tmp_path):
+        build(tmp_path / "mine", [unit("a", "sad", 3)], input_id=INPUT)
+        build(tmp_path / "lab", [unit("a", "sad", 4)], input_id="ba9876543210")
+        both = [tmp_path / "mine", tmp_path / "lab"]
+        with pytest.raises(CacheError, match="2 answer: choose one"):
+            roots.find(both, "toy", RECIPE.id)
+        assert len(roots.find(both, "toy", RECIPE.id, "ba98").records) == 4
+
+    def test_what_is_new_goes_to_the_first_that_can_be_written(self, tmp_path):
+        file = tmp_path / "file"
+        file.write_text("")
+        assert roots.writable([tmp_path / "new" / "root", tmp_path]) == tmp_path / "new" / "root"
+        with pytest.raises(CacheError, match="is a file, and no directory for caches"):
+            roots.writable([file])
+
+    def test_a_damaged_root_record_is_said(self, path):
+        (path.parent.parent / "wser-cache.json").unlink()
+        (path.parent.parent / "wser-cache.json").write_text("{")
+        with pytest.raises(CacheError, match=r"wser-cache.json is damaged .* remove it"):
+            roots.find([path.parent.parent], "toy", RECIPE.id)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        (RECIPE.id, True), (RECIPE.id[:3], True), (INPUT, True), (INPUT[:3], True), (f"{RECIPE.id}-{INPUT[:2]}", True),
+        ("toy/", True), (f"toy/{INPUT[:3]}", True), (f"other/{INPUT}", False), (INPUT[1:], False), ("toy", False),
+    ],
+)  # fmt: skip
+def test_a_cache_is_meant_by_the_beginning_of_either_part_of_its_name(path, name, meant):
+    assert roots.answers(path, name) == meant
+
+
 def test_a_changed_recording_makes_another_cache(tmp_path, small_ravdess, small_settings, small_recipe_id):
     from precompute.__main__ import main
 

@@ -1,6 +1,7 @@
 """A toy corpus's caches, for the tests of the store: pictures of noise, 8 x 16."""
 
 import hashlib
+import json
 
 import numpy as np
 
@@ -33,8 +34,9 @@ def unit(speaker, emotion, n=3, seed=0, skipped=()):
     return records, tuple(skipped), images
 
 
-def build(root, units, skipped=(), input_id=INPUT, **options):
-    """Directory of a sealed cache of these units."""
+def build(root, units, skipped=(), input_id=None, **options):
+    """Directory of a sealed cache of these units; its input id fits them unless one is given."""
+    input_id = input_id or layout.input_id((r.key, r.sha256, r.speaker, r.emotion, r.label) for one in units for r in one[0])
     made = draft(root, input_id, **options)
     with made.open():
         made.seal([made.publish(*one) for one in units], skipped, {"by": "a test", "created": "2025-01-01T00:00:00+00:00"})
@@ -47,6 +49,7 @@ def sealed_toy(root):
         root,
         [unit("anna", "sad", 3, 1), unit("anna", "angry", 2, 2), unit("..", "sad", 1, 3, [Skipped("x.wav", "too short")])],
         [Skipped("b.wav", "the file is empty")],
+        INPUT,
     )
 
 
@@ -55,3 +58,10 @@ def replace(file, content):
     # What is published is read-only.
     file.unlink()
     file.write_bytes(content)
+
+
+def edit(path, change):
+    """Rewrite a cache's manifest."""
+    manifest = json.loads((path / layout.MANIFEST).read_text())
+    change(manifest)
+    replace(path / layout.MANIFEST, json.dumps(manifest).encode())

@@ -1,0 +1,92 @@
+"""Sealed caches from one root to another, of this machine or of an object store.
+
+The manifest goes last, so that a copy that breaks off is no cache, and the next one goes on from what is there.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from precompute import layout
+from precompute.progress import progress
+from precompute.store import draft, places
+from precompute.store.cache import Cache
+from precompute.store.roots import check_root
+
+AT_ONCE = 32 * 2**20
+"""Bytes in flight, so that memory is bounded and a network is kept busy."""
+
+
+def copy(cache: Cache, root: Path) -> bool:
+    """Copy a sealed cache to another root, byte by byte.
+
+    Args:
+        cache: Where it is.
+        root: Where to; a local directory or one of an object store, whose files are read back and replaced where they differ.
+
+    Returns:
+        Whether anything was to be done.
+
+    Raises:
+        CacheError: The cache is damaged, the root holds another under its name, or cannot be written.
+    """
+    check_root(root)
+    target = root / cache.corpus / cache.id
+    there = draft.is_there(target, cache.fingerprint, str(cache.path))
+    if places.is_remote(root):
+        return _upload(cache, root, target, there)
+    if not there:
+        _lay(cache, root, target)
+    return not there
+
+
+def _lay(cache: Cache, root: Path, target: Path) -> None:
+    staging = draft.staging(root, cache.corpus)
+    with draft.workplace(staging, root):
+        for name, content in _contents(cache):
+            draft.write(staging / cache.id / name, content, root)
+        if not draft.publish(staging / cache.id, target):
+            draft.is_there(target, cache.fingerprint, str(cache.path))
+
+
+def _contents(cache: Cache) -> Iterator[tuple[str, bytes]]:
+    with progress(f"copy {cache.corpus}", len(cache.manifest["files"]), "files") as advance:
+        for names in _batches(cache):
+            yield from cache.fetch(names).items()
+            advance(len(names))
+    yield from places.read(cache.path, _provenance(cache)).items()
+    yield layout.MANIFEST, cache.manifest_bytes
+
+
+def _upload(cache: Cache, root: Path, target: Path, sealed: bool) -> bool:
+    anything = not sealed
+    if not (root / layout.ROOT_RECORD).is_file():
+        places.write(root, {layout.ROOT_RECORD: layout.root_record()})
+    with progress(f"copy {cache.corpus} to {root}", len(cache.manifest["files"]), "files") as advance:
+        there = places.sizes(target)
+        for names in _batches(cache):
+            contents = cache.fetch(names)
+            same = places.read(target, [name for name in names if there.get(name) == len(contents[name])])
+            missing = {name: content for name, content in contents.items() if same.get(name) != content}
+            places.write(target, missing)
+            anything = anything or bool(missing)
+            advance(len(names))
+    if not sealed:
+        places.write(target, places.read(cache.path, _provenance(cache)))
+        places.write(target, {layout.MANIFEST: cache.manifest_bytes})
+    return anything
+
+
+def _batches(cache: Cache) -> Iterator[list[str]]:
+    names: list[str] = []
+    size = 0
+    for name, entry in cache.manifest["files"].items():
+        if names and size + entry["size"] > AT_ONCE:
+            yield names
+            names, size = [], 0
+        names.append(name)
+        size += entry["size"]
+    yield names
+
+
+def _provenance(cache: Cache) -> list[str]:
+    return [name for name in places.sizes(cache.path) if name.startswith(f"{layout.PROVENANCE}/")]

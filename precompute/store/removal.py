@@ -1,0 +1,96 @@
+"""Taking caches away: first into the trash of their corpus by one rename, for good after a grace time.
+
+A job that is reading at that moment ends in one sentence, or has all in memory already; it never sees another cache's data.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from precompute import layout
+from precompute.errors import CacheError
+from precompute.store import files, places
+from precompute.store.files import GRACE_DAYS, STALE_SECONDS
+from precompute.store.roots import everything
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Something that nobody needs any more.
+
+    Attributes:
+        path: Of a file or directory.
+        why: In words.
+        size: Bytes on disk.
+        for_good: Whether it is to be deleted; otherwise it goes into the trash first.
+    """
+
+    path: Path
+    why: str
+    size: int
+    for_good: bool
+
+
+def take_away(path: Path, root: Path) -> Path:
+    """Move a cache, sealed or not, into the trash of its corpus; readers find it no more.
+
+    Returns:
+        Its place in the trash: moving it back from there undoes this.
+
+    Raises:
+        CacheError: It is gone already, or may not be moved.
+    """
+    with files.writing(root):
+        return files.to_trash(path, path.parent / layout.TRASH, root)
+
+
+def garbage(root: Path, grace_days: float = GRACE_DAYS) -> Iterator[Garbage]:
+    """What a root holds that nobody needs: leftovers of killed jobs, old trash, and caches that nobody finished.
+
+    Args:
+        root: Local directory of caches.
+        grace_days: Age in days from which trash is deleted, and from which an unfinished cache counts as given up.
+    """
+    now = time.time()
+    for entry in _entries(root, layout.STAGING):
+        if now - _newest(entry) > STALE_SECONDS:
+            yield Garbage(entry, "left by a job that was killed", _size(entry), for_good=True)
+    for entry in _entries(root, layout.TRASH):
+        since = files.trashed(entry)
+        if since is not None and now - since > grace_days * 86400:
+            yield Garbage(entry, f"taken away on {datetime.fromtimestamp(since, UTC):%Y-%m-%d}", _size(entry), for_good=True)
+    for path in everything(root):
+        idle = (now - _newest(path)) / 86400
+        if not (path / layout.MANIFEST).exists() and idle > grace_days:
+            yield Garbage(path, f"unfinished, and untouched for {idle:.0f} days", _size(path), for_good=False)
+
+
+def clear(garbage: Garbage, root: Path) -> Path | None:
+    """Delete garbage, or move it into the trash; its place there, None where it is deleted.
+
+    Raises:
+        CacheError: It may not be deleted or moved.
+    """
+    if not garbage.for_good:
+        return take_away(garbage.path, root)
+    with files.writing(root):
+        files.remove(garbage.path)
+    if garbage.path.exists():
+        raise CacheError(f"{garbage.path} could not be deleted: ask its owner to do it, or to give the group write permission")
+    return None
+
+
+def _entries(root: Path, kind: str) -> list[Path]:
+    return sorted(entry for folder in root.glob(f"*/{kind}") if not folder.is_symlink() for entry in folder.iterdir())
+
+
+def _newest(path: Path) -> float:
+    return max((place.lstat().st_mtime for place in (path, *path.rglob("*"))), default=0.0)
+
+
+def _size(path: Path) -> int:
+    if not path.is_dir() or path.is_symlink():
+        return path.lstat().st_size
+    return places.total(path)

@@ -1,0 +1,169 @@
+"""Is a cache still what it was: against its manifest, file by file and picture by picture, and against the recordings."""
+
+import hashlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rfc8785
+from numpy.typing import NDArray
+
+from precompute import layout
+from precompute.errors import CacheError, RecipeError, UnusableAudioError
+from precompute.layout import Record
+from precompute.progress import progress
+from precompute.recipe import Recipe, from_record
+from precompute.store import places
+from precompute.store.cache import Cache, mismatches, parse_unit, read_manifest, remedy
+from precompute.store.files import sha256
+from precompute.transform import picture
+
+
+def problems(path: Path) -> list[str]:
+    """Everything that is wrong with a cache, one sentence each; none where it is whole.
+
+    Every file is read and held against the manifest; then every picture, index, ids and fingerprint are held against each
+    other, so that a manifest that was made to fit is found out too.
+
+    Args:
+        path: Of the cache's directory; need not be sealed.
+    """
+    try:
+        _, manifest = read_manifest(path)
+        found = [*mismatches(path, manifest), *_strangers(path, manifest), *_altered(path, manifest)]
+        if not found:
+            found = list(_contradictions(Cache(path)))
+    except CacheError as error:
+        return [str(error)]
+    except ValueError as error:
+        found = [f"{path} holds what has no canonical JSON ({error})"]
+    return [f"{problem}: {remedy(path)}" for problem in found]
+
+
+def recompute(cache: Cache, directory: Path, count: int) -> list[str]:
+    """Make some pictures anew from the recordings; levels that differ by more than one are problems, one sentence each.
+
+    Args:
+        cache: Sealed.
+        directory: Of its corpus.
+        count: Of utterances, drawn at random; all where there are fewer.
+
+    Raises:
+        CacheError: This version makes other pictures by the same parameters.
+    """
+    recipe = _recipe(cache)
+    sample = random.SystemRandom().sample(cache.records, min(count, len(cache.records)))
+    found: list[str] = []
+    with progress(f"recompute {cache.corpus}", len(sample), "utterances") as advance:
+        for record in sorted(sample, key=lambda record: (record.array, record.row)):
+            found.extend(_remade(cache, record, directory, recipe))
+            advance(1)
+    return found
+
+
+def _strangers(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    ours = {*manifest["files"], layout.MANIFEST}
+    for name in places.sizes(path):
+        if name not in ours and not layout.legal_provenance(name):
+            yield f"{path / name} is not the cache's: {layout.MANIFEST} does not vouch for it"
+
+
+def _altered(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    found = places.sizes(path)
+    for name, entry in manifest["files"].items():
+        if layout.legal_file(name) and found.get(name) == entry["size"]:
+            digest = sha256(places.read(path, [name])[name])
+            if digest != entry["sha256"]:
+                yield f"{path / name} has SHA-256 {digest[:12]}..., the manifest says {str(entry['sha256'])[:12]}..."
+
+
+def _contradictions(cache: Cache) -> Iterator[str]:
+    manifest, index = cache.manifest, cache.path / layout.INDEX
+    for key, found in (("utterances", len(cache.records)), ("skipped", len(cache.skipped))):
+        if found != manifest[key]:
+            yield f"{index.with_name(layout.MANIFEST)} counts {manifest[key]} {key}, {found} are recorded"
+    if layout.fingerprint(cache.records) != cache.fingerprint:
+        yield f"{index} does not give the fingerprint of the manifest"
+    if _id(cache.recipe) != manifest["recipe_id"]:
+        yield f"{cache.path / layout.RECIPE} has id {_id(cache.recipe)}, and not {manifest['recipe_id']}"
+    inputs = layout.input_id((r.key, r.sha256, r.speaker, r.emotion, r.label) for r in cache.records)
+    # Recordings that were skipped are part of the input, and their hashes are not recorded.
+    if not cache.skipped and inputs != manifest["input_id"]:
+        yield f"{index} lists the input {inputs}, and not {manifest['input_id']}"
+    for array, records in cache.arrays.items():
+        metadata = f"{array}/{layout.GROUP}"
+        if parse_unit(cache.fetch([metadata])[metadata]).records != records:
+            yield f"{cache.path / metadata} lists other utterances than the index"
+        try:
+            images = cache.read(array)
+        except CacheError as error:
+            yield str(error)
+            continue
+        for record, image in zip(records, images, strict=True):
+            if hashlib.sha256(image.data).hexdigest() != record.image_sha256:
+                yield f"{cache.path / array / layout.SHARD} has another picture of {record.key} than the index vouches for"
+
+
+def _id(recipe: dict[str, Any]) -> str:
+    return hashlib.sha256(rfc8785.dumps(recipe)).hexdigest()[: layout.ID_LENGTH]
+
+
+def _recipe(cache: Cache) -> Recipe:
+    try:
+        return from_record(cache.recipe)
+    except RecipeError as error:
+        raise CacheError(f"{cache.path} cannot be made anew: {error}") from None
+
+
+def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> Iterator[str]:
+    file = directory / record.path
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        yield f"{file} cannot be read to make {record.key} anew ({error.strerror}): say by --corpora where it is"
+        return
+    if sha256(data) != record.sha256:
+        yield f"{file} is another recording than the cache's {record.key}: run precompute, which makes another cache of it"
+        return
+    try:
+        made = picture(data, record.key, recipe).pixels
+    except UnusableAudioError as error:
+        yield f"{file}, of which the cache has a picture, cannot be used any more: {error}"
+        return
+    stored = cache.read(record.array)[record.row]
+    apart = levels_apart(stored, made, recipe)
+    if apart > 1:
+        yield (
+            f"the picture of {record.key} in {cache.path} is up to {apart} levels from the one made anew, more than 1: "
+            f"{remedy(cache.path)}"
+        )
+
+
+def levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8], recipe: Recipe) -> int:
+    """How far two pictures are apart: the largest difference of levels, 256 where a colour is none of the recipe's.
+
+    Args:
+        a: uint8 (height, width, 3).
+        b: The same.
+        recipe: Of both.
+    """
+    if recipe.rgb == "wavelets":
+        return int(np.abs(a.astype(np.int16) - b).max())
+    table = _packed(recipe.table)
+    colours, first = np.unique(table, return_index=True)
+    last = 255 - np.unique(table[::-1], return_index=True)[1]
+    low, high = [], []
+    for packed in (_packed(a), _packed(b)):
+        place = np.minimum(np.searchsorted(colours, packed), len(colours) - 1)
+        if not np.array_equal(colours[place], packed):
+            return 256
+        low.append(first[place])
+        high.append(last[place])
+    # A colour may stand for several neighbouring levels; what counts is the least difference that it allows.
+    return int(np.maximum(np.maximum(low[0] - high[1], low[1] - high[0]), 0).max())
+
+
+def _packed(pixels: NDArray[np.uint8]) -> NDArray[np.int32]:
+    return pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)

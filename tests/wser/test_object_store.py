@@ -1,0 +1,17 @@
+"""A run on a cache in an object store is the run on the cache on the disk."""
+
+from precompute.store import places, roots
+from precompute.store.cache import Cache
+from precompute.store.copy import copy
+from wser import run
+
+
+def test_predictions_are_those_of_the_local_cache(small_cache, small_recipe_id, tiny, trained, bucket, tmp_path):
+    (root,) = places.parse(f"{bucket}/lab")
+    copy(Cache(roots.find([small_cache], "ravdess", small_recipe_id).path), root)
+    assert run.main([*tiny, f"cache_root={root}", f"results={tmp_path}", "jobs=2"]) == 0
+    (directory,) = tmp_path.iterdir()
+    local = trained[0]
+    assert directory.name == local.name
+    for fold in ("fold_0", "fold_1"):
+        assert (directory / fold / "predictions.csv").read_bytes() == (local / fold / "predictions.csv").read_bytes()
