@@ -152,24 +152,18 @@ class Draft:
         left_out = sorted({*skipped, *(s for unit in units for s in unit.skipped)}, key=lambda s: s.path)
         index = _lines(records)
         with files.writing(self.root):
+            # Before anything is written: a job whose units are not any more those in place must not touch another's index.
+            vouched = self._vouch_for_units(units)
             self._put(self.path / layout.INDEX, index)
             if not self.sealed and (self.path / layout.INDEX).read_bytes() != index:
-                # A job that was killed between this file and the manifest left it, and a unit was made anew since.
-                files.to_trash(self.path / layout.INDEX, self.trash, self.root)
-                self._put(self.path / layout.INDEX, index)
+                # A job that was killed between this file and the manifest left it, and a unit was made anew since.  By one
+                # rename: of two jobs that see to it at once, neither finds the file missing.
+                _aside(index, self.staging, self.root).rename(self.path / layout.INDEX)
+                files.sync(self.path)
             self._put(self.path / layout.SKIPPED, _lines(left_out))
             files.make_directory(self.path / layout.PROVENANCE, self.root)
             self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(provenance))
-            shards = {f"{unit.records[0].array}/{layout.SHARD}": unit.sha256 for unit in units}
-            names = [layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED, *shards]
-            names += sorted({f"{name.split('/')[0]}/{layout.GROUP}" for name in shards})
-            names += [name.replace(layout.SHARD, layout.GROUP) for name in shards]
-            vouched = {name: _vouch(self.path / name) for name in sorted(names)}
-            for name, digest in shards.items():
-                if vouched[name]["sha256"] != digest:
-                    raise CacheError(
-                        f"{self.path / name} changed after it was published: run the same command again, which makes it anew"
-                    )
+            vouched |= {name: _vouch(self.path / name) for name in (layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED)}
             manifest = {
                 "layout": layout.version(),
                 "corpus": self.corpus,
@@ -179,7 +173,7 @@ class Draft:
                 "fingerprint": layout.fingerprint(records),
                 "utterances": len(records),
                 "skipped": len((self.path / layout.SKIPPED).read_bytes().splitlines()),
-                "files": vouched,
+                "files": dict(sorted(vouched.items())),
             }
             self._put(self.path / layout.MANIFEST, _json(manifest))
 
@@ -190,6 +184,18 @@ class Draft:
 
     def _put(self, path: Path, content: bytes) -> None:
         _put(path, content, self.staging, self.root)
+
+    def _vouch_for_units(self, units: Iterable[Unit]) -> dict[str, dict[str, Any]]:
+        vouched: dict[str, dict[str, Any]] = {}
+        for unit in units:
+            array = unit.records[0].array
+            names = (f"{array.split('/')[0]}/{layout.GROUP}", f"{array}/{layout.GROUP}", f"{array}/{layout.SHARD}")
+            vouched |= {name: _vouch(self.path / name) for name in names}
+            if vouched[names[-1]]["sha256"] != unit.sha256:
+                raise CacheError(
+                    f"{self.path / names[-1]} changed after it was published: run the same command again, which makes it anew"
+                )
+        return vouched
 
 
 def staging(root: Path, corpus: str) -> Path:
@@ -207,11 +213,11 @@ def workplace(staging: Path, root: Path) -> Iterator[None]:
     """
     check_root(root)
     with files.writing(root):
-        ours = not root.exists() or not any(root.iterdir())
-        files.make_directory(staging, root)
+        new = _is_new(root)
         try:
+            files.make_directory(staging, root)
             _remove_stale(staging)
-            if ours:
+            if new:
                 # In a directory with other things, the tag would keep those out of backups too.
                 _put(root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT, staging, root)
             _put(root / layout.ROOT_RECORD, layout.root_record(), staging, root)
@@ -290,18 +296,34 @@ def _vouch(path: Path) -> dict[str, Any]:
 def _put(path: Path, content: bytes, staging: Path, root: Path) -> None:
     if path.exists():
         return
-    aside = staging / uuid.uuid4().hex
-    files.write_new(aside, content, root)
+    aside = _aside(content, staging, root)
     files.link(aside, path)
     aside.unlink()
     files.sync(path.parent)
+
+
+def _aside(content: bytes, staging: Path, root: Path) -> Path:
+    path = staging / uuid.uuid4().hex
+    files.write_new(path, content, root)
+    return path
+
+
+def _is_new(root: Path) -> bool:
+    """Whether a root holds nothing, or only what a job left that was killed before it wrote the root's record."""
+    if not root.exists():
+        return True
+    return not (root / layout.ROOT_RECORD).exists() and all(
+        one.name == layout.ROOT_TAG or (one / layout.STAGING).is_dir() or (one.is_dir() and not any(one.iterdir()))
+        for one in root.iterdir()
+    )
 
 
 def _remove_stale(ours: Path) -> None:
     # The file server's clock and not this machine's: our own directory was made a moment ago.
     now = ours.stat().st_mtime
     for job in ours.parent.iterdir():
-        with contextlib.suppress(FileNotFoundError):
+        # What is gone meanwhile, or another's to remove, is no reason to fail.
+        with contextlib.suppress(OSError):
             if now - job.stat().st_mtime > files.STALE_SECONDS:
                 files.remove(job)
 

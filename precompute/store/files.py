@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from precompute.errors import CacheError
 
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_UMASK = threading.Lock()
 
 STALE_SECONDS = 24 * 3600
 """Age after which what a killed job left in staging is removed."""
@@ -40,10 +42,27 @@ def make_directory(path: Path, root: Path) -> None:
     missing = [directory for directory in (path, *path.parents) if directory.is_relative_to(root) and not directory.exists()]
     for directory in reversed(missing):
         with contextlib.suppress(FileExistsError):
-            directory.mkdir()
-            # A change of mode by one who is not of the directory's group would drop setgid; it is inherited anyway.
-            directory.chmod(mode | (directory.stat().st_mode & stat.S_ISGID))
+            _mkdir(directory, mode & 0o777)
+            if (found := stat.S_IMODE(directory.stat().st_mode)) != mode:
+                # Where an access list or a parent without setgid made it another; a needless change of mode by one who is
+                # not of the directory's group would drop setgid.
+                directory.chmod(mode | (found & stat.S_ISGID))
             sync(directory.parent)
+
+
+def _mkdir(directory: Path, mode: int) -> None:
+    """Create a directory whose mode is right from the first moment.
+
+    Under a umask of 077, a job that is killed before it could change the mode would lock out every other user for good, and
+    one that is slow would for a while.
+    """
+    with _UMASK:
+        # What another thread creates meanwhile is no more open than the root is.
+        before = os.umask(0o777 & ~mode)
+        try:
+            directory.mkdir(mode)
+        finally:
+            os.umask(before)
 
 
 def write_new(path: Path, content: bytes, root: Path) -> None:
@@ -183,10 +202,9 @@ def writing(root: Path) -> Iterator[None]:
             raise
         what = error.filename or root
         if error.errno in FULL:
-            free = f"{shutil.disk_usage(root).free / 1e6:.0f} MB are free" if root.exists() else "none is free"
             raise CacheError(
-                f"no space is left on the disk of {root} ({free}): free some, or give another cache directory, and run "
-                "the same command again; what was published stays"
+                f"{_full(root, error.errno)}: free some, or give another cache directory, and run the same command again; what "
+                "was published stays"
             ) from None
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise CacheError(
@@ -196,3 +214,12 @@ def writing(root: Path) -> Iterator[None]:
         if isinstance(error, FileNotFoundError):
             raise CacheError(f"{what} was removed while this job was writing there: run the same command again") from None
         raise CacheError(f"{what}: {error.strerror}; what was published stays, run the same command again") from None
+
+
+def _full(root: Path, code: int) -> str:
+    if code == errno.EDQUOT:
+        return f"your quota on the disk of {root} is used up"
+    disk = os.statvfs(next(there for there in (root, *root.absolute().parents) if there.exists()))
+    # Some file systems make room for files as they need it, and count none.
+    what = "inode is left" if disk.f_files and not disk.f_favail else "space is left"
+    return f"no {what} on the disk of {root} ({disk.f_bavail * disk.f_frsize / 1e6:.0f} MB are free)"

@@ -20,13 +20,18 @@ def check_root(root: Path) -> None:
     """Refuse a root of another major layout version; one without a record is new or foreign, and is taken as new.
 
     Raises:
-        CacheError: The version is another, or the record is torn.
+        CacheError: The version is another, or the record is torn or not yours to read.
     """
     record = root / layout.ROOT_RECORD
     try:
         content = json.loads(record.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return
+    except PermissionError as error:
+        raise CacheError(
+            f"{record} may not be read by you ({error.strerror}): ask its owner to let your group read, or leave {root} out of "
+            "WSER_CACHE"
+        ) from None
     except ValueError as error:
         raise CacheError(f"{record} is damaged ({error}): remove it, the next cache brings a new one") from None
     layout.check_version(str(content.get("layout") if isinstance(content, dict) else None), str(root))

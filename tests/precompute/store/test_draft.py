@@ -138,6 +138,8 @@ def test_damage_after_publishing_is_found_before_the_cache_is_sealed(tmp_path):
         with pytest.raises(CacheError, match=r"a/sad/c\.0\.0\.0\.0 changed after it was published: run the same command again"):
             made.seal([one], [], {})
     assert not made.sealed
+    # Nor is the index of a job whose units are those in place touched.
+    assert not (made.path / layout.INDEX).exists()
 
 
 def test_the_index_of_a_job_killed_while_sealing_gives_way_to_today_s(tmp_path):
