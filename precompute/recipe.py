@@ -15,7 +15,7 @@ from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
 from precompute.wavelet import FEWEST_SAMPLES
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Raised by hand whenever the same parameters give other pixels, so that no older cache answers for them."""
 
 LEAST_CYCLES = 7.3
