@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -156,7 +157,8 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
 
         # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
         workers = build.Workers(recipe, options.jobs)
-    plan = make_plan(corpus, directory, scan, recipe, cache_roots)
+    with workers or nullcontext():
+        plan = make_plan(corpus, directory, scan, recipe, cache_roots)
     for warning in plan.warnings:
         print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
     skipped, ways = list(plan.skipped), None

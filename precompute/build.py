@@ -5,8 +5,9 @@ import hashlib
 import random
 import statistics
 import time
+import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,9 @@ class Outcome:
 
 
 class Workers:
-    """Processes that start, and make ready for a recipe, while others still find out what there is to do.
+    """Processes that start, and get ready for a recipe, while it is still being found out what there is to do.
+
+    As a context they are sent away if that fails.
 
     Args:
         recipe: What to get ready for.
@@ -62,7 +65,19 @@ class Workers:
     def __init__(self, recipe: Recipe, jobs: int) -> None:
         self._run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
         processes = joblib.effective_n_jobs(jobs)
-        self._ready = self._run(joblib.delayed(warm_up)(recipe) for _ in range(processes if processes > 1 else 0))
+        self._ready: Generator[None, None, None] = self._run(
+            joblib.delayed(warm_up)(recipe) for _ in range(processes if processes > 1 else 0)
+        )
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if failure:
+            with warnings.catch_warnings():
+                # That they had not done yet is no news.
+                warnings.simplefilter("ignore", UserWarning)
+                self._ready.close()
 
     def __call__(self, tasks: Iterable[Any]) -> Iterator[Any]:
         """Results of joblib's delayed calls, in the order in which they are finished."""
