@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -138,7 +139,7 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
 def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
     from precompute import layout
     from precompute.plan import plan as make_plan
-    from precompute.store import places
+    from precompute.store import places, roots
     from precompute.store.cache import Cache
 
     corpus, started = module.CORPUS, time.monotonic()
@@ -150,7 +151,14 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
-    plan = make_plan(corpus, directory, scan, recipe, places.parse(options.cache))
+    cache_roots, workers = places.parse(options.cache), None
+    if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
+        from precompute import build
+
+        # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
+        workers = build.Workers(recipe, options.jobs)
+    with workers or nullcontext():
+        plan = make_plan(corpus, directory, scan, recipe, cache_roots)
     for warning in plan.warnings:
         print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
     skipped, ways = list(plan.skipped), None
@@ -161,7 +169,7 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
     else:
         from precompute import build
 
-        outcome = build.execute(plan, options.jobs)
+        outcome = build.execute(plan, workers or build.Workers(recipe, options.jobs))
         skipped, ways = outcome.skipped, outcome.utterances
     if plan.draft.sealed:
         cache = Cache(plan.draft.path)
