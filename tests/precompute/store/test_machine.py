@@ -39,6 +39,16 @@ pairs = st.sampled_from(PAIRS)
 calls = st.integers(0, 30)
 
 
+@pytest.fixture(autouse=True)
+def as_it_was():
+    """A machine that fails must not leave its umask and its patches to other tests."""
+    umask = os.umask(0)
+    os.umask(umask)
+    yield
+    mock.patch.stopall()
+    os.umask(umask)
+
+
 class Killed(BaseException):
     """None of our code may catch it, as none sees a SIGKILL."""
 
