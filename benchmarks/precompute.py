@@ -140,8 +140,8 @@ def records(speaker: str, count: int) -> list[Record]:
     word = "neutral"
     return [
         Record(
-            f"{speaker}-{row}", speaker, word, word, None, None, None, None, 3.7, 1, 0, 120, "x" * 40, "0" * 64,
-            f"{speaker}/{word}", row, "0" * 64,
+            key=f"{speaker}-{row}", path="x" * 40, speaker=speaker, emotion=word, label=word, duration=3.7, channels=1, start=0,
+            stop=120, sha256="0" * 64, array=f"{speaker}/{word}", row=row, image_sha256="0" * 64,
         )
         for row in range(count)
     ]  # fmt: skip

@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options)
     except WserError as error:
         print(f"precompute: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(
             f"precompute: {error.filename or 'a file'}: {error.strerror}; what was published stays, run the same command again",
