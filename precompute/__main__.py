@@ -69,8 +69,17 @@ def _parser() -> argparse.ArgumentParser:
         "See also: python -m precompute cache --help (list, verify, clean up, export, copy).",
     )
     parser.add_argument(
-        "--corpus", metavar="NAME[,NAME...]", help=f"{', '.join(corpora.names())}, or all (every real corpus found)"
+        "--corpus", metavar="NAME[,NAME...]",
+        help=f"{', '.join(corpora.names())}; all (every real corpus found); or table (your own)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--table", metavar="CSV", type=Path,
+        help="with --corpus table: columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, ...",
+    )  # fmt: skip
+    parser.add_argument(
+        "--name", metavar="NAME", help="with --corpus table: name of the corpus from then on, as in corpus=NAME"
     )
+    parser.add_argument("--skip-bad", action="store_true", help="with --corpus table: go on with the good lines")
     parser.add_argument(
         "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
         help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
@@ -101,13 +110,35 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs == 0:
         raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
     codes = set()
+    if options.corpus == "table":
+        return _precompute_table(options, chosen)
     for module, directory in _locate(options.corpus, options.corpora, make=not options.dry_run):
         try:
-            codes.add(_precompute(module, directory, chosen, options))
+            codes.add(_precompute(module.CORPUS, directory, module.scan(directory), chosen, options))
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
             codes.add(NOTHING_DONE)
     return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS if codes else ALL_DONE
+
+
+def _precompute_table(options: argparse.Namespace, recipe: "Recipe") -> int:
+    from precompute import table
+
+    if not options.table or not options.name:
+        raise CorpusError("--corpus table needs the table and a name for the corpus: give --table my.csv --name mine")
+    found = table.read(options.table, options.name)
+    for fault in found.faults:
+        print(f"{options.table}: {fault}", file=sys.stderr)
+    if found.faults and not (options.skip_bad and found.scan.utterances):
+        remedy = "mend them" if options.skip_bad else "mend them, or leave their lines out by --skip-bad"
+        raise CorpusError(f"{options.table} has {len(found.faults)} faults, listed above: {remedy}")
+    if found.words:
+        print(
+            f"warning: {', '.join(found.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "
+            "have, kept as they are",
+            file=sys.stderr,
+        )
+    return _precompute(found.corpus, found.directory, found.scan, recipe, options)
 
 
 def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]]:
@@ -139,14 +170,15 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
     return located
 
 
-def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
+def _precompute(
+    corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace
+) -> int:
     from precompute import layout
     from precompute.plan import plan as make_plan
     from precompute.store import places, roots
     from precompute.store.cache import Cache
 
-    corpus, started = module.CORPUS, time.monotonic()
-    scan = module.scan(directory)
+    started = time.monotonic()
     if not scan.utterances and not options.dry_run:
         raise CorpusError(
             f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): "
