@@ -43,8 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.list:
             return _list(options.corpora)
+        if options.fetch:
+            return _fetch(options)
+        if options.accept_licence or options.mirror:
+            parser.error("--accept-licence and --mirror belong to --fetch NAME")
         if not options.corpus:
-            parser.error("give --corpus NAME, or --list to see the choices")
+            parser.error("give --corpus NAME, --fetch NAME, or --list to see the choices")
         return _run(options)
     except WserError as error:
         print(f"precompute: {error}", file=sys.stderr)
@@ -68,18 +72,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped. "
         "See also: python -m precompute cache --help (list, verify, clean up, export, copy).",
     )
-    parser.add_argument(
+    work = parser.add_mutually_exclusive_group()
+    work.add_argument(
         "--corpus", metavar="NAME[,NAME...]",
         help=f"{', '.join(corpora.names())}; all (every real corpus found); or table (your own)",
     )  # fmt: skip
-    parser.add_argument(
-        "--table", metavar="CSV", type=Path,
-        help="with --corpus table: columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, ...",
+    work.add_argument(
+        "--fetch", metavar="NAME[,NAME...]",
+        help="download corpora into the directory of --corpora; where a corpus has to be applied for, say how; "
+        "all: every corpus that can be downloaded",
     )  # fmt: skip
-    parser.add_argument(
-        "--name", metavar="NAME", help="with --corpus table: name of the corpus from then on, as in corpus=NAME"
-    )
-    parser.add_argument("--skip-bad", action="store_true", help="with --corpus table: go on with the good lines")
     parser.add_argument(
         "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
         help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
@@ -100,7 +102,38 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
     )
+    own = parser.add_argument_group("with --corpus table")
+    own.add_argument(
+        "--table", metavar="CSV", type=Path,
+        help="columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, anything else",
+    )  # fmt: skip
+    own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
+    own.add_argument("--skip-bad", action="store_true", help="go on with the good lines")
+    fetching = parser.add_argument_group("with --fetch")
+    fetching.add_argument(
+        "--accept-licence", action="store_true", help="accept the licence shown; nothing is downloaded without"
+    )
+    fetching.add_argument(
+        "--mirror", metavar="URL", help="folder of a web server from which to take the archives, by their names, instead"
+    )
     return parser
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from precompute import fetch
+
+    names = options.fetch.split(",")
+    if "all" in names:
+        names = [name for name in corpora.names() if corpora.load(name).CORPUS.downloads]
+    codes = set()
+    for name in dict.fromkeys(names):
+        try:
+            there = fetch.fetch(corpora.load(name), options.corpora, options.accept_licence, options.mirror)
+            codes.add(ALL_DONE if there else NOTHING_DONE)
+        except WserError as error:
+            print(f"precompute: {error}", file=sys.stderr)
+            codes.add(NOTHING_DONE)
+    return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -165,6 +198,8 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
         if directory is None:
             corpus = module.CORPUS
             lay = f"get it from {corpus.source} and lay it as {root / corpus.usual_place}"
+            if corpus.downloads:
+                lay = f"--fetch {name} downloads it; or {lay}"
             raise CorpusError(f"{name} is not in {root}: {lay}, or give --corpora DIR")
         located.append((module, directory))
     return located

@@ -299,7 +299,7 @@ def test_help_answers_without_the_heavy_libraries():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "--dry-run" in done.stdout
     modules = set(done.stdout.splitlines()[-1].split())
-    heavy = {"zarr", "scipy", "matplotlib", "soundfile", "joblib", "pywt", "torch", "PIL"}
+    heavy = {"zarr", "scipy", "matplotlib", "soundfile", "joblib", "pywt", "torch", "PIL", "pooch", "requests"}
     assert modules & heavy == set()
 
 
