@@ -34,6 +34,10 @@ class ProtocolConfig:
         validation_fraction: Of the training part (of its speakers where the protocol promises disjoint speakers), cut off
             for the choice of the epoch.
         seed: Of the split alone, so that runs of different `seed` share one split.
+        test: Corpus to test on, with `cross_corpus`; the others of `corpus` are trained on.
+        file: Split to read, with `file`: a split.json, or EmoBox's folder of a corpus.
+        speakers: Whether the parts of that split may share speakers: `disjoint` refuses them, `shared` allows them, `auto` does
+            what the file says, and refuses them where it says nothing.
     """
 
     name: str = "speaker_independent"
@@ -41,6 +45,9 @@ class ProtocolConfig:
     test_fraction: float = 0.2
     validation_fraction: float = 0.2
     seed: int = 0
+    test: str | None = None
+    file: str | None = None
+    speakers: Literal["auto", "disjoint", "shared"] = "auto"
 
 
 @dataclass
@@ -184,12 +191,29 @@ UNHASHED = (
     "results",
     "fold",
     "jobs",
+    "protocol.test",
+    "protocol.file",
+    "protocol.speakers",
     "train.device",
     "train.threads",
 )
-"""Keys that do not name the results: names of what is hashed by its content, and where and how much of it runs."""
+"""Keys that do not name the results: names of what is hashed by its content (a split's too), and where and how much of it
+runs."""
 
-TEXT = ("experiment", "preset", "labels", "recipe", "cache", "cache_root", "results", "fold", "model.name", "protocol.name")
+TEXT = (
+    "experiment",
+    "preset",
+    "labels",
+    "recipe",
+    "cache",
+    "cache_root",
+    "results",
+    "fold",
+    "model.name",
+    "protocol.name",
+    "protocol.test",
+    "protocol.file",
+)
 """Keys whose value is taken as it is: an id such as 12e456 would read as a number."""
 
 

@@ -18,9 +18,10 @@ from precompute.errors import WserError
 from precompute.provenance import provenance
 from wser.config import Config, hashed
 from wser.data.dataset import Dataset
-from wser.data.protocols import Fold, as_keys, split_hash
+from wser.data.leakage import Leakage
+from wser.data.protocols import Fold, as_file, split_hash
 
-CONFIG, RUN, SPLIT, SUMMARY = "config.yaml", "run.json", "split.json", "summary.json"
+CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
@@ -52,8 +53,26 @@ def directory(config: Config, dataset: Dataset, folds: Sequence[Fold]) -> Path:
     return Path(config.results) / f"{Path(config.experiment).stem}-{digest}"
 
 
-def describe(path: Path, config: Config, dataset: Dataset, folds: Sequence[Fold], command: str) -> None:
-    """Write what a run is, unless an earlier call for the same configuration has: configuration, origin, split."""
+def describe(
+    path: Path,
+    config: Config,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    command: str,
+    speaker_independent: bool,
+    leakage: Sequence[Leakage],
+) -> None:
+    """Write what a run is, unless an earlier call for the same configuration has: configuration, origin, split.
+
+    Args:
+        path: Directory of the results.
+        config: Of the experiment.
+        dataset: Its utterances.
+        folds: All of its folds.
+        command: That asked for it.
+        speaker_independent: Whether the protocol promises disjoint speakers.
+        leakage: What training and test have in common, for each fold.
+    """
     path.mkdir(parents=True, exist_ok=True)
     if (path / RUN).exists():
         return
@@ -79,7 +98,9 @@ def describe(path: Path, config: Config, dataset: Dataset, folds: Sequence[Fold]
         **provenance(PACKAGES),
     }
     (path / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
-    (path / SPLIT).write_text(json.dumps(as_keys(folds, dataset.examples), indent=1) + "\n")
+    split = as_file(config.protocol.name, speaker_independent, folds, dataset.examples)
+    (path / SPLIT).write_text(json.dumps(split, indent=1) + "\n")
+    (path / LEAKAGE).write_text(json.dumps([asdict(report) for report in leakage], indent=1) + "\n")
     aside = path / f".{RUN}-{os.getpid()}"
     aside.write_text(json.dumps(record, indent=1) + "\n")
     aside.rename(path / RUN)

@@ -18,6 +18,8 @@ examples:
   python -m wser.run corpus=emodb protocol=loso fold=all
   python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed
   python -m wser.run experiment=demo fold=0,2
+  python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
+  python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
 
 keys, and their values in a plain run:
 """
@@ -76,6 +78,7 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
             for key, values in plan.differing([one.config for one in experiments]).items()
         )
         print(f"  and {len(experiments) - 1} more settings: {axes}")
+    _announce_leakage(experiments)
     pending = sum(len(experiment.pending) for experiment in experiments)
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max(one.train.epochs for one in configs)
@@ -96,11 +99,11 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
 
 def _announce(experiment: "Experiment") -> None:
     one, dataset = experiment.config, experiment.dataset
-    train, protocol = one.train, one.protocol.name
+    train, count = one.train, len(experiment.folds)
     print(
         f"{_title(experiment)}: {len(dataset.examples)} utterances, recipe {one.recipe}, preset {one.preset}, seed {one.seed}"
     )
-    print(f"  {train.optimiser}, lr {train.lr:g}, batch {train.batch}; {protocol}: {len(experiment.folds)} folds")
+    print(f"  {train.optimiser}, lr {train.lr:g}, batch {train.batch}; {one.protocol.name}: {count} fold{'s' * (count != 1)}")
     for fold in experiment.folds:
         here = {dataset.examples[i].label for i in fold.train}
         if missing := sorted(
@@ -112,9 +115,24 @@ def _announce(experiment: "Experiment") -> None:
         print(f"  left out by label map {dataset.label_map.name}: {left_out}")
 
 
+def _announce_leakage(experiments: "Sequence[Experiment]") -> None:
+    """What training and test share: once where it is the same for all points of a sweep."""
+    from wser.data import leakage
+
+    reports: dict[tuple[str, ...], Experiment] = {}
+    for experiment in experiments:
+        reports.setdefault(tuple(leakage.lines(experiment.leakage, experiment.speaker_independent)), experiment)
+    for lines, experiment in reports.items():
+        if len(reports) > 1:
+            print(f"  {_title(experiment)}:")
+        for line in lines:
+            print(f"  {line}")
+
+
 def _title(experiment: "Experiment") -> str:
     one = experiment.config
-    return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {one.protocol.name}, {one.model.name}"
+    protocol = f"{one.protocol.name} tested on {one.protocol.test}" if one.protocol.test else one.protocol.name
+    return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {protocol}, {one.model.name}"
 
 
 def _names(experiment: "Experiment") -> str:

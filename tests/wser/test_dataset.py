@@ -30,7 +30,7 @@ def test_every_record_is_an_example(small_cache, small_recipe_id):
     assert len(dataset.classes) == 7, "the corpus's own map, whether or not all of its classes occur"
     for example, record in zip(dataset.examples, cache.records, strict=True):
         assert dataset.classes[example.label] == record.emotion
-        copied = ("key", "speaker", "sex", "start", "stop", "audio")
+        copied = ("key", "speaker", "sex", "start", "stop", "audio", "session", "sentence")
         assert [getattr(example, name) for name in copied] == [getattr(record, name) for name in copied]
 
 
@@ -56,6 +56,7 @@ def test_dropped_emotions_leave_no_gap_between_examples_and_images(small_cache, 
     own = write_map("classes: {low: [sad], high: [happy]}\ndrop: [angry]\n")
     dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id, label_map=own)
     assert dataset.dropped == {"angry": 8}
+    assert dataset.dropped_keys == {record.key for record in dataset.caches[0].records if record.emotion == "angry"}
     assert Counter(dataset.classes[e.label] for e in dataset.examples) == {"low": 8, "high": 8}
     assert_images_belong(dataset)
 
@@ -69,6 +70,7 @@ def test_map_that_misses_an_emotion_is_refused(small_cache, small_recipe_id, wri
 def test_joined_corpora_keep_speakers_and_keys_apart(joined_cache, small_recipe_id):
     dataset = open_dataset([joined_cache], ["ravdess", "emodb"], small_recipe_id, label_map="common4")
     assert dataset.dropped == {"bored": 8}
+    assert all(key.startswith("emodb/") for key in dataset.dropped_keys)
     assert Counter(e.corpus for e in dataset.examples) == {"ravdess": 24, "emodb": 24}
     assert len({e.key for e in dataset.examples}) == 48
     assert all(e.key.startswith(f"{e.corpus}/") and e.speaker.startswith(f"{e.corpus}/") for e in dataset.examples)

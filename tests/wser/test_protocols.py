@@ -1,4 +1,7 @@
 import dataclasses
+import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,13 +11,16 @@ from hypothesis import strategies as st
 from wser.config import ProtocolConfig
 from wser.data import protocols
 from wser.data.dataset import Example
-from wser.data.protocols import Fold, ProtocolError, check, split_hash
+from wser.data.protocols import BaseProtocol, Fold, HeldOut, ProtocolError, as_file, check, split_hash
 
 CONTRACT = settings(max_examples=25)
 
 
 def example(number: int, speaker: str = "s", sex: str | None = "female", label: int = 0) -> Example:
-    return Example(f"u{number:04}", "c", speaker, sex, label, 0, 8, f"{number:064x}", number)
+    """An utterance; speakers w0 and m0 make the first session, w1 and m1 the next, all women one corpus, all men another."""
+    return Example(
+        f"u{number:04}", speaker[0], speaker, sex, label, 0, 8, f"{number:064x}", number, f"session {speaker[1:]}", "sentence"
+    )
 
 
 def corpus(women: int, men: int, each: int = 4, classes: int = 3, sex: bool = True) -> list[Example]:
@@ -37,8 +43,26 @@ def corpora(draw) -> list[Example]:
     return [example(i, name, kind, label) for i, ((name, kind), label) in enumerate(zip(spoken, labels, strict=True))]
 
 
+def needed(name: str, examples: list[Example], folder: Path) -> dict[str, str]:
+    """Keys that a protocol needs besides its name; the file of `file` holds out each speaker in turn."""
+    if name == "cross_corpus":
+        return {"test": "m"}
+    if name == "file":
+        folds = protocols.load(ProtocolConfig(name="loso")).folds(examples, validation=False)
+        path = folder / "split.json"
+        path.write_text(json.dumps(as_file("loso", True, folds, examples)))
+        return {"file": str(path)}
+    return {}
+
+
+def loaded(name: str, examples: list[Example], **changes) -> BaseProtocol:
+    with tempfile.TemporaryDirectory() as folder:
+        keys = {"folds": 2, **needed(name, examples, Path(folder)), **changes}
+        return protocols.load(ProtocolConfig(name=name, **keys))
+
+
 def make(name: str, examples: list[Example], validation: bool = True, **changes) -> list[Fold]:
-    return protocols.load(ProtocolConfig(name=name, **{"folds": 2, **changes})).folds(examples, validation)
+    return loaded(name, examples, **changes).folds(examples, validation)
 
 
 def accepted(name: str, examples: list[Example], **changes) -> list[Fold]:
@@ -56,14 +80,15 @@ def name(request) -> str:
 
 
 def is_speaker_independent(name: str) -> bool:
-    return protocols.load(ProtocolConfig(name=name)).speaker_independent
+    return loaded(name, corpus(women=2, men=2)).speaker_independent
 
 
 # The contract of every protocol.
 
 
 def test_the_folder_holds_protocols():
-    assert {"loso", "speaker_dependent", "speaker_independent"} <= set(protocols.names())
+    known = {"cross_corpus", "file", "loso", "session_folds", "speaker_dependent", "speaker_folds", "speaker_independent"}
+    assert known <= set(protocols.names())
 
 
 @CONTRACT
@@ -122,10 +147,16 @@ def test_every_fold_passes_the_check_of_run_time(name):
 
 
 def test_a_recording_that_occurs_twice_cannot_stand_on_both_sides(name):
-    """Every recording twice, under the names of two speakers: whatever is held out, its double is in training."""
+    """Every recording twice, of two speakers, sessions and corpora: whatever is held out, its double is in training."""
     examples = corpus(women=3, men=3, each=2)
-    twins = [dataclasses.replace(e, key=f"{e.key}-twin", speaker=f"{e.speaker}-twin") for e in examples]
-    with pytest.raises(ProtocolError, match=r"SHA-256 0{50}"):
+    other = {"w": "m", "m": "w"}
+    twins = [
+        dataclasses.replace(
+            e, key=f"{e.key}-twin", speaker=f"{e.speaker}-twin", session=f"{e.session}-twin", corpus=other[e.corpus]
+        )
+        for e in examples
+    ]
+    with pytest.raises(ProtocolError, match=r"SHA-256 0{50}.* as u00\d\d(-twin)? and u00\d\d(-twin)?.*remove its doubles"):
         make(name, [*examples, *twins])
 
 
@@ -218,6 +249,146 @@ def test_speaker_dependent_draws_every_fold_anew():
 def test_unknown_protocol_names_the_nearest():
     with pytest.raises(ProtocolError, match="did you mean 'loso'"):
         protocols.load(ProtocolConfig(name="lso"))
+
+
+@CONTRACT
+@given(examples=corpora(), count=st.integers(2, 6), seed=st.integers(0, 1000))
+def test_speaker_folds_hold_out_every_speaker_once_in_balanced_groups(examples, count, seed):
+    folds = accepted("speaker_folds", examples, folds=count, seed=seed)
+    assert len(folds) == count
+    groups = [{(examples[i].speaker, examples[i].sex) for i in fold.test} for fold in folds]
+    assert sorted(speaker for group in groups for speaker in group) == sorted({(e.speaker, e.sex) for e in examples})
+    for kind in ({"female"}, {"male"}, {"female", "male"}):
+        sizes = [sum(sex in kind for _, sex in group) for group in groups]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_speaker_folds_need_no_sex():
+    assert len(make("speaker_folds", corpus(women=3, men=3, sex=False), folds=3)) == 3
+
+
+def test_speaker_folds_refuse_more_folds_than_speakers_and_say_what_to_do():
+    with pytest.raises(ProtocolError, match=r"protocol.folds=7 .*there are 6: give protocol.folds=6 or fewer"):
+        make("speaker_folds", corpus(women=3, men=3), folds=7)
+
+
+PUBLISHED = [{2, 5, 14, 15, 16}, {3, 6, 7, 13, 18}, {10, 11, 12, 19, 20}, {8, 17, 21, 23, 24}, {1, 4, 9, 22}]
+
+
+def ravdess(actors: int = 24) -> list[Example]:
+    made = [example(i, f"{i % actors + 1:02}", "male" if i % 2 else "female", i // actors % 3) for i in range(3 * actors)]
+    return [dataclasses.replace(e, corpus="ravdess") for e in made]
+
+
+def test_speaker_folds_of_ravdess_are_the_published_ones_whatever_the_seed():
+    examples = ravdess()
+    for seed in (0, 1):
+        folds = make("speaker_folds", examples, folds=2, seed=seed)
+        assert [{int(examples[i].speaker) for i in fold.test} for fold in folds] == PUBLISHED
+
+
+def test_speaker_folds_refuse_a_part_of_ravdess_and_say_what_to_do():
+    with pytest.raises(
+        ProtocolError, match=r"actors 01 to 24, and 4 are missing .*\(21, 22, 23, 24\): complete .*protocol=loso"
+    ):
+        make("speaker_folds", ravdess(actors=20))
+
+
+def test_speaker_folds_of_ravdess_joined_to_another_corpus_are_drawn():
+    joined = [*ravdess(), *(dataclasses.replace(e, key=f"x{e.key}", audio=f"x{e.audio}") for e in corpus(women=2, men=2))]
+    assert len(make("speaker_folds", joined, folds=3)) == 3
+
+
+@CONTRACT
+@given(examples=corpora())
+def test_session_folds_have_a_fold_for_each_session(examples):
+    folds = accepted("session_folds", examples)
+    assert [{examples[i].session for i in fold.test} for fold in folds] == [{s} for s in sorted({e.session for e in examples})]
+
+
+def test_session_folds_refuse_a_corpus_without_sessions_and_say_what_to_do():
+    examples = [dataclasses.replace(e, session=None, corpus="emodb") for e in corpus(women=2, men=2)]
+    with pytest.raises(ProtocolError, match=r"emodb gives no session for 16 of 16 .*: give protocol=speaker_folds or"):
+        make("session_folds", examples)
+
+
+def test_session_folds_refuse_a_single_session_and_say_what_to_do():
+    with pytest.raises(
+        ProtocolError, match=r"two sessions or more, and there is one \(session 0\): give protocol=speaker_folds"
+    ):
+        make("session_folds", corpus(women=1, men=1))
+
+
+def test_session_folds_refuse_a_speaker_of_two_sessions():
+    examples = corpus(women=3, men=3)
+    moved = dataclasses.replace(examples[0], session="session 1")
+    with pytest.raises(ProtocolError, match="speaker w0 stands in the training and the test part of fold 0"):
+        make("session_folds", [moved, *examples[1:]], validation=False)
+
+
+def test_cross_corpus_tests_on_one_corpus_and_trains_on_the_others():
+    examples = corpus(women=3, men=3)
+    (fold,) = make("cross_corpus", examples)
+    assert {examples[i].corpus for i in fold.test} == {"m"}
+    assert {examples[i].corpus for i in (*fold.train, *fold.validation)} == {"w"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"test": None}, "give protocol.test=NAME"),
+        ({"test": "emodb"}, r"protocol.test=emodb is none of the corpora of this run \(m, w\): name it too, as in"),
+    ],
+)
+def test_cross_corpus_refuses_what_it_cannot_test_on_and_says_what_to_do(changes, says):
+    with pytest.raises(ProtocolError, match=says):
+        make("cross_corpus", corpus(women=2, men=2), **changes)
+
+
+def test_cross_corpus_refuses_a_single_corpus_and_names_the_nearest():
+    alone = [dataclasses.replace(e, corpus="emodb") for e in corpus(women=2, men=2)]
+    with pytest.raises(ProtocolError, match="leaves no corpus to train on: name others"):
+        make("cross_corpus", alone, test="emodb")
+    with pytest.raises(ProtocolError, match=r"did you mean 'emodb'\?"):
+        make("cross_corpus", alone, test="emodbb")
+
+
+@pytest.mark.parametrize(("key", "value"), [("test", "emodb"), ("file", "split.json"), ("speakers", "shared")])
+def test_key_of_another_protocol_is_refused_and_its_owner_named(key, value):
+    with pytest.raises(ProtocolError, match=rf"protocol=loso does not read protocol.{key}={value}: give protocol="):
+        protocols.load(ProtocolConfig(name="loso", **{key: value}))
+
+
+# What the base class makes of a split that names more than its test part.
+
+
+class Named(BaseProtocol):
+    speaker_independent = False
+
+    def held_out(self, examples, rng):  # noqa: ARG002
+        yield HeldOut({0}, {1}, {2})
+        yield HeldOut({0, 3}, left_out={1})
+
+
+def test_named_validation_is_kept_and_what_is_left_out_is_in_no_part():
+    named, cut = Named(ProtocolConfig()).folds([example(i) for i in range(9)])
+    assert named == Fold(0, (3, 4, 5, 6, 7, 8), (1,), (0,))
+    assert set(cut.train) | set(cut.validation) == {2, 4, 5, 6, 7, 8}
+    assert cut.validation
+
+
+def test_without_validation_a_named_one_goes_to_training():
+    named, _ = Named(ProtocolConfig()).folds([example(i) for i in range(9)], validation=False)
+    assert named == Fold(0, (1, 3, 4, 5, 6, 7, 8), (), (0,))
+
+
+def test_overlap_of_a_named_validation_and_test_part_is_refused():
+    class Wrong(Named):
+        def held_out(self, examples, rng):  # noqa: ARG002
+            yield HeldOut({0, 1}, {1})
+
+    with pytest.raises(ProtocolError, match="utterance u0001 stands in the validation and the test part of fold 0"):
+        Wrong(ProtocolConfig()).folds([example(i) for i in range(9)])
 
 
 # The check at run time, and the hash.

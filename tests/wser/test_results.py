@@ -38,8 +38,8 @@ def summary(directory) -> dict:
 
 def test_everything_is_there_and_nothing_is_left_over(directory):
     assert re.fullmatch(r"tiny-[0-9a-f]{8}", directory.name)
-    own = {results.CONFIG, results.RUN, results.SPLIT, results.SUMMARY, "confusion.png", "curves.png", "fold_0", "fold_1"}
-    assert {file.name for file in directory.iterdir()} == own
+    own = {results.CONFIG, results.RUN, results.SPLIT, results.LEAKAGE, results.SUMMARY, "confusion.png", "curves.png"}
+    assert {file.name for file in directory.iterdir()} == own | {"fold_0", "fold_1"}
     for fold in ("fold_0", "fold_1"):
         of_fold = {results.METRICS, results.PREDICTIONS, results.CURVES, results.WEIGHTS}
         assert {file.name for file in (directory / fold).iterdir()} == of_fold
@@ -77,11 +77,22 @@ def test_command_in_the_record_is_the_one_that_was_given(record, tiny):
 
 
 def test_split_is_stored_with_its_hash(directory, record):
-    split = json.loads((directory / results.SPLIT).read_text())
+    content = json.loads((directory / results.SPLIT).read_text())
+    assert (content["protocol"], content["speakers"]) == ("speaker_independent", "disjoint")
+    split = content["folds"]
     assert record["split_hash"] == hashlib.sha256(rfc8785.dumps(split)).hexdigest()
     assert [len(fold["test"]) for fold in split] == [12, 12]
     for fold in split:
         assert len({*fold["train"], *fold["validation"], *fold["test"]}) == 24
+
+
+def test_leakage_is_stored_for_each_fold(directory):
+    reports = json.loads((directory / results.LEAKAGE).read_text())
+    assert [report["fold"] for report in reports] == [0, 1]
+    nothing = {"count": 0, "examples": []}
+    for report in reports:
+        assert report["speakers"] == report["sentences"] == report["recordings"] == report["left_out"] == nothing
+        assert report["sessions"] == {"count": None, "examples": []}, "the corpus has none"
 
 
 def test_stored_configuration_gives_the_same_results_again(directory, small_cache, small_recipe_id):

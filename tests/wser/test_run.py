@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from wser import results, run
+from wser import config, results, run
+from wser.data.protocols import split_hash
+from wser.training import plan
 
 MODULE = [sys.executable, "-m", "wser.run"]
 
@@ -52,6 +55,14 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
         (["fold=-1"], "folds 0 to 1"),
         (["fold=first"], "neither all nor numbers"),
         (["protocol.folds=3"], "give protocol.folds=2 or fewer, or protocol=loso"),
+        (["protocol=session_folds"], "ravdess gives no session for 24 of 24 utterances"),
+        (["protocol=speaker_folds"], "complete the corpus, or give protocol=loso"),
+        (["protocol=cross_corpus"], "give protocol.test=NAME"),
+        (["protocol=cross_corpus", "protocol.test=emodb"], "name it too, as in corpus=[ravdess,emodb]"),
+        (["protocol=file"], "give protocol.file=PATH"),
+        (["protocol=file", "protocol.file=gone.json"], "protocol.file=gone.json does not exist"),
+        (["protocol.file=split.json"], "give protocol=file"),
+        (["protocol.speakers=some"], "'auto', 'disjoint', 'shared'"),
         (["recipe=default", "corpus=emodb"], "python -m precompute --corpus emodb"),
         (["recipe=default"], "python -m precompute --corpus ravdess --cache"),
         (["recipe=paper"], "python -m precompute --corpus ravdess --recipe paper"),
@@ -93,6 +104,7 @@ for arguments in json.loads(sys.argv[1]):
 
 def test_help_refusals_and_dry_runs_come_without_the_heavy_imports(here):
     wrong = [["foo"], ["train.lr=fast"], ["model=x"], ["protocol=x"], ["preset=x"], ["fold=99"], ["protocol.folds=9"]]
+    wrong += [["protocol=session_folds"], ["protocol=file"], ["protocol=cross_corpus", "protocol.test=emodb"]]
     asked = [["--help"], *([*here, *arguments] for arguments in wrong), [*here, "--dry-run"]]
     arguments = [sys.executable, "-c", IMPORTS, json.dumps(asked)]
     found = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
@@ -104,7 +116,8 @@ def test_help_lists_every_key(capsys):
         run.main(["--help"])
     assert leaving.value.code == 0
     printed = capsys.readouterr().out
-    for key in ("label_smoothing", "validation_fraction", "mask_columns", "cache_root", "--dry-run", "fold=all"):
+    keys = ("label_smoothing", "validation_fraction", "mask_columns", "cache_root", "speakers")
+    for key in (*keys, "--dry-run", "fold=all"):
         assert key in printed
 
 
@@ -132,6 +145,63 @@ def test_short_form_and_a_key_of_the_same_section_go_together(here, capsys):
     for settings in (["protocol=loso", "protocol.seed=1"], ["protocol.seed=1", "protocol=loso"]):
         assert run.main([*here, *settings, "--dry-run"]) == 0
         assert "loso: 4 folds" in capsys.readouterr().out
+
+
+def test_what_training_and_test_share_is_said(here, capsys):
+    assert run.main([*here, "--dry-run"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "shared by training (with validation) and test: speakers none (as the protocol promises)" in printed
+    assert run.main([*here, "protocol=speaker_dependent", "--dry-run"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"speakers [34].* a fold, such as 0.* \(figures are for known speakers\) sessions not recorded", printed)
+
+
+def test_points_of_a_sweep_that_share_differently_are_told_apart(here, capsys):
+    assert run.main([*here, "protocol=loso,speaker_dependent", "seed=0,1", "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    loso, dependent = (
+        printed.index("7 classes, loso, three_pipe:\n"),
+        printed.index("7 classes, speaker_dependent, three_pipe:\n"),
+    )
+    assert loso < dependent
+    assert printed.count("shared by training") == 2
+
+
+def test_split_of_a_run_is_another_runs_split(trained, here, tmp_path, capsys):
+    """The file of a finished run gives its folds, and wherever it lies, the same results answer for it."""
+    elsewhere = tmp_path / "elsewhere.json"
+    shutil.copy(trained[0] / results.SPLIT, elsewhere)
+    record = json.loads((trained[0] / results.RUN).read_text())
+    names = set()
+    for path in (trained[0] / results.SPLIT, elsewhere):
+        experiment = plan.prepare(*config.load([*here, "protocol=file", f"protocol.file={path}"]))
+        assert split_hash(experiment.folds, experiment.dataset.examples) == record["split_hash"]
+        assert experiment.speaker_independent
+        names.add(experiment.directory.name)
+    assert len(names) == 1
+
+
+def test_split_file_that_shares_a_speaker_is_refused_and_the_speaker_named(trained, here, tmp_path, capsys):
+    split = json.loads((trained[0] / results.SPLIT).read_text())
+    moved = split["folds"][1]["train"].pop()
+    split["folds"][1]["test"].append(moved)
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps(split))
+    code = run.main([*here, "protocol=file", f"protocol.file={path}"])
+    printed = capsys.readouterr()
+    said = assert_refused(code, printed.out, printed.err)
+    assert f"speaker {moved.rpartition('-')[2]} stands in the training and the test part of fold 1" in said
+    assert run.main([*here, "protocol=file", f"protocol.file={path}", "protocol.speakers=shared", "--dry-run"]) == 0
+
+
+def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, tiny, tmp_path, capsys):
+    settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}"]
+    assert run.main([*tiny, *settings, "protocol=cross_corpus", "protocol.test=emodb"]) == 0
+    assert "cross_corpus tested on emodb" in capsys.readouterr().out
+    (directory,) = tmp_path.iterdir()
+    speakers = results.read_metrics(directory, 0)["speakers"]
+    assert {name.partition("/")[0] for name in speakers["test"]} == {"emodb"}
+    assert {name.partition("/")[0] for name in (*speakers["train"], *speakers["validation"])} == {"ravdess"}
 
 
 def test_console_script_names_its_commands():

@@ -37,7 +37,7 @@ def predictions(directory: Path, fold: int = 0) -> bytes:
 @pytest.mark.parametrize("fold", [0, 1])
 def test_predictions_are_those_of_the_test_part(trained, fold):
     directory, _ = trained
-    split = json.loads((directory / results.SPLIT).read_text())[fold]
+    split = json.loads((directory / results.SPLIT).read_text())["folds"][fold]
     rows = results.read_predictions(directory, fold)
     assert sorted(row["key"] for row in rows) == split["test"]
     assert len(rows) == 12

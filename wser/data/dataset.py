@@ -28,6 +28,8 @@ class Example:
         stop: Image column after the last one that holds part of it.
         audio: SHA-256 of its recording, with the part of it where several utterances share one.
         row: Its place among all pictures of its caches.
+        session: Of the recordings, unique among all corpora of the run; None where the corpus has none.
+        sentence: What was said, as the corpus codes it; None where it does not.
     """
 
     key: str
@@ -39,6 +41,8 @@ class Example:
     stop: int
     audio: str
     row: int
+    session: str | None = None
+    sentence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,14 @@ class Dataset:
         label_map: From emotions to classes.
         examples: Utterances that the map keeps, in the order of the caches.
         dropped: Number of utterances of each emotion that the map leaves out.
+        dropped_keys: Keys of these utterances.
     """
 
     caches: tuple[Cache, ...]
     label_map: labels.LabelMap
     examples: tuple[Example, ...]
     dropped: dict[str, int]
+    dropped_keys: frozenset[str] = frozenset()
 
     @property
     def classes(self) -> list[str]:
@@ -87,7 +93,7 @@ def open_dataset(
 
     Args:
         roots: Directories of caches, searched in order.
-        corpora: Names; with several, speakers and keys get the corpus's name in front.
+        corpora: Names; with several, speakers, sessions and keys get the corpus's name in front.
         recipe: Name of the recipe, or its id where it has none.
         cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, those with a single one
             need none.
@@ -105,11 +111,13 @@ def open_dataset(
     chosen = labels.load(label_map) if label_map else labels.default(corpora, emotions)
     places = chosen.index(emotions)
     joined = len(caches) > 1
-    examples = []
+    examples, dropped_keys = [], set()
     records = ((one.corpus, record) for one in caches for record in one.records)
     for row, ((corpus, record), label) in enumerate(zip(records, places, strict=True)):
-        if label is not None:
-            prefix = f"{corpus}/" if joined else ""
+        prefix = f"{corpus}/" if joined else ""
+        if label is None:
+            dropped_keys.add(prefix + record.key)
+        else:
             examples.append(
                 Example(
                     key=prefix + record.key,
@@ -121,7 +129,9 @@ def open_dataset(
                     stop=record.stop,
                     audio=record.audio,
                     row=row,
+                    session=None if record.session is None else prefix + record.session,
+                    sentence=record.sentence,
                 )
             )
     dropped = Counter(emotion for emotion, label in zip(emotions, places, strict=True) if label is None)
-    return Dataset(caches, chosen, tuple(examples), dict(dropped))
+    return Dataset(caches, chosen, tuple(examples), dict(dropped), frozenset(dropped_keys))

@@ -16,8 +16,9 @@ import joblib
 from precompute.store import places
 from wser import models, results
 from wser.config import Config, ConfigError, flatten
-from wser.data import protocols
+from wser.data import leakage, protocols
 from wser.data.dataset import Dataset, open_dataset
+from wser.data.leakage import Leakage
 from wser.data.protocols import Fold
 from wser.training.watch import Watch
 
@@ -39,6 +40,8 @@ class Experiment:
         config: As given.
         dataset: Utterances it names.
         folds: All folds of its protocol.
+        speaker_independent: Whether the protocol promises that no speaker stands on both sides of a split.
+        leakage: What training and test have in common, for each fold.
         wanted: Numbers of the folds asked for.
         directory: Of its results.
     """
@@ -46,6 +49,8 @@ class Experiment:
     config: Config
     dataset: Dataset
     folds: list[Fold]
+    speaker_independent: bool
+    leakage: list[Leakage]
     wanted: list[int]
     directory: Path
 
@@ -65,8 +70,16 @@ def prepare(config: Config) -> Experiment:
     models.check(config.model.name)
     protocol = protocols.load(config.protocol)
     dataset = _dataset(places.parse(config.cache_root), tuple(config.corpus), config.recipe, config.cache, config.labels)
-    folds = protocol.folds(dataset.examples, validation=config.selection == "validation")
-    return Experiment(config, dataset, folds, _wanted(config.fold, len(folds)), results.directory(config, dataset, folds))
+    folds = protocol.folds(dataset.examples, config.selection == "validation", dataset.dropped_keys)
+    return Experiment(
+        config,
+        dataset,
+        folds,
+        protocol.speaker_independent,
+        [leakage.measure(fold, dataset.examples) for fold in folds],
+        _wanted(config.fold, len(folds)),
+        results.directory(config, dataset, folds),
+    )
 
 
 def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Callable[[Experiment, int], str]) -> None:
@@ -87,7 +100,15 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
 
     alone = all(accelerated(experiment.config.train) for experiment, _ in work)
     for experiment in experiments:
-        results.describe(experiment.directory, experiment.config, experiment.dataset, experiment.folds, command)
+        results.describe(
+            experiment.directory,
+            experiment.config,
+            experiment.dataset,
+            experiment.folds,
+            command,
+            experiment.speaker_independent,
+            experiment.leakage,
+        )
     jobs = min(jobs or (1 if alone else most_jobs()), len(work))
     runs = [
         Run(
@@ -151,7 +172,8 @@ def _wanted(fold: object, count: int) -> list[int]:
     except ValueError:
         raise ConfigError(f"fold={fold} is neither all nor numbers: write it as in fold=all or fold=0,2") from None
     if outside := [number for number in numbers if not 0 <= number < count]:
-        raise ConfigError(f"fold={outside[0]} does not exist: the protocol has folds 0 to {count - 1}, or give fold=all")
+        there = f"folds 0 to {count - 1}" if count > 1 else "fold 0 alone"
+        raise ConfigError(f"fold={outside[0]} does not exist: the protocol has {there}, or give fold=all")
     return numbers
 
 

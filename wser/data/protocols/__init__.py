@@ -1,16 +1,19 @@
 """Protocols: how utterances are held out.  One file each, named as `protocol=` names it, with a class `Protocol`.
 
 A protocol yields the held-out part of each fold; the base class takes the complement and cuts the validation part from it,
-so that an overlap cannot be written.
+so that an overlap cannot be written.  A split that somebody else published may name its validation part too, and leave
+utterances out: training is still what remains.
 """
 
 import hashlib
 import importlib
+import itertools
 import pkgutil
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import rfc8785
@@ -41,39 +44,60 @@ class Fold:
     test: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """What a protocol keeps from training in one fold, as indices into the examples.
+
+    Attributes:
+        test: The test part.
+        validation: The validation part where the split names one; None has it cut from training.
+        left_out: In no part.
+    """
+
+    test: Set[int]
+    validation: Set[int] | None = None
+    left_out: Set[int] = frozenset()
+
+
 class BaseProtocol(ABC):
     """Makes folds of examples.
 
     Attributes:
         speaker_independent: Whether no speaker may stand on both sides of a split.
+        dropped: Keys of the utterances that the label map leaves out, which are no examples.
     """
 
     speaker_independent: bool
+    dropped: Set[str] = frozenset()
 
     def __init__(self, config: ProtocolConfig) -> None:
         self.config = config
 
     @abstractmethod
-    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[set[int]]:
-        """Indices of the test part of each fold, in order."""
+    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
+        """What is kept from training in each fold, in order."""
 
-    def folds(self, examples: Sequence[Example], validation: bool = True) -> list[Fold]:
+    def folds(self, examples: Sequence[Example], validation: bool = True, dropped: Set[str] = frozenset()) -> list[Fold]:
         """All folds.
 
         Args:
             examples: In an order that does not change between runs.
-            validation: Whether to cut a validation part from training.
+            validation: Whether there is a validation part; otherwise it stays in training.
+            dropped: Keys of the utterances that the label map leaves out.
 
         Raises:
             ProtocolError: The protocol cannot be applied, or a split shares speakers or recordings.
         """
+        self.dropped = dropped
         folds = []
-        for number, test in enumerate(self.held_out(examples, np.random.default_rng([self.config.seed, 0]))):
-            rest = sorted(set(range(len(examples))) - test)
-            rng = np.random.default_rng([self.config.seed, 1, number])
-            cut = self._validation(examples, rest, rng) if validation else set()
+        for number, held in enumerate(self.held_out(examples, np.random.default_rng([self.config.seed, 0]))):
+            rest = sorted(set(range(len(examples))) - held.test - held.left_out)
+            cut: Set[int] = frozenset()
+            if validation:
+                rng = np.random.default_rng([self.config.seed, 1, number])
+                cut = self._validation(examples, rest, rng) if held.validation is None else held.validation
             train = tuple(index for index in rest if index not in cut)
-            folds.append(Fold(number, train, tuple(sorted(cut)), tuple(sorted(test))))
+            folds.append(Fold(number, train, tuple(sorted(cut)), tuple(sorted(held.test))))
         for fold in folds:
             check(fold, examples, self.speaker_independent)
         return folds
@@ -115,27 +139,38 @@ def stratified_part(items: Sequence[tuple[int, int]], fraction: float, rng: np.r
     return part
 
 
+MESSAGES = {
+    "key": ("utterance", "leave it in one part"),
+    "audio": ("recording with SHA-256", "remove its doubles from the corpus, or give a split with all of them in one part"),
+    "speaker": (
+        "speaker",
+        "give a split of disjoint speakers, or one that may share them: protocol=speaker_dependent, or protocol=file with "
+        "protocol.speakers=shared",
+    ),
+}
+"""What parts may not share, by the field of an example: what it is called, and the remedy."""
+
+
 def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) -> None:
     """Refuse a fold whose parts share an utterance, a recording or, where promised not to, a speaker.
 
     Raises:
-        ProtocolError: They share one; the message names it.
+        ProtocolError: They share one, which the message names, or the training or test part is empty.
     """
     parts = {"training": fold.train, "validation": fold.validation, "test": fold.test}
-    names = list(parts)
-    for at, one in enumerate(names):
-        if not parts[one] and one != "validation":
-            raise ProtocolError(f"fold {fold.number} has no {one} part: use more speakers or utterances, or another protocol")
-        for other in names[at + 1 :]:
-            kinds = ["key", "audio", *(["speaker"] if speaker_independent else [])]
-            for kind in kinds:
-                shared = {getattr(examples[i], kind) for i in parts[one]} & {getattr(examples[i], kind) for i in parts[other]}
-                if shared:
-                    name = {"key": "utterance", "audio": "recording with SHA-256", "speaker": "speaker"}[kind]
-                    raise ProtocolError(
-                        f"{name} {min(shared)} stands in the {one} and the {other} part of fold {fold.number}: "
-                        "remove it from the corpus, or give another split"
-                    )
+    for part in ("training", "test"):
+        if not parts[part]:
+            raise ProtocolError(f"fold {fold.number} has no {part} part: use more speakers or utterances, or another protocol")
+    for kind in ("key", "audio", *(["speaker"] if speaker_independent else [])):
+        keys = {part: {getattr(examples[i], kind): examples[i].key for i in members} for part, members in parts.items()}
+        for one, other in itertools.combinations(parts, 2):
+            if shared := sorted(keys[one].keys() & keys[other].keys()):
+                first = shared[0]
+                what, remedy = MESSAGES[kind]
+                doubles = f", as {keys[one][first]} and {keys[other][first]}" if kind == "audio" else ""
+                others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
+                where = f"the {one} and the {other} part of fold {fold.number}"
+                raise ProtocolError(f"{what} {first} stands in {where}{doubles}{others}: {remedy}")
 
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
@@ -151,18 +186,41 @@ def as_keys(folds: Sequence[Fold], examples: Sequence[Example]) -> list[dict[str
     ]
 
 
+def as_file(protocol: str, speaker_independent: bool, folds: Sequence[Fold], examples: Sequence[Example]) -> dict[str, Any]:
+    """Content of a split file, which `protocol=file` reads again.
+
+    Args:
+        protocol: Name, for the record.
+        speaker_independent: Whether the protocol promises disjoint speakers.
+        folds: Of the split.
+        examples: Of the folds.
+    """
+    speakers = "disjoint" if speaker_independent else "shared"
+    return {"protocol": protocol, "speakers": speakers, "folds": as_keys(folds, examples)}
+
+
 def names() -> list[str]:
     """Names of all protocols, sorted: the files of this folder."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+OWN_KEYS = {"test": "cross_corpus", "file": "file", "speakers": "file"}
+"""Keys that one protocol alone reads."""
 
 
 def load(config: ProtocolConfig) -> BaseProtocol:
     """The protocol that the configuration names.
 
     Raises:
-        ProtocolError: There is none of that name.
+        ProtocolError: There is none of that name, it lacks a key that it needs, or a key is given that it does not read.
     """
     if config.name not in names():
         raise ProtocolError(unknown("protocol", config.name, names()))
+    for key, owner in OWN_KEYS.items():
+        value = getattr(config, key)
+        if config.name != owner and value != getattr(ProtocolConfig, key):
+            raise ProtocolError(
+                f"protocol={config.name} does not read protocol.{key}={value}: give protocol={owner}, or no such key"
+            )
     protocol: BaseProtocol = importlib.import_module(f"{__name__}.{config.name}").Protocol(config)
     return protocol

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wser.data.dataset import Example
-from wser.data.protocols import BaseProtocol
+from wser.data.protocols import BaseProtocol, HeldOut
 
 
 class Protocol(BaseProtocol):
@@ -13,7 +13,7 @@ class Protocol(BaseProtocol):
 
     speaker_independent = True
 
-    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[set[int]]:  # noqa: ARG002
+    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:  # noqa: ARG002
         """The utterances of one speaker for each fold."""
         for speaker in sorted({example.speaker for example in examples}):
-            yield {i for i, e in enumerate(examples) if e.speaker == speaker}
+            yield HeldOut({i for i, e in enumerate(examples) if e.speaker == speaker})

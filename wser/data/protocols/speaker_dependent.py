@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wser.data.dataset import Example
-from wser.data.protocols import BaseProtocol, stratified_part
+from wser.data.protocols import BaseProtocol, HeldOut, stratified_part
 
 
 class Protocol(BaseProtocol):
@@ -17,7 +17,7 @@ class Protocol(BaseProtocol):
 
     speaker_independent = False
 
-    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[set[int]]:
+    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """A random part of each class, drawn anew for each fold."""
         for _ in range(self.config.folds):
-            yield stratified_part([(i, e.label) for i, e in enumerate(examples)], self.config.test_fraction, rng)
+            yield HeldOut(stratified_part([(i, e.label) for i, e in enumerate(examples)], self.config.test_fraction, rng))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wser.data.dataset import Example
-from wser.data.protocols import BaseProtocol, ProtocolError
+from wser.data.protocols import BaseProtocol, HeldOut, ProtocolError
 
 
 class Protocol(BaseProtocol):
@@ -16,7 +16,7 @@ class Protocol(BaseProtocol):
 
     speaker_independent = True
 
-    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[set[int]]:
+    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """The utterances of one pair for each fold."""
         if unknown := sorted({e.speaker for e in examples if e.sex is None}):
             raise ProtocolError(
@@ -31,4 +31,4 @@ class Protocol(BaseProtocol):
                 f"{len(pairs)}: give protocol.folds={max(len(pairs), 1)} or fewer, or protocol=loso"
             )
         for pair in pairs[: self.config.folds]:
-            yield {i for i, e in enumerate(examples) if e.speaker in pair}
+            yield HeldOut({i for i, e in enumerate(examples) if e.speaker in pair})
