@@ -300,7 +300,7 @@ def _rate(wavelet: Wavelet, frequency: float, sample_rate: float, samples: int) 
     """Samples in a column of the slowest waveform that has the wavelet's band: by halves, so that many scales share one."""
     edge = max(np.abs(wavelet.band)) / wavelet.centre * frequency / sample_rate * samples
     p = samples
-    while edge < -(-p // 2) / 2:
+    while p > 1 and edge < -(-p // 2) / 2:
         p = -(-p // 2)
     return p
 
@@ -327,6 +327,7 @@ def _ways(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, 
         reach = max(extent(wavelet, frequency, sample_rate, before)[0] for frequency in frequencies)
         by_ends = 2 * reach <= samples
         if reach <= COLUMNS_AT_ONCE * samples and (by_ends or not before):
+            # At 3/2 of the rate, a filter up to the sample rate meets no repetition of negative frequencies.
             p = -(-3 * samples // 2) if before else _rate(wavelet, max(frequencies), sample_rate, samples)
             yield Way(before, by_ends, p)
 
