@@ -90,7 +90,12 @@ def scan(directory: Path) -> Scan:
     places = [directory, *(folder for file in files[:1] for folder in (file.parent.parent, file.parent))]
     table = next((place / DEMOGRAPHICS for place in places if (place / DEMOGRAPHICS).is_file()), None)
     actors, skipped = _actors(table) if table else ({}, ())
-    found = scan_names(directory, files, lambda stem: {**(fields := parse(stem)), **actors.get(fields["speaker"], {})})
+
+    def fields(stem: str) -> dict[str, Any]:
+        said = parse(stem)
+        return said | actors.get(said["speaker"], {})
+
+    found = scan_names(directory, files, fields)
     return Scan(found.utterances, (*skipped, *found.skipped))
 
 

@@ -1,8 +1,7 @@
 """TESS, the Toronto Emotional Speech Set.
 
 Origin: Pichora-Fuller MK, Dupuis K (2020), Toronto emotional speech set (TESS), Scholars Portal Dataverse,
-doi 10.5683/SP2/E8H2MF; recorded in 2010.  Creative Commons, for
-non-commercial use.
+doi 10.5683/SP2/E8H2MF; recorded in 2010.  Creative Commons, for non-commercial use.
 
 Layout: a folder for each speaker and emotion (`OAF_angry/OAF_back_angry.wav`), 2800 files, in the corpus's directory or up
 to three folders deeper, or all files in one flat folder.  Kaggle's copy holds every recording twice, and each counts once.
