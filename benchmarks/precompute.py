@@ -19,24 +19,28 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
 import hashlib
-import io
 import resource
 import statistics
 import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import redirect_stderr
 
 import numpy as np
 import scipy.fft
 
 from precompute import audio, image, wavelet
 from precompute import corpora as known
+from precompute.layout import Record
 from precompute.recipe import named
-from precompute.store import write_array
+from precompute.store import shard
+from precompute.store.draft import Draft
 
 EVERY = 20
+"""Of how many recordings one is taken apart."""
+
+UNIT = 8
+"""Pictures of a unit: a speaker of RAVDESS says two sentences twice with each emotion at two intensities."""
 
 
 def main() -> None:
@@ -100,7 +104,7 @@ def split(corpus: str, corpora: Path) -> None:
             done("decibels")
             pixels = image.colour(levels, recipe.table)
             done("colour")
-            hashlib.sha256(pixels.tobytes()).hexdigest()
+            hashlib.sha256(pixels.data).hexdigest()
             done("hash of picture")
             scipy.fft.rfft(samples, scipy.fft.next_fast_len(len(samples), real=True))
             done("(one FFT)")
@@ -108,11 +112,18 @@ def split(corpus: str, corpora: Path) -> None:
                 spent[step].append(end - begin)
             if again:
                 pictures.append(pixels)
-    with tempfile.TemporaryDirectory() as cache, redirect_stderr(io.StringIO()):
-        for unit in range(0, len(pictures) - 7, 8):
-            started = time.perf_counter()
-            write_array(Path(cache) / str(unit), np.stack(pictures[unit : unit + 8]), {})
-            spent["compress, store"] += [(time.perf_counter() - started) / 8] * 8
+    with tempfile.TemporaryDirectory() as cache:
+        draft = Draft(Path(cache), corpus, recipe.record(), recipe.id, "0" * 12, synthetic=False)
+        with draft.open():
+            for unit in range(0, len(pictures) - UNIT + 1, UNIT):
+                clock = [time.perf_counter()]
+                images = np.stack(pictures[unit : unit + UNIT])
+                content = shard.encode(images)
+                clock.append(time.perf_counter())
+                draft.publish_shard(records(str(unit), len(images)), [], images.shape, content)
+                clock.append(time.perf_counter())
+                for step, begin, end in zip(("compress", "publish"), clock[:-1], clock[1:], strict=True):
+                    spent[step].append((end - begin) / len(images))
     median = {step: 1e3 * statistics.median(times) for step, times in spent.items()}
     fft = median.pop("(one FFT)")
     total = sum(median.values())
@@ -122,6 +133,18 @@ def split(corpus: str, corpora: Path) -> None:
     floor = median["read"] + median["decode"] + median["resample"] + fft
     print(f"  {'all':<38} {total:9.2f}")
     print(f"  {'floor: read, decode, resample, one FFT':<38} {floor:9.2f}   all is {total / floor:.1f}x the floor")
+
+
+def records(speaker: str, count: int) -> list[Record]:
+    """Records of a unit of the size that real ones have."""
+    word = "neutral"
+    return [
+        Record(
+            key=f"{speaker}-{row}", path="x" * 40, speaker=speaker, emotion=word, label=word, duration=3.7, channels=1, start=0,
+            stop=120, sha256="0" * 64, array=f"{speaker}/{word}", row=row, image_sha256="0" * 64,
+        )
+        for row in range(count)
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -47,11 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return ALL_DONE
         if options.list:
             return _list(options.corpora)
+        if options.fetch:
+            return _fetch(options)
+        if options.accept_licence or options.mirror:
+            parser.error("--accept-licence and --mirror belong to --fetch NAME")
         if not options.corpus:
-            parser.error("give --corpus NAME, or --list to see the choices")
+            parser.error("give --corpus NAME, --fetch NAME, or --list to see the choices")
         return _run(options)
     except WserError as error:
         print(f"precompute: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(
             f"precompute: {error.filename or 'a file'}: {error.strerror}; what was published stays, run the same command again",
@@ -69,9 +77,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped. "
         "See also: python -m precompute cache --help (list, verify, clean up, export, copy).",
     )
-    parser.add_argument(
-        "--corpus", metavar="NAME[,NAME...]", help=f"{', '.join(corpora.names())}, or all (every real corpus found)"
-    )
+    work = parser.add_mutually_exclusive_group()
+    work.add_argument(
+        "--corpus", metavar="NAME[,NAME...]",
+        help=f"{', '.join(corpora.names())}; all (every real corpus found); or table (your own)",
+    )  # fmt: skip
+    work.add_argument(
+        "--fetch", metavar="NAME[,NAME...]",
+        help="download corpora into the directory of --corpora; where a corpus has to be applied for, say how; "
+        "all: every corpus that can be downloaded",
+    )  # fmt: skip
     parser.add_argument(
         "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
         help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
@@ -93,7 +108,38 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
     )
+    own = parser.add_argument_group("with --corpus table")
+    own.add_argument(
+        "--table", metavar="CSV", type=Path,
+        help="columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, anything else",
+    )  # fmt: skip
+    own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
+    own.add_argument("--skip-bad", action="store_true", help="go on with the good lines")
+    fetching = parser.add_argument_group("with --fetch")
+    fetching.add_argument(
+        "--accept-licence", action="store_true", help="accept the licence shown; nothing is downloaded without"
+    )
+    fetching.add_argument(
+        "--mirror", metavar="URL", help="folder of a web server from which to take the archives, by their names, instead"
+    )
     return parser
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from precompute import fetch
+
+    names = options.fetch.split(",")
+    if "all" in names:
+        names = [name for name in corpora.names() if corpora.load(name).CORPUS.downloads]
+    codes = set()
+    for name in dict.fromkeys(names):
+        try:
+            there = fetch.fetch(corpora.load(name), options.corpora, options.accept_licence, options.mirror)
+            codes.add(ALL_DONE if there else NOTHING_DONE)
+        except WserError as error:
+            print(f"precompute: {error}", file=sys.stderr)
+            codes.add(NOTHING_DONE)
+    return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -103,13 +149,35 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs == 0:
         raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
     codes = set()
+    if options.corpus == "table":
+        return _precompute_table(options, chosen)
     for module, directory in _locate(options.corpus, options.corpora, make=not options.dry_run):
         try:
-            codes.add(_precompute(module, directory, chosen, options))
+            codes.add(_precompute(module.CORPUS, directory, module.scan(directory), chosen, options))
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
             codes.add(NOTHING_DONE)
     return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS if codes else ALL_DONE
+
+
+def _precompute_table(options: argparse.Namespace, recipe: "Recipe") -> int:
+    from precompute import table
+
+    if not options.table or not options.name:
+        raise CorpusError("--corpus table needs the table and a name for the corpus: give --table my.csv --name mine")
+    found = table.read(options.table, options.name)
+    for fault in found.faults:
+        print(f"{options.table}: {fault}", file=sys.stderr)
+    if found.faults and not (options.skip_bad and found.scan.utterances):
+        remedy = "mend them" if options.skip_bad else "mend them, or leave their lines out by --skip-bad"
+        raise CorpusError(f"{options.table} has {len(found.faults)} faults, listed above: {remedy}")
+    if found.words:
+        print(
+            f"warning: {', '.join(found.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "
+            "have, kept as they are",
+            file=sys.stderr,
+        )
+    return _precompute(found.corpus, found.directory, found.scan, recipe, options)
 
 
 def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]]:
@@ -136,19 +204,22 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
         if directory is None:
             corpus = module.CORPUS
             lay = f"get it from {corpus.source} and lay it as {root / corpus.usual_place}"
+            if corpus.downloads:
+                lay = f"--fetch {name} downloads it; or {lay}"
             raise CorpusError(f"{name} is not in {root}: {lay}, or give --corpora DIR")
         located.append((module, directory))
     return located
 
 
-def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
+def _precompute(
+    corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace
+) -> int:
     from precompute import layout
     from precompute.plan import plan as make_plan
-    from precompute.store import places
+    from precompute.store import places, roots
     from precompute.store.cache import Cache
 
-    corpus, started = module.CORPUS, time.monotonic()
-    scan = module.scan(directory)
+    started = time.monotonic()
     if not scan.utterances and not options.dry_run:
         example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
         raise CorpusError(
@@ -157,7 +228,14 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
-    plan = make_plan(corpus, directory, scan, recipe, places.parse(options.cache))
+    cache_roots, workers = places.parse(options.cache), None
+    if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
+        from precompute import build
+
+        # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
+        workers = build.Workers(recipe, options.jobs)
+    with workers or nullcontext():
+        plan = make_plan(corpus, directory, scan, recipe, cache_roots)
     for warning in plan.warnings:
         print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
     skipped, ways = list(plan.skipped), None
@@ -168,7 +246,7 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
     else:
         from precompute import build
 
-        outcome = build.execute(plan, options.jobs)
+        outcome = build.execute(plan, workers or build.Workers(recipe, options.jobs))
         skipped, ways = outcome.skipped, outcome.utterances
     if plan.draft.sealed:
         cache = Cache(plan.draft.path)

@@ -35,7 +35,7 @@ def _section(module: ModuleType) -> str:
         f"- emotions: {emotions}",
         f"- licence: {corpus.licence}",
         f"- paper: <https://doi.org/{corpus.doi}>",
-        f"- get it from: {corpus.source}",
+        f"- get it from: {corpus.source}" + (f", or by `--fetch {corpus.name}`" if corpus.downloads else ""),
         f"- lay it as: `{corpus.usual_place}`, under the directory that `--corpora` or `$WSER_CORPORA` names",
     ]
     paragraphs = (module.__doc__ or "").strip().split("\n\n")[1:]

@@ -8,8 +8,10 @@ A corpus module defines
 - `parse(stem)`, which gives what the name of a recording says;
 - optionally `make(directory)`, for a corpus that is made on the spot.
 
+Where a corpus can be downloaded, `CORPUS.downloads` says from where; `precompute.fetch` does it.
+
 The docstring has a paragraph each that begins with "Origin:", "Layout:" and, where there are any, "Quirks:";
-`docs/corpora.md` is made of it and of `CORPUS` (`python -m precompute --list --markdown`).
+`docs/corpora.md` is made of it and of `CORPUS` (`python -m precompute --markdown`).
 """
 
 import importlib
@@ -17,9 +19,10 @@ import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from precompute.errors import CorpusError, unknown
 from precompute.layout import Skipped, Utterance, printable
@@ -40,6 +43,28 @@ class Scan:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A zip archive that the publisher of a corpus offers; it unpacks into the corpus's directory.
+
+    Attributes:
+        url: Where it is.
+        size: In bytes; None where it is not known.
+        checksum: Algorithm and value, as in `md5:0123...`; None where none is published.
+        source: Where size and checksum are published, or what is known instead.
+    """
+
+    url: str
+    size: int | None
+    checksum: str | None
+    source: str
+
+    @property
+    def file(self) -> str:
+        """Name of the archive."""
+        return PurePosixPath(urlsplit(self.url).path).name
+
+
+@dataclass(frozen=True)
 class Corpus:
     """What is published about a corpus.
 
@@ -56,6 +81,9 @@ class Corpus:
         women: Published number of women among the speakers; the others are men.
         keys: Published keys of the utterances, where their names follow a rule; empty where they do not.
         by_speaker: Published number of utterances of each speaker; empty where none is published.
+        downloads: Archives that together hold the corpus; empty where it has to be applied for, or is made on the spot.
+        content: SHA-256 of the lines `<SHA-256 of the recording>  <key>` of all recordings in the order of their keys, by
+            which a download is compared with the copy that was examined; empty where it is not known.
     """
 
     name: str
@@ -70,6 +98,8 @@ class Corpus:
     women: int | None = None
     keys: frozenset[str] = field(default=frozenset(), hash=False, repr=False)
     by_speaker: dict[str, int] = field(default_factory=dict, hash=False, repr=False)
+    downloads: tuple[Download, ...] = ()
+    content: str = ""
 
     @property
     def files(self) -> int:

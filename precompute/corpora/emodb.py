@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, recordings, scan_names
+from precompute.corpora import Corpus, Download, Scan, child, recordings, scan_names
 
 PUBLISHED = """
 03 a01FaNcWa a02FcNcTaWbWc a04AdFdLcNcTaWc a05AaFcNdTcWaWb a07FaFbLaNcWc b01FaLbNbTdWaWc b02AaLaNaTbWb b03NbTcWc
@@ -66,6 +66,15 @@ CORPUS = Corpus(
     women=5,
     keys=KEYS,
     by_speaker=Counter(key[:2] for key in KEYS),
+    downloads=(
+        Download(
+            url="http://emodb.bilderbar.info/download/download.zip",
+            size=None,
+            checksum=None,
+            source="neither size nor checksum was found published: what is unpacked is compared by its content",
+        ),
+    ),
+    content="9c208ae1c2857d1a0a0cbfe82eccfce77806dabf44df970b25bceea3cf657649",
 )
 
 LABELS = {

@@ -19,7 +19,7 @@ from collections import Counter
 from itertools import product
 from pathlib import Path
 
-from precompute.corpora import Corpus, Scan, child, recordings_below, scan_names
+from precompute.corpora import Corpus, Download, Scan, child, recordings_below, scan_names
 
 SPEECH, SONG = "01", "02"
 LABELS = {
@@ -62,6 +62,15 @@ CORPUS = Corpus(
     women=12,
     keys=KEYS,
     by_speaker=Counter(key[-2:] for key in KEYS),
+    downloads=(
+        Download(
+            url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
+            size=208468073,
+            checksum="md5:bc696df654c87fed845eb13823edef8a",
+            source="Zenodo's record 1188976, as public code that checks its downloads quotes it",
+        ),
+    ),
+    content="8c0154f7d2a68640e2f7be39d5a8fc1a2d145e78661f2457a5909ade8626bdd6",
 )
 
 
