@@ -1,8 +1,8 @@
 """IEMOCAP, the Interactive Emotional Dyadic Motion Capture database.
 
 Origin: Busso C, Bulut M, Lee CC, Kazemzadeh A, Mower E, Kim S, Chang JN, Lee S, Narayanan SS (2008), Language Resources and
-Evaluation 42, 335-359, doi 10.1007/s10579-008-9076-6.  Free for research, under a licence that the University of Southern
-California signs; it must not be passed on.
+Evaluation 42, 335-359, doi 10.1007/s10579-008-9076-6.  Free for research, under a licence agreement with the University of
+Southern California.
 
 Layout: `Session1` to `Session5`, as the release folder `IEMOCAP_full_release` has them, in the corpus's directory or in that
 folder of it.  Labels: `Session1/dialog/EmoEvaluation/<dialog>.txt`.  Recordings: `Session1/sentences/wav/<dialog>/<turn>.wav`,
@@ -14,8 +14,9 @@ speakers, a woman and a man in each session, 151 dialogs.  Labels: neu neutral, 
 fru frustrated, sur surprised, fea fearful, dis disgusted, oth other, and xxx where the listeners did not agree (unknown).
 
 Quirks: a quarter of the turns has no label that listeners agreed on (xxx); excited is usually joined to happy, which with
-neutral, sad and angry makes 5531 turns (labels `iemocap4`); files of labels have Windows line ends, and recordings without a
-label, like labels without a recording, are named and left out.
+neutral, sad and angry makes 5531 turns (labels `iemocap4`); files of labels may have Windows line ends and bytes that
+are no UTF-8; recordings without a label, like labels without a recording, are named and left out; turns that lack a file of
+their own although others have one are cut from the dialog, and a warning names them.
 """
 
 import re
@@ -30,7 +31,7 @@ from precompute.layout import Skipped, Utterance, printable
 CORPUS = Corpus(
     name="iemocap",
     title="Interactive Emotional Dyadic Motion Capture (IEMOCAP)",
-    licence="free for research, under a licence",
+    licence="free for research, under a licence agreement",
     source="https://sail.usc.edu/iemocap/ (on request)",
     doi="10.1007/s10579-008-9076-6",
     speakers=10,

@@ -1,8 +1,8 @@
 """MSP-IMPROV, an acted corpus of dyadic interactions.
 
 Origin: Busso C, Parthasarathy S, Burmania A, AbdelWahab M, Sadoughi N, Provost EM (2017), IEEE Transactions on Affective
-Computing 8(1), 67-80, doi 10.1109/TAFFC.2016.2515617.  Free for research, under a licence that the University of Texas at
-Dallas signs.
+Computing 8(1), 67-80, doi 10.1109/TAFFC.2016.2515617.  Free for research, under a licence agreement with the University of
+Texas at Dallas.
 
 Layout: `session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav` and so on to `session6`, in the corpus's directory or in its folder
 `Audio`; the labels in `Evalution.txt` (so spelt in the release; `Evaluation.txt` is read too) in either place.
@@ -30,7 +30,7 @@ from precompute.layout import Skipped, Utterance, printable
 CORPUS = Corpus(
     name="msp_improv",
     title="MSP-IMPROV",
-    licence="free for research, under a licence",
+    licence="free for research, under a licence agreement",
     source="https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html (on request)",
     doi="10.1109/TAFFC.2016.2515617",
     speakers=12,
