@@ -41,6 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
+        if options.markdown:
+            from precompute import catalogue
+
+            print(catalogue.markdown(), end="")
+            return ALL_DONE
         if options.list:
             return _list(options.corpora)
         if options.fetch:
@@ -99,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--list", action="store_true", help="show the corpora: found or not, counts, licence, where to get them"
     )
+    parser.add_argument("--markdown", action="store_true", help="print what is known of each corpus: docs/corpora.md")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
     )
@@ -215,9 +221,10 @@ def _precompute(
 
     started = time.monotonic()
     if not scan.utterances and not options.dry_run:
+        example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
         raise CorpusError(
-            f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): "
-            f"lay them as {corpus.usual_place}"
+            f"{directory} holds no recording of {corpus.name} that can be used "
+            f"({len(scan.skipped)} files are skipped{example}): lay them as {corpus.usual_place}"
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
