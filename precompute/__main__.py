@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped.
+        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped, or checked with warnings.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["cache"]:
@@ -42,8 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.list:
             return _list(options.corpora)
-        if not options.corpus:
-            parser.error("give --corpus NAME, or --list to see the choices")
+        if not (options.corpus or options.check):
+            parser.error("give --corpus NAME or --check NAME, or --list to see the choices")
+        if options.out and not options.check:
+            parser.error("--out is the page of --check NAME, which is not given")
+        if options.out and ("," in options.check or options.check == "all"):
+            parser.error(f"--out {options.out} is one page: check one corpus, or leave out --out")
+        if options.check and options.dry_run:
+            parser.error("--check writes no cache, dry or not: leave out --dry-run")
+        options.command = shlex.join(["python", "-m", "precompute", *arguments])
         return _run(options)
     except WserError as error:
         print(f"precompute: {error}", file=sys.stderr)
@@ -61,12 +69,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m precompute",
         description="Turn speech corpora into a cache of wavelet-scaled spectrograms.",
-        epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped. "
+        epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, or checked with warnings. "
         "See also: python -m precompute cache --help (list, verify, clean up, export, copy).",
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--corpus", metavar="NAME[,NAME...]", help=f"{', '.join(corpora.names())}, or all (every real corpus found)"
     )
+    what.add_argument(
+        "--check", metavar="NAME[,NAME...]",
+        help="read every recording of these instead, and report counts, durations, rates, channels, clipping, silence, "
+        "duplicates and labels by speaker, here and as a page with pictures",
+    )  # fmt: skip
     parser.add_argument(
         "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
         help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
@@ -81,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
         "--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="change parameters of the recipe"
     )
     parser.add_argument("--jobs", metavar="N", type=int, default=-1, help="processes (default: one for each core)")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="with --check: the page to write (default: check-NAME.html, here)"
+    )
     parser.add_argument(
         "--list", action="store_true", help="show the corpora: found or not, counts, licence, where to get them"
     )
@@ -97,9 +114,9 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs == 0:
         raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
     codes = set()
-    for module, directory in _locate(options.corpus, options.corpora, make=not options.dry_run):
+    for module, directory in _locate(options.check or options.corpus, options.corpora, make=not options.dry_run):
         try:
-            codes.add(_precompute(module, directory, chosen, options))
+            codes.add((_check if options.check else _precompute)(module, directory, chosen, options))
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
             codes.add(NOTHING_DONE)
@@ -133,6 +150,12 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
             raise CorpusError(f"{name} is not in {root}: {lay}, or give --corpora DIR")
         located.append((module, directory))
     return located
+
+
+def _check(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
+    from precompute.check.command import check
+
+    return check(module, directory, recipe, options.jobs, options.out, options.command)
 
 
 def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
