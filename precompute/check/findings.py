@@ -60,7 +60,7 @@ def _differences(survey: Survey) -> Finding:
 
 
 def _unusable(survey: Survey) -> Finding:
-    items = tuple(f"{one.path}: {one.reason}" for one in survey.unusable)
+    items = tuple(sorted(f"{one.path}: {one.reason}" for one in survey.unusable))
     return Finding(f"{len(items)} unusable", "precompute skips these recordings: get them again.", items, warning=True)
 
 
@@ -167,7 +167,8 @@ def _empty_cells(survey: Survey) -> Finding:
 
 def _each(survey: Survey, say: Callable[[Measured], str]) -> tuple[str, ...]:
     """A line for each usable utterance about which there is something to say, sorted by path."""
-    return tuple(sorted(f"{one.path}: {said}" for one in survey.checked if one.measured and (said := say(one.measured))))
+    ordered = sorted(survey.checked, key=lambda one: one.path)
+    return tuple(f"{one.path}: {said}" for one in ordered if one.measured and (said := say(one.measured)))
 
 
 def _of(count: int, noun: str, rest: str = "") -> str:

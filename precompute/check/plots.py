@@ -42,16 +42,8 @@ def durations(survey: Survey) -> str:
         step = _step(values.max())
         axes.hist(values, bins=np.arange(0, values.max() + step, step).tolist(), color=FIRST)
         axes.axvline(survey.limit, color=SECOND, linestyle="--", linewidth=1.5)
-        axes.annotate(
-            f"the picture ends, {survey.limit:g} s",
-            (survey.limit, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-4, -3),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color=SECOND,
-        )
+        line = axes.get_xaxis_transform()
+        axes.text(survey.limit, 1.02, f"the picture ends, {survey.limit:g} s", transform=line, color=SECOND, ha="right")
         axes.set(xlabel="duration, s", ylabel="utterances", xlim=(0, max(values.max(), survey.limit) * 1.04))
         axes.grid(axis="y")
         return _svg(figure, "durations")
