@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from precompute.plan import Plan
     from precompute.recipe import Recipe
     from precompute.store.cache import Cache
+    from precompute.table import Table
 
 ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
 
@@ -43,8 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.list:
             return _list(options.corpora)
+        if options.fetch:
+            return _fetch(options)
+        if options.accept_licence or options.mirror:
+            parser.error("--accept-licence and --mirror belong to --fetch NAME")
         if not (options.corpus or options.check):
-            parser.error("give --corpus NAME or --check NAME, or --list to see the choices")
+            parser.error("give --corpus NAME, --check NAME, --fetch NAME, or --list to see the choices")
         if options.out and not options.check:
             parser.error("--out is the page of --check NAME, which is not given")
         if options.out and ("," in options.check or options.check == "all"):
@@ -55,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options)
     except WserError as error:
         print(f"precompute: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         print(
             f"precompute: {error.filename or 'a file'}: {error.strerror}; what was published stays, run the same command again",
@@ -72,14 +81,20 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, or checked with warnings. "
         "See also: python -m precompute cache --help (list, verify, clean up, export, copy).",
     )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument(
-        "--corpus", metavar="NAME[,NAME...]", help=f"{', '.join(corpora.names())}, or all (every real corpus found)"
-    )
-    what.add_argument(
+    work = parser.add_mutually_exclusive_group()
+    work.add_argument(
+        "--corpus", metavar="NAME[,NAME...]",
+        help=f"{', '.join(corpora.names())}; all (every real corpus found); or table (your own)",
+    )  # fmt: skip
+    work.add_argument(
         "--check", metavar="NAME[,NAME...]",
         help="read every recording of these instead, and report counts, durations, rates, channels, clipping, silence, "
         "duplicates and labels by speaker, here and as a page with pictures",
+    )  # fmt: skip
+    work.add_argument(
+        "--fetch", metavar="NAME[,NAME...]",
+        help="download corpora into the directory of --corpora; where a corpus has to be applied for, say how; "
+        "all: every corpus that can be downloaded",
     )  # fmt: skip
     parser.add_argument(
         "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
@@ -104,7 +119,38 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
     )
+    own = parser.add_argument_group("with --corpus table, or --check table")
+    own.add_argument(
+        "--table", metavar="CSV", type=Path,
+        help="columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, anything else",
+    )  # fmt: skip
+    own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
+    own.add_argument("--skip-bad", action="store_true", help="go on with the good lines")
+    fetching = parser.add_argument_group("with --fetch")
+    fetching.add_argument(
+        "--accept-licence", action="store_true", help="accept the licence shown; nothing is downloaded without"
+    )
+    fetching.add_argument(
+        "--mirror", metavar="URL", help="folder of a web server from which to take the archives, by their names, instead"
+    )
     return parser
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from precompute import fetch
+
+    names = options.fetch.split(",")
+    if "all" in names:
+        names = [name for name in corpora.names() if corpora.load(name).CORPUS.downloads]
+    codes = set()
+    for name in dict.fromkeys(names):
+        try:
+            there = fetch.fetch(corpora.load(name), options.corpora, options.accept_licence, options.mirror)
+            codes.add(ALL_DONE if there else NOTHING_DONE)
+        except WserError as error:
+            print(f"precompute: {error}", file=sys.stderr)
+            codes.add(NOTHING_DONE)
+    return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -114,13 +160,37 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs == 0:
         raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
     codes = set()
-    for module, directory in _locate(options.check or options.corpus, options.corpora, make=not options.dry_run):
+    wanted, work = options.check or options.corpus, _check if options.check else _precompute
+    if wanted == "table":
+        own = _read_table(options)
+        return work(own.corpus, own.directory, own.scan, chosen, options)
+    for module, directory in _locate(wanted, options.corpora, make=not options.dry_run):
         try:
-            codes.add((_check if options.check else _precompute)(module, directory, chosen, options))
+            codes.add(work(module.CORPUS, directory, module.scan(directory), chosen, options))
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
             codes.add(NOTHING_DONE)
     return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS if codes else ALL_DONE
+
+
+def _read_table(options: argparse.Namespace) -> "Table":
+    from precompute import table
+
+    if not options.table or not options.name:
+        raise CorpusError("--corpus table needs the table and a name for the corpus: give --table my.csv --name mine")
+    found = table.read(options.table, options.name)
+    for fault in found.faults:
+        print(f"{options.table}: {fault}", file=sys.stderr)
+    if found.faults and not (options.skip_bad and found.scan.utterances):
+        remedy = "mend them" if options.skip_bad else "mend them, or leave their lines out by --skip-bad"
+        raise CorpusError(f"{options.table} has {len(found.faults)} faults, listed above: {remedy}")
+    if found.words:
+        print(
+            f"warning: {', '.join(found.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "
+            "have, kept as they are",
+            file=sys.stderr,
+        )
+    return found
 
 
 def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]]:
@@ -147,25 +217,28 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
         if directory is None:
             corpus = module.CORPUS
             lay = f"get it from {corpus.source} and lay it as {root / corpus.usual_place}"
+            if corpus.downloads:
+                lay = f"--fetch {name} downloads it; or {lay}"
             raise CorpusError(f"{name} is not in {root}: {lay}, or give --corpora DIR")
         located.append((module, directory))
     return located
 
 
-def _check(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
+def _check(corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace) -> int:
     from precompute.check.command import check
 
-    return check(module, directory, recipe, options.jobs, options.out, options.command)
+    return check(corpus, directory, scan, recipe, options.jobs, options.out, options.command)
 
 
-def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: argparse.Namespace) -> int:
+def _precompute(
+    corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace
+) -> int:
     from precompute import layout
     from precompute.plan import plan as make_plan
-    from precompute.store import places
+    from precompute.store import places, roots
     from precompute.store.cache import Cache
 
-    corpus, started = module.CORPUS, time.monotonic()
-    scan = module.scan(directory)
+    started = time.monotonic()
     if not scan.utterances and not options.dry_run:
         raise CorpusError(
             f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): "
@@ -173,7 +246,14 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
-    plan = make_plan(corpus, directory, scan, recipe, places.parse(options.cache))
+    cache_roots, workers = places.parse(options.cache), None
+    if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
+        from precompute import build
+
+        # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
+        workers = build.Workers(recipe, options.jobs)
+    with workers or nullcontext():
+        plan = make_plan(corpus, directory, scan, recipe, cache_roots)
     for warning in plan.warnings:
         print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
     skipped, ways = list(plan.skipped), None
@@ -184,7 +264,7 @@ def _precompute(module: ModuleType, directory: Path, recipe: "Recipe", options: 
     else:
         from precompute import build
 
-        outcome = build.execute(plan, options.jobs)
+        outcome = build.execute(plan, workers or build.Workers(recipe, options.jobs))
         skipped, ways = outcome.skipped, outcome.utterances
     if plan.draft.sealed:
         cache = Cache(plan.draft.path)

@@ -5,12 +5,14 @@ import hashlib
 import random
 import statistics
 import time
+import warnings
 from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import joblib
 import numpy as np
@@ -27,7 +29,9 @@ from precompute.store import places, shard
 from precompute.store.cache import Unit
 from precompute.store.draft import Draft
 from precompute.store.files import sha256
-from precompute.transform import Picture, picture
+
+if TYPE_CHECKING:
+    from precompute.transform import Picture
 
 PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs")
 
@@ -51,12 +55,53 @@ class Outcome:
     utterances: Counter[Way]
 
 
-def execute(plan: Plan, jobs: int) -> Outcome:
+class Workers:
+    """Processes that start, and get ready for a recipe, while it is still being found out what there is to do.
+
+    As a context they are sent away if that fails.
+
+    Args:
+        recipe: What to get ready for.
+        jobs: Number of processes; -1 for all cores; 1 works in this process, when asked.
+    """
+
+    def __init__(self, recipe: Recipe, jobs: int) -> None:
+        self._run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
+        processes = joblib.effective_n_jobs(jobs)
+        self._ready: Generator[None, None, None] = self._run(
+            joblib.delayed(_warm_up)(recipe) for _ in range(processes if processes > 1 else 0)
+        )
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        if failure:
+            with warnings.catch_warnings():
+                # That they had not done yet is no news.
+                warnings.simplefilter("ignore", UserWarning)
+                self._ready.close()
+
+    def __call__(self, tasks: Iterable[Any]) -> Iterator[Any]:
+        """Results of joblib's delayed calls, in the order in which they are finished."""
+        for _ in self._ready:
+            pass
+        results: Iterator[Any] = self._run(tasks)
+        return results
+
+
+def _warm_up(recipe: Recipe) -> None:
+    from precompute.transform import warm_up
+
+    warm_up(recipe)
+
+
+def execute(plan: Plan, workers: Workers) -> Outcome:
     """Make what a plan lacks, publish it, seal the cache; without a single usable recording, there is no cache.
 
     Args:
         plan: Of an unsealed cache.
-        jobs: Processes to use; -1 for all cores.
+        workers: Who does it.
 
     Raises:
         CacheError: A recording changed, or could not be read any more, after it was hashed, or the cache cannot be written;
@@ -70,12 +115,11 @@ def execute(plan: Plan, jobs: int) -> Outcome:
     random.SystemRandom().shuffle(work)
     try:
         with draft.open(), progress(f"precompute {draft.corpus}", plan.todo, "utterances") as advance:
-            run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
             tasks = (
                 joblib.delayed(_make)(draft, plan.directory, plan.recipe, sources, plan.earlier.get(pair))
                 for pair, sources in work
             )
-            for unit, way, total in run(tasks):
+            for unit, way, total in workers(tasks):
                 if unit.records:
                     published.append(unit)
                 else:
@@ -172,7 +216,10 @@ def _record(source: Source, row: int, duration: float, channels: int, start: int
     )
 
 
-def _picture(directory: Path, recipe: Recipe, source: Source) -> Picture:
+def _picture(directory: Path, recipe: Recipe, source: Source) -> "Picture":
+    # Not at the top, for the sake of the process that only shares out the work.
+    from precompute.transform import picture
+
     one = source.utterance
     file = directory / one.path
     try:

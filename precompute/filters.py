@@ -1,5 +1,7 @@
 """Filters of the transform on the bins of an FFT, and their impulse responses."""
 
+from functools import lru_cache
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ TAIL = 1e-11
 
 RING = 250
 """Samples of the waveform over which the taper's own impulse response reaches to either side."""
+
+LONGEST = 50_000
+"""Reach in samples that counts as infinite: so far reach steps in the frequency response only."""
 
 STEP = 13
 """Bins to either side over which a step in the frequency response is spread."""
@@ -43,41 +48,43 @@ def tapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> t
     return bins, wavelet.response(bins / stretch) * taper(bins, n)
 
 
-def taper(bins: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+def taper(bins: NDArray[np.int64] | NDArray[np.float64], n: float) -> NDArray[np.float64]:
     """1 up to `TAPER` of the Nyquist frequency, then half a cosine down to 0 there; for bins of an FFT of length n."""
     amplitude: NDArray[np.float64] = 0.5 + 0.5 * np.cos(np.pi * np.clip((np.abs(bins) * 2 / n - TAPER) / (1 - TAPER), 0, 1))
     return amplitude
 
 
-def impulse_response(
-    wavelet: Wavelet, frequency: float, sample_rate: float, longest: int, analytic: bool
-) -> NDArray[np.complex128] | None:
-    """Impulse response of a scale without its negligible ends, h(-r) to h(r), or None where r would be over `longest`.
+def untapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The same without the taper, and up to the sample rate: for a waveform that is tapered.
+
+    The taper then does not lengthen the impulse response.  The wavelet's band must be of positive frequencies.
+    """
+    stretch = frequency / wavelet.centre * n / sample_rate
+    bins = np.arange(int(np.ceil(wavelet.band[0] * stretch)), min(int(wavelet.band[1] * stretch), n - 1) + 1)
+    return bins, wavelet.response(bins / stretch)
+
+
+@lru_cache(maxsize=1024)
+def extent(wavelet: Wavelet, frequency: float, sample_rate: float, tapered_before: bool) -> tuple[float, float]:
+    """Samples over which the impulse response of a scale reaches to either side, its negligible ends left out, and its energy.
 
     Args:
         wavelet: The mother wavelet.
         frequency: Centre frequency of the scale in Hz.
         sample_rate: In Hz.
-        longest: Greatest reach r in samples.
-        analytic: Whether it is meant for a signal that has no negative frequencies and is tapered: neither then limits the
-            response, which is that much shorter.
+        tapered_before: Whether the waveform is tapered, and the filter `untapered`.
     """
-    if wavelet.reach(frequency, sample_rate) > longest:
-        return None
-    n = scipy.fft.next_fast_len(12 * longest)
-    if analytic:
-        stretch = frequency / wavelet.centre * n / sample_rate
-        bins = np.arange(int(np.ceil(wavelet.band[0] * stretch)), min(int(wavelet.band[1] * stretch), n - 1) + 1)
-        response = wavelet.response(bins / stretch)
-    else:
-        bins, response = tapered(wavelet, frequency, n, sample_rate)
+    reach = wavelet.reach(frequency, sample_rate) + RING
+    if reach > LONGEST:
+        return np.inf, 0.0
+    n = scipy.fft.next_fast_len(int(6 * reach))
+    bins, response = (untapered if tapered_before else tapered)(wavelet, frequency, n, sample_rate)
     spectrum = np.zeros(n)
     spectrum[bins % n] = response
-    h = np.roll(scipy.fft.ifft(spectrum), n // 2)
-    energy = np.abs(h) ** 2
-    missing = energy.sum() - np.cumsum(energy[n // 2 :]) * 2 + energy[n // 2]
-    short = np.flatnonzero(missing[: longest + 1] <= TAIL * energy.sum())
-    return h[n // 2 - short[0] : n // 2 + short[0] + 1] if len(short) else None
+    energy = np.abs(scipy.fft.ifft(spectrum)[: n // 2]) ** 2
+    energy[1:] *= 2
+    missing = energy.sum() - np.cumsum(energy)
+    return float(np.argmax(missing <= TAIL * energy.sum())), float(energy.sum())
 
 
 def both_sides(spectrum: NDArray[np.complexfloating]) -> NDArray[np.complexfloating]:

@@ -1,42 +1,38 @@
 """Energy of wavelet coefficients in each time column, without computing the coefficients at the full rate.
 
-The energy of a column, the sum of |c|^2 over its samples, is found in one of two ways, each exact for any waveform, each
-a plain sum and a small quadratic form at either end:
+The energy of a column, the sum of |c|^2 over its samples, is a quadratic form in the waveform, found in one of these ways,
+each exact for any waveform:
 
-- *From samples of c.*  The part of the spectrum in the wavelet's band is inverse-transformed at the rate that the band
-  needs.  The sum of |c|^2 over those samples is the energy but for what happens at the column's two ends: there c is
-  interpolated to the full rate, which is a quadratic form in the few samples nearest (`_ends_of_samples`).
-- *From the waveform.*  Where the wavelet is much shorter than a column, Parseval's theorem gives the energy of the
-  column's own samples, filtered, from its spectrum: one matrix product for all such scales.  What the filter carries
-  across the two ends is a quadratic form in the samples nearest (`_ends_of_waveform`).  At the highest frequencies the taper
-  makes filters long; there the waveform is first made analytic and tapered, after which they are short.
+- *From the waveform*, at the lowest rate that the wavelet's band needs.  Where the wavelet reaches over no more than half a
+  column, Parseval's theorem gives the energy of the column's own samples, filtered, from their spectrum, one matrix product
+  for all such scales; what the filter carries across the two ends is a small quadratic form in the samples nearest
+  (`_across_an_end`).  Where it reaches further, the form in all samples within reach has few vectors that matter, since the
+  band is narrow (`_energy`).  At the highest frequencies the taper makes filters long; there the waveform is tapered
+  instead, and taken at a higher rate, which leaves room for the bands of the filters, and they are short.
+- *From samples of c*, where filters are too long for that.  The part of the spectrum in the wavelet's band is
+  inverse-transformed at the rate that the band needs.  The sum of |c|^2 over those samples is the energy but for what happens
+  at the column's two ends: there c is interpolated to the full rate, which is a quadratic form in the few samples nearest
+  (`_ends_of_samples`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from precompute.filters import RING, both_sides, impulse_response, taper, tapered
+from precompute import fourier
+from precompute.filters import both_sides, extent, taper, tapered, untapered
 from precompute.mother import Wavelet
 
 COLUMNS_AT_ONCE = 16
 """The transform's length is a multiple of this many columns, so that few filter banks serve utterances of any length."""
 
 SCALES_AT_ONCE = 4
-"""Neighbouring scales computed together, at least: pocketfft is faster a point on several rows than on one."""
-
-POINTS_AT_ONCE = 128
-"""Samples of c in a column computed together, where that takes more scales: fewer calls, and still within the cache."""
-
-BLOCK = 32
-"""Columns of a block; the finer scales are transformed block by block, which stays within the cache."""
-
-BLOCK_FROM = 100
-"""Samples of c in a column from which scales are transformed in blocks."""
+"""Neighbouring scales computed together."""
 
 OVERSAMPLING = 1.25
 """Rate of the samples of c over the band where the filter exceeds the wavelet's cutoff, at least."""
@@ -56,58 +52,50 @@ KAISER = 18.0
 NEGLIGIBLE = 1e-6
 """Eigenvalues of a quadratic form under this share of the filter's energy are left out: -60 dB each."""
 
-LONGEST = 200
-"""Reach in samples of the longest impulse response whose quadratic form is tried: longer ones take seconds to decompose."""
+LARGEST = 300
+"""Samples of the largest quadratic form that is tried: a bank of larger ones takes seconds to decompose."""
 
-POINT = 200
-"""Multiplications of a matrix product that take the time of one point of an inverse FFT, roughly."""
+POINT = 400
+"""Multiplications of a matrix product that take the time of one sample of c in one column, roughly."""
 
-LEAST_RANK = 24
-"""Vectors of the form at the end of a column, at least, by which scales are ruled out before theirs are counted."""
+LEAST_RANK = 20
+"""Vectors of a quadratic form, at least, by which scales are ruled out before theirs are counted."""
 
 
 @dataclass(frozen=True)
 class Bank:
-    """All scales' filters for one length of transform, each scale in one of the two ways.
+    """All scales' filters for one length of transform.
 
     Attributes:
         scales: Number of scales.
-        whole: Groups of scales found from samples of c, the frame transformed as a whole.
-        in_blocks: Groups of scales found from samples of c, the frame transformed block by block.
-        from_waveform: Scales that take the waveform as it is, and scales that take the analytic one.
+        from_waveform: Scales found from the waveform, those of each way together.
+        from_samples: Groups of scales found from samples of c.
     """
 
     scales: int
-    whole: "tuple[FromSamples, ...]"
-    in_blocks: "tuple[FromSamples, ...]"
     from_waveform: "tuple[FromWaveform, ...]"
+    from_samples: "tuple[FromSamples, ...]"
 
     def energy(self, frame: NDArray[np.float32]) -> NDArray[np.float32]:
         """Sum of |c|^2 over the samples of each column, float32 (scales, columns).
 
         Args:
-            frame: Waveform by columns, float32 (columns, samples), continued periodically; the outermost columns of the result
-                are not exact.
+            frame: Waveform by columns, float32 (columns, samples), continued periodically.
         """
         columns = len(frame)
         energy = np.empty((self.scales, columns), np.float32)
-        spectrum = scipy.fft.rfft(frame.reshape(1, -1))
-        blocks = scipy.fft.rfft(_blocks(frame))
-        for short in self.from_waveform:
-            wave = frame if short.passband is None else _analytic(blocks, short.passband, frame.shape)
-            energy[short.rows] = short.energy(wave)
-        # One workspace for all groups: fresh arrays of this size cost as much in page faults as the arithmetic.
-        sizes = [group.points * columns for group in self.whole] + [
-            group.points * BLOCK * len(blocks) for group in self.in_blocks
-        ]
-        workspace = np.empty(max(sizes, default=0), np.complex64)
-        for groups, spectra in ((self.whole, spectrum), (self.in_blocks, blocks)):
-            zero = 0
-            if any(group.start < 0 for group in groups):
-                zero, spectra = spectra.shape[1] - 1, both_sides(spectra)
-            for group in groups:
-                found = group.energy(spectra, zero, workspace)
-                energy[group.rows] = _unblocked(found)[:, :columns] if groups is self.in_blocks else found[:, 0]
+        if self.from_waveform:
+            spectrum = fourier.spectrum(frame)
+            for short in self.from_waveform:
+                energy[short.rows] = short.energy(short.waveform(frame, spectrum))
+        if self.from_samples:
+            zero, spectrum = 0, scipy.fft.rfft(frame.reshape(-1))
+            if any(group.start < 0 for group in self.from_samples):
+                zero, spectrum = len(spectrum) - 1, both_sides(spectrum)
+            # One workspace for all groups: fresh arrays of this size cost as much in page faults as the arithmetic.
+            workspace = np.empty(max(group.points for group in self.from_samples) * columns, np.complex64)
+            for group in self.from_samples:
+                energy[group.rows] = group.energy(spectrum, zero, workspace)
         return energy
 
 
@@ -117,7 +105,7 @@ class FromSamples:
 
     Attributes:
         rows: Which scales.
-        columns: Of the transform, of a block or of the whole frame.
+        columns: Of the transform.
         per_column: Samples of c in each column.
         full_rate: Samples of the waveform in each column.
         start: The filters' first bin, which may be negative.
@@ -139,97 +127,121 @@ class FromSamples:
         """Samples of c in a column of all scales together."""
         return self.per_column * len(self.responses)
 
-    def energy(self, spectra: NDArray[np.complex64], zero: int, workspace: NDArray[np.complex64]) -> NDArray[np.float32]:
-        """Sum of |c|^2 over the samples of each column, (scales, blocks, columns), the outermost columns of a block inexact.
+    def energy(self, spectrum: NDArray[np.complex64], zero: int, workspace: NDArray[np.complex64]) -> NDArray[np.float32]:
+        """Sum of |c|^2 over the samples of each column, (scales, columns), the outermost columns inexact.
 
         Args:
-            spectra: Of the whole frame or of each block, (blocks, bins).
+            spectrum: Of the frame, (bins,).
             zero: Which of the bins is that of 0 Hz.
             workspace: To be overwritten.
         """
-        q, blocks = self.per_column, len(spectra)
-        columns, n = self.columns, self.columns * q
-        band = workspace[: self.points * blocks * columns].reshape(-1, blocks, n)
+        q, n = self.per_column, self.columns * self.per_column
+        band = workspace[: self.points * self.columns].reshape(-1, n)
         # Real and imaginary parts side by side: twice as fast as complex by real.
-        source, target = spectra.view(np.float32), band.view(np.float32)
+        source, target = spectrum.view(np.float32), band.view(np.float32)
         start, below, stop = 2 * (zero + self.start), 2 * self.below, self.responses.shape[1]
-        target[:, :, stop - below : 2 * n - below] = 0
+        target[:, stop - below : 2 * n - below] = 0
         for to, of in ((slice(0, stop - below), slice(below, stop)), (slice(2 * n - below, 2 * n), slice(0, below))):
-            part = source[:, start + of.start : start + of.stop]
-            np.multiply(part, self.responses[:, None, of], out=target[:, :, to])
+            np.multiply(source[start + of.start : start + of.stop], self.responses[:, of], out=target[:, to])
         c = scipy.fft.ifft(band, axis=-1, overwrite_x=True).view(np.float32).reshape(-1, 2 * q)
         energy: NDArray[np.float32] = np.vecdot(c, c)
         if q < self.full_rate:
-            # Ends at which one row or block of columns follows another are computed in vain.
+            # Ends at which one row follows another are computed in vain.
             vectors, signs = _ends_of_samples(self.full_rate / q)
             ends = (c[:, -2 * KERNEL :] @ vectors[: 2 * KERNEL])[:-1]
             ends += (c[:, : 2 * KERNEL] @ vectors[2 * KERNEL :])[1:]
             later = np.square(ends, out=ends) @ signs
             energy[1:] += later
             energy[:-1] -= later
-        return (energy * np.float32(self.full_rate / q)).reshape(len(band), blocks, columns)
+        return (energy * np.float32(self.full_rate / q)).reshape(len(band), self.columns)
 
 
 @dataclass(frozen=True)
-class Ends:
-    """Quadratic forms in the waveform at the ends of columns, for filters of neighbouring scales.
+class Form:
+    """Quadratic forms in the waveform around each column, of neighbouring scales: sums of squares of projections.
 
     Attributes:
-        rows: Which scales.
-        reach: Samples over which the longest filter reaches to either side.
-        before: Vectors of the forms for the column that ends, (3 * reach, rank); (6 * reach, rank) for an analytic waveform,
-            its real and imaginary parts interleaved.
-        after: The same for the column that begins.
+        rows: Which of the scales found from this waveform.
+        first: Where the samples of the forms begin, counted from the column's first; may be negative.
+        vectors: On which the samples are projected, (samples, rank).
         signs: Sums the squares of the projections for each scale, (rank, scales).
     """
 
     rows: slice
-    reach: int
-    before: NDArray[np.float32]
-    after: NDArray[np.float32]
+    first: int
+    vectors: NDArray[np.float32]
     signs: NDArray[np.float32]
+
+
+class Way(NamedTuple):
+    """How scales are found from the waveform.
+
+    Attributes:
+        tapered: From the tapered waveform, by filters that are not.
+        by_ends: By Parseval's theorem and forms at the ends of columns; else by forms in all samples within reach.
+        per_column: Samples in a column, at the rate that the scales need.
+    """
+
+    tapered: bool
+    by_ends: bool
+    per_column: int
 
 
 @dataclass(frozen=True)
 class FromWaveform:
-    """Filters much shorter than a column, whose column energies are found from the waveform.
+    """Filters whose column energies are found from the waveform.
 
     Attributes:
+        way: How.
         rows: Which scales, (scales,).
-        passband: None, or what makes the spectrum of a block that of the tapered analytic waveform, (bins,).
         length: Of the FFT of a column.
-        weights: |Psi|^2 on its bins, each twice, with the factors of Parseval's theorem, (2 * bins, scales).
-        ends: What the filters carry across the ends of columns, in the order of the rows.
+        weights: |Psi|^2 on its bins, each twice, with the factors of Parseval's theorem, (2 * bins, scales); None where all of
+            the energy is in the forms.
+        forms: What the filters carry across the ends of columns, or all.
+        taper: Of the waveform's spectrum as `fourier` keeps it, (columns / 2 + 1, samples); None where the filters are tapered.
     """
 
+    way: Way
     rows: NDArray[np.int64]
-    passband: NDArray[np.float32] | None
     length: int
-    weights: NDArray[np.float32]
-    ends: tuple[Ends, ...]
+    weights: NDArray[np.float32] | None
+    forms: tuple[Form, ...]
+    taper: NDArray[np.float32] | None
 
-    def energy(self, frame: NDArray[np.float32] | NDArray[np.complex64]) -> NDArray[np.float32]:
-        """Sum of |c|^2 over the samples of each column, (scales, columns), the outermost columns inexact.
+    def waveform(self, frame: NDArray[np.float32], spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
+        """The waveform by columns at the rate of these scales, (columns, per_column).
 
         Args:
-            frame: Waveform by columns, (columns, samples), complex where it is analytic.
+            frame: Waveform by columns.
+            spectrum: Its spectrum as `fourier` keeps it.
         """
-        columns, samples = frame.shape
-        transform = scipy.fft.rfft if self.passband is None else scipy.fft.fft
-        squares = transform(frame, self.length, axis=-1).view(np.float32)
-        energy: NDArray[np.float32] = np.square(squares, out=squares) @ self.weights
-        parts = frame.view(np.float32)
-        each, row = parts.shape[1] // samples, 0
-        for end in self.ends:
-            shape = (columns - 1, 3 * end.reach * each)
-            # Windows around the ends: a view, the fast way (as_strided takes as long as the product).
-            before, after = ((samples - k * end.reach) * each * parts.itemsize for k in (2, 1))
-            ending = np.ndarray(shape, parts.dtype, parts, before, parts.strides)
-            beginning = np.ndarray(shape, parts.dtype, parts, after, parts.strides)
-            at = slice(row, row + end.signs.shape[1])
-            energy[:-1, at] += np.square(ending @ end.before) @ end.signs
-            energy[1:, at] += np.square(beginning @ end.after) @ end.signs
-            row = at.stop
+        if self.taper is not None:
+            return fourier.resampled(spectrum * self.taper, self.way.per_column)
+        return frame if self.way.per_column == frame.shape[1] else fourier.resampled(spectrum, self.way.per_column)
+
+    def energy(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Sum of |c|^2 over the samples of each column, (scales, columns).
+
+        Args:
+            wave: As `waveform` gives it.
+        """
+        energy: NDArray[np.float32]
+        if self.weights is None:
+            energy = np.zeros((len(wave), len(self.rows)), np.float32)
+        else:
+            squares = scipy.fft.rfft(wave, self.length, axis=-1).view(np.float32)
+            energy = np.square(squares, out=squares) @ self.weights
+        columns, p = wave.shape
+        flat, margin, size = wave.reshape(-1), -min(form.first for form in self.forms), wave.itemsize
+        around = np.concatenate([flat[-margin:], flat, flat[:margin]])
+        for form in self.forms:
+            # A view, the fast way (as_strided takes as long as the product).
+            shape = columns, len(form.vectors)
+            samples = np.ndarray(shape, np.float32, around, (margin + form.first) * size, (p * size, size))
+            if shape[1] > p:
+                # Rows that overlap would keep the product from BLAS.
+                samples = samples.copy()
+            energy[:, form.rows] += np.square(samples @ form.vectors) @ form.signs
         return energy.T
 
 
@@ -244,9 +256,13 @@ def filter_bank(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: f
         samples: Samples of the waveform in a column.
         columns: Columns of the transform, a multiple of `COLUMNS_AT_ONCE`.
     """
-    whole, in_blocks, from_waveform = _shared_out(wavelet, frequencies, sample_rate, samples)
-    groups = tuple(_from_samples(wavelet, frequencies, rows, sample_rate, samples, columns) for rows in whole)
-    return Bank(len(frequencies), groups, in_blocks, from_waveform)
+    from_waveform, from_samples = _shared_out(wavelet, frequencies, sample_rate, samples)
+    # Bins of the spectrum as `fourier` keeps it, those of negative frequencies negative.
+    bins = np.arange(columns // 2 + 1)[:, None] + columns * np.fft.fftfreq(samples, 1 / samples)
+    tapering = taper(bins, samples * columns).astype(np.float32)
+    made = tuple(replace(group, taper=tapering) if group.way.tapered else group for group in from_waveform)
+    groups = tuple(_from_samples(wavelet, frequencies, rows, sample_rate, samples, columns) for rows in from_samples)
+    return Bank(len(frequencies), made, groups)
 
 
 def _from_samples(
@@ -260,30 +276,33 @@ def _from_samples(
 @lru_cache(maxsize=8)
 def _shared_out(
     wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int
-) -> tuple[tuple[slice, ...], tuple[FromSamples, ...], tuple[FromWaveform, ...]]:
-    """What does not depend on the length: scales to be transformed whole, filters of others in blocks or from the waveform."""
-    whole: list[slice] = []
-    in_blocks: list[FromSamples] = []
-    ends: dict[bool, list[Ends]] = {False: [], True: []}
-    stop = 0
-    while (at := stop) < len(frequencies):
-        _, _, q = _together(wavelet, frequencies[at : at + 1], sample_rate, samples, BLOCK)
-        stop = min(at + max(SCALES_AT_ONCE, POINTS_AT_ONCE // q), len(frequencies))
-        rows = slice(at, stop)
-        blocks = q >= BLOCK_FROM and wavelet.reach(frequencies[stop - 1], sample_rate) + RING <= samples
-        worth, best = POINT * q * (stop - at), None
-        for analytic in (False, True) if blocks and wavelet.band[0] > 0 else (False,):
-            end = _ends(wavelet, frequencies, rows, sample_rate, samples, analytic, worth)
-            if end:
-                best, worth = (analytic, end), 2 * end.before.size
+) -> tuple[tuple[FromWaveform, ...], tuple[slice, ...]]:
+    """What does not depend on the length: filters of scales found from the waveform, and scales found from samples of c."""
+    from_samples: list[slice] = []
+    found: dict[Way, list[list[Form]]] = {}
+    for at in range(0, len(frequencies), SCALES_AT_ONCE):
+        rows = slice(at, min(at + SCALES_AT_ONCE, len(frequencies)))
+        _, _, q = _together(wavelet, frequencies[rows], sample_rate, samples, 2 * COLUMNS_AT_ONCE)
+        worth, best = POINT * q * (rows.stop - at), None
+        for way in _ways(wavelet, frequencies[rows], sample_rate, samples):
+            forms = _forms(wavelet, frequencies, rows, sample_rate, samples, way, worth)
+            if forms:
+                best, worth = (way, forms), sum(form.vectors.size for form in forms)
         if best:
-            ends[best[0]].append(best[1])
-        elif blocks:
-            in_blocks.append(_from_samples(wavelet, frequencies, rows, sample_rate, samples, BLOCK))
+            found.setdefault(best[0], []).append(best[1])
         else:
-            whole.append(rows)
-    made = [_from_waveform(wavelet, frequencies, sample_rate, samples, some, way) for way, some in ends.items() if some]
-    return tuple(whole), tuple(in_blocks), tuple(made)
+            from_samples.append(rows)
+    made = (_from_waveform(wavelet, frequencies, sample_rate, samples, way, forms) for way, forms in found.items())
+    return tuple(made), tuple(from_samples)
+
+
+def _rate(wavelet: Wavelet, frequency: float, sample_rate: float, samples: int) -> int:
+    """Samples in a column of the slowest waveform that has the wavelet's band: by halves, so that many scales share one."""
+    edge = max(np.abs(wavelet.band)) / wavelet.centre * frequency / sample_rate * samples
+    p = samples
+    while p > 1 and edge < -(-p // 2) / 2:
+        p = -(-p // 2)
+    return p
 
 
 def _together(
@@ -302,71 +321,127 @@ def _together(
     return int(start), responses, int(q)
 
 
-def _ends(
-    wavelet: Wavelet,
-    frequencies: tuple[float, ...],
-    rows: slice,
-    sample_rate: float,
-    samples: int,
-    analytic: bool,
-    worth: float,
-) -> Ends | None:
-    """The quadratic forms of some scales, or None where they take more multiplications than they are worth."""
-    found = [_short_response(wavelet, frequency, sample_rate, samples, analytic) for frequency in frequencies[rows]]
-    responses = [h for h in found if h is not None]
-    if len(responses) < len(found):
-        return None
-    each = 2 if analytic else 1
-    reach = max(len(h) // 2 for h in responses)
-    if 2 * 3 * reach * each * LEAST_RANK * len(responses) > worth:
-        return None
-    forms = []
-    for h in responses:
-        inner = len(h) // 2
-        vectors, signs = _decomposed(_ends_of_waveform(h, analytic), float(np.sum(np.abs(h) ** 2)))
-        forms.append((np.pad(vectors, ((2 * (reach - inner), reach - inner), (0, 0))), signs))
-    rank = each * sum(len(signs) for _, signs in forms)
-    if 2 * 3 * reach * each * rank > worth:
-        return None
-    before = np.concatenate([vectors for vectors, _ in forms], axis=1)
-    # Reversed in time, h is its own conjugate, and so are the vectors.
-    after = before[::-1].conj()
-    owner = np.repeat(np.arange(len(forms)), [each * len(signs) for _, signs in forms])
-    sums = np.zeros((rank, len(forms)), np.float32)
-    sums[np.arange(rank), owner] = np.concatenate([np.repeat(signs, each) for _, signs in forms])
-    if analytic:
-        before, after = _interleaved(before), _interleaved(after)
-    return Ends(rows, reach, before.astype(np.float32), after.astype(np.float32), sums)
+def _ways(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int) -> Iterator[Way]:
+    """The ways there are to find scales from the waveform; none where their filters reach further than the shortest frame."""
+    for before in (False, True) if wavelet.band[0] > 0 else (False,):
+        reach = max(extent(wavelet, frequency, sample_rate, before)[0] for frequency in frequencies)
+        by_ends = 2 * reach <= samples
+        if reach <= COLUMNS_AT_ONCE * samples and (by_ends or not before):
+            # At 3/2 of the rate, a filter up to the sample rate meets no repetition of negative frequencies.
+            p = -(-3 * samples // 2) if before else _rate(wavelet, max(frequencies), sample_rate, samples)
+            yield Way(before, by_ends, p)
 
 
-@lru_cache(maxsize=1024)
-def _short_response(
-    wavelet: Wavelet, frequency: float, sample_rate: float, samples: int, analytic: bool
-) -> NDArray[np.complex128] | None:
-    """The impulse response of a scale, or None where it is too long for a quadratic form at the ends of a column."""
-    return impulse_response(wavelet, frequency, sample_rate, min(samples // 3, LONGEST), analytic)
+def _forms(
+    wavelet: Wavelet, frequencies: tuple[float, ...], rows: slice, sample_rate: float, samples: int, way: Way, worth: float
+) -> list[Form] | None:
+    """The quadratic forms of some scales, or None where they take more multiplications for a column than they are worth."""
+    step = samples / way.per_column
+    extents = [extent(wavelet, f, sample_rate, way.tapered) for f in frequencies[rows]]
+    reach = int(np.ceil(max(reach for reach, _ in extents) / step))
+    size = 3 * reach if way.by_ends else way.per_column + 2 * reach
+    takes = 2 * size if way.by_ends else size
+    if size > LARGEST or takes * LEAST_RANK * len(extents) > worth:
+        return None
+    # Long enough that no filter meets its own repetition: at most 3 reaches lie between a sample and where it is felt.
+    n = int(np.ceil((4 * reach if way.by_ends else size) * step))
+    decomposed = []
+    for frequency, (_, energy) in zip(frequencies[rows], extents, strict=True):
+        bins, response = (untapered if way.tapered else tapered)(wavelet, frequency, n, sample_rate)
+        if way.by_ends:
+            times = (np.arange(-2 * reach, reach) + 0.5) * step - 0.5
+            form = _across_an_end(bins / n, response / n, times, int(np.ceil(reach * step)))
+        else:
+            times = (np.arange(-reach, way.per_column + reach) + 0.5) * step - 0.5
+            form = _energy(bins / n, response / n, times, 0, samples)
+        decomposed.append(_decomposed(form, energy))
+    ranks = [len(signs) for _, signs in decomposed]
+    if takes * sum(ranks) > worth:
+        return None
+    vectors = np.concatenate([vectors for vectors, _ in decomposed], axis=1).astype(np.float32)
+    sums = np.zeros((sum(ranks), len(ranks)), np.float32)
+    sums[np.arange(sum(ranks)), np.repeat(np.arange(len(ranks)), ranks)] = np.concatenate([signs for _, signs in decomposed])
+    if not way.by_ends:
+        return [Form(rows, -reach, vectors, sums)]
+    # Seen backwards in time, a filter is its own conjugate, and a form in real samples the same.
+    return [Form(rows, way.per_column - 2 * reach, vectors, sums), Form(rows, -reach, vectors[::-1].copy(), sums)]
 
 
 def _from_waveform(
-    wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int, ends: list[Ends], analytic: bool
+    wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int, way: Way, groups: list[list[Form]]
 ) -> FromWaveform:
-    rows = np.concatenate([np.arange(end.rows.start, end.rows.stop) for end in ends])
-    length = int(scipy.fft.next_fast_len(samples + 2 * max(end.reach for end in ends), real=not analytic))
-    k = np.arange(length if analytic else length // 2 + 1)
+    """Put the scales that are found in one way together."""
+    rows = np.concatenate([np.arange(forms[0].rows.start, forms[0].rows.stop) for forms in groups])
+    placed, at = [], 0
+    for forms in groups:
+        to = slice(at, at := at + forms[0].signs.shape[1])
+        placed += [replace(form, rows=to) for form in forms]
+    if not way.by_ends:
+        return FromWaveform(way, rows, 0, None, tuple(placed), None)
+    reach = -min(form.first for form in placed)
+    length = int(scipy.fft.next_fast_len(way.per_column + 2 * reach, real=True))
+    step = samples / way.per_column
+    k = np.arange(length // 2 + 1)
     weights = []
     for row in rows:
-        h = _short_response(wavelet, frequencies[row], sample_rate, samples, analytic)
-        gain = np.abs(scipy.fft.fft(h, length)) ** 2
-        once = analytic | (k == 0) | (2 * k == length)
-        weights.append(np.repeat(np.where(once, gain[k], gain[k] + gain[-k]) / length, 2))
-    passband = None
-    if analytic:
-        # What lies under the lowest band is taken out gently, so that it does not ring from block to block.
-        bins = np.arange(BLOCK * samples // 2 + 1)
-        lowest = wavelet.band[0] / wavelet.centre * min(frequencies[row] for row in rows) / sample_rate * BLOCK * samples
-        rise = 0.5 - 0.5 * np.cos(np.pi * np.clip(bins / lowest, 0, 1))
-        passband = np.repeat(rise * taper(bins, BLOCK * samples), 2).astype(np.float32)
-    return FromWaveform(rows, passband, length, np.stack(weights, axis=1).astype(np.float32), tuple(ends))
+        gain = np.zeros(len(k))
+        # The spectrum of a column's samples repeats itself at their rate, and is the same at negative frequencies.
+        for bins in (k, -k, length - k, k - length) if way.tapered else (k, -k):
+            response = wavelet.response(bins / (length * step) * sample_rate / frequencies[row] * wavelet.centre)
+            gain += response**2 * (1 if way.tapered else taper(bins, length * step) ** 2)
+        gain[(k == 0) | (2 * k == length)] /= 2
+        weights.append(np.repeat(gain / (length * step), 2))
+    return FromWaveform(way, rows, length, np.stack(weights, axis=1).astype(np.float32), tuple(placed), None)
+
+
+def _across_an_end(
+    frequencies: NDArray[np.float64], response: NDArray[np.float64], times: NDArray[np.floating], reach: int
+) -> NDArray[np.float64]:
+    """The quadratic form for what a filter carries across the end of a column, for the column that ends, before time 0.
+
+    With u and v the filtered waveform before and after the end, each without the other, the column has the energy of
+    u + v before the end, where Parseval's theorem gives it that of u on both sides.
+
+    Args:
+        frequencies: Of the filter's bins, in cycles per sample.
+        response: At these, over their number.
+        times: Of the samples of the waveform, (size,).
+        reach: Of the filter in samples of c.
+
+    Returns:
+        (size, size), symmetric.
+    """
+    form = _energy(frequencies, response, times, -reach, 0)
+    before = times < -0.5  # halfway between the samples of c at -1 and 0
+    form[np.ix_(before, before)] -= _energy(frequencies, response, times[before], -reach, reach)
+    return form
+
+
+def _energy(
+    frequencies: NDArray[np.float64], response: NDArray[np.float64], times: NDArray[np.floating], begin: int, end: int
+) -> NDArray[np.float64]:
+    """The quadratic form that gives the energy of c(t) = sum over f, m of response(f) exp(2 pi i f (t - times(m))) x(m).
+
+    Args:
+        frequencies: f, at equal distances, in cycles per sample.
+        response: At these.
+        times: Of the samples of the waveform, (size,).
+        begin: First t.
+        end: The t after the last one.
+
+    Returns:
+        (size, size), symmetric: of x real only the real part matters.
+    """
+    delayed = response[:, None] * np.exp(-2j * np.pi * frequencies[:, None] * times)
+    # The sum of exp(2 pi i f t) over t, for f the difference of two frequencies (Dirichlet's kernel).
+    f = frequencies - frequencies[0]
+    with np.errstate(invalid="ignore"):
+        kernel = np.where(f > 0, np.sin(np.pi * f * (end - begin)) / np.sin(np.pi * f), end - begin)
+    kernel = kernel * np.exp(1j * np.pi * f * (begin + end - 1))
+    apart = np.arange(len(f)) - np.arange(len(f))[:, None]
+    toeplitz = np.where(apart < 0, kernel[np.abs(apart)].conj(), kernel[np.abs(apart)])
+    form: NDArray[np.float64] = (delayed.conj().T @ (toeplitz @ delayed)).real
+    return form
 
 
 @lru_cache(maxsize=256)
@@ -399,36 +474,8 @@ def _ends_of_samples(step: float) -> tuple[NDArray[np.float32], NDArray[np.float
     return _interleaved(vectors).astype(np.float32), np.repeat(signs, 2).astype(np.float32)
 
 
-def _ends_of_waveform(h: NDArray[np.complex128], analytic: bool) -> NDArray[np.inexact]:
-    """The quadratic form for what a filter carries across the end of a column, for the column that ends.
-
-    With u and v the filtered waveform before and after the end, each without the other, the column has the energy of
-    u + v before the end, where Parseval's theorem gives it that of u on both sides.
-
-    Args:
-        h: Impulse response from -r to r, with h(-t) = h*(t), (2 r + 1,).
-        analytic: Whether the waveform is complex; of a real one only the form's real part matters.
-
-    Returns:
-        (3 r, 3 r), Hermitian, for the samples from -2 r to r - 1.
-    """
-    r = len(h) // 2
-    m = np.arange(-2 * r, r)
-
-    def filtered(n: NDArray[np.int64]) -> NDArray[np.complex128]:
-        lag = n[:, None] - m
-        return np.where(np.abs(lag) <= r, h[np.clip(lag + r, 0, 2 * r)], 0)
-
-    def energy(matrix: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        return matrix.conj().T @ matrix
-
-    inside, outside = filtered(np.arange(-r, 0)), filtered(np.arange(r))
-    form = energy(inside) - energy(inside * (m < 0)) - energy(outside * (m < 0))
-    return form if analytic else form.real
-
-
-def _decomposed(form: NDArray[np.inexact], energy: float) -> tuple[NDArray[np.inexact], NDArray[np.float64]]:
-    """Vectors v, in columns, and signs s of a Hermitian form: x* F x = sum of s |v* x|^2, without what is negligible."""
+def _decomposed(form: NDArray[np.float64], energy: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Vectors v, in columns, and signs s of a symmetric form: x' F x = sum of s (v' x)^2, without what is negligible."""
     values, vectors = np.linalg.eigh(form)
     kept = np.abs(values) > NEGLIGIBLE * energy
     return vectors[:, kept] * np.sqrt(np.abs(values[kept])), np.sign(values[kept])
@@ -439,29 +486,3 @@ def _interleaved(vectors: NDArray[np.inexact]) -> NDArray[np.float64]:
     real, imaginary = np.real(vectors), np.imag(vectors)
     rows = np.stack([np.stack([real, imaginary], axis=1), np.stack([-imaginary, real], axis=1)], axis=-1)
     return rows.reshape(2 * len(vectors), -1)
-
-
-def _blocks(frame: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Blocks of `BLOCK` columns, each sharing two with the next, (blocks, BLOCK * samples), zero where the frame ends."""
-    columns, samples = frame.shape
-    blocks = -(-(columns - 2) // (BLOCK - 2))
-    padded = np.zeros((blocks * (BLOCK - 2) + 2, samples), np.float32)
-    padded[:columns] = frame
-    row, sample = padded.strides
-    return as_strided(padded, (blocks, BLOCK * samples), ((BLOCK - 2) * row, sample), writeable=False)
-
-
-def _unblocked(energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Columns in a row from (scales, blocks, BLOCK), the outer columns of each block left out."""
-    inner = energy[:, :, 1:-1].reshape(len(energy), -1)
-    return np.pad(inner, ((0, 0), (1, 1)))
-
-
-def _analytic(spectra: NDArray[np.complex64], passband: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.complex64]:
-    """The analytic waveform by columns, complex64 (columns, samples), from the spectra of its blocks."""
-    columns, samples = shape
-    whole = np.zeros((len(spectra), BLOCK * samples), np.complex64)
-    np.multiply(spectra.view(np.float32), passband, out=whole.view(np.float32)[:, : len(passband)])
-    waves = scipy.fft.ifft(whole, axis=-1, overwrite_x=True).reshape(len(spectra), BLOCK, samples)
-    inner = waves[:, 1:-1].reshape(-1, samples)
-    return np.concatenate([waves[0, :1], inner, waves[-1, -1:]])[:columns]

@@ -10,13 +10,15 @@ import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
-from precompute import mother, spectrogram
+from precompute import mother, spectrogram, viridis
 from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
-from precompute.wavelet import FEWEST_SAMPLES
 
-ALGORITHM = 2
+ALGORITHM = 3
 """Raised by hand whenever the same parameters give other pixels, so that no older cache answers for them."""
+
+FEWEST_SAMPLES = 4
+"""Samples of the waveform in a column, at least."""
 
 LEAST_CYCLES = 7.3
 """Least bandwidth of a wavelet, between its ends 100 dB down, times the picture's duration: a complex Morlet wavelet of less
@@ -281,6 +283,8 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     """
     if name == "grey":
         return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    if name == "viridis":
+        return np.frombuffer(viridis.TABLE, np.uint8).reshape(256, 3)
     import matplotlib
 
     if name not in matplotlib.colormaps:

@@ -64,6 +64,11 @@ def picture(data: bytes, key: str, recipe: Recipe, begin: float | None = None, e
     )
 
 
+def warm_up(recipe: Recipe) -> None:
+    """Load and prepare what the first picture of a recipe needs, so that it takes no longer than others."""
+    _powers(np.zeros(recipe.samples // 2, np.float32), 0, recipe)
+
+
 def _powers(samples: NDArray[np.float32], offset: int, recipe: Recipe) -> list[NDArray[np.float32]]:
     """Power of each channel, (scales, columns)."""
     if recipe.transform == "wavelet":

@@ -19,9 +19,7 @@ from precompute import mother
 from precompute.errors import RecipeError
 from precompute.filters import RING, both_sides, tapered
 from precompute.pooling import COLUMNS_AT_ONCE, filter_bank
-
-FEWEST_SAMPLES = 4
-"""Samples of the waveform in a column, at least."""
+from precompute.recipe import FEWEST_SAMPLES
 
 FURTHEST = 1.5
 """Reach of a wavelet, at most, in lengths of the frame; further than the frame itself for the sake of steps in Psi."""

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 
+from precompute import corpora
 from precompute.check import gallery, page, terminal
 from precompute.check.findings import findings
 from precompute.check.survey import survey
@@ -17,12 +17,13 @@ AS_PUBLISHED, WORTH_READING = 0, 3
 PACKAGES = ("wser", "numpy", "soundfile", "soxr", "matplotlib", "pillow")
 
 
-def check(module: ModuleType, directory: Path, recipe: Recipe, jobs: int, out: Path | None, command: str) -> int:
+def check(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: int, out: Path | None, command: str) -> int:
     """Read every recording of a corpus, report on the terminal and write the page.
 
     Args:
-        module: Of the corpus.
+        corpus: The corpus.
         directory: Where it lies.
+        scan: What lies there.
         recipe: Of the pictures shown.
         jobs: Processes to use; -1 for all cores.
         out: File of the page; by default `check-<corpus>.html` in the current directory.
@@ -34,11 +35,9 @@ def check(module: ModuleType, directory: Path, recipe: Recipe, jobs: int, out: P
     Raises:
         CorpusError: The corpus is empty, a recording changed meanwhile, or the page cannot be written.
     """
-    corpus: Corpus = module.CORPUS
     out = out or Path(f"check-{corpus.name}.html")
     if not out.parent.is_dir():
         raise CorpusError(f"{out} cannot be written, since {out.parent} is no directory: make it, or give another --out FILE")
-    scan: Scan = module.scan(directory)
     if not scan.utterances:
         raise CorpusError(
             f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): "
@@ -47,7 +46,7 @@ def check(module: ModuleType, directory: Path, recipe: Recipe, jobs: int, out: P
     measured = survey(corpus, directory, scan, recipe, jobs)
     found = findings(measured)
     pictures = gallery.thumbnails(gallery.choose(measured), directory, recipe, jobs)
-    text = page.render(measured, found, pictures, recipe, module, _made(command))
+    text = page.render(measured, found, pictures, recipe, _about(corpus), _made(command))
     try:
         out.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -55,6 +54,11 @@ def check(module: ModuleType, directory: Path, recipe: Recipe, jobs: int, out: P
     terminal.show(measured, found)
     print(f"page: {out}")
     return WORTH_READING if any(finding.warning for finding in found) else AS_PUBLISHED
+
+
+def _about(corpus: Corpus) -> str:
+    """The corpus's description; of one that a table lists there is none."""
+    return corpora.load(corpus.name).__doc__ or "" if corpus.name in corpora.names() else ""
 
 
 def _made(command: str) -> str:

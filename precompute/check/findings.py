@@ -48,7 +48,9 @@ def findings(survey: Survey) -> list[Finding]:
 def verdict(survey: Survey, found: list[Finding]) -> str:
     """The corpus in a sentence: how much it is, whether as published, and what was found."""
     what = f"{_of(len(survey.checked), 'utterance')} of {_of(len(survey.speakers), 'speaker')}"
-    phrases = [what + (", not as published" if survey.differences else ", as published")]
+    # Of a corpus that a table lists, nothing is published.
+    as_published = ", as published" if survey.corpus.doi else ""
+    phrases = [what + (", not as published" if survey.differences else as_published)]
     phrases += [finding.short for finding in found if finding.short]
     phrases += [] if survey.unusable else ["nothing unusable"]
     return "; ".join(phrases) + "."

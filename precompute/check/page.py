@@ -5,7 +5,6 @@ import inspect
 import re
 from dataclasses import dataclass
 from importlib.resources import files
-from types import ModuleType
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
@@ -34,9 +33,7 @@ class Plot:
     caption: str
 
 
-def render(
-    survey: Survey, found: list[Finding], pictures: list[Thumbnail], recipe: Recipe, module: ModuleType, made: str
-) -> str:
+def render(survey: Survey, found: list[Finding], pictures: list[Thumbnail], recipe: Recipe, about: str, made: str) -> str:
     """The page.
 
     Args:
@@ -44,7 +41,7 @@ def render(
         found: What was found.
         pictures: One of each speaker and emotion.
         recipe: That made them.
-        module: Of the corpus; its docstring describes it.
+        about: Description of the corpus.
         made: When and how the page was made; the only line that differs from run to run.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -62,7 +59,7 @@ def render(
         cells={(one.utterance.speaker, one.utterance.emotion): one for one in pictures},
         pictured=list(dict.fromkeys(one.utterance.speaker for one in pictures)),
         source=_source,
-        about=_about(module),
+        about=_about(about),
         recipe=recipe,
         made=made,
     )
@@ -104,7 +101,7 @@ def _source(picture: Thumbnail) -> str:
     return f"data:image/webp;base64,{base64.b64encode(picture.webp).decode()}"
 
 
-def _about(module: ModuleType) -> list[Markup]:
+def _about(text: str) -> list[Markup]:
     """Paragraphs of the corpus's description, with its names of files set as code."""
-    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(module.__doc__ or ""))
-    return [Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(paragraph)))) for paragraph in paragraphs]
+    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(text))
+    return [Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(paragraph)))) for paragraph in paragraphs if paragraph]

@@ -6,6 +6,8 @@ A corpus module defines
 - `scan(directory)`, which lists the utterances under `directory` and the files it could not understand;
 - `find(corpora)`, which gives the corpus's own directory under the directory of all corpora, or None;
 - optionally `make(directory)`, for a corpus that is made on the spot.
+
+Where a corpus can be downloaded, `CORPUS.downloads` says from where; `precompute.fetch` does it.
 """
 
 import importlib
@@ -13,8 +15,9 @@ import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
+from urllib.parse import urlsplit
 
 from precompute.errors import CorpusError, unknown
 from precompute.layout import Skipped, Utterance, printable
@@ -35,6 +38,28 @@ class Scan:
 
 
 @dataclass(frozen=True)
+class Download:
+    """A zip archive that the publisher of a corpus offers; it unpacks into the corpus's directory.
+
+    Attributes:
+        url: Where it is.
+        size: In bytes; None where it is not known.
+        checksum: Algorithm and value, as in `md5:0123...`; None where none is published.
+        source: Where size and checksum are published, or what is known instead.
+    """
+
+    url: str
+    size: int | None
+    checksum: str | None
+    source: str
+
+    @property
+    def file(self) -> str:
+        """Name of the archive."""
+        return PurePosixPath(urlsplit(self.url).path).name
+
+
+@dataclass(frozen=True)
 class Corpus:
     """What is published about a corpus.
 
@@ -48,6 +73,9 @@ class Corpus:
         emotions: Published number of utterances of each emotion.
         usual_place: Where the recordings lie under the directory of corpora.
         synthetic: True where no human spoke; results say so.
+        downloads: Archives that together hold the corpus; empty where it has to be applied for, or is made on the spot.
+        content: SHA-256 of the lines `<SHA-256 of the recording>  <key>` of all recordings in the order of their keys, by
+            which a download is compared with the copy that was examined; empty where it is not known.
     """
 
     name: str
@@ -59,6 +87,8 @@ class Corpus:
     emotions: dict[str, int] = field(hash=False)
     usual_place: str
     synthetic: bool = False
+    downloads: tuple[Download, ...] = ()
+    content: str = ""
 
     @property
     def files(self) -> int:

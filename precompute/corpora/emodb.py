@@ -15,7 +15,7 @@ miss sentences; speaker 08 has no disgust.  No set of speakers is complete in ev
 import re
 from pathlib import Path
 
-from precompute.corpora import Corpus, Scan, child, recordings, scan_names
+from precompute.corpora import Corpus, Download, Scan, child, recordings, scan_names
 
 CORPUS = Corpus(
     name="emodb",
@@ -26,6 +26,15 @@ CORPUS = Corpus(
     speakers=10,
     emotions={"angry": 127, "bored": 81, "disgusted": 46, "fearful": 69, "happy": 71, "neutral": 79, "sad": 62},
     usual_place="emodb/wav/*.wav",
+    downloads=(
+        Download(
+            url="http://emodb.bilderbar.info/download/download.zip",
+            size=None,
+            checksum=None,
+            source="neither size nor checksum was found published: what is unpacked is compared by its content",
+        ),
+    ),
+    content="9c208ae1c2857d1a0a0cbfe82eccfce77806dabf44df970b25bceea3cf657649",
 )
 
 LABELS = {

@@ -16,7 +16,7 @@ Quirks: neutral has no strong intensity, hence 96 utterances where the other emo
 import re
 from pathlib import Path
 
-from precompute.corpora import Corpus, Scan, child, recordings, scan_names
+from precompute.corpora import Corpus, Download, Scan, child, recordings, scan_names
 
 CORPUS = Corpus(
     name="ravdess",
@@ -36,6 +36,15 @@ CORPUS = Corpus(
         "surprised": 192,
     },
     usual_place="ravdess/Actor_NN/*.wav",
+    downloads=(
+        Download(
+            url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
+            size=208468073,
+            checksum="md5:bc696df654c87fed845eb13823edef8a",
+            source="Zenodo's record 1188976, as public code that checks its downloads quotes it",
+        ),
+    ),
+    content="8c0154f7d2a68640e2f7be39d5a8fc1a2d145e78661f2457a5909ade8626bdd6",
 )
 
 LABELS = {

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--recompute", metavar="N", type=int, default=0, help="also make N pictures of each anew")
     verify.add_argument(
         "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
-        help="directory of the recordings, for --recompute (default: $WSER_CORPORA, else ./corpora)",
+        help="for --recompute, directory of the corpora, or of a table (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
 
     diff = add("diff", _diff, "How two recipes differ, and two caches of a corpus: parameters, recordings, labels.")
@@ -179,7 +179,9 @@ def _verify(options: argparse.Namespace) -> int:
         found = problems(path)
         if options.recompute and not found:
             cache = Cache(path)
-            directory = corpora.load(cache.corpus).find(options.corpora)
+            # A table's corpus is no module; its paths are relative to the table's folder.
+            known = cache.corpus in corpora.names()
+            directory = corpora.load(cache.corpus).find(options.corpora) if known else options.corpora
             if directory is None:
                 raise CacheError(f"{cache.corpus} is not in {options.corpora}: say where it is by --corpora DIR")
             found = recompute(cache, directory, options.recompute)

@@ -116,7 +116,7 @@ class Draft:
         target = self.path / layout.array_path(speaker, emotion)
         aside = self.staging / uuid.uuid4().hex
         with files.writing(self.root):
-            files.make_directory(aside, self.root)
+            files.make_directory(aside, self.root, lasting=False)
             files.write_new(aside / layout.GROUP, metadata, self.root)
             if not (twin and _linked(twin, aside / layout.SHARD)):
                 files.write_new(aside / layout.SHARD, content, self.root)
@@ -256,7 +256,7 @@ def is_there(path: Path, fingerprint: str, source: str) -> bool:
 
 def write(path: Path, content: bytes, root: Path) -> None:
     """Write a file of a cache that is staged as a whole."""
-    files.make_directory(path.parent, root)
+    files.make_directory(path.parent, root, lasting=False)
     files.write_new(path, content, root)
 
 

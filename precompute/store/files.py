@@ -32,10 +32,15 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def make_directory(path: Path, root: Path) -> None:
+def make_directory(path: Path, root: Path, lasting: bool = True) -> None:
     """Create a directory under a root, and those above it, with the root's permissions: group-writable and setgid where it is.
 
     The root itself, where it is not there yet, is created with what the umask leaves.
+
+    Args:
+        path: Of the directory.
+        root: Of all caches.
+        lasting: Whether to wait until it is on the disk, as for all that does not lie in staging.
     """
     root.mkdir(parents=True, exist_ok=True)
     mode = stat.S_IMODE(root.stat().st_mode) & ~stat.S_ISVTX
@@ -47,7 +52,8 @@ def make_directory(path: Path, root: Path) -> None:
                 # Where an access list or a parent without setgid made it another; a needless change of mode by one who is
                 # not of the directory's group would drop setgid.
                 directory.chmod(mode | (found & stat.S_ISGID))
-            sync(directory.parent)
+            if lasting:
+                sync(directory.parent)
 
 
 def _mkdir(directory: Path, mode: int) -> None:
@@ -98,6 +104,10 @@ def sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network file systems sync files and know nothing of it for directories.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
     finally:
         os.close(handle)
 

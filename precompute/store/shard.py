@@ -7,14 +7,14 @@ A shard is its chunks one after another, then an index of (offset, bytes) for ea
 CRC-32C (zarr-specs.readthedocs.io, sharding codec version 1.0).
 """
 
+from functools import cache
+from typing import Any
+
 import numpy as np
-from numcodecs import Zstd
-from numcodecs.checksum32 import CRC32C
 from numpy.typing import NDArray
 
 from precompute.layout import ZSTD_LEVEL
 
-_CHECKSUM = CRC32C(location="end")
 _CHECKSUM_BYTES = 4
 _ENTRY = np.dtype("<u8")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -24,11 +24,13 @@ _LONGEST_HEADER = 9
 
 def encode(images: NDArray[np.uint8]) -> bytes:
     """The shard of some pictures, uint8 (n, height, width, 3), n at least 1."""
+    from numcodecs import Zstd
+
     zstd = Zstd(level=ZSTD_LEVEL)
-    chunks = [bytes(_CHECKSUM.encode(zstd.encode(np.ascontiguousarray(image)))) for image in images]
+    chunks = [bytes(_checksum().encode(zstd.encode(np.ascontiguousarray(image)))) for image in images]
     sizes = np.array([len(chunk) for chunk in chunks], _ENTRY)
     index = np.stack([np.cumsum(sizes) - sizes, sizes], axis=1).astype(_ENTRY)
-    return b"".join([*chunks, bytes(_CHECKSUM.encode(index))])
+    return b"".join([*chunks, bytes(_checksum().encode(index))])
 
 
 def decode(shard: bytes, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
@@ -45,6 +47,8 @@ def decode(shard: bytes, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     if len(shard) < size:
         raise ValueError(f"{len(shard)} bytes hold no index of {shape[0]} pictures")
     index = np.frombuffer(_without_checksum(shard[-size:], "the index"), _ENTRY).reshape(-1, 2)
+    from numcodecs import Zstd
+
     images = np.empty(shape, np.uint8)
     zstd = Zstd()
     for row, (offset, length) in enumerate(index.tolist()):
@@ -60,6 +64,14 @@ def decode(shard: bytes, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     return images
 
 
+@cache
+def _checksum() -> Any:
+    # Not at the top, as of Zstd: whoever finds a cache complete needs none, and numcodecs takes long to import.
+    from numcodecs.checksum32 import CRC32C
+
+    return CRC32C(location="end")
+
+
 def _content_size(frame: bytes) -> int | None:
     """Size that a zstd frame claims to hold (RFC 8878, 3.1.1.1), None where it says none; decoding takes less in silence."""
     if len(frame) < _LONGEST_HEADER or frame[:4] != _ZSTD_MAGIC:
@@ -72,6 +84,6 @@ def _content_size(frame: bytes) -> int | None:
 
 def _without_checksum(content: bytes, what: str) -> bytes:
     try:
-        return bytes(_CHECKSUM.decode(content))
+        return bytes(_checksum().decode(content))
     except (RuntimeError, ValueError, IndexError):
         raise ValueError(f"the checksum of {what} does not fit") from None

@@ -83,6 +83,15 @@ def test_several_processes_make_the_same_page_as_one(corpora, tmp_path):
     assert all(line.startswith("<footer>") for pair in different for line in pair)
 
 
+def test_a_corpus_of_a_table_is_checked_too(corpora, tmp_path, capsys):
+    lines = [f"{path.relative_to(tmp_path)},s{path.parent.name},happy" for path in sorted(corpora.rglob("*-03-*-01.wav"))]
+    (tmp_path / "mine.csv").write_text("\n".join(["path,speaker,emotion", *lines]))
+    out = tmp_path / "page.html"
+    assert check("--check", "table", "--table", tmp_path / "mine.csv", "--name", "mine", "--out", out) == 0
+    assert f"{len(lines)} utterances of 1 speaker; nothing unusable." in capsys.readouterr().out
+    assert "doi.org" not in out.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,7 +1,6 @@
 """The page: sound HTML that needs nothing else, with the measured numbers, and every name shown as text."""
 
 import re
-import types
 from collections import Counter
 from html.parser import HTMLParser
 
@@ -87,10 +86,10 @@ def made(tmp_path_factory, encode):
     measured = survey(corpus, directory, scan, RECIPE, 1)
     found = findings(measured)
     pictures = gallery.thumbnails(gallery.choose(measured), directory, RECIPE, 1)
-    module = types.ModuleType("strange", "A corpus of <names>.\n\nLayout: `<b>*.wav`, all\nin one folder.\n")
+    about = "A corpus of <names>.\n\nLayout: `<b>*.wav`, all\nin one folder.\n"
 
     def render(when="now"):
-        return page.render(measured, found, pictures, RECIPE, module, when)
+        return page.render(measured, found, pictures, RECIPE, about, when)
 
     return render, measured, found
 
@@ -194,6 +193,6 @@ def test_without_a_usable_recording_there_is_a_page_without_plots_and_pictures(t
     corpus = Corpus("none", "None", "free", "nowhere", "10.1/1", 1, {"sad": 1}, "none/*.wav")
     scan = Scan((Utterance(key="a", path="a.wav", speaker="a", emotion="sad", label="sad"),), ())
     measured = survey(corpus, tmp_path, scan, RECIPE, 1)
-    shown = Page(page.render(measured, findings(measured), [], RECIPE, types.ModuleType("none"), "now"))
+    shown = Page(page.render(measured, findings(measured), [], RECIPE, "", "now"))
     assert shown.counts["svg"] == shown.counts["img"] == 0
     assert "a.wav: the file is empty" in shown.text

@@ -299,7 +299,17 @@ def test_help_answers_without_the_heavy_libraries():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "--dry-run" in done.stdout
     modules = set(done.stdout.splitlines()[-1].split())
-    heavy = {"zarr", "scipy", "matplotlib", "soundfile", "joblib", "pywt", "torch", "PIL"}
+    heavy = {"zarr", "scipy", "matplotlib", "soundfile", "joblib", "pywt", "torch", "PIL", "pooch", "requests"}
+    assert modules & heavy == set()
+
+
+def test_a_complete_cache_is_found_without_the_heavy_libraries(small_ravdess, small_cache):
+    program = "import sys\nfrom precompute.__main__ import main\nmain(sys.argv[1:])\nprint('modules', *sys.modules)"
+    command = [sys.executable, "-c", program, "--corpus", "ravdess", "--corpora", small_ravdess, "--cache", small_cache, *SMALL]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "nothing to do, the cache is complete" in done.stdout
+    modules = set(done.stdout.splitlines()[-1].split())
+    heavy = {"zarr", "scipy", "matplotlib", "soundfile", "joblib", "pywt", "torch", "PIL", "numcodecs"}
     assert modules & heavy == set()
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -202,6 +203,11 @@ def test_colour_tables_have_a_colour_for_each_level(name):
     assert table.shape == (256, 3)
     assert table.dtype == np.uint8
     assert len(np.unique(table, axis=0)) > 200
+
+
+def test_viridis_is_matplotlib_s():
+    theirs = matplotlib.colormaps["viridis"].resampled(256)(np.arange(256), bytes=True)[:, :3]
+    np.testing.assert_array_equal(colour_table("viridis"), theirs)
 
 
 def test_grey_is_the_level_itself():

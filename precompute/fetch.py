@@ -1,0 +1,337 @@
+"""Fetch a corpus: download its archives from the publisher, check them, and unpack them to where `--corpus` finds them.
+
+All that is not whole yet lies in `.fetch` under the directory of corpora.  The corpus leaves it by one rename, so that half
+an unpacking is never taken for the corpus; an archive that was downloaded whole stays until its content is laid.
+"""
+
+import contextlib
+import functools
+import hashlib
+import lzma
+import shutil
+import stat
+import struct
+import sys
+import tempfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import ModuleType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from precompute.corpora import Corpus, Download, Scan, child, compare_with_published
+from precompute.errors import CorpusError
+from precompute.progress import progress
+
+if TYPE_CHECKING:
+    from requests import RequestException
+
+ASIDE = ".fetch"
+WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds to wait after each failure; they start again whenever a connection brought more than all before it."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that a server may ask for between two tries (`Retry-After`)."""
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which a connection counts as broken."""
+
+CHUNK = 2**16
+"""Bytes taken at once; so many may be lost where a connection breaks off."""
+
+TRANSIENT = {408, 416, 429, 500, 502, 503, 504}
+"""Answers of a server that are worth another try."""
+
+EXPANSION = 10
+"""How many times its own size an archive may unpack to; recordings compress to a third at best."""
+
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, UnicodeDecodeError,
+    RuntimeError,  # Encrypted, or compressed by a method that Python does not know.
+)  # fmt: skip
+"""What `zipfile` raises where an archive is damaged."""
+
+
+def fetch(module: ModuleType, corpora: Path, accept_licence: bool, mirror: str | None = None) -> bool:
+    """Download a corpus and lay it under the directory of corpora; where that cannot be done from here, print how to get it.
+
+    Args:
+        module: The corpus.
+        corpora: Directory that holds the corpora.
+        accept_licence: The user accepts the licence; without, it is shown and nothing is downloaded.
+        mirror: URL of a folder that holds the archives, by their names, instead of the publisher's.
+
+    Returns:
+        Whether the corpus is there now.
+
+    Raises:
+        CorpusError: The download failed or is refused, or something else lies in its place.
+    """
+    corpus: Corpus = module.CORPUS
+    if (found := module.find(corpora)) is not None:
+        scan = module.scan(found)
+        if differences := compare_with_published(corpus, scan.utterances):
+            raise CorpusError(
+                f"{found} is there but not as published ({differences[0]}): move it away, and fetch or lay {corpus.name} anew"
+            )
+        print(f"{corpus.name}: nothing to do, {_in_words(scan)} are in {found}")
+        return True
+    _show(corpus)
+    if not corpus.downloads:
+        print(f"  to do      nothing to download here: get it from its source and lay it as {corpora / corpus.usual_place}")
+        return False
+    if not accept_licence:
+        print(f"  to do      accept the licence and download it: --fetch {corpus.name} --accept-licence")
+        return False
+    if mirror and not _is_address(mirror):
+        raise CorpusError(f"--mirror {mirror} is no address of a web server: give one that begins with https:// or http://")
+    target = child(corpora, corpus.name) or corpora / corpus.name
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise CorpusError(f"{target} is there but is not {corpus.name}: move it away, or give another --corpora DIR")
+    try:
+        _lay(module, corpora / ASIDE, target, mirror)
+    except OSError as error:
+        why = error.strerror or error
+        raise CorpusError(
+            f"{corpus.name} cannot be laid in {corpora} ({why}): make room there, or give another --corpora DIR"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # It stays where an archive waits in it, or another corpus is on its way.
+            (corpora / ASIDE).rmdir()
+    return True
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _show(corpus: Corpus) -> None:
+    print(f"{corpus.name}  {corpus.title}")
+    print(f"  licence    {corpus.licence}\n  source     {corpus.source}\n  paper      https://doi.org/{corpus.doi}")
+    for download in corpus.downloads:
+        size = f"{download.size / 1e6:.0f} MB" if download.size else "size unknown"
+        print(f"  download   {download.url} ({size})")
+
+
+def _in_words(scan: Scan) -> str:
+    return f"{len(scan.utterances)} utterances of {len({utterance.speaker for utterance in scan.utterances})} speakers"
+
+
+def _lay(module: ModuleType, aside: Path, target: Path, mirror: str | None) -> None:
+    """Download, unpack aside, and move what was unpacked to `target`."""
+    corpus: Corpus = module.CORPUS
+    aside.mkdir(parents=True, exist_ok=True)
+    archives = [_download(corpus, download, aside, mirror) for download in corpus.downloads]
+    with tempfile.TemporaryDirectory(dir=aside) as staging:
+        folder = Path(staging, target.name)
+        try:
+            for archive in archives:
+                _unpack(archive, folder, corpus.name)
+            if module.find(Path(staging)) != folder or not (scan := module.scan(folder)).utterances:
+                raise CorpusError(
+                    f"{archives[0].name} holds nothing that could lie as {corpus.usual_place} and was removed: "
+                    f"get {corpus.name} from {corpus.source}"
+                )
+        except CorpusError:
+            for archive in archives:
+                archive.unlink(missing_ok=True)
+            raise
+        for warning in _differences(corpus, scan, folder):
+            print(f"warning: {corpus.name} is not as published: {warning}", file=sys.stderr)
+        folder.rename(target)
+    for archive in archives:
+        archive.unlink(missing_ok=True)
+    print(f"{corpus.name}: {_in_words(scan)} are in {target}")
+
+
+def _differences(corpus: Corpus, scan: Scan, directory: Path) -> list[str]:
+    differences = compare_with_published(corpus, scan.utterances)
+    if corpus.content and not differences and (found := content(scan, directory)) != corpus.content:
+        differences.append(f"the content of the recordings: {found} found, {corpus.content} known")
+    return differences
+
+
+def content(scan: Scan, directory: Path) -> str:
+    """What identifies the content of a corpus, see `Corpus.content`."""
+    lines = hashlib.sha256()
+    for utterance in scan.utterances:
+        recording = hashlib.sha256((directory / utterance.path).read_bytes()).hexdigest()
+        lines.update(f"{recording}  {utterance.key}\n".encode())
+    return lines.hexdigest()
+
+
+def _download(corpus: Corpus, download: Download, folder: Path, mirror: str | None) -> Path:
+    """The archive, from an earlier download where its checksum says that this is whole."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
+    url = f"{mirror.rstrip('/')}/{download.file}" if mirror else download.url
+    name = f"{corpus.name}-{download.file}"
+    if download.checksum is None:
+        (folder / name).unlink(missing_ok=True)
+    transfer = functools.partial(_transfer, corpus=corpus, download=download)
+    return Path(pooch.retrieve(url, download.checksum, fname=name, path=folder, downloader=transfer))
+
+
+def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: Download) -> None:
+    """Pooch's downloader that goes on where a connection broke off; pooch removes the file if this raises."""
+    import pooch
+    import requests
+
+    print(f"{corpus.name}: downloading {url}", flush=True)
+    file = Path(output_file)
+    furthest, left = 0, list(WAITS)
+    while True:
+        try:
+            _receive(url, file, corpus.name, download.size)
+            break
+        except requests.RequestException as error:
+            reason, reached = _reason(error), file.stat().st_size
+            if reached > furthest:
+                furthest, left = reached, list(WAITS)
+            if not left or not _is_transient(error):
+                raise CorpusError(
+                    f"{corpus.name} cannot be downloaded from {url} ({reason}): try again later, give a --mirror URL, "
+                    f"or get it from {corpus.source} yourself and lay it as {corpus.usual_place}"
+                ) from error
+            wait = max(left.pop(0), _asked_for(error))
+            print(f"{corpus.name}: {reason} after {reached / 1e6:.0f} MB, next try in {wait:.0f} s", file=sys.stderr)
+            time.sleep(wait)
+    if download.checksum:
+        algorithm = download.checksum.partition(":")[0]
+        found = f"{algorithm}:{pooch.file_hash(output_file, alg=algorithm)}"
+        if found != download.checksum:
+            raise CorpusError(
+                f"{url} has the checksum {found} where {download.checksum} is published and was removed: try again later, "
+                f"or get {corpus.name} from {corpus.source}"
+            )
+
+
+def _receive(url: str, file: Path, name: str, size: int | None) -> None:
+    """Append to `file` what it still lacks, or begin anew where the server cannot go on in the middle."""
+    import requests
+
+    have = file.stat().st_size
+    # Compressed on the way, a part of the archive could not be continued.
+    headers = {"User-Agent": "wser (python -m precompute --fetch)", "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response, file.open("r+b") as output:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            output.truncate(0)
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            have = 0
+        output.truncate(have)
+        output.seek(have)
+        length = int(response.headers.get("Content-Length", 0))
+        with _kilobytes(name, length or (size or 0) - have) as show:
+            for chunk in response.iter_content(CHUNK):
+                output.write(chunk)
+                show(output.tell() - have)
+        if output.tell() - have < length:  # The older urllib3 takes this for the end.
+            raise requests.exceptions.ChunkedEncodingError("fewer bytes than announced")
+
+
+@contextlib.contextmanager
+def _kilobytes(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Progress in kilobytes, told the position in bytes; nothing is shown where the end is unknown."""
+    if total <= 0:
+        yield lambda _: None
+        return
+    shown = 0
+    with progress(what, total // 1000, "kB") as advance:
+
+        def show(position: int) -> None:
+            nonlocal shown
+            if position // 1000 > shown:
+                advance(position // 1000 - shown)
+                shown = position // 1000
+
+        yield show
+
+
+def _is_transient(error: "RequestException") -> bool:
+    import requests
+
+    if error.response is not None:
+        return error.response.status_code in TRANSIENT
+    lasting = requests.exceptions.SSLError, requests.exceptions.ProxyError
+    passing = requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError
+    return isinstance(error, passing) and not isinstance(error, lasting)
+
+
+def _reason(error: "RequestException") -> str:
+    import requests
+
+    if error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    reasons = {
+        requests.exceptions.ProxyError: "the proxy cannot be reached or refuses",
+        requests.exceptions.SSLError: "the certificate of the server cannot be verified",
+        requests.Timeout: f"no answer within {TIMEOUT:.0f} s",
+        requests.exceptions.ChunkedEncodingError: "the connection broke off",
+        requests.ConnectionError: "the server cannot be reached",
+    }
+    return next((reason for kind, reason in reasons.items() if isinstance(error, kind)), str(error))
+
+
+def _asked_for(error: "RequestException") -> float:
+    """Seconds that the server asks to wait, within reason."""
+    asked = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    return min(float(asked), LONGEST_WAIT) if asked.isdecimal() else 0.0
+
+
+def _unpack(archive: Path, folder: Path, name: str) -> None:
+    """Unpack an archive into `folder`, all of it or, where one member is unsafe, nothing."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = opened.infolist()
+            _refuse_unsafe(archive, members)
+            done = 0
+            with _kilobytes(f"{name}: unpacking", sum(member.file_size for member in members)) as show:
+                for member in members:
+                    opened.extract(member, folder)
+                    done += member.file_size
+                    show(done)
+    except BROKEN as error:
+        raise CorpusError(f"{archive.name} is not a whole zip archive ({error}) and was removed: fetch it again") from error
+
+
+def _refuse_unsafe(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
+    for member in members:
+        if reason := _unsafe(member):
+            raise CorpusError(
+                f"{archive.name} was removed, nothing of it unpacked: its member {member.orig_filename!r} {reason}; "
+                "get the corpus from its publisher"
+            )
+    # No member unpacks to more than it says: zipfile stops there.
+    total, most = sum(member.file_size for member in members), EXPANSION * archive.stat().st_size
+    if total > most:
+        raise CorpusError(
+            f"{archive.name} was removed, nothing of it unpacked: it would unpack to {total} bytes, more than the {most} that "
+            f"{EXPANSION} times its size allow; get the corpus from its publisher"
+        )
+    if total > (free := shutil.disk_usage(archive.parent).free):
+        raise OSError(None, f"{total / 1e6:.0f} MB to unpack, {free / 1e6:.0f} MB are free")
+
+
+def _unsafe(member: zipfile.ZipInfo) -> str | None:
+    """Why a member may not be unpacked; None where it may."""
+    name, kind = member.orig_filename, stat.S_IFMT(member.external_attr >> 16)
+    if name.startswith("/") or PureWindowsPath(name).anchor:
+        return "has an absolute path"
+    if ".." in PurePosixPath(name).parts:
+        return "would lie outside its folder"
+    if "\\" in name or "\0" in name:
+        return "has a backslash or a null in its name"
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "is a link or a device"
+    return None

@@ -1,0 +1,167 @@
+"""A corpus of one's own: from a table to results, with every fault of the table said at once."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from precompute import table
+from precompute.__main__ import main
+from precompute.errors import CorpusError
+from precompute.store import roots
+from precompute.store.cache import Cache
+
+SMALL = ["--set", "scales=16", "height=16", "columns=64", "width=64", "duration=2.0", "--jobs", "1"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Recordings of four speakers: a.wav to d.wav, 2 s each, in several formats."""
+    rng = np.random.default_rng(0)
+    for name, kind in (("a.wav", "WAV"), ("b.flac", "FLAC"), ("c.ogg", "OGG"), ("d.mp3", "MP3")):
+        (tmp_path / "wav").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "wav" / name, 0.1 * rng.standard_normal(32000), 16000, format=kind)
+    return tmp_path
+
+
+def write(folder, text, name="my.csv"):
+    (folder / name).write_text(text, "utf-8")
+    return folder / name
+
+
+GOOD = """Path,Speaker,Emotion,Start,End,Sex,Session,Sentence,age
+wav/a.wav,anna,joy,,,F,1,hello,31
+wav/b.flac,bert,happy,0.5,1.5,male,1,hello,
+wav/b.flac,bert,sad,1.5,,m,1,,
+wav\\c.ogg,cleo,Sadness,,1.0,w,2,"well, then",40
+"""
+
+
+def test_a_good_table(folder):
+    found = table.read(write(folder, GOOD), "mine")
+    assert found.faults == ()
+    assert found.words == ()
+    assert found.corpus.name == "mine"
+    one, two, three, four = found.scan.utterances
+    assert (one.key, one.speaker, one.emotion, one.label, one.sex, one.more) == (
+        "wav/a.wav", "anna", "happy", "joy", "female", {"age": "31"},
+    )  # fmt: skip
+    assert (two.key, two.begin, two.end, two.more) == ("wav/b.flac#t=0.5,1.5", 0.5, 1.5, {})
+    assert (three.emotion, three.begin, three.end, three.sentence) == ("sad", 1.5, None, None)
+    assert (four.path, four.session, four.sentence, four.sex) == ("wav/c.ogg", "2", "well, then", "female")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_tables_of_any_program(folder, separator, ends, mark):
+    lines = [separator.join(("path", "speaker", "emotion")), separator.join(("wav/a.wav", "änna", "sad")), "", ""]
+    (folder / "t.csv").write_bytes((mark + ends.join(lines)).encode())
+    found = table.read(folder / "t.csv", "mine")
+    assert [(one.path, one.speaker) for one in found.scan.utterances] == [("wav/a.wav", "änna")]
+
+
+FAULTS = {
+    "wav/a.wav,,sad,,,": "line 3: speaker is empty",
+    "wav/a.wav,anna,,,,": "line 4: emotion is empty",
+    "wav/none.wav,anna,sad,,,": "line 5: there is no file",
+    "wav/a.wav,anna,sad,0,9.5,": "line 6: end 9.5 s is past the end of wav/a.wav, which has 2.00 s",
+    "wav/a.wav,anna,sad,one,,": "line 7: start is 'one', and not a number of seconds",
+    "wav/a.wav,anna,sad,1.5,1.0,": "line 8: start 1.5 s is not between 0 and the end, 1 s",
+    "wav/a.wav,anna,sad,,,unknown": "line 9: sex is 'unknown', and neither female nor male",
+    "wav/a.wav,anna,happy,,,": "line 10: wav/a.wav is in line 2 already",
+    "my.csv,anna,sad,,,": "line 11: .*my.csv is no recording that can be read",
+    "wav/c.ogg,Anna,sad,,,": "line 12: speaker Anna differs from anna by capitals or accents only",
+    "wav/c.ogg,anna,sad": "line 13: 3 cells, the header has 6",
+    "wav/c.ogg,anna,sad,nan,,": "line 14: start nan s is not between",
+}
+BAD = "path,speaker,emotion,start,end,sex\nwav/a.wav,anna,sad,,,\n" + "\n".join(FAULTS) + "\nwav/b.flac,bert,happy,,,m\n"
+
+
+def run(folder, *arguments):
+    command = [sys.executable, "-m", "precompute", "--corpus", "table", "--cache", str(folder / "cache"), *SMALL]
+    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=folder)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_every_fault_is_listed_at_once_and_nothing_is_made(folder):
+    done = run(folder, "--table", write(folder, BAD), "--name", "mine")
+    assert done.returncode == 1
+    *listed, last = done.stderr.splitlines()
+    assert len(listed) == len(FAULTS)
+    for line, expected in zip(listed, FAULTS.values(), strict=True):
+        assert expected.split(".*")[0] in line
+        assert expected.split(".*")[-1] in line
+    assert "has 12 faults, listed above" in last
+    assert "--skip-bad" in last
+    assert not (folder / "cache").exists()
+
+
+def test_good_lines_go_through(folder):
+    done = run(folder, "--table", write(folder, BAD), "--name", "mine", "--skip-bad")
+    assert done.returncode == 3
+    (path,) = roots.sealed(folder / "cache", "mine")
+    cache = Cache(path)
+    assert {record.key for record in cache.records} == {"wav/a.wav", "wav/b.flac"}
+    assert [one.path for one in cache.skipped] == sorted(f"my.csv:{line}" for line in range(3, 15))
+
+
+def test_columns_that_are_missing_are_named(folder):
+    found = table.read(write(folder, "path,who\nwav/a.wav,anna\n"), "mine")
+    assert found.faults == ("line 1: column speaker is missing", "line 1: column emotion is missing")
+
+
+def test_an_empty_table(folder):
+    assert len(table.read(write(folder, ""), "mine").faults) == 3
+
+
+@pytest.mark.parametrize("name", ["ravdess", "all", "table", "../x", "", ".hidden", "a b", "a%2Fb", "ä"])
+def test_names_that_cannot_be_used(folder, name):
+    with pytest.raises(CorpusError, match="--name"):
+        table.read(write(folder, GOOD), name)
+
+
+def test_a_table_that_cannot_be_read_is_one_sentence(folder):
+    (folder / "latin.csv").write_bytes("path,speaker,emotion\na.wav,Jürgen,sad\n".encode("latin-1"))
+    for file, words in ((folder / "latin.csv", "is not in UTF-8"), (folder / "none.csv", "cannot be read")):
+        with pytest.raises(CorpusError, match=words):
+            table.read(file, "mine")
+
+
+def test_the_options_that_a_table_needs(capsys):
+    assert main(["--corpus", "table"]) == 1
+    assert "give --table my.csv --name mine" in capsys.readouterr().err
+
+
+def test_words_of_one_s_own_are_kept_and_said(folder):
+    done = run(folder, "--table", write(folder, "path,speaker,emotion\nwav/a.wav,anna,Stressed\n"), "--name", "mine")
+    assert done.returncode == 0
+    assert "warning: stressed: emotions that the common vocabulary" in done.stderr
+    (path,) = roots.sealed(folder / "cache", "mine")
+    (record,) = Cache(path).records
+    assert (record.emotion, record.label) == ("stressed", "Stressed")
+
+
+def test_a_part_gives_the_picture_of_a_file_of_its_own(folder):
+    samples, rate = soundfile.read(folder / "wav" / "a.wav", dtype="int16")
+    soundfile.write(folder / "wav" / "part.wav", samples[8000:24000], rate)
+    text = "path,speaker,emotion,start,end\nwav/part.wav,anna,sad,,\nwav/a.wav,bert,sad,0.5,1.5\n"
+    assert run(folder, "--table", write(folder, text), "--name", "mine").returncode == 0
+    whole, part = Cache(roots.sealed(folder / "cache", "mine")[0]).records
+    assert whole.image_sha256 == part.image_sha256
+    assert whole.duration == part.duration == 1.0
+
+
+def test_times_that_change_make_another_cache(folder):
+    for end in (1.0, 1.5):
+        run(
+            folder,
+            "--table",
+            write(folder, f"path,speaker,emotion,start,end,key\nwav/a.wav,a,sad,0,{end},x\n"),
+            "--name",
+            "mine",
+        )
+    assert len(roots.sealed(folder / "cache", "mine")) == 2
