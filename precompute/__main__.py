@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from precompute.plan import Plan
     from precompute.recipe import Recipe
     from precompute.store.cache import Cache
+    from precompute.table import Table
 
 ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
 
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped.
+        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped, or checked with warnings.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["cache"]:
@@ -41,14 +43,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
+        if options.markdown:
+            from precompute import catalogue
+
+            print(catalogue.markdown(), end="")
+            return ALL_DONE
         if options.list:
             return _list(options.corpora)
         if options.fetch:
             return _fetch(options)
         if options.accept_licence or options.mirror:
             parser.error("--accept-licence and --mirror belong to --fetch NAME")
-        if not options.corpus:
-            parser.error("give --corpus NAME, --fetch NAME, or --list to see the choices")
+        if not (options.corpus or options.check):
+            parser.error("give --corpus NAME, --check NAME, --fetch NAME, or --list to see the choices")
+        if options.out and not options.check:
+            parser.error("--out is the page of --check NAME, which is not given")
+        if options.out and ("," in options.check or options.check == "all"):
+            parser.error(f"--out {options.out} is one page: check one corpus, or leave out --out")
+        if options.check and options.dry_run:
+            parser.error("--check writes no cache, dry or not: leave out --dry-run")
+        options.command = shlex.join(["python", "-m", "precompute", *arguments])
         return _run(options)
     except WserError as error:
         print(f"precompute: {error}", file=sys.stderr)
@@ -69,13 +83,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m precompute",
         description="Turn speech corpora into a cache of wavelet-scaled spectrograms.",
-        epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped. "
+        epilog="Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, or checked with warnings. "
         "See also: python -m precompute cache --help (list, verify, clean up, export, copy).",
     )
     work = parser.add_mutually_exclusive_group()
     work.add_argument(
         "--corpus", metavar="NAME[,NAME...]",
         help=f"{', '.join(corpora.names())}; all (every real corpus found); or table (your own)",
+    )  # fmt: skip
+    work.add_argument(
+        "--check", metavar="NAME[,NAME...]",
+        help="read every recording of these instead, and report counts, durations, rates, channels, clipping, silence, "
+        "duplicates and labels by speaker, here and as a page with pictures",
     )  # fmt: skip
     work.add_argument(
         "--fetch", metavar="NAME[,NAME...]",
@@ -97,12 +116,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", metavar="N", type=int, default=-1, help="processes (default: one for each core)")
     parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="with --check: the page to write (default: check-NAME.html, here)"
+    )
+    parser.add_argument(
         "--list", action="store_true", help="show the corpora: found or not, counts, licence, where to get them"
     )
+    parser.add_argument("--markdown", action="store_true", help="print what is known of each corpus: docs/corpora.md")
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
     )
-    own = parser.add_argument_group("with --corpus table")
+    own = parser.add_argument_group("with --corpus table, or --check table")
     own.add_argument(
         "--table", metavar="CSV", type=Path,
         help="columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, anything else",
@@ -143,18 +166,20 @@ def _run(options: argparse.Namespace) -> int:
     if options.jobs == 0:
         raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
     codes = set()
-    if options.corpus == "table":
-        return _precompute_table(options, chosen)
-    for module, directory in _locate(options.corpus, options.corpora, make=not options.dry_run):
+    wanted, work = options.check or options.corpus, _check if options.check else _precompute
+    if wanted == "table":
+        own = _read_table(options)
+        return work(own.corpus, own.directory, own.scan, chosen, options)
+    for module, directory in _locate(wanted, options.corpora, make=not options.dry_run):
         try:
-            codes.add(_precompute(module.CORPUS, directory, module.scan(directory), chosen, options))
+            codes.add(work(module.CORPUS, directory, module.scan(directory), chosen, options))
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
             codes.add(NOTHING_DONE)
     return codes.pop() if len(codes) == 1 else DONE_WITH_SKIPS if codes else ALL_DONE
 
 
-def _precompute_table(options: argparse.Namespace, recipe: "Recipe") -> int:
+def _read_table(options: argparse.Namespace) -> "Table":
     from precompute import table
 
     if not options.table or not options.name:
@@ -171,7 +196,7 @@ def _precompute_table(options: argparse.Namespace, recipe: "Recipe") -> int:
             "have, kept as they are",
             file=sys.stderr,
         )
-    return _precompute(found.corpus, found.directory, found.scan, recipe, options)
+    return found
 
 
 def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]]:
@@ -205,6 +230,12 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
     return located
 
 
+def _check(corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace) -> int:
+    from precompute.check.command import check
+
+    return check(corpus, directory, scan, recipe, options.jobs, options.out, options.command)
+
+
 def _precompute(
     corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace
 ) -> int:
@@ -215,9 +246,10 @@ def _precompute(
 
     started = time.monotonic()
     if not scan.utterances and not options.dry_run:
+        example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
         raise CorpusError(
-            f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): "
-            f"lay them as {corpus.usual_place}"
+            f"{directory} holds no recording of {corpus.name} that can be used "
+            f"({len(scan.skipped)} files are skipped{example}): lay them as {corpus.usual_place}"
         )
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)

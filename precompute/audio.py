@@ -72,16 +72,23 @@ def decode(data: bytes, begin: float | None = None, end: float | None = None) ->
         raise UnusableAudioError(f"the file is truncated: {len(samples)} of {expected} samples decode")
     if whole:
         samples = samples.astype(np.float32) * np.float32(2**-15)
+    else:
+        _check_range(samples)
+    # Several times as fast as the mean over an axis of two.
+    mono = sum(samples.T[1:], samples[:, 0]) / np.float32(channels) if channels > 1 else samples[:, 0]
+    swing = mono - mono.mean()
+    if np.vdot(swing, swing) < SILENCE**2 * len(swing):
+        raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")
+    return Waveform(mono, rate, channels)
+
+
+def _check_range(samples: NDArray[np.float32]) -> None:
+    """Refuse samples that no recording has; integers cannot be so."""
     peak = float(max(samples.max(), -samples.min()))
     if not np.isfinite(peak):
         raise UnusableAudioError(f"{np.count_nonzero(~np.isfinite(samples))} samples are NaN or infinite")
     if peak > LOUDEST:
         raise UnusableAudioError(f"the largest sample is {peak:g} times full scale, over {LOUDEST:g}: the data are damaged")
-    mono = samples.mean(axis=1, dtype=np.float32) if channels > 1 else samples[:, 0]
-    swing = mono - mono.mean(dtype=np.float64).astype(np.float32)
-    if np.vdot(swing, swing) < SILENCE**2 * len(swing):
-        raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")
-    return Waveform(mono, rate, channels)
 
 
 def _part(frames: int, rate: int, begin: float | None, end: float | None) -> tuple[int, int]:
@@ -140,8 +147,8 @@ def normalise(samples: NDArray[np.float32], how: Normalise) -> NDArray[np.float3
     """
     if how == "none":
         return samples
-    rms = np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
-    scaled: NDArray[np.float32] = (samples / rms).astype(np.float32)
+    rms = np.sqrt(np.mean(np.square(samples)))
+    scaled: NDArray[np.float32] = samples / rms
     return scaled
 
 

@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import joblib
 import numpy as np
@@ -29,7 +29,9 @@ from precompute.store import places, shard
 from precompute.store.cache import Unit
 from precompute.store.draft import Draft
 from precompute.store.files import sha256
-from precompute.transform import Picture, picture, warm_up
+
+if TYPE_CHECKING:
+    from precompute.transform import Picture
 
 PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs")
 
@@ -67,7 +69,7 @@ class Workers:
         self._run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
         processes = joblib.effective_n_jobs(jobs)
         self._ready: Generator[None, None, None] = self._run(
-            joblib.delayed(warm_up)(recipe) for _ in range(processes if processes > 1 else 0)
+            joblib.delayed(_warm_up)(recipe) for _ in range(processes if processes > 1 else 0)
         )
 
     def __enter__(self) -> "Workers":
@@ -86,6 +88,12 @@ class Workers:
             pass
         results: Iterator[Any] = self._run(tasks)
         return results
+
+
+def _warm_up(recipe: Recipe) -> None:
+    from precompute.transform import warm_up
+
+    warm_up(recipe)
 
 
 def execute(plan: Plan, workers: Workers) -> Outcome:
@@ -208,7 +216,10 @@ def _record(source: Source, row: int, duration: float, channels: int, start: int
     )
 
 
-def _picture(directory: Path, recipe: Recipe, source: Source) -> Picture:
+def _picture(directory: Path, recipe: Recipe, source: Source) -> "Picture":
+    # Not at the top, for the sake of the process that only shares out the work.
+    from precompute.transform import picture
+
     one = source.utterance
     file = directory / one.path
     try:

@@ -48,16 +48,16 @@ def tapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> t
     return bins, wavelet.response(bins / stretch) * taper(bins, n)
 
 
-def taper(bins: NDArray[np.int64], n: float) -> NDArray[np.float64]:
+def taper(bins: NDArray[np.int64] | NDArray[np.float64], n: float) -> NDArray[np.float64]:
     """1 up to `TAPER` of the Nyquist frequency, then half a cosine down to 0 there; for bins of an FFT of length n."""
     amplitude: NDArray[np.float64] = 0.5 + 0.5 * np.cos(np.pi * np.clip((np.abs(bins) * 2 / n - TAPER) / (1 - TAPER), 0, 1))
     return amplitude
 
 
 def untapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The same without the taper, up to the sample rate: for a waveform that is tapered and has no negative frequencies.
+    """The same without the taper, and up to the sample rate: for a waveform that is tapered.
 
-    Neither then limits the impulse response, which is that much shorter.  The wavelet's band must be of positive frequencies.
+    The taper then does not lengthen the impulse response.  The wavelet's band must be of positive frequencies.
     """
     stretch = frequency / wavelet.centre * n / sample_rate
     bins = np.arange(int(np.ceil(wavelet.band[0] * stretch)), min(int(wavelet.band[1] * stretch), n - 1) + 1)
@@ -65,20 +65,20 @@ def untapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) ->
 
 
 @lru_cache(maxsize=1024)
-def extent(wavelet: Wavelet, frequency: float, sample_rate: float, analytic: bool) -> tuple[float, float]:
+def extent(wavelet: Wavelet, frequency: float, sample_rate: float, tapered_before: bool) -> tuple[float, float]:
     """Samples over which the impulse response of a scale reaches to either side, its negligible ends left out, and its energy.
 
     Args:
         wavelet: The mother wavelet.
         frequency: Centre frequency of the scale in Hz.
         sample_rate: In Hz.
-        analytic: Whether the filter is `untapered`.
+        tapered_before: Whether the waveform is tapered, and the filter `untapered`.
     """
     reach = wavelet.reach(frequency, sample_rate) + RING
     if reach > LONGEST:
         return np.inf, 0.0
     n = scipy.fft.next_fast_len(int(6 * reach))
-    bins, response = (untapered if analytic else tapered)(wavelet, frequency, n, sample_rate)
+    bins, response = (untapered if tapered_before else tapered)(wavelet, frequency, n, sample_rate)
     spectrum = np.zeros(n)
     spectrum[bins % n] = response
     energy = np.abs(scipy.fft.ifft(spectrum)[: n // 2]) ** 2

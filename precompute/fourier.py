@@ -33,47 +33,25 @@ def spectrum(frame: Real) -> Complex:
 
 
 def resampled(spectrum: Complex, per_column: int) -> Real:
-    """The waveform at a lower rate, cut off sharply at half of it, in units of per_column / samples.
+    """The waveform at another rate, a lower one cut off sharply at half of it, in units of samples / per_column.
 
     Args:
-        spectrum: Of the frame, (columns / 2 + 1, samples).
-        per_column: Samples in a column at the lower rate.
+        spectrum: Of the frame, (columns / 2 + 1, samples); for a higher rate, without the frequency of half the frame's rate.
+        per_column: Samples in a column at the new rate.
 
     Returns:
         float32 (columns, per_column): sample j is taken at (j + 1/2) * samples / per_column - 1/2, the middle of those for
         which it stands, so that a column is the same seen from either end.
     """
     columns, samples = 2 * (len(spectrum) - 1), spectrum.shape[1]
-    bins, turns = _lower_rate(columns, samples, per_column)
-    low = np.concatenate([spectrum[:, : -(-per_column // 2)], spectrum[:, samples - per_column // 2 :]], axis=1)
-    low *= bins
-    over_columns = scipy.fft.ifft(low, axis=1, overwrite_x=True)
+    bins, turns = _at_rate(columns, samples, per_column)
+    kept = min(per_column, samples)
+    above = np.zeros((len(spectrum), per_column - kept), np.complex64)
+    band = np.concatenate([spectrum[:, : -(-kept // 2)], above, spectrum[:, samples - kept // 2 :]], axis=1)
+    band *= bins
+    over_columns = scipy.fft.ifft(band, axis=1, overwrite_x=True)
     over_columns *= turns
     waveform: Real = scipy.fft.irfft(over_columns, columns, axis=0, overwrite_x=True)
-    return waveform
-
-
-def analytic(spectrum: Complex, passband: Real) -> Complex:
-    """The waveform without its negative frequencies, through a passband.
-
-    Args:
-        spectrum: Of the frame, (columns / 2 + 1, samples).
-        passband: Amplitude at each positive frequency, in the order of the spectrum but for all k1, (columns,
-            samples / 2 + 1); 0 from half the sample rate up.
-
-    Returns:
-        complex64 (columns, samples).
-    """
-    columns, half = passband.shape
-    samples = spectrum.shape[1]
-    passed = np.zeros((columns, samples), np.complex64)
-    np.multiply(spectrum[:, :half], passband[: len(spectrum)], out=passed[: len(spectrum), :half])
-    # X[columns - k1, k2] is the conjugate of X[k1, samples - 1 - k2].
-    mirrored = spectrum[-2:0:-1, ::-1][:, :half]
-    np.multiply(mirrored.conj(), passband[len(spectrum) :], out=passed[len(spectrum) :, :half])
-    over_columns = scipy.fft.ifft(passed, axis=1, overwrite_x=True)
-    over_columns *= _turns(columns, columns, samples)
-    waveform: Complex = scipy.fft.ifft(over_columns, axis=0, overwrite_x=True)
     return waveform
 
 
@@ -84,12 +62,11 @@ def _turns(rows: int, columns: int, samples: int) -> Complex:
 
 
 @lru_cache(maxsize=128)
-def _lower_rate(columns: int, samples: int, per_column: int) -> tuple[Complex, Complex]:
-    """The factors of k2, (per_column,), and of k1 and j, (columns / 2 + 1, per_column), for the samples of a lower rate."""
+def _at_rate(columns: int, samples: int, per_column: int) -> tuple[Complex, Complex]:
+    """The factors of k2, (per_column,), and of k1 and j, (columns / 2 + 1, per_column), for the samples of another rate."""
     step = samples / per_column
     times = (np.arange(per_column) + 0.5) * step - 0.5
-    bins = np.arange(per_column)
-    bins[-(-per_column // 2) :] -= per_column
+    bins = np.fft.fftfreq(per_column, 1 / per_column)
     return _exponential(bins * times[0] / samples), _exponential(
         np.outer(np.arange(columns // 2 + 1), times) / (columns * samples)
     )

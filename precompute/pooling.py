@@ -7,8 +7,8 @@ each exact for any waveform:
   column, Parseval's theorem gives the energy of the column's own samples, filtered, from their spectrum, one matrix product
   for all such scales; what the filter carries across the two ends is a small quadratic form in the samples nearest
   (`_across_an_end`).  Where it reaches further, the form in all samples within reach has few vectors that matter, since the
-  band is narrow (`_whole_column`).  At the highest frequencies the taper makes filters long; there the waveform is
-  first made analytic and tapered, after which they are short.
+  band is narrow (`_energy`).  At the highest frequencies the taper makes filters long; there the waveform is tapered
+  instead, and taken at a higher rate, which leaves room for the bands of the filters, and they are short.
 - *From samples of c*, where filters are too long for that.  The part of the spectrum in the wavelet's band is
   inverse-transformed at the rate that the band needs.  The sum of |c|^2 over those samples is the energy but for what happens
   at the column's two ends: there c is interpolated to the full rate, which is a quadratic form in the few samples nearest
@@ -163,8 +163,7 @@ class Form:
     Attributes:
         rows: Which of the scales found from this waveform.
         first: Where the samples of the forms begin, counted from the column's first; may be negative.
-        vectors: On which the samples are projected, (samples, rank); (2 * samples, rank) for an analytic waveform, its real and
-            imaginary parts interleaved.
+        vectors: On which the samples are projected, (samples, rank).
         signs: Sums the squares of the projections for each scale, (rank, scales).
     """
 
@@ -178,12 +177,12 @@ class Way(NamedTuple):
     """How scales are found from the waveform.
 
     Attributes:
-        analytic: From the analytic waveform, at its full rate.
+        tapered: From the tapered waveform, by filters that are not.
         by_ends: By Parseval's theorem and forms at the ends of columns; else by forms in all samples within reach.
         per_column: Samples in a column, at the rate that the scales need.
     """
 
-    analytic: bool
+    tapered: bool
     by_ends: bool
     per_column: int
 
@@ -199,7 +198,7 @@ class FromWaveform:
         weights: |Psi|^2 on its bins, each twice, with the factors of Parseval's theorem, (2 * bins, scales); None where all of
             the energy is in the forms.
         forms: What the filters carry across the ends of columns, or all.
-        passband: What makes the analytic waveform, as `fourier.analytic` takes it; None for a real one.
+        taper: Of the waveform's spectrum as `fourier` keeps it, (columns / 2 + 1, samples); None where the filters are tapered.
     """
 
     way: Way
@@ -207,22 +206,20 @@ class FromWaveform:
     length: int
     weights: NDArray[np.float32] | None
     forms: tuple[Form, ...]
-    passband: NDArray[np.float32] | None
+    taper: NDArray[np.float32] | None
 
-    def waveform(
-        self, frame: NDArray[np.float32], spectrum: NDArray[np.complex64]
-    ) -> NDArray[np.float32] | NDArray[np.complex64]:
-        """The waveform by columns at the rate of these scales, (columns, per_column), complex where it is analytic.
+    def waveform(self, frame: NDArray[np.float32], spectrum: NDArray[np.complex64]) -> NDArray[np.float32]:
+        """The waveform by columns at the rate of these scales, (columns, per_column).
 
         Args:
             frame: Waveform by columns.
             spectrum: Its spectrum as `fourier` keeps it.
         """
-        if self.passband is not None:
-            return fourier.analytic(spectrum, self.passband)
+        if self.taper is not None:
+            return fourier.resampled(spectrum * self.taper, self.way.per_column)
         return frame if self.way.per_column == frame.shape[1] else fourier.resampled(spectrum, self.way.per_column)
 
-    def energy(self, wave: NDArray[np.float32] | NDArray[np.complex64]) -> NDArray[np.float32]:
+    def energy(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
         """Sum of |c|^2 over the samples of each column, (scales, columns).
 
         Args:
@@ -232,18 +229,16 @@ class FromWaveform:
         if self.weights is None:
             energy = np.zeros((len(wave), len(self.rows)), np.float32)
         else:
-            transform = scipy.fft.fft if self.way.analytic else scipy.fft.rfft
-            squares = transform(wave, self.length, axis=-1).view(np.float32)
+            squares = scipy.fft.rfft(wave, self.length, axis=-1).view(np.float32)
             energy = np.square(squares, out=squares) @ self.weights
-        parts = wave.view(np.float32)
-        size, each, flat = parts.itemsize, parts.shape[1] // wave.shape[1], parts.reshape(-1)
-        margin = each * -min(form.first for form in self.forms)
+        columns, p = wave.shape
+        flat, margin, size = wave.reshape(-1), -min(form.first for form in self.forms), wave.itemsize
         around = np.concatenate([flat[-margin:], flat, flat[:margin]])
         for form in self.forms:
             # A view, the fast way (as_strided takes as long as the product).
-            shape = len(parts), len(form.vectors)
-            samples = np.ndarray(shape, np.float32, around, (margin + form.first * each) * size, (parts.strides[0], size))
-            if shape[1] > parts.shape[1]:
+            shape = columns, len(form.vectors)
+            samples = np.ndarray(shape, np.float32, around, (margin + form.first) * size, (p * size, size))
+            if shape[1] > p:
                 # Rows that overlap would keep the product from BLAS.
                 samples = samples.copy()
             energy[:, form.rows] += np.square(samples @ form.vectors) @ form.signs
@@ -262,29 +257,12 @@ def filter_bank(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: f
         columns: Columns of the transform, a multiple of `COLUMNS_AT_ONCE`.
     """
     from_waveform, from_samples = _shared_out(wavelet, frequencies, sample_rate, samples)
-    made = tuple(
-        replace(group, passband=_passband(wavelet, min(frequencies[row] for row in group.rows) / sample_rate, samples, columns))
-        if group.way.analytic
-        else group
-        for group in from_waveform
-    )
+    # Bins of the spectrum as `fourier` keeps it, those of negative frequencies negative.
+    bins = np.arange(columns // 2 + 1)[:, None] + columns * np.fft.fftfreq(samples, 1 / samples)
+    tapering = taper(bins, samples * columns).astype(np.float32)
+    made = tuple(replace(group, taper=tapering) if group.way.tapered else group for group in from_waveform)
     groups = tuple(_from_samples(wavelet, frequencies, rows, sample_rate, samples, columns) for rows in from_samples)
     return Bank(len(frequencies), made, groups)
-
-
-def _passband(wavelet: Wavelet, lowest: float, samples: int, columns: int) -> NDArray[np.float32]:
-    """The taper, without what lies under the band of the lowest scale; that is taken out gently, so that it does not ring far.
-
-    Args:
-        wavelet: The mother wavelet.
-        lowest: Centre frequency of the lowest scale in cycles per sample.
-        samples: Of a column.
-        columns: Of the frame.
-    """
-    n = samples * columns
-    bins = np.arange(columns)[:, None] + columns * np.arange(samples // 2 + 1)
-    rise = 0.5 - 0.5 * np.cos(np.pi * np.clip(bins / (wavelet.band[0] / wavelet.centre * lowest * n), 0, 1))
-    return (rise * taper(bins, n)).astype(np.float32)
 
 
 def _from_samples(
@@ -322,7 +300,7 @@ def _rate(wavelet: Wavelet, frequency: float, sample_rate: float, samples: int) 
     """Samples in a column of the slowest waveform that has the wavelet's band: by halves, so that many scales share one."""
     edge = max(np.abs(wavelet.band)) / wavelet.centre * frequency / sample_rate * samples
     p = samples
-    while edge < -(-p // 2) / 2:
+    while p > 1 and edge < -(-p // 2) / 2:
         p = -(-p // 2)
     return p
 
@@ -345,11 +323,13 @@ def _together(
 
 def _ways(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int) -> Iterator[Way]:
     """The ways there are to find scales from the waveform; none where their filters reach further than the shortest frame."""
-    for analytic in (False, True) if wavelet.band[0] > 0 else (False,):
-        reach = max(extent(wavelet, frequency, sample_rate, analytic)[0] for frequency in frequencies)
+    for before in (False, True) if wavelet.band[0] > 0 else (False,):
+        reach = max(extent(wavelet, frequency, sample_rate, before)[0] for frequency in frequencies)
         by_ends = 2 * reach <= samples
-        if reach <= COLUMNS_AT_ONCE * samples and (by_ends or not analytic):
-            yield Way(analytic, by_ends, samples if analytic else _rate(wavelet, max(frequencies), sample_rate, samples))
+        if reach <= COLUMNS_AT_ONCE * samples and (by_ends or not before):
+            # At 3/2 of the rate, a filter up to the sample rate meets no repetition of negative frequencies.
+            p = -(-3 * samples // 2) if before else _rate(wavelet, max(frequencies), sample_rate, samples)
+            yield Way(before, by_ends, p)
 
 
 def _forms(
@@ -357,38 +337,34 @@ def _forms(
 ) -> list[Form] | None:
     """The quadratic forms of some scales, or None where they take more multiplications for a column than they are worth."""
     step = samples / way.per_column
-    extents = [extent(wavelet, f, sample_rate, way.analytic) for f in frequencies[rows]]
+    extents = [extent(wavelet, f, sample_rate, way.tapered) for f in frequencies[rows]]
     reach = int(np.ceil(max(reach for reach, _ in extents) / step))
     size = 3 * reach if way.by_ends else way.per_column + 2 * reach
-    each = 2 if way.analytic else 1
-    takes = size * each**2 * (2 if way.by_ends else 1)
+    takes = 2 * size if way.by_ends else size
     if size > LARGEST or takes * LEAST_RANK * len(extents) > worth:
         return None
     # Long enough that no filter meets its own repetition: at most 3 reaches lie between a sample and where it is felt.
     n = int(np.ceil((4 * reach if way.by_ends else size) * step))
     decomposed = []
     for frequency, (_, energy) in zip(frequencies[rows], extents, strict=True):
-        bins, response = (untapered if way.analytic else tapered)(wavelet, frequency, n, sample_rate)
+        bins, response = (untapered if way.tapered else tapered)(wavelet, frequency, n, sample_rate)
         if way.by_ends:
             times = (np.arange(-2 * reach, reach) + 0.5) * step - 0.5
             form = _across_an_end(bins / n, response / n, times, int(np.ceil(reach * step)))
         else:
             times = (np.arange(-reach, way.per_column + reach) + 0.5) * step - 0.5
             form = _energy(bins / n, response / n, times, 0, samples)
-        decomposed.append(_decomposed(form if way.analytic else form.real, energy))
-    ranks = [each * len(signs) for _, signs in decomposed]
-    if takes / each * sum(ranks) > worth:
+        decomposed.append(_decomposed(form, energy))
+    ranks = [len(signs) for _, signs in decomposed]
+    if takes * sum(ranks) > worth:
         return None
-    vectors = np.concatenate([vectors for vectors, _ in decomposed], axis=1)
+    vectors = np.concatenate([vectors for vectors, _ in decomposed], axis=1).astype(np.float32)
     sums = np.zeros((sum(ranks), len(ranks)), np.float32)
-    sums[np.arange(sum(ranks)), np.repeat(np.arange(len(ranks)), ranks)] = np.concatenate(
-        [np.repeat(signs, each) for _, signs in decomposed]
-    )
-    windows = [(-reach, vectors)]
-    if way.by_ends:
-        # Seen backwards in time, a filter is its own conjugate, and so are the vectors.
-        windows = [(way.per_column - 2 * reach, vectors), (-reach, vectors[::-1].conj())]
-    return [Form(rows, first, (_interleaved(v) if way.analytic else v).astype(np.float32), sums) for first, v in windows]
+    sums[np.arange(sum(ranks)), np.repeat(np.arange(len(ranks)), ranks)] = np.concatenate([signs for _, signs in decomposed])
+    if not way.by_ends:
+        return [Form(rows, -reach, vectors, sums)]
+    # Seen backwards in time, a filter is its own conjugate, and a form in real samples the same.
+    return [Form(rows, way.per_column - 2 * reach, vectors, sums), Form(rows, -reach, vectors[::-1].copy(), sums)]
 
 
 def _from_waveform(
@@ -405,22 +381,23 @@ def _from_waveform(
     reach = -min(form.first for form in placed)
     length = int(scipy.fft.next_fast_len(way.per_column + 2 * reach, real=True))
     step = samples / way.per_column
-    k = np.arange(length if way.analytic else length // 2 + 1)
+    k = np.arange(length // 2 + 1)
     weights = []
     for row in rows:
-        relative = k / (length * step) * sample_rate / frequencies[row] * wavelet.centre
-        gain = wavelet.response(relative) ** 2
-        if not way.analytic:
-            gain = np.where((k == 0) | (2 * k == length), gain, gain + wavelet.response(-relative) ** 2)
-            gain *= taper(k, length * step) ** 2
+        gain = np.zeros(len(k))
+        # The spectrum of a column's samples repeats itself at their rate, and is the same at negative frequencies.
+        for bins in (k, -k, length - k, k - length) if way.tapered else (k, -k):
+            response = wavelet.response(bins / (length * step) * sample_rate / frequencies[row] * wavelet.centre)
+            gain += response**2 * (1 if way.tapered else taper(bins, length * step) ** 2)
+        gain[(k == 0) | (2 * k == length)] /= 2
         weights.append(np.repeat(gain / (length * step), 2))
     return FromWaveform(way, rows, length, np.stack(weights, axis=1).astype(np.float32), tuple(placed), None)
 
 
 def _across_an_end(
     frequencies: NDArray[np.float64], response: NDArray[np.float64], times: NDArray[np.floating], reach: int
-) -> NDArray[np.complex128]:
-    """The quadratic form for what a filter carries across the end of a column, for the column that ends, at time 0.
+) -> NDArray[np.float64]:
+    """The quadratic form for what a filter carries across the end of a column, for the column that ends, before time 0.
 
     With u and v the filtered waveform before and after the end, each without the other, the column has the energy of
     u + v before the end, where Parseval's theorem gives it that of u on both sides.
@@ -432,17 +409,17 @@ def _across_an_end(
         reach: Of the filter in samples of c.
 
     Returns:
-        (size, size), Hermitian; of a real waveform only the real part matters.
+        (size, size), symmetric.
     """
     form = _energy(frequencies, response, times, -reach, 0)
-    before = times < 0
+    before = times < -0.5  # halfway between the samples of c at -1 and 0
     form[np.ix_(before, before)] -= _energy(frequencies, response, times[before], -reach, reach)
     return form
 
 
 def _energy(
     frequencies: NDArray[np.float64], response: NDArray[np.float64], times: NDArray[np.floating], begin: int, end: int
-) -> NDArray[np.complex128]:
+) -> NDArray[np.float64]:
     """The quadratic form that gives the energy of c(t) = sum over f, m of response(f) exp(2 pi i f (t - times(m))) x(m).
 
     Args:
@@ -453,7 +430,7 @@ def _energy(
         end: The t after the last one.
 
     Returns:
-        (size, size), Hermitian.
+        (size, size), symmetric: of x real only the real part matters.
     """
     delayed = response[:, None] * np.exp(-2j * np.pi * frequencies[:, None] * times)
     # The sum of exp(2 pi i f t) over t, for f the difference of two frequencies (Dirichlet's kernel).
@@ -463,7 +440,7 @@ def _energy(
     kernel = kernel * np.exp(1j * np.pi * f * (begin + end - 1))
     apart = np.arange(len(f)) - np.arange(len(f))[:, None]
     toeplitz = np.where(apart < 0, kernel[np.abs(apart)].conj(), kernel[np.abs(apart)])
-    form: NDArray[np.complex128] = delayed.conj().T @ (toeplitz @ delayed)
+    form: NDArray[np.float64] = (delayed.conj().T @ (toeplitz @ delayed)).real
     return form
 
 
@@ -497,8 +474,8 @@ def _ends_of_samples(step: float) -> tuple[NDArray[np.float32], NDArray[np.float
     return _interleaved(vectors).astype(np.float32), np.repeat(signs, 2).astype(np.float32)
 
 
-def _decomposed(form: NDArray[np.inexact], energy: float) -> tuple[NDArray[np.inexact], NDArray[np.float64]]:
-    """Vectors v, in columns, and signs s of a Hermitian form: x* F x = sum of s |v* x|^2, without what is negligible."""
+def _decomposed(form: NDArray[np.float64], energy: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Vectors v, in columns, and signs s of a symmetric form: x' F x = sum of s (v' x)^2, without what is negligible."""
     values, vectors = np.linalg.eigh(form)
     kept = np.abs(values) > NEGLIGIBLE * energy
     return vectors[:, kept] * np.sqrt(np.abs(values[kept])), np.sign(values[kept])

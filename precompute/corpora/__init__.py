@@ -5,9 +5,13 @@ A corpus module defines
 - `CORPUS`, a `Corpus`: origin, licence and published counts;
 - `scan(directory)`, which lists the utterances under `directory` and the files it could not understand;
 - `find(corpora)`, which gives the corpus's own directory under the directory of all corpora, or None;
+- `parse(stem)`, which gives what the name of a recording says;
 - optionally `make(directory)`, for a corpus that is made on the spot.
 
 Where a corpus can be downloaded, `CORPUS.downloads` says from where; `precompute.fetch` does it.
+
+The docstring has a paragraph each that begins with "Origin:", "Layout:" and, where there are any, "Quirks:";
+`docs/corpora.md` is made of it and of `CORPUS` (`python -m precompute --markdown`).
 """
 
 import importlib
@@ -17,6 +21,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import ModuleType
+from typing import Any
 from urllib.parse import urlsplit
 
 from precompute.errors import CorpusError, unknown
@@ -73,6 +78,9 @@ class Corpus:
         emotions: Published number of utterances of each emotion.
         usual_place: Where the recordings lie under the directory of corpora.
         synthetic: True where no human spoke; results say so.
+        women: Published number of women among the speakers; the others are men.
+        keys: Published keys of the utterances, where their names follow a rule; empty where they do not.
+        by_speaker: Published number of utterances of each speaker; empty where none is published.
         downloads: Archives that together hold the corpus; empty where it has to be applied for, or is made on the spot.
         content: SHA-256 of the lines `<SHA-256 of the recording>  <key>` of all recordings in the order of their keys, by
             which a download is compared with the copy that was examined; empty where it is not known.
@@ -87,6 +95,9 @@ class Corpus:
     emotions: dict[str, int] = field(hash=False)
     usual_place: str
     synthetic: bool = False
+    women: int | None = None
+    keys: frozenset[str] = field(default=frozenset(), hash=False, repr=False)
+    by_speaker: dict[str, int] = field(default_factory=dict, hash=False, repr=False)
     downloads: tuple[Download, ...] = ()
     content: str = ""
 
@@ -112,29 +123,38 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def scan_names(directory: Path, files: Iterable[Path], parse: Callable[[str], dict[str, str | None]]) -> Scan:
+def stem(file: Path) -> str:
+    """The name of a file without its suffix, which is the key of most utterances."""
+    return file.stem
+
+
+def scan_names(
+    directory: Path, files: Iterable[Path], parse: Callable[[str], dict[str, Any]], key: Callable[[Path], str] = stem
+) -> Scan:
     """List the utterances of a corpus whose file names say everything.
 
-    Files that share a stem are one recording laid out twice (as in Kaggle's RAVDESS); the largest counts, since a copy that
+    Files that share a key are one recording laid out twice (as in Kaggle's RAVDESS); the largest counts, since a copy that
     broke off is smaller, and of equals the one with the shortest path.
 
     Args:
         directory: The corpus's directory.
         files: Recordings under it.
-        parse: From a file's stem to the fields of `Utterance` except key and path; raises ValueError with the reason
-            where the name means nothing.
+        parse: From a key to the other fields of `Utterance`, except path; raises ValueError with the reason where the
+            name means nothing.
+        key: From a recording's path to its key.
     """
     found: dict[str, Utterance] = {}
     skipped = []
     for file in sorted(files, key=lambda file: (-_size(file), len(file.parts), file)):
         path = file.relative_to(directory).as_posix()
+        name = key(file)
         try:
-            fields = parse(file.stem)
+            fields = parse(name)
         except ValueError as error:
             skipped.append(Skipped(printable(path), f"the name does not parse: {printable(str(error))}"))
             continue
-        found.setdefault(file.stem, Utterance(key=file.stem, path=path, **fields))  # type: ignore[arg-type]
-    return Scan(tuple(found[key] for key in sorted(found)), tuple(skipped))
+        found.setdefault(name, Utterance(key=name, path=path, **fields))
+    return Scan(tuple(found[name] for name in sorted(found)), tuple(skipped))
 
 
 def child(corpora: Path, *names: str) -> Path | None:
@@ -142,6 +162,14 @@ def child(corpora: Path, *names: str) -> Path | None:
     if not corpora.is_dir():
         return None
     return next((folder for folder in sorted(corpora.iterdir()) if folder.name.lower() in names and folder.is_dir()), None)
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names in a folder, sorted, without those that begin with a dot (macOS's `._` companions); none where it is missing."""
+    try:
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def recordings(directory: Path, pattern: str) -> list[Path]:
@@ -152,13 +180,25 @@ def recordings(directory: Path, pattern: str) -> list[Path]:
     return [file for file in files if file.is_file() or file.is_symlink()]
 
 
+def recordings_below(directory: Path, levels: int = 3) -> list[Path]:
+    """Recordings in `directory` and its folders, so many levels down; the same ones as of `recordings`."""
+    return [file for level in range(levels + 1) for file in recordings(directory, "*/" * level + "*.wav")]
+
+
 def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else -1
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
 
 
 def compare_with_published(corpus: Corpus, utterances: Iterable[Utterance]) -> list[str]:
     """Differences between what was found and what is published, one phrase each; empty where there are none."""
     utterances = list(utterances)
+    return [*_counts(corpus, utterances), *_speakers(corpus, utterances), *_names(corpus, utterances), *_cut(utterances)]
+
+
+def _counts(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
     speakers = len({utterance.speaker for utterance in utterances})
     counts = Counter(utterance.emotion for utterance in utterances)
     pairs = [("utterances", len(utterances), corpus.files), ("speakers", speakers, corpus.speakers)]
@@ -170,3 +210,38 @@ def compare_with_published(corpus: Corpus, utterances: Iterable[Utterance]) -> l
         for what, found, published in pairs
         if found != published
     ]
+
+
+def _speakers(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
+    if not corpus.by_speaker:
+        return []
+    counts = Counter(utterance.speaker for utterance in utterances)
+    wrong = [
+        f"{speaker} has {counts[speaker]} instead of {corpus.by_speaker.get(speaker, 0)}"
+        for speaker in sorted({*counts, *corpus.by_speaker})
+        if counts[speaker] != corpus.by_speaker.get(speaker, 0)
+    ]
+    return [f"utterances of single speakers: {few(wrong)}"] if wrong else []
+
+
+def _names(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
+    if not corpus.keys:
+        return []
+    found = {utterance.key for utterance in utterances}
+    missing, extra = sorted(corpus.keys - found), sorted(found - corpus.keys)
+    kinds = (("published but not found", missing), ("found but not published", extra))
+    return [f"{kind}: {few(names)}" for kind, names in kinds if names]
+
+
+def _cut(utterances: list[Utterance]) -> list[str]:
+    # A corpus that is all cut from longer recordings is as its user laid it; single ones are a surprise.
+    cut = [utterance.key for utterance in utterances if utterance.begin is not None]
+    if not cut or len(cut) == len(utterances):
+        return []
+    return [f"cut from a longer recording, since their own is missing: {few(cut)}"]
+
+
+def few(names: list[str], shown: int = 5) -> str:
+    """The first few of many names, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

@@ -9,7 +9,9 @@ men's.  A name such as `F1-3-angry` is speaker F1, sentence 3.
 
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 
 from precompute import voice
@@ -17,6 +19,10 @@ from precompute.corpora import Corpus, Scan, child, recordings, scan_names
 
 SAMPLE_RATE = 16000
 SPEAKERS = {speaker.name: speaker for speaker in voice.SPEAKERS}
+KEYS = frozenset(
+    f"{speaker}-{sentence}-{emotion}"
+    for speaker, sentence, emotion in product(SPEAKERS, range(1, len(voice.SENTENCES) + 1), voice.EMOTIONS)
+)
 
 CORPUS = Corpus(
     name="demo",
@@ -27,7 +33,10 @@ CORPUS = Corpus(
     speakers=len(voice.SPEAKERS),
     emotions={emotion: len(voice.SPEAKERS) * len(voice.SENTENCES) for emotion in voice.EMOTIONS},
     usual_place="demo/<speaker>/*.wav",
+    women=sum(speaker.sex == "female" for speaker in voice.SPEAKERS),
     synthetic=True,
+    keys=KEYS,
+    by_speaker=Counter(key.partition("-")[0] for key in KEYS),
 )
 
 

@@ -5,18 +5,41 @@ doi 10.5281/zenodo.1188976.  CC BY-NC-SA 4.0.
 
 Layout: `Actor_01` to `Actor_24`, 60 files each, 48 kHz PCM16, 1440 in all, directly in the corpus's directory or one or
 two folders deeper, as Zenodo's archive and Kaggle's copy unpack (Kaggle's holds every actor twice; each recording
-counts once), or all files in one flat folder.
+counts once), or all files in one flat folder.  The song part may lie beside it: it is the corpus `ravdess_song`.
 
 A name such as `03-01-05-02-01-02-11` is modality 03 (audio only), channel 01 (speech), emotion 05, intensity 02 (strong),
-statement 01 ("Kids are talking by the door"), repetition 02, actor 11.  Odd actors are men, even actors women.
+statement 01 ("Kids are talking by the door"), repetition 02, actor 11.  Odd actors are men, even actors women.  Emotions:
+01 neutral, 02 calm, 03 happy, 04 sad, 05 angry, 06 fearful, 07 disgusted, 08 surprised.
 
 Quirks: neutral has no strong intensity, hence 96 utterances where the other emotions have 192; five files are stereo.
 """
 
 import re
+from collections import Counter
+from itertools import product
 from pathlib import Path
 
-from precompute.corpora import Corpus, Download, Scan, child, recordings, scan_names
+from precompute.corpora import Corpus, Download, Scan, child, recordings_below, scan_names
+
+SPEECH, SONG = "01", "02"
+LABELS = {
+    "01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry", "06": "fearful", "07": "disgusted",
+    "08": "surprised",
+}  # fmt: skip
+INTENSITIES = {"01": "normal", "02": "strong"}
+ACTORS = [f"{actor:02}" for actor in range(1, 25)]
+
+
+def keys_of(channel: str, labels: dict[str, str], actors: list[str]) -> frozenset[str]:
+    """Every key of one part: two intensities (neutral has one), two statements and two repetitions of each emotion."""
+    return frozenset(
+        f"03-{channel}-{label}-{intensity}-{statement}-{repetition}-{actor}"
+        for label, intensity, statement, repetition, actor in product(labels, INTENSITIES, ("01", "02"), ("01", "02"), actors)
+        if (label, intensity) != ("01", "02")
+    )
+
+
+KEYS = keys_of(SPEECH, LABELS, ACTORS)
 
 CORPUS = Corpus(
     name="ravdess",
@@ -36,6 +59,9 @@ CORPUS = Corpus(
         "surprised": 192,
     },
     usual_place="ravdess/Actor_NN/*.wav",
+    women=12,
+    keys=KEYS,
+    by_speaker=Counter(key[-2:] for key in KEYS),
     downloads=(
         Download(
             url="https://zenodo.org/records/1188976/files/Audio_Speech_Actors_01-24.zip?download=1",
@@ -47,37 +73,29 @@ CORPUS = Corpus(
     content="8c0154f7d2a68640e2f7be39d5a8fc1a2d145e78661f2457a5909ade8626bdd6",
 )
 
-LABELS = {
-    "01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry", "06": "fearful", "07": "disgusted",
-    "08": "surprised",
-}  # fmt: skip
-INTENSITIES = {"01": "normal", "02": "strong"}
-DEPTHS = ("", "*/", "*/*/", "*/*/*/")
+
+def part(directory: Path, channel: str) -> list[Path]:
+    """Recordings up to three folders deep, without those of the other part."""
+    other = f"03-{SONG if channel == SPEECH else SPEECH}-"
+    return [file for file in recordings_below(directory) if not file.name.startswith(other)]
 
 
-def find(corpora: Path) -> Path | None:
-    """The directory of RAVDESS under the directory of corpora, where it holds recordings up to three folders deep."""
-    directory = child(corpora, "ravdess")
-    if directory and any(recordings(directory, f"{depth}*.wav") for depth in DEPTHS):
-        return directory
-    return None
-
-
-def parse(stem: str) -> dict[str, str | None]:
-    """The fields of an utterance from a file's stem.
+def fields(stem: str, channel: str, labels: dict[str, str]) -> dict[str, str | None]:
+    """The fields of an utterance of one part from a file's stem.
 
     Raises:
-        ValueError: The stem is not seven two-digit numbers, or one of them is outside the speech part's codes.
+        ValueError: The stem is not seven two-digit numbers, or one of them is outside the part's codes.
     """
-    match = re.fullmatch(r"03-01-(\d\d)-(\d\d)-(0[12])-(0[12])-(\d\d)", stem)
+    match = re.fullmatch(rf"03-{channel}-(\d\d)-(\d\d)-(0[12])-(0[12])-(\d\d)", stem)
     if match is None:
-        raise ValueError(f"'{stem}' is not of the form 03-01-05-02-01-02-11 (audio-only speech)")
+        kind = "speech" if channel == SPEECH else "song"
+        raise ValueError(f"'{stem}' is not of the form 03-{channel}-05-02-01-02-11 (audio-only {kind})")
     label, intensity, sentence, _, actor = match.groups()
-    if label not in LABELS or intensity not in INTENSITIES or not 1 <= int(actor) <= 24:
+    if label not in labels or intensity not in INTENSITIES or actor not in ACTORS:
         raise ValueError(f"emotion {label}, intensity {intensity} or actor {actor} is not RAVDESS's")
     return {
         "speaker": actor,
-        "emotion": LABELS[label],
+        "emotion": labels[label],
         "label": label,
         "sex": "male" if int(actor) % 2 else "female",
         "sentence": sentence,
@@ -85,6 +103,21 @@ def parse(stem: str) -> dict[str, str | None]:
     }
 
 
+def find(corpora: Path) -> Path | None:
+    """The directory of RAVDESS under the directory of corpora, where it holds recordings up to three folders deep."""
+    directory = child(corpora, "ravdess")
+    return directory if directory and part(directory, SPEECH) else None
+
+
+def parse(stem: str) -> dict[str, str | None]:
+    """The fields of an utterance from a file's stem.
+
+    Raises:
+        ValueError: The stem is not that of a recording of speech.
+    """
+    return fields(stem, SPEECH, LABELS)
+
+
 def scan(directory: Path) -> Scan:
     """The utterances under `directory`, each recording once however often it is laid out."""
-    return scan_names(directory, [file for depth in DEPTHS for file in recordings(directory, f"{depth}*.wav")], parse)
+    return scan_names(directory, part(directory, SPEECH), parse)

@@ -18,7 +18,6 @@ from precompute.recipe import Recipe, from_record
 from precompute.store import places
 from precompute.store.cache import Cache, mismatches, parse_unit, read_manifest, remedy
 from precompute.store.files import sha256
-from precompute.transform import picture
 
 
 def problems(path: Path) -> list[str]:
@@ -118,6 +117,9 @@ def _recipe(cache: Cache) -> Recipe:
 
 
 def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> Iterator[str]:
+    # Not at the top: most who verify make nothing anew.
+    from precompute.transform import picture
+
     file = directory / record.path
     try:
         data = file.read_bytes()

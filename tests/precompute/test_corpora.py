@@ -6,7 +6,20 @@ import shutil
 import pytest
 
 from precompute import corpora
-from precompute.corpora import EMOTIONS, Corpus, Utterance, compare_with_published, emodb, ravdess
+from precompute.corpora import (
+    EMOTIONS,
+    Corpus,
+    Utterance,
+    compare_with_published,
+    crema_d,
+    emodb,
+    iemocap,
+    msp_improv,
+    ravdess,
+    ravdess_song,
+    savee,
+    tess,
+)
 from precompute.errors import CorpusError
 from precompute.plan import plan
 from precompute.recipe import Recipe
@@ -22,7 +35,7 @@ def module(request):
 
 class TestContract:
     def test_there_are_corpora(self):
-        assert {"demo", "emodb", "ravdess"} <= set(NAMES)
+        assert {"crema_d", "demo", "emodb", "iemocap", "msp_improv", "ravdess", "ravdess_song", "savee", "tess"} <= set(NAMES)
 
     def test_it_has_the_name_of_its_file(self, module):
         assert isinstance(module.CORPUS, Corpus)
@@ -37,6 +50,9 @@ class TestContract:
         assert all((corpus.title, corpus.licence, corpus.source))
         assert re.fullmatch(r"10\.\d{4,}/\S+", corpus.doi)
         assert corpus.usual_place.startswith(corpus.name)
+        assert 0 <= corpus.women <= corpus.speakers
+        assert len(corpus.keys) in (0, corpus.files)
+        assert sum(corpus.by_speaker.values()) in (0, corpus.files)
 
     def test_its_docstring_gives_origin_and_layout(self, module):
         text = " ".join(module.__doc__.split())
@@ -59,8 +75,14 @@ class TestContract:
         assert scan.utterances == scan.skipped == ()
 
     @pytest.mark.parametrize(
-        "name", ["", "garbage", "readme", "03-01-09-01-01-01-01", "03-01-05-02-01-02-25", "99a01Fa", "F9-1-sad"]
-    )
+        "name",
+        [
+            "", "garbage", "readme", "03-01-09-01-01-01-01", "03-01-05-02-01-02-25", "99a01Fa", "F9-1-sad", "03a01Fa\n",
+            "Ses06F_impro01_F000", "Ses01F_impro01", "Ses01F_impro01_X000", "MSP-IMPROV-S01A-F07-P-FM01",
+            "UTD-IMPROV-S01A-F01-P-FM01", "03-02-07-01-01-01-01", "1092_DFA_ANG_XX", "1001_DFA_ANG_YY", "DC_x01", "XX_a01",
+            "a01", "OAF_back_bored", "UAF_back_sad",
+        ],
+    )  # fmt: skip
     def test_a_name_that_means_nothing_does_not_parse(self, module, name):
         with pytest.raises(ValueError, match=r"\S"):
             module.parse(name)
@@ -81,6 +103,12 @@ EXAMPLES = [
     (emodb, "03a01Fa", ("03", "happy", "F", "male", "a01", None)),
     (emodb, "16b10Wb", ("16", "angry", "W", "female", "b10", None)),
     (emodb, "08a02La", ("08", "bored", "L", "female", "a02", None)),
+    (ravdess_song, "03-02-06-02-01-02-11", ("11", "fearful", "06", "male", "01", "strong")),
+    (crema_d, "1001_DFA_ANG_XX", ("1001", "angry", "ANG", None, "DFA", None)),
+    (crema_d, "1091_IEO_DIS_MD", ("1091", "disgusted", "DIS", None, "IEO", "medium")),
+    (savee, "DC_sa03", ("DC", "sad", "sa", "male", "sa03", None)),
+    (savee, "KL_n30", ("KL", "neutral", "n", "male", "n30", None)),
+    (tess, "OAF_back_ps", ("OAF", "surprised", "ps", "female", "back", None)),
 ]
 
 
@@ -98,6 +126,17 @@ def test_what_is_not_the_speech_part_of_ravdess_does_not_parse(stem):
     # Video, song, and codes beyond the published ones.
     with pytest.raises(ValueError, match=r"RAVDESS|not of the form"):
         ravdess.parse(stem)
+
+
+def test_what_else_a_name_says():
+    assert emodb.parse("03a01Fa")["more"] == {"version": "a", "age": 31}
+    assert tess.parse("YAF_back_sad")["more"] == {"age": 26}
+    turn = iemocap.parse("Ses01F_script01_1_M003")
+    assert (turn["speaker"], turn["sex"], turn["session"]) == ("Ses01M", "male", "1")
+    assert turn["more"] == {"dialog": "Ses01F_script01_1", "scenario": "scripted"}
+    turn = msp_improv.parse("MSP-IMPROV-S08A-F05-S-FM02")
+    assert (turn["speaker"], turn["sex"], turn["session"], turn["sentence"]) == ("F05", "female", "5", "08")
+    assert turn["more"] == {"target": "angry", "scenario": "other improvised", "pair": "FM", "turn": "02"}
 
 
 def flat(source, target):
@@ -221,3 +260,82 @@ def test_a_link_to_nowhere_is_a_recording_that_cannot_be_read(tmp_path):
     (tmp_path / "wav").mkdir()
     (tmp_path / "wav" / "03a01Fa.wav").symlink_to(tmp_path / "nowhere.wav")
     assert [one.key for one in corpora.load("emodb").scan(tmp_path).utterances] == ["03a01Fa"]
+
+
+def lay(directory, *files):
+    for file in files:
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
+        (directory / file).touch()
+
+
+class TestSong:
+    FILES = ("Actor_01/03-01-05-01-01-01-01.wav", "Songs/Actor_01/03-02-05-01-01-01-01.wav")
+
+    def test_speech_and_song_in_one_folder_are_two_corpora(self, tmp_path):
+        lay(tmp_path / "ravdess", *self.FILES)
+        for module, key in ((ravdess, "03-01-05-01-01-01-01"), (ravdess_song, "03-02-05-01-01-01-01")):
+            assert module.find(tmp_path) == tmp_path / "ravdess"
+            scan = module.scan(tmp_path / "ravdess")
+            assert ([one.key for one in scan.utterances], scan.skipped) == ([key], ())
+
+    def test_neither_is_found_where_only_the_other_is(self, tmp_path):
+        lay(tmp_path / "speech" / "ravdess", self.FILES[0])
+        lay(tmp_path / "song" / "ravdess", self.FILES[1])
+        assert ravdess_song.find(tmp_path / "speech") is None
+        assert ravdess.find(tmp_path / "song") is None
+
+    def test_a_folder_of_its_own_comes_first(self, tmp_path):
+        lay(tmp_path, f"ravdess/{self.FILES[1]}", f"RAVDESS_song/{self.FILES[1]}")
+        assert ravdess_song.find(tmp_path) == tmp_path / "RAVDESS_song"
+
+
+class TestSavee:
+    @pytest.mark.parametrize("file", ["AudioData/DC/a01.wav", "DC/a01.wav", "DC_a01.wav", "ALL/DC_a01.WAV"])
+    def test_every_layout_gives_the_same_key(self, file, tmp_path):
+        lay(tmp_path / "savee", file, "AudioData/Info.txt")
+        (one,) = savee.scan(savee.find(tmp_path)).utterances
+        assert (one.key, one.speaker, one.path) == ("DC_a01", "DC", file)
+
+    def test_a_file_in_no_speakers_folder_is_reported(self, tmp_path):
+        lay(tmp_path / "savee", "somewhere/a01.wav")
+        (one,) = savee.scan(tmp_path / "savee").skipped
+        assert one.reason == "the name does not parse: 'somewhere_a01' is not of the form DC_a01"
+
+
+class TestTess:
+    def test_the_file_that_the_release_misspells_counts(self, tmp_path):
+        lay(tmp_path / "tess", "OAF_neutral/OA_bite_neutral.wav")
+        (one,) = tess.scan(tess.find(tmp_path)).utterances
+        assert (one.key, one.speaker, one.sentence) == ("OAF_bite_neutral", "OAF", "bite")
+        assert one.path == "OAF_neutral/OA_bite_neutral.wav"
+
+    def test_the_copy_of_a_copy_counts_once(self, tmp_path):
+        name = "TESS Toronto emotional speech set data"
+        lay(tmp_path, f"{name}/OAF_Fear/OAF_back_fear.wav", f"{name}/{name}/OAF_Fear/OAF_back_fear.wav")
+        (one,) = tess.scan(tess.find(tmp_path)).utterances
+        assert (one.key, one.path) == ("OAF_back_fear", "OAF_Fear/OAF_back_fear.wav")
+
+
+class TestCremaD:
+    TABLE = '"ActorID","Age","Sex","Race","Ethnicity"\n1001,51,"Male","-","-"\n1002,21,"Female","-","-"\n'
+
+    @pytest.mark.parametrize(("place", "beside"), [("AudioWAV", "."), ("CREMA-D/AudioWAV", "CREMA-D"), (".", ".")])
+    def test_sexes_and_ages_are_those_of_the_table_beside_the_recordings(self, place, beside, tmp_path):
+        lay(tmp_path / "CREMA-D", *(f"{place}/{actor}_DFA_ANG_XX.wav" for actor in (1001, 1002, 1003)))
+        directory = crema_d.find(tmp_path)
+        assert {one.sex for one in crema_d.scan(directory).utterances} == {None}
+        (directory / beside / "VideoDemographics.csv").write_text(self.TABLE)
+        found = [(one.speaker, one.sex, one.more) for one in crema_d.scan(directory).utterances]
+        assert found == [("1001", "male", {"age": 51}), ("1002", "female", {"age": 21}), ("1003", None, {})]
+
+    @pytest.mark.parametrize("table", ["", "a,b\n1,2\n", "ActorID,Age,Sex\n1001,old,Male\n", "ActorID,Age,Sex\n1001,5,x\n"])
+    def test_another_table_is_named_and_the_sexes_stay_unknown(self, table, tmp_path):
+        lay(tmp_path, "AudioWAV/1001_DFA_ANG_XX.wav")
+        (tmp_path / "VideoDemographics.csv").write_text(table)
+        scan = crema_d.scan(tmp_path)
+        assert [one.sex for one in scan.utterances] == [None]
+        assert [one.path for one in scan.skipped] == ["VideoDemographics.csv"]
+
+    def test_the_list_of_what_was_never_released_is_twenty(self):
+        assert 91 * 82 - len(crema_d.KEYS) == 20
+        assert not {"1002_TIE_NEU_XX", "1008_WSI_SAD_XX", "1019_ITH_HAP_XX"} & crema_d.KEYS

@@ -125,6 +125,8 @@ def offer(publisher, small_ravdess, monkeypatch):
             ravdess.CORPUS,
             speakers=4,
             emotions={"happy": 8, "sad": 8, "angry": 8},
+            keys=frozenset(),
+            by_speaker={},
             downloads=(download,),
             content=fetch.content(ravdess.scan(folder), folder),
         )

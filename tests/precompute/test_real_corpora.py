@@ -2,12 +2,14 @@
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from precompute import audio, corpora
 from precompute.__main__ import main
+from precompute.plan import plan
 from precompute.recipe import Recipe
 from precompute.store import roots
 from precompute.transform import picture
@@ -41,6 +43,69 @@ def test_published_counts(scanned):
     else:
         assert (len(scan.utterances), speakers, len(counts)) == (535, 10, 7)
         assert not [u for u in scan.utterances if u.speaker == "08" and u.emotion == "disgusted"]
+
+
+def actors(directory):
+    return {path.name: path.resolve() for path in directory.rglob("Actor_*") if path.is_dir()}
+
+
+def lay_as_zenodo(source, target):
+    (target / "Audio_Speech_Actors_01-24").mkdir(parents=True)
+    for name, path in actors(source).items():
+        (target / "Audio_Speech_Actors_01-24" / name).symlink_to(path)
+
+
+def lay_as_kaggle(source, target):
+    for folder in (target, target / "audio_speech_actors_01-24"):
+        folder.mkdir(parents=True)
+        for name, path in actors(source).items():
+            (folder / name).symlink_to(path)
+
+
+def lay_flat(source, target):
+    target.mkdir(parents=True)
+    for path in actors(source).values():
+        for file in path.glob("*.wav"):
+            (target / file.name).symlink_to(file)
+
+
+def test_ravdess_is_the_same_input_in_every_layout(corpora_dir, tmp_path):
+    module = corpora.load("ravdess")
+    usual = module.find(corpora_dir)
+    found = {"usual": (usual, module.scan(usual))}
+    for lay in (lay_as_zenodo, lay_as_kaggle, lay_flat):
+        lay(usual, tmp_path / lay.__name__ / "RAVDESS")
+        directory = module.find(tmp_path / lay.__name__)
+        found[lay.__name__] = directory, module.scan(directory)
+    for _, scan in found.values():
+        assert len(scan.utterances) == 1440
+        assert scan.skipped == ()
+        assert corpora.compare_with_published(module.CORPUS, scan.utterances) == []
+        assert [replace(one, path="") for one in scan.utterances] == [
+            replace(one, path="") for one in found["usual"][1].utterances
+        ]
+    made = [plan(module.CORPUS, *place, Recipe(), [tmp_path / "cache"]).draft.input_id for place in found.values()]
+    assert len(set(made)) == 1
+
+
+def test_one_real_recording_removed_renamed_or_relabelled_is_named(corpora_dir, tmp_path):
+    module = corpora.load("emodb")
+    folder = tmp_path / "emodb" / "wav"
+    folder.mkdir(parents=True)
+    for file in (module.find(corpora_dir) / "wav").glob("*.wav"):
+        (folder / file.name).symlink_to(file)
+    (folder / "03a01Fa.wav").unlink()
+    (folder / "08a01Na.wav").rename(folder / "08a01Wb.wav")
+    lines = corpora.compare_with_published(module.CORPUS, module.scan(tmp_path / "emodb").utterances)
+    assert lines == [
+        "utterances: 534 found, 535 published (1 missing)",
+        "'angry': 128 found, 127 published (1 extra)",
+        "'happy': 70 found, 71 published (1 missing)",
+        "'neutral': 78 found, 79 published (1 missing)",
+        "utterances of single speakers: 03 has 48 instead of 49",
+        "published but not found: 03a01Fa, 08a01Na",
+        "found but not published: 08a01Wb",
+    ]
 
 
 def test_some_recordings_of_each_emotion_become_pictures(scanned):

@@ -14,7 +14,7 @@ def label_map(request):
 
 
 def test_the_folder_holds_maps():
-    assert {"common4", "emodb7", "ravdess7", "ravdess8"} <= set(labels.names())
+    assert {"common4", "emodb7", "iemocap4", "iemocap5", "msp_improv4", "ravdess7", "ravdess8"} <= set(labels.names())
 
 
 def test_classes_and_dropped_emotions_are_disjoint(label_map):
@@ -57,8 +57,29 @@ def test_ravdess_has_seven_classes_by_default_with_neutral_and_calm_as_one():
     assert neutral == calm
 
 
+def published(name, corpus):
+    """Number of published utterances in each class of a map."""
+    label_map, emotions = labels.load(name), corpora.load(corpus).CORPUS.emotions
+    return {label: sum(emotions[emotion] for emotion in members) for label, members in label_map.classes.items()}
+
+
+def test_classes_of_iemocap_have_the_usual_sizes():
+    assert published("iemocap4", "iemocap") == {"neutral": 1708, "happy": 1636, "sad": 1084, "angry": 1103}
+    assert sum(published("iemocap4", "iemocap").values()) == 5531
+    assert published("iemocap5", "iemocap") == {"neutral": 1708, "happy": 595, "sad": 1084, "angry": 1103, "excited": 1041}
+
+
+def test_classes_of_msp_improv_have_the_usual_sizes():
+    assert published("msp_improv4", "msp_improv") == {"neutral": 3477, "happy": 2644, "sad": 885, "angry": 792}
+
+
+def test_every_corpus_has_a_default():
+    assert {corpus for name in labels.names() for corpus in labels.load(name).default_for} == set(corpora.names())
+
+
 def test_common4_serves_every_corpus():
     common = labels.load("common4")
+    assert set(corpora.EMOTIONS) == {*common.drop, *(one for members in common.classes.values() for one in members)}
     for name in corpora.names():
         found = common.index(list(corpora.load(name).CORPUS.emotions))
         assert {place for place in found if place is not None} == {0, 1, 2, 3}, name
@@ -78,6 +99,13 @@ def test_corpus_without_a_default_has_its_emotions_as_classes():
 def test_joined_corpora_need_a_map():
     with pytest.raises(LabelError, match=r"ravdess, emodb .*labels=common4"):
         labels.default(["ravdess", "emodb"], ["sad"])
+
+
+def test_joined_corpora_need_a_map_that_covers_both():
+    emotions = [emotion for name in ("iemocap", "ravdess") for emotion in corpora.load(name).CORPUS.emotions]
+    with pytest.raises(LabelError, match=r"labels=iemocap4 says nothing about calm: "):
+        labels.load("iemocap4").index(emotions)
+    assert set(labels.load("common4").index(emotions)) == {None, 0, 1, 2, 3}
 
 
 def test_unknown_map_names_the_nearest():

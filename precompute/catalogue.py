@@ -1,0 +1,54 @@
+"""The corpora as a page of documentation, `docs/corpora.md`, made of what each corpus's own file says."""
+
+from types import ModuleType
+
+from precompute import corpora
+from precompute.corpora import Corpus
+
+HEAD = """\
+# Corpora
+
+Made by `python -m precompute --markdown > docs/corpora.md` from the files of `precompute/corpora/`; change it there.
+Counts are the published ones; where what you have differs, `precompute` warns and says in what.
+"""
+
+
+def markdown() -> str:
+    """The page: a table of all corpora, then a section for each."""
+    modules = [corpora.load(name) for name in corpora.names()]
+    rows = ["| name | utterances | speakers | emotions | licence |", "| --- | ---: | ---: | ---: | --- |"]
+    rows += [_row(module.CORPUS) for module in modules]
+    return "\n".join([HEAD, *rows, *map(_section, modules)])
+
+
+def _row(corpus: Corpus) -> str:
+    counts = f"{corpus.files} | {corpus.speakers} | {len(corpus.emotions)}"
+    return f"| [{corpus.name}](#{corpus.name}) | {counts} | {corpus.licence} |"
+
+
+def _section(module: ModuleType) -> str:
+    corpus: Corpus = module.CORPUS
+    emotions = ", ".join(f"{emotion} {count}" for emotion, count in sorted(corpus.emotions.items()))
+    facts = [
+        f"**{corpus.title}**",
+        f"- utterances: {corpus.files} of {corpus.speakers} speakers ({_sexes(corpus)})",
+        f"- emotions: {emotions}",
+        f"- licence: {corpus.licence}",
+        f"- paper: <https://doi.org/{corpus.doi}>",
+        f"- get it from: {corpus.source}" + (f", or by `--fetch {corpus.name}`" if corpus.downloads else ""),
+        f"- lay it as: `{corpus.usual_place}`, under the directory that `--corpora` or `$WSER_CORPORA` names",
+    ]
+    paragraphs = (module.__doc__ or "").strip().split("\n\n")[1:]
+    return "\n".join(["", f"## {corpus.name}", "", facts[0], "", *facts[1:], "", "\n\n".join(map(_one_line, paragraphs)), ""])
+
+
+def _sexes(corpus: Corpus) -> str:
+    if corpus.women is None:
+        return "sexes unknown"
+    men = corpus.speakers - corpus.women
+    counts = [(corpus.women, "woman", "women"), (men, "man", "men")]
+    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
+
+
+def _one_line(paragraph: str) -> str:
+    return " ".join(paragraph.split())

@@ -1,0 +1,177 @@
+"""What is worth knowing about a corpus before one trusts it: one finding after another, each with the files concerned."""
+
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from precompute.check.measure import LEAST_RUN, SILENCE_DB, Measured
+from precompute.check.survey import Checked, Survey
+
+LARGEST_OFFSET = 0.01
+"""Mean of a recording, re full scale, that is noted: -40 dB, which takes part in the level."""
+
+LEAST_SPEECH = 1 / 3
+"""Share of a recording, between its leading and trailing silence, under which it is noted."""
+
+
+FEWEST_SCALED, SHARE_SCALED, PEAK_TOLERANCE_DB = 10, 0.9, 0.1
+"""Recordings were scaled to one peak where there are so many, and so large a share has it to within so many dB."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found.
+
+    Attributes:
+        short: For the verdict, such as `5 recordings with several channels`.
+        meaning: What it means for who uses the corpus, a sentence.
+        items: The files or groups concerned, a line each.
+        warning: True where the corpus is not as published or labels may be wrong; else a mere note.
+    """
+
+    short: str
+    meaning: str
+    items: tuple[str, ...]
+    warning: bool = False
+
+
+def findings(survey: Survey) -> list[Finding]:
+    """Everything found, warnings first."""
+    found = [
+        _differences(survey), _unusable(survey), _foreign(survey), *_duplicates(survey), _channels(survey), _rates(survey),
+        _clipped(survey), _scaled(survey), _silent(survey), _long(survey), _offset(survey), _empty_cells(survey),
+    ]  # fmt: skip
+    return sorted((finding for finding in found if finding.items), key=lambda finding: not finding.warning)
+
+
+def verdict(survey: Survey, found: list[Finding]) -> str:
+    """The corpus in a sentence: how much it is, whether as published, and what was found."""
+    what = f"{_of(len(survey.checked), 'utterance')} of {_of(len(survey.speakers), 'speaker')}"
+    # Of a corpus that a table lists, nothing is published.
+    as_published = ", as published" if survey.corpus.doi else ""
+    phrases = [what + (", not as published" if survey.differences else as_published)]
+    phrases += [finding.short for finding in found if finding.short]
+    phrases += [] if survey.unusable else ["nothing unusable"]
+    return "; ".join(phrases) + "."
+
+
+def _differences(survey: Survey) -> Finding:
+    meaning = "The corpus is not what was published: files are missing, doubled or foreign."
+    return Finding("", meaning, tuple(survey.differences), warning=True)
+
+
+def _unusable(survey: Survey) -> Finding:
+    items = tuple(sorted(f"{one.path}: {one.reason}" for one in survey.unusable))
+    return Finding(f"{len(items)} unusable", "precompute skips these recordings: get them again.", items, warning=True)
+
+
+def _foreign(survey: Survey) -> Finding:
+    items = tuple(f"{one.path}: {one.reason}" for one in survey.foreign)
+    meaning = "These files are left out, since their names say nothing: rename or remove them."
+    return Finding(_of(len(items), "file", " not understood"), meaning, items, warning=True)
+
+
+def _duplicates(survey: Survey) -> list[Finding]:
+    across: list[str] = []
+    within: list[str] = []
+    for group in survey.duplicates:
+        if len({(one.utterance.speaker, one.utterance.emotion) for one in group}) > 1:
+            across.append(" = ".join(_labelled(one) for one in group))
+        else:
+            within.append(" = ".join(one.path for one in group))
+    wrong = "The same samples have several labels or speakers: one label is wrong, or training hears what it is tested on."
+    twice = "The same samples count twice, under one speaker and label; speaker-independent folds keep them together."
+    return [
+        Finding(_of(len(across), "group", " of duplicates across speakers or labels"), wrong, tuple(across), warning=True),
+        Finding(_of(len(within), "group", " of duplicates"), twice, tuple(within)),
+    ]
+
+
+def _labelled(one: Checked) -> str:
+    return f"{one.path} ({one.utterance.speaker}, {one.utterance.emotion})"
+
+
+def _channels(survey: Survey) -> Finding:
+    def several(measured: Measured) -> str:
+        if measured.channels == 1:
+            return ""
+        return f"{measured.channels} {'equal' if measured.equal_channels else 'different'} channels"
+
+    items = _each(survey, several)
+    stereo = all(measured.channels <= 2 for measured in survey.usable.values())
+    short = _of(len(items), "stereo file") if stereo else _of(len(items), "file", " with several channels")
+    return Finding(short, "Channels are mixed down to their mean.", items)
+
+
+def _rates(survey: Survey) -> Finding:
+    counts = Counter(measured.rate for measured in survey.usable.values())
+    usual = counts.most_common(1)[0][0] if counts else 0
+    items = _each(survey, lambda measured: f"{measured.rate} Hz" if measured.rate != usual else "")
+    meaning = f"The others have {usual} Hz; a model may hear the difference in the highest rows of the picture."
+    return Finding(_of(len(items), "file", " of another sample rate"), meaning, items)
+
+
+def _clipped(survey: Survey) -> Finding:
+    items = _each(survey, lambda measured: f"{measured.clipped} samples" if measured.clipped else "")
+    meaning = f"{LEAST_RUN} or more successive samples lie at full scale: the tops of the waveform are cut off."
+    return Finding(_of(len(items), "clipped file"), meaning, items)
+
+
+def _scaled(survey: Survey) -> Finding:
+    peaks = [measured.peak for measured in survey.usable.values()]
+    peak = statistics.median(peaks or [0.0])
+    alike = sum(abs(one - peak) <= PEAK_TOLERANCE_DB for one in peaks)
+    scaled = len(peaks) >= FEWEST_SCALED and alike >= SHARE_SCALED * len(peaks)
+    items = (f"{alike} of {len(peaks)} files have a peak of {round(peak, 1) + 0.0} dB re full scale",) if scaled else ()
+    meaning = "Recordings were scaled one by one, so that their levels say nothing about how loud anyone spoke."
+    return Finding("recordings scaled to the same peak", meaning, items)
+
+
+def _silent(survey: Survey) -> Finding:
+    def mostly(measured: Measured) -> str:
+        speech = measured.duration - measured.leading - measured.trailing
+        return f"{speech:.2f} s of {measured.duration:.2f} s" if speech < LEAST_SPEECH * measured.duration else ""
+
+    meaning = (
+        f"Less than a third lies between the first and the last 10 ms within {-SILENCE_DB:g} dB of the loudest: short words, "
+        "or a click louder than the speech."
+    )
+    items = _each(survey, mostly)
+    return Finding(_of(len(items), "file", " mostly silent"), meaning, items)
+
+
+def _long(survey: Survey) -> Finding:
+    limit = survey.limit
+    items = _each(survey, lambda measured: f"{measured.duration:.2f} s" if measured.duration > limit else "")
+    meaning = f"The picture holds {limit:g} s; what exceeds it is cropped."
+    return Finding(_of(len(items), "utterance", f" longer than {limit:g} s"), meaning, items)
+
+
+def _offset(survey: Survey) -> Finding:
+    def offset(measured: Measured) -> str:
+        return f"{100 * measured.offset:+.1f} % of full scale" if abs(measured.offset) > LARGEST_OFFSET else ""
+
+    items = _each(survey, offset)
+    meaning = "The samples' mean is not zero; it counts as level where recordings are normalised."
+    return Finding(_of(len(items), "file", " with a DC offset"), meaning, items)
+
+
+def _empty_cells(survey: Survey) -> Finding:
+    emotions = [emotion for emotion in survey.emotions if any(survey.counts[speaker, emotion] for speaker in survey.speakers)]
+    items = []
+    for speaker in survey.speakers:
+        if missing := [emotion for emotion in emotions if not survey.counts[speaker, emotion]]:
+            items.append(f"speaker {speaker}: no {', '.join(missing)}")
+    short = _of(len(items), "speaker", " without some label")
+    return Finding(short, "A fold of such a speaker tests fewer labels; pool the folds' predictions.", tuple(items))
+
+
+def _each(survey: Survey, say: Callable[[Measured], str]) -> tuple[str, ...]:
+    """A line for each usable utterance about which there is something to say, sorted by path."""
+    ordered = sorted(survey.checked, key=lambda one: one.path)
+    return tuple(f"{one.path}: {said}" for one in ordered if one.measured and (said := say(one.measured)))
+
+
+def _of(count: int, noun: str, rest: str = "") -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}{rest}"

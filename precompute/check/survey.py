@@ -1,0 +1,159 @@
+"""All recordings of a corpus, measured in parallel, and the summary of what was found."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import joblib
+
+from precompute import layout
+from precompute.check.measure import Measured, measure
+from precompute.corpora import Corpus, Scan, compare_with_published
+from precompute.errors import CorpusError, UnusableAudioError
+from precompute.layout import Skipped, Utterance
+from precompute.progress import progress
+from precompute.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An utterance, and what was measured of it or why it cannot be used."""
+
+    utterance: Utterance
+    measured: Measured | None
+    reason: str = ""
+
+    @property
+    def path(self) -> str:
+        """Of the recording, as text; of a part of it, with the part."""
+        one = self.utterance
+        part = "" if one.begin is None and one.end is None else f" ({one.begin or 0:g} s to {_until(one.end)})"
+        return layout.printable(one.path) + part
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a corpus holds.
+
+    Attributes:
+        corpus: What is published about it.
+        checked: Every utterance, sorted by key.
+        foreign: Files whose names the corpus does not understand.
+        limit: Duration of the recipe's frame, in seconds.
+    """
+
+    corpus: Corpus
+    checked: tuple[Checked, ...]
+    foreign: tuple[Skipped, ...]
+    limit: float
+
+    @cached_property
+    def usable(self) -> dict[str, Measured]:
+        """Measurements by the utterance's key."""
+        return {one.utterance.key: one.measured for one in self.checked if one.measured}
+
+    @cached_property
+    def unusable(self) -> list[Checked]:
+        """Utterances whose recording cannot be used."""
+        return [one for one in self.checked if one.measured is None]
+
+    @cached_property
+    def differences(self) -> list[str]:
+        """Differences between what was found and what is published."""
+        return compare_with_published(self.corpus, [one.utterance for one in self.checked])
+
+    @cached_property
+    def speakers(self) -> dict[str, str]:
+        """Sex of each speaker, empty where unknown; sorted by the speaker's name."""
+        return dict(sorted({one.utterance.speaker: one.utterance.sex or "" for one in self.checked}.items()))
+
+    @cached_property
+    def emotions(self) -> dict[str, str]:
+        """The corpus's own labels of each emotion, in the published order; others follow, sorted."""
+        labels: dict[str, set[str]] = defaultdict(set)
+        for one in self.checked:
+            labels[one.utterance.emotion].add(one.utterance.label)
+        order = list(self.corpus.emotions)
+        order += sorted(labels.keys() - set(order))
+        return {emotion: ", ".join(sorted(labels[emotion])) for emotion in order}
+
+    @cached_property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """Utterances by speaker and emotion."""
+        return Counter((one.utterance.speaker, one.utterance.emotion) for one in self.checked)
+
+    @cached_property
+    def totals(self) -> Counter[str]:
+        """Utterances by emotion."""
+        return Counter(one.utterance.emotion for one in self.checked)
+
+    @cached_property
+    def duplicates(self) -> list[list[Checked]]:
+        """Utterances of the same samples, each group sorted by key."""
+        groups: dict[str, list[Checked]] = defaultdict(list)
+        for one in self.checked:
+            if one.measured:
+                groups[one.measured.samples_sha256].append(one)
+        return [group for group in groups.values() if len(group) > 1]
+
+    @property
+    def seconds(self) -> float:
+        """Of all usable utterances."""
+        return sum(measured.duration for measured in self.usable.values())
+
+
+def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: int) -> Survey:
+    """Measure every utterance.
+
+    Args:
+        corpus: The corpus.
+        directory: Where it lies.
+        scan: What lies there.
+        recipe: Whose frame utterances are held against.
+        jobs: Processes to use; -1 for all cores.
+
+    Raises:
+        CorpusError: A worker process was killed.
+    """
+    recordings: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in scan.utterances:
+        recordings[utterance.path].append(utterance)
+    run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    tasks = (joblib.delayed(_check)(directory, sharing, recipe) for sharing in recordings.values())
+    checked: list[Checked] = []
+    try:
+        with progress(f"check {corpus.name}", len(scan.utterances), "utterances") as advance:
+            for some in run(tasks):
+                checked += some
+                advance(len(some))
+    except BrokenProcessPool:
+        raise CorpusError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
+    checked.sort(key=lambda one: one.utterance.key)
+    return Survey(corpus, tuple(checked), scan.skipped, recipe.duration)
+
+
+def _check(directory: Path, sharing: Sequence[Utterance], recipe: Recipe) -> list[Checked]:
+    """Check the utterances that lie in one recording."""
+    try:
+        data = (directory / sharing[0].path).read_bytes()
+    except OSError as error:
+        return [Checked(one, None, f"the file cannot be read: {error.strerror}") for one in sharing]
+    return [_check_one(one, data, recipe) for one in sharing]
+
+
+def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:
+    try:
+        measured = measure(data, utterance.begin, utterance.end)
+    except UnusableAudioError as error:
+        return Checked(utterance, None, str(error))
+    column = recipe.duration / recipe.columns
+    if measured.duration < column:
+        return Checked(utterance, None, f"{measured.duration:.4f} s of audio is less than one column of {column:g} s")
+    return Checked(utterance, measured)
+
+
+def _until(end: float | None) -> str:
+    return "its end" if end is None else f"{end:g} s"
