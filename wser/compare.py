@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", nargs="+", help="directory of a run's results, as runs/default-1a2b3c4d; two or more")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="directory of a run's results; two or more")
     options = parser.parse_args(arguments)
     try:
-        return _compare(options.run)
+        return _compare(options.runs)
     except WserError as error:
         print(f"wser.compare: {error}", file=sys.stderr)
     except OSError as error:

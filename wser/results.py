@@ -26,6 +26,22 @@ CONFIG, RUN, SPLIT, SUMMARY = "config.yaml", "run.json", "split.json", "summary.
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
+RECORDED = {
+    "classes": list,
+    "corpora": list,
+    "folds": int,
+    "label_map": str,
+    "protocol": str,
+    "recipe_id": str,
+    "seed": int,
+    "selection": str,
+    "split_hash": str,
+}
+"""What a comparison needs of run.json, and of which type."""
+
+AGAIN = "or move this one away and run its command again"
+"""Ends the remedy for results that are damaged."""
+
 
 class ResultError(WserError):
     """Results are foreign, half-written or unreadable."""
@@ -183,31 +199,18 @@ def revision() -> str | None:
         return None
 
 
-RECORDED = {
-    "classes": list,
-    "corpora": list,
-    "folds": int,
-    "label_map": str,
-    "protocol": str,
-    "recipe_id": str,
-    "seed": int,
-    "selection": str,
-    "split_hash": str,
-}
-"""What a comparison needs of run.json, and of which type."""
-
-AGAIN = "or move this one away and run its command again"
-
-
 def _record(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/default-1a2b3c4d")
     if not (path / RUN).is_file():
         inside = sorted(file.parent.name for file in path.glob(f"*/{RUN}"))
         if inside:
-            raise ResultError(f"{path} holds several results: give one of them, as {path / inside[0]}")
+            raise ResultError(f"{path} holds the results of {len(inside)} runs: give one of them, as {path / inside[0]}")
         what = "is empty" if not any(path.iterdir()) else f"has no {RUN}"
-        raise ResultError(f"{path} {what}, so it holds no results: give a directory that wser.run made, {AGAIN}")
+        raise ResultError(
+            f"{path} {what}, so it holds no results: run the command that was to fill it, or give another directory, "
+            "as runs/default-1a2b3c4d"
+        )
     try:
         record: dict[str, Any] = json.loads((path / RUN).read_text())
         wrong = [key for key, kind in RECORDED.items() if not isinstance(record[key], kind)]

@@ -213,7 +213,7 @@ def empty(path: Path) -> None:
 
 FAULTS = {
     "missing": (shutil.rmtree, "two is no directory: give one that wser.run made"),
-    "empty": (empty, "two is empty, so it holds no results: give a directory that wser.run made"),
+    "empty": (empty, "two is empty, so it holds no results: run the command that was to fill it, or give another"),
     "foreign": (damage(results.RUN, None), "two has no run.json"),
     "half a record": (damage(results.RUN, '{"classes": ["a"'), "run.json is damaged or foreign"),
     "no record": (damage(results.RUN, "[]"), "run.json is damaged or foreign"),
@@ -250,7 +250,7 @@ def test_what_is_no_finished_run_is_refused_in_one_sentence(pair, fault, capsys)
 
 
 def test_directory_of_all_results_is_refused_with_one_of_them(pair, capsys):
-    assert f"holds several results: give one of them, as {pair[0]}" in refused(capsys, pair[0].parent, pair[0])
+    assert f"holds the results of 2 runs: give one of them, as {pair[0]}" in refused(capsys, pair[0].parent, pair[0])
 
 
 def test_a_file_is_no_run(pair, capsys):

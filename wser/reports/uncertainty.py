@@ -14,7 +14,7 @@ HEADLINES = ("uar", "accuracy", "macro_f1")
 
 LEVEL = 0.95
 RESAMPLES = 2000
-"""Of the bootstrap: with 1000 or more, the ends of a percentile interval are steady (Efron & Tibshirani 1993, chapter 13)."""
+"""Of the bootstrap: the ends of an interval need a thousand or more (Efron & Tibshirani 1993), where a deviation needs 200."""
 
 MOST_EXACT = 2**14
 """Swaps that are enumerated: those of 14 speakers; of more speakers, `RANDOM_SWAPS` are drawn."""
