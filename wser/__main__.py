@@ -2,9 +2,9 @@
 
 import sys
 
-from wser import run
+from wser import compare, run
 
-COMMANDS = {"run": run.main}
+COMMANDS = {"run": run.main, "compare": compare.main}
 
 
 def main() -> int:

@@ -6,17 +6,19 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import rfc8785
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from precompute.errors import WserError
 from precompute.provenance import provenance
-from wser.config import Config, hashed
+from wser.config import UNHASHED, Config, flatten, hashed
 from wser.data.dataset import Dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold, as_file, split_hash
@@ -25,9 +27,55 @@ CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", 
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
+RECORDED = {
+    "classes": list,
+    "corpora": list,
+    "folds": int,
+    "label_map": str,
+    "protocol": str,
+    "recipe_id": str,
+    "seed": int,
+    "selection": str,
+    "split_hash": str,
+}
+"""What a comparison needs of run.json, and of which type."""
+
+AGAIN = "or move this one away and run its command again"
+"""Ends the remedy for results that are damaged."""
+
 
 class ResultError(WserError):
     """Results are foreign, half-written or unreadable."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished experiment, as its directory holds it.
+
+    Attributes:
+        path: The directory, as it was given.
+        record: What made it (run.json).
+        settings: Its configuration by dotted key, without keys that change no figure, and with recipe and label map.
+        rows: A prediction for each test utterance of each fold, as predictions.csv has it, folds in order.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    settings: dict[str, Any]
+    rows: list[dict[str, str]]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, by index."""
+        return list(self.record["classes"])
+
+    @property
+    def title(self) -> str:
+        """What it is, in a line, and what nobody may overlook about its figures."""
+        corpora = [(one["corpus"], one["synthetic"]) for one in self.record["corpora"]]
+        names = corpus_names(corpora, self.record["selection"])
+        model = self.settings.get("model.name")
+        return f"{names}, {len(self.classes)} classes, {self.record['protocol']}, {model}, seed {self.record['seed']}"
 
 
 def fold_name(number: int) -> str:
@@ -112,6 +160,35 @@ def finished(path: Path) -> list[int]:
     return sorted(int(fold[1]) for fold in folds if fold)
 
 
+def open_finished(path: Path) -> Stored:
+    """Read what is stored of a finished experiment.
+
+    Raises:
+        ResultError: The directory is missing, empty, foreign, unfinished or damaged; one sentence says which, and the remedy.
+    """
+    record = _record(path)
+    done = finished(path)
+    folds = range(record["folds"])
+    if (missing := next((fold for fold in folds if fold not in done), None)) is not None:
+        raise ResultError(
+            f"{path} is not finished, fold {missing} of {record['folds']} is missing: "
+            f"run the command in its {RUN} again, with fold=all"
+        )
+    rows = [row for fold in folds for row in _checked_predictions(path, fold, record["classes"])]
+    return Stored(path, record, _settings(path, record), rows)
+
+
+def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
+    """The corpora, and what nobody may overlook about their figures.
+
+    Args:
+        corpora: Name of each, and whether its speech is synthetic.
+        selection: On which part the epoch was chosen.
+    """
+    names = " + ".join(f"{name} (synthetic speech)" if synthetic else name for name, synthetic in corpora)
+    return f"{names}, epoch chosen on the test part" if selection == "test" else names
+
+
 def read_metrics(path: Path, fold: int) -> dict[str, Any]:
     """The metrics of one finished fold."""
     record: dict[str, Any] = json.loads((path / fold_name(fold) / METRICS).read_text())
@@ -141,3 +218,57 @@ def revision() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _record(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/default-1a2b3c4d")
+    if not (path / RUN).is_file():
+        inside = sorted(file.parent.name for file in path.glob(f"*/{RUN}"))
+        if inside:
+            raise ResultError(f"{path} holds the results of {len(inside)} runs: give one of them, as {path / inside[0]}")
+        what = "is empty" if not any(path.iterdir()) else f"has no {RUN}"
+        raise ResultError(
+            f"{path} {what}, so it holds no results: run the command that was to fill it, or give another directory, "
+            "as runs/default-1a2b3c4d"
+        )
+    try:
+        record: dict[str, Any] = json.loads((path / RUN).read_text())
+        wrong = [key for key, kind in RECORDED.items() if not isinstance(record[key], kind)]
+        wrong += [key for one in record["corpora"] for key in ("corpus", "synthetic") if key not in one]
+        wrong += ["folds"] if not wrong and record["folds"] < 1 else []
+    except (ValueError, KeyError, TypeError) as error:
+        wrong = [" ".join(str(error).split()) or type(error).__name__]
+    if wrong:
+        raise ResultError(f"{path / RUN} is damaged or foreign ({wrong[0]}): give a directory that wser.run made, {AGAIN}")
+    return record
+
+
+def _settings(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    try:
+        settings = flatten(OmegaConf.to_container(OmegaConf.load(path / CONFIG)))  # type: ignore[arg-type]
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError, AttributeError) as error:
+        why = " ".join(str(error).split())
+        raise ResultError(f"{path / CONFIG} cannot be read ({why}): restore it, {AGAIN}") from None
+    kept = {key: value for key, value in settings.items() if key not in UNHASHED}
+    return kept | {"recipe": record["recipe_id"], "labels": record["label_map"]}
+
+
+def _checked_predictions(path: Path, fold: int, classes: list[str]) -> list[dict[str, str]]:
+    """Predictions of a fold, every row complete and as many as its metrics count."""
+    folder = path / fold_name(fold)
+    try:
+        rows = read_predictions(path, fold)
+        expected = read_metrics(path, fold)["utterances"]
+        strange = [
+            row for row in rows if not row["key"] or not row["speaker"] or not {row["true"], row["predicted"]} <= {*classes}
+        ]
+        why = "a class that is none of the run's" if strange else f"{len(rows)} utterances, not {expected}"
+        whole = not strange and 0 < len(rows) == expected
+    except KeyError as error:
+        why, whole = f"no {error}", False
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        why, whole = " ".join(str(error).split()) or type(error).__name__, False
+    if not whole:
+        raise ResultError(f"{folder / PREDICTIONS} is damaged ({why}): move {folder} away and run the command in {RUN} again")
+    return rows

@@ -137,9 +137,10 @@ def _title(experiment: "Experiment") -> str:
 
 def _names(experiment: "Experiment") -> str:
     """The corpora, and what nobody may overlook about their figures."""
+    from wser.results import corpus_names
+
     caches = experiment.dataset.caches
-    names = " + ".join(f"{cache.corpus} (synthetic speech)" if cache.synthetic else cache.corpus for cache in caches)
-    return f"{names}, epoch chosen on the test part" if experiment.config.selection == "test" else names
+    return corpus_names([(cache.corpus, cache.synthetic) for cache in caches], experiment.config.selection)
 
 
 def _finished(experiment: "Experiment", fold: int) -> str:
@@ -166,7 +167,8 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
     path, classes, one = experiment.directory, experiment.dataset.classes, experiment.config
     title = _title(experiment)
     marks = {"synthetic": any(cache.synthetic for cache in experiment.dataset.caches), "selection": one.selection}
-    summary = marks | summarise(path, classes, len(experiment.folds))
+    corpora = [cache.corpus for cache in experiment.dataset.caches]
+    summary = marks | summarise(path, classes, len(experiment.folds), corpora)
     (path / results.SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
     figures.confusion(path / "confusion.png", title, classes, summary)
     figures.curves(path / "curves.png", title, path, summary, one.selection)
@@ -180,13 +182,15 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
 def _compare(points: "list[tuple[Experiment, dict[str, Any]]]") -> None:
     from rich.console import Console
 
+    from wser.reports.summary import over_seeds, spread
     from wser.reports.tables import sweep_table
     from wser.training.plan import differing
 
     axes = differing([experiment.config for experiment, _ in points])
     rows = [([axes[key][i] for key in axes], summary) for i, (_, summary) in enumerate(points)]
+    pooled = [(values, spread([one["pooled"] for one in group])) for values, group in over_seeds(list(axes), rows)]
     title = "; ".join(dict.fromkeys(_title(experiment) for experiment, _ in points))
-    Console(width=None if sys.stdout.isatty() else 120).print(sweep_table(title, list(axes), rows))
+    Console(width=None if sys.stdout.isatty() else 120).print(sweep_table(title, list(axes), rows, pooled))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,25 @@
+import io
 import json
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_score, recall_score
+from rich.console import Console
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    multilabel_confusion_matrix,
+    precision_score,
+    recall_score,
+)
 
 from wser import results
-from wser.reports.metrics import measure
-from wser.reports.summary import HEADLINES, summarise
-from wser.reports.tables import fold_table
+from wser.reports.metrics import guessing, measure
+from wser.reports.summary import human, over_seeds, spread, summarise
+from wser.reports.tables import fold_table, sweep_table
+from wser.reports.uncertainty import HEADLINES, by_speaker, intervals
 
 EXACT = {"rel": 0, "abs": 1e-12}
 
@@ -58,6 +68,25 @@ def test_classes_are_those_of_sklearn_and_none_where_undefined(drawn):
 
 
 @given(predictions())
+def test_accuracy_of_a_class_is_one_against_the_rest_as_by_sklearn(drawn):
+    true, guess, classes = drawn
+    for name, table in zip(classes, multilabel_confusion_matrix(true, guess, labels=range(len(classes))), strict=True):
+        expected = (table[0, 0] + table[1, 1]) / len(true)
+        assert measure(true, guess, classes).per_class[name].accuracy == pytest.approx(expected, **EXACT)
+
+
+@given(predictions())
+def test_guessing_is_what_constant_answers_reach(drawn):
+    true, _, classes = drawn
+    found = guessing(measure(true, true, classes))
+    constant = np.full(len(true), classes.index(found.majority))
+    best = measure(true, constant, classes)
+    assert (found.uar, found.accuracy) == pytest.approx((best.uar, best.accuracy), **EXACT)
+    others = [measure(true, np.full(len(true), label), classes) for label in np.unique(true)]
+    assert found.accuracy == pytest.approx(max(other.accuracy for other in others), **EXACT)
+
+
+@given(predictions())
 def test_confusion_has_true_classes_as_rows_and_counts_everything(drawn):
     true, guess, classes = drawn
     expected = np.zeros((len(classes), len(classes)), int)
@@ -80,6 +109,26 @@ def test_perfect_worst_and_one_by_hand():
     assert found.accuracy == pytest.approx(4 / 6, **EXACT)
     assert found.macro_f1 == pytest.approx((6 / 8 + 2 / 4) / 2, **EXACT)
     assert found.per_class["c"].recall is None
+    # Of class a, 3 are found, 1 is missed, 1 is taken for it and 1 rightly is not; of c, all 6 rightly are not.
+    assert [found.per_class[name].accuracy for name in classes] == pytest.approx([4 / 6, 4 / 6, 1], **EXACT)
+    assert found.per_class["a"].precision == pytest.approx(3 / 4, **EXACT)
+
+
+def test_four_classes_by_hand():
+    """A recall of 3/4 in each of 4 equal classes: one error each, taken for the next class."""
+    true = np.repeat(np.arange(4), 4)
+    guess = np.where(np.arange(16) % 4 == 3, (true + 1) % 4, true)
+    found = measure(true, guess, list("abcd"))
+    assert (found.uar, found.accuracy, found.macro_f1) == pytest.approx((0.75, 0.75, 0.75), **EXACT)
+    one = found.per_class["b"]
+    assert (one.precision, one.recall, one.f1) == pytest.approx((0.75, 0.75, 0.75), **EXACT)
+    assert one.accuracy == pytest.approx(14 / 16, **EXACT), "3 found, 11 rightly rejected"
+    assert one.support == 4
+
+
+def test_guessing_by_hand():
+    found = guessing(measure([1, 1, 1, 0, 3], [0, 0, 0, 0, 0], list("abcd")))
+    assert (found.uar, found.majority, found.accuracy) == (1 / 3, "b", 3 / 5)
 
 
 def test_guess_of_a_class_that_never_occurs_costs_recall_but_adds_no_class():
@@ -156,3 +205,84 @@ def test_fold_without_metrics_is_not_finished(folder):
 def test_figures_chosen_on_the_test_part_are_marked(folder, selection, marked):
     table = fold_table("t", summarise(folder, CLASSES, folds=12), selection)
     assert ("SELECTED ON THE TEST PART" in str(table.caption)) == marked
+
+
+def test_summary_has_an_interval_over_speakers_and_references(folder):
+    summary = summarise(folder, CLASSES, folds=12, corpora=["ravdess", "emodb"])
+    true, guess = ([label for fold in FOLDS.values() for label in fold[side]] for side in (0, 1))
+    speakers = [f"s{number}" for number, (one, _) in FOLDS.items() for _ in one]
+    assert summary["speakers"] == 3
+    assert summary["interval"] == {name: list(ends) for name, ends in intervals(by_speaker(true, guess, speakers, 3)).items()}
+    low, high = summary["interval"]["uar"]
+    assert low < summary["pooled"]["uar"] < high
+    assert summary["chance"] == 1 / 3
+    assert summary["majority"] == {"class": "a", "uar": 1 / 3, "accuracy": 5 / 14}, "as frequent as b"
+    assert [one["corpus"] for one in summary["human"]] == ["ravdess"]
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_human_accuracies_name_their_source():
+    (found,) = human(["ravdess", "nobody's"])
+    assert found["accuracy"] == 0.62
+    assert found["doi"].startswith("10.")
+    assert "Livingstone" in found["source"]
+    assert human([]) == []
+
+
+def printed(table) -> list[str]:
+    with (console := Console(width=120, record=True, file=io.StringIO())).capture() as captured:
+        console.print(table)
+    return captured.get().splitlines()
+
+
+def line(lines: list[str], start: str) -> str:
+    (found,) = (one for one in lines if one.startswith(f"│ {start}"))
+    return found
+
+
+def test_table_prints_interval_and_references(folder):
+    summary = summarise(folder, CLASSES, folds=12, corpora=["ravdess"])
+    lines = printed(fold_table("t", summary, "validation"))
+    low, high = summary["interval"]["uar"]
+    assert f"{100 * low:.1f} to {100 * high:.1f}" in line(lines, "95 % interval")
+    assert line(lines, "chance").count("33.3") == 2
+    assert "35.7" in line(lines, "always a")
+    assert "62" in line(lines, "listeners, ravdess")
+    caption = " ".join(" ".join(lines).split())
+    assert "Livingstone & Russo 2018" in caption
+    assert "3 speakers of the test parts; with so few" in caption
+
+
+def test_a_single_speaker_has_no_interval(tmp_path):
+    write_fold(tmp_path, 0, [0, 1], [0, 1], CLASSES)
+    summary = summarise(tmp_path, CLASSES, folds=1)
+    assert (summary["speakers"], summary["interval"]) == (1, None)
+    assert "95 %" not in " ".join(printed(fold_table("t", summary, "validation")))
+
+
+# Over the seeds of a sweep.
+
+
+def point(uar: float, folds: tuple[int, ...] = (0, 1)) -> dict:
+    pooled = {"uar": uar, "accuracy": uar / 2, "macro_f1": 0.1}
+    return {"folds": [{"fold": fold} for fold in folds], "missing": [], "pooled": pooled, "seconds": 1.0}
+
+
+def test_seeds_are_gathered_by_the_other_settings():
+    axes = ["train.lr", "seed"]
+    points = [
+        ([lr, seed], point(uar)) for lr, seed, uar in [("1", "0", 0.5), ("2", "0", 0.6), ("1", "1", 0.7), ("2", "1", 0.6)]
+    ]
+    groups = over_seeds(axes, points)
+    assert [values for values, _ in groups] == [["1", "2 seeds"], ["2", "2 seeds"]]
+    found = [(values, spread([one["pooled"] for one in group])) for values, group in groups]
+    assert found[0][1]["mean"] == pytest.approx({"uar": 0.6, "accuracy": 0.3, "macro_f1": 0.1}, **EXACT)
+    assert found[0][1]["deviation"]["uar"] == pytest.approx(0.02**0.5, **EXACT), "(0.1^2 + 0.1^2) / (2 - 1)"
+    lines = printed(sweep_table("t", axes, points, found))
+    assert "60.0 ± 14.1" in next(one for one in lines if "2 seeds" in one)
+
+
+def test_seeds_without_common_folds_have_no_mean():
+    points = [([seed], point(0.5, folds)) for seed, folds in (("0", (0, 1)), ("1", (0,)))]
+    assert over_seeds(["seed"], points) == []
+    assert over_seeds(["train.lr"], points) == []

@@ -129,6 +129,11 @@ def test_summary_holds_each_fold_and_their_mean(directory, summary):
 def test_printed_table_shows_the_stored_figures(trained, summary):
     pooled = next(line for line in trained[1].splitlines() if "pooled" in line)
     assert all(f"{100 * summary['pooled'][name]:.1f}" in pooled for name in ("uar", "accuracy", "macro_f1"))
+    low, high = summary["interval"]["uar"]
+    interval = next(line for line in trained[1].splitlines() if "95 % interval" in line)
+    assert f"{100 * low:.1f} to {100 * high:.1f}" in interval
+    for reference in ("chance", "always happy", "listeners, ravdess"):
+        assert reference in trained[1]
     assert "2 runs: 0 finished, 2 to do" in trained[1]
     for fold in summary["folds"]:
         assert ", ".join(fold["speakers"]["test"]) in trained[1]

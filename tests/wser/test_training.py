@@ -101,7 +101,11 @@ def test_seeds_repeat_to_the_byte_and_differ_from_each_other(trained, tiny, tmp_
     printed = capsys.readouterr().out
     table = printed[printed.index("Sweep: ") :]
     assert "seed" in table
-    assert [line.split()[1] for line in table.splitlines() if line.startswith("│")] == ["0", "1"]
+    rows = [line for line in table.splitlines() if line.startswith("│")]
+    assert [row.split()[1] for row in rows] == ["0", "1", "2"]
+    uar = [json.loads((d / results.SUMMARY).read_text())["pooled"]["uar"] for d in (same, other)]
+    assert "2 seeds" in rows[2]
+    assert f"{50 * sum(uar):.1f} ± {100 * abs(uar[0] - uar[1]) / 2**0.5:.1f}" in rows[2]
 
 
 def unchanged(dataset, _fold):

@@ -1,42 +1,110 @@
-"""Summary of one experiment: pooled over its folds, and mean and standard deviation over them."""
+"""Summary of one experiment, pooled over its folds and spread over them; spread over the seeds of a sweep."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from wser import results
-from wser.reports.metrics import measure
+from wser.reports import uncertainty
+from wser.reports.metrics import guessing, measure
+from wser.reports.uncertainty import HEADLINES
 
-HEADLINES = ("uar", "accuracy", "macro_f1")
 
-
-def summarise(path: Path, classes: list[str], folds: int) -> dict[str, Any]:
+def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str] = ()) -> dict[str, Any]:
     """Read the finished folds of an experiment and summarise them.
 
     Args:
         path: Directory of the experiment.
         classes: Names of the classes, by index.
         folds: Number of folds of the protocol.
+        corpora: Names of the corpora, for the accuracy of human listeners on them.
 
     Returns:
         `folds`, the record of each finished fold; `missing`, numbers of the others; `pooled`, metrics over the predictions
-        of all finished folds; `chance`, the unweighted average recall of guessing; `mean` and `deviation` (n - 1) over folds
-        of the headline metrics, None for a single fold; `seconds` of all folds.
+        of all finished folds; `speakers`, how many speak in them; `interval`, 95 % of a bootstrap over these speakers for
+        each headline metric of `pooled`, None for a single speaker; `chance`, the unweighted average recall of guessing;
+        `majority`, the figures of always answering the most frequent class; `human`, published accuracies of listeners;
+        `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `seconds` of
+        all folds.
     """
     finished = results.finished(path)
     records = [results.read_metrics(path, fold) for fold in finished]
     rows = [row for fold in finished for row in results.read_predictions(path, fold)]
     place = {name: index for index, name in enumerate(classes)}
-    pooled = measure([place[row["true"]] for row in rows], [place[row["predicted"]] for row in rows], classes)
-    values = {name: [record[name] for record in records] for name in HEADLINES}
-    several = len(records) > 1
+    true, predicted = ([place[row[side]] for row in rows] for side in ("true", "predicted"))
+    pooled = measure(true, predicted, classes)
+    confusions = uncertainty.by_speaker(true, predicted, [row["speaker"] for row in rows], len(classes))
+    interval = uncertainty.intervals(confusions)
+    blind = guessing(pooled)
     return {
         "folds": records,
         "missing": sorted(set(range(folds)) - set(finished)),
         "pooled": pooled.as_dict(),
-        "mean": {name: float(np.mean(values[name])) for name in HEADLINES},
-        "deviation": {name: float(np.std(values[name], ddof=1)) for name in HEADLINES} if several else None,
-        "chance": 1 / sum(record.support > 0 for record in pooled.per_class.values()),
+        "speakers": len(confusions),
+        "interval": {name: list(ends) for name, ends in interval.items()} if interval else None,
+        "chance": blind.uar,
+        "majority": {"class": blind.majority, "uar": blind.uar, "accuracy": blind.accuracy},
+        "human": human(corpora),
+        **spread(records),
         "seconds": round(sum(record["seconds"] for record in records), 1),
     }
+
+
+def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation of the headline metrics, over folds or over seeds.
+
+    Args:
+        records: At least one, each with the headline metrics.
+
+    Returns:
+        `mean`, and `deviation` with n - 1 beneath, None for a single record.
+    """
+    values = {name: [record[name] for record in records] for name in HEADLINES}
+    several = len(records) > 1
+    return {
+        "mean": {name: float(np.mean(values[name])) for name in HEADLINES},
+        "deviation": {name: float(np.std(values[name], ddof=1)) for name in HEADLINES} if several else None,
+    }
+
+
+def over_seeds(
+    axes: Sequence[str], points: Sequence[tuple[list[str], dict[str, Any]]]
+) -> list[tuple[list[str], list[dict[str, Any]]]]:
+    """The points of a sweep that differ in their seed alone.
+
+    Args:
+        axes: Keys that differ between the points.
+        points: Values of those keys, and summary, of each point.
+
+    Returns:
+        For each setting that has several seeds, its values with the number of seeds in the seed's place, and its summaries;
+        only where all of them have the same folds, since others have no common mean.
+    """
+    if "seed" not in axes:
+        return []
+    at = list(axes).index("seed")
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for values, summary in points:
+        groups.setdefault((*values[:at], *values[at + 1 :]), []).append(summary)
+    return [
+        ([*others[:at], f"{len(group)} seeds", *others[at:]], group)
+        for others, group in groups.items()
+        if len(group) > 1 and len({tuple(record["fold"] for record in summary["folds"]) for summary in group}) == 1
+    ]
+
+
+def human(corpora: Sequence[str]) -> list[dict[str, Any]]:
+    """Published accuracies of human listeners, of those corpora for which human.yaml has one."""
+    published = _published()
+    return [{"corpus": corpus, **published[corpus]} for corpus in corpora if corpus in published]
+
+
+@lru_cache
+def _published() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((files("wser.reports") / "human.yaml").read_text())
+    return found

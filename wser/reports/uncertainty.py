@@ -1,0 +1,170 @@
+"""How sure the figures of a run are: bootstrap over speakers, and paired test of two runs; arrays in, numbers out.
+
+Utterances of one speaker are alike, so speakers, and not utterances, are what is drawn and what is swapped.  Both
+procedures work on one confusion matrix for each speaker, whose sums give every figure, and take the predictions as they
+are: what another seed or other training speakers would change is not in them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+HEADLINES = ("uar", "accuracy", "macro_f1")
+
+LEVEL = 0.95
+RESAMPLES = 2000
+"""Of the bootstrap: the ends of an interval need a thousand or more (Efron & Tibshirani 1993), where a deviation needs 200."""
+
+MOST_EXACT = 2**14
+"""Swaps that are enumerated: those of 14 speakers; of more speakers, `RANDOM_SWAPS` are drawn."""
+
+RANDOM_SWAPS = 10_000
+
+FEW_SPEAKERS = 20
+"""Below, percentile intervals are noticeably too narrow: of normal scores, a nominal 95 % covers 87 % with 6 speakers, 90 %
+with 10, 93 % with 20."""
+
+SAME = 1e-9
+"""Differences this close are equal, and apart only by the order of their sums; one utterance moves a figure by far more."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of one figure between two runs on the same utterances, second minus first.
+
+    Attributes:
+        value: In [-1, 1].
+        interval: Percentile bootstrap interval, None for a single speaker.
+        p: Two-sided p-value of the paired permutation test.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+    p: float
+
+
+def by_speaker(true: ArrayLike, predicted: ArrayLike, speakers: ArrayLike, classes: int) -> NDArray[np.float64]:
+    """Confusion matrix of each speaker.
+
+    Args:
+        true: Class indices (n,).
+        predicted: Class indices (n,).
+        speakers: Names (n,).
+        classes: Number of classes K.
+
+    Returns:
+        Utterances, float64 (speakers, K, K), speakers sorted by name, true classes as rows.
+    """
+    names, place = np.unique(np.asarray(speakers), return_inverse=True)
+    counts = np.zeros((len(names), classes, classes))
+    np.add.at(counts, (place, np.asarray(true), np.asarray(predicted)), 1)
+    return counts
+
+
+def scores(confusions: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Headline figures of many confusion matrices at once, as `wser.reports.metrics.measure` defines them.
+
+    UAR and macro F1 average the classes that occur in each matrix: where a resample of speakers lacks a class (with EmoDB's
+    speaker 08 alone: disgust), that resample averages the others.
+
+    Args:
+        confusions: Utterances (..., K, K), true classes as rows, at least one utterance in each matrix.
+
+    Returns:
+        An array (...,) for each of `HEADLINES`.
+    """
+    right = np.diagonal(confusions, axis1=-2, axis2=-1)
+    true, guessed = confusions.sum(-1), confusions.sum(-2)
+    occurs = true > 0
+    there = occurs.sum(-1)
+    recall = np.divide(right, true, out=np.zeros_like(true), where=occurs)
+    f1 = np.divide(2 * right, true + guessed, out=np.zeros_like(true), where=occurs)
+    return {"uar": recall.sum(-1) / there, "accuracy": right.sum(-1) / true.sum(-1), "macro_f1": f1.sum(-1) / there}
+
+
+def intervals(confusions: NDArray[np.float64], seed: int = 0) -> dict[str, tuple[float, float]] | None:
+    """Percentile bootstrap intervals of the pooled headline figures.
+
+    Speakers are drawn with replacement, as many as there are, each with all of its utterances (Efron & Tibshirani 1993, An
+    Introduction to the Bootstrap, chapters 8 and 13).
+
+    Args:
+        confusions: Of each speaker (speakers, K, K).
+        seed: Of the drawing.
+
+    Returns:
+        Low and high end for each of `HEADLINES`; None for a single speaker, from whom nothing about others follows.
+    """
+    if len(confusions) < 2:
+        return None
+    drawn = scores(_sums(_resamples(len(confusions), seed), confusions))
+    return {name: _percentiles(drawn[name]) for name in HEADLINES}
+
+
+def differences(first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0) -> dict[str, Difference]:
+    """Compare two runs on the same utterances: bootstrap interval and p-value of each headline figure's difference.
+
+    The interval draws speakers as `intervals` does, the same ones for both runs.  The test asks how often a difference as
+    large arises when the two runs' predictions are swapped for whole speakers at random, which changes nothing if the runs
+    are equally good (approximate randomization: Noreen 1989, Computer-Intensive Methods for Testing Hypotheses).  All 2^S
+    swaps of S speakers are enumerated up to `MOST_EXACT`, so that no p is below 2 / 2^S; otherwise `RANDOM_SWAPS` are
+    drawn and p = (b + 1) / (m + 1), b of m at least as large (Phipson & Smyth 2010, doi 10.2202/1544-6115.1585).
+
+    Args:
+        first: Confusion matrices of the speakers (speakers, K, K).
+        second: Those of the other run, the same speakers in the same order.
+        seed: Of bootstrap and drawn swaps.
+    """
+    observed = _gaps(first.sum(0), second.sum(0))
+    interval = dict.fromkeys(HEADLINES, None) if len(first) < 2 else _paired_intervals(first, second, seed)
+    swaps, exact = _swaps(len(first), seed)
+    moved = _sums(swaps, second - first)
+    swapped = _gaps(first.sum(0) + moved, second.sum(0) - moved)
+    found = {}
+    for name in HEADLINES:
+        as_large = int((np.abs(swapped[name]) >= np.abs(observed[name]) - SAME).sum())
+        p = as_large / len(swaps) if exact else (as_large + 1) / (len(swaps) + 1)
+        found[name] = Difference(float(observed[name]), interval[name], p)
+    return found
+
+
+def smallest_p(speakers: int) -> float:
+    """The lowest p-value that the paired test can give for this number of speakers."""
+    return 2 / 2**speakers if 2**speakers <= MOST_EXACT else 1 / (RANDOM_SWAPS + 1)
+
+
+def _paired_intervals(
+    first: NDArray[np.float64], second: NDArray[np.float64], seed: int
+) -> dict[str, tuple[float, float] | None]:
+    weights = _resamples(len(first), seed)
+    drawn = _gaps(_sums(weights, first), _sums(weights, second))
+    return {name: _percentiles(drawn[name]) for name in HEADLINES}
+
+
+def _gaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    one, other = scores(first), scores(second)
+    return {name: other[name] - one[name] for name in HEADLINES}
+
+
+def _resamples(speakers: int, seed: int) -> NDArray[np.float64]:
+    """How often each speaker is drawn (RESAMPLES, speakers)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(speakers, np.full(speakers, 1 / speakers), size=RESAMPLES).astype(np.float64)
+
+
+def _swaps(speakers: int, seed: int) -> tuple[NDArray[np.float64], bool]:
+    """Which speakers change sides (swaps, speakers), 0 or 1, and whether these are all there are."""
+    if 2**speakers <= MOST_EXACT:
+        return (np.arange(2**speakers)[:, None] >> np.arange(speakers) & 1).astype(np.float64), True
+    return np.random.default_rng(seed).integers(0, 2, (RANDOM_SWAPS, speakers)).astype(np.float64), False
+
+
+def _sums(weights: NDArray[np.float64], confusions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted sums over speakers: (n, speakers) times (speakers, K, K) is (n, K, K)."""
+    return np.tensordot(weights, confusions, axes=1)
+
+
+def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
