@@ -46,7 +46,9 @@ def test_a_corpus_as_published_exits_0(corpora, tmp_path, monkeypatch, capsys):
 
     from precompute.corpora import ravdess
 
-    as_found = replace(ravdess.CORPUS, speakers=4, emotions={"happy": 8, "sad": 8, "angry": 8})
+    as_found = replace(
+        ravdess.CORPUS, speakers=4, emotions={"happy": 8, "sad": 8, "angry": 8}, keys=frozenset(), by_speaker={}
+    )  # fmt: skip
     monkeypatch.setattr(ravdess, "CORPUS", as_found)
     out = tmp_path / "page.html"
     assert check("--check", "ravdess", "--corpora", corpora, "--out", out) == 0

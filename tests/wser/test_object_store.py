@@ -1,5 +1,7 @@
 """A run on a cache in an object store is the run on the cache on the disk."""
 
+from joblib.externals.loky import get_reusable_executor
+
 from precompute.store import places, roots
 from precompute.store.cache import Cache
 from precompute.store.copy import copy
@@ -7,6 +9,8 @@ from wser import run
 
 
 def test_predictions_are_those_of_the_local_cache(small_cache, small_recipe_id, tiny, trained, bucket, tmp_path):
+    # Workers that other tests left know nothing of this bucket's credentials.
+    get_reusable_executor().shutdown(wait=True)
     (root,) = places.parse(f"{bucket}/lab")
     copy(Cache(roots.find([small_cache], "ravdess", small_recipe_id).path), root)
     assert run.main([*tiny, f"cache_root={root}", f"results={tmp_path}", "jobs=2"]) == 0
