@@ -280,7 +280,8 @@ def _precompute(
         skipped = sorted({*skipped, *(one for one in cache.skipped if one.path in scanned)}, key=lambda one: one.path)
         if not options.dry_run:
             recipe_in_words = " ".join([options.recipe, *options.set])
-            _summarise(cache, recipe_in_words, len(skipped), ways, time.monotonic() - started)
+            there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
+            _summarise(cache, recipe_in_words, len(skipped), ways, there, time.monotonic() - started)
     for one in skipped:
         print(f"skipped: {corpus.name}: {one.path}: {one.reason}", file=sys.stderr)
     if not plan.draft.sealed and not options.dry_run:
@@ -310,16 +311,15 @@ def _describe(plan: "Plan", jobs: int) -> None:
     print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {processes} processes")
 
 
-def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | None", seconds: float) -> None:
+def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | None", there: int, seconds: float) -> None:
     stereo = sum(record.channels > 1 for record in cache.records)
     speakers, emotions = ({getattr(record, name) for record in cache.records} for name in ("speaker", "emotion"))
     print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
     print(f"  utterances  {len(cache.records)} of {len(speakers)} speakers, {len(emotions)} emotions")
     if ways:
-        there = len(cache.records) + skipped - sum(ways.values())
         told = {
             "computed": ways["computed"], "taken from an earlier cache": ways["reused"],
-            "computed meanwhile by another job": ways["found"], "there before": max(there, 0),
+            "computed meanwhile by another job": ways["found"], "there before": there,
         }  # fmt: skip
         print(f"  of these    {', '.join(f'{count} {how}' for how, count in told.items() if count)}")
     print(f"  skipped     {skipped}")

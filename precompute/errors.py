@@ -34,6 +34,8 @@ class CacheMissingError(CacheError, FileNotFoundError):
 def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     """The message for a name that is none of the choices: it points to the nearest, and lists them where they are few."""
     known = sorted(choices)
+    if not known:
+        return f"there is no {what} '{name}', nor any other"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     if len(known) > MOST_LISTED:

@@ -286,6 +286,12 @@ def version() -> str:
     return ".".join(map(str, VERSION))
 
 
+def is_newer(stored: str) -> bool:
+    """Whether a layout has our major version and a newer minor one, which may hold what we do not know."""
+    major, _, minor = stored.partition(".")
+    return major == str(VERSION[0]) and minor.isdecimal() and int(minor) > VERSION[1]
+
+
 def check_version(stored: str, where: str) -> None:
     """Refuse a layout whose major version is not ours.
 

@@ -7,6 +7,7 @@ header do not matter.
 """
 
 import csv
+import io
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 from precompute import corpora, layout
 from precompute.corpora import EMOTIONS, Corpus, Scan
-from precompute.errors import CorpusError
+from precompute.errors import CacheError, CorpusError
 from precompute.layout import Skipped, Utterance
 
 NEEDED = ("path", "speaker", "emotion")
@@ -75,11 +76,18 @@ def read(file: Path, name: str) -> Table:
         raise CorpusError(f"{file} is not in UTF-8 ({error.reason} at byte {error.start}): save it as CSV in UTF-8") from None
     except OSError as error:
         raise CorpusError(f"{file} cannot be read ({error.strerror}): give the path of a CSV by --table") from None
-    columns, lines = _lines(text)
-    if missing := [column for column in NEEDED if column not in columns]:
-        return _table(name, file, [], [f"line 1: column {column} is missing" for column in missing])
+    try:
+        columns, lines = _lines(text)
+    except csv.Error as error:
+        raise CorpusError(f"{file} is no table that can be read ({error}): look for a quote that is never closed") from None
+    wrong_columns = [f"line 1: column {column} is missing" for column in NEEDED if column not in columns]
+    wrong_columns += [
+        f"line 1: column {column} is there {n} times" for column, n in Counter(columns).items() if column and n > 1
+    ]
+    if wrong_columns:
+        return _table(name, file, [], wrong_columns)
     utterances: dict[str, tuple[int, Utterance]] = {}
-    speakers: dict[str, str] = {}
+    names: dict[tuple[str, ...], tuple[str, ...]] = {}
     lengths: dict[Path, float | str] = {}
     faults, skipped = [], []
     for number, cells in lines:
@@ -90,9 +98,8 @@ def read(file: Path, name: str) -> Table:
             wrong = list(_of_recording(found, file.parent / found.path, lengths))
         if not wrong and found.key in utterances:
             wrong = [f"{found.key} is in line {utterances[found.key][0]} already"]
-        folded = layout.encode_name(found.speaker).casefold() if not wrong else ""
-        if not wrong and speakers.setdefault(folded, found.speaker) != found.speaker:
-            wrong = [f"speaker {found.speaker} differs from {speakers[folded]} by capitals or accents only"]
+        if not wrong:
+            wrong = list(_of_names(found, names))
         if wrong:
             faults.append(f"line {number}: {'; '.join(wrong)}")
             skipped.append(Skipped(f"{file.name}:{number}", "; ".join(wrong)))
@@ -119,18 +126,19 @@ def _table(
     return Table(corpus, file.parent, Scan(tuple(utterances), tuple(skipped or ())), tuple(faults), words)
 
 
-def _lines(text: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Names of the columns, and each line that holds something, with its number."""
+def _lines(text: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Names of the columns, and each row that holds something, with the number of its last line."""
     header = text.partition("\n")[0]
     separator = max(",;\t", key=header.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     columns = [column.strip().lower() for column in next(reader, [])]
-    return columns, ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells)))
+    return columns, [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))]
 
 
 def _utterance(row: dict[str, str], folder: Path) -> tuple[Utterance, list[str]]:
     """What a line says, and what is wrong with it."""
     wrong = [f"{column} is empty" for column in NEEDED if not row.get(column)]
+    wrong += [f"{column} has a line break" for column in NEEDED if len(row.get(column, "").splitlines()) > 1]
     times: dict[str, float | None] = {"start": None, "end": None}
     for column in times:
         if text := row.get(column):
@@ -155,6 +163,19 @@ def _utterance(row: dict[str, str], folder: Path) -> tuple[Utterance, list[str]]
     ), wrong  # fmt: skip
 
 
+def _of_names(utterance: Utterance, known: dict[tuple[str, ...], tuple[str, ...]]) -> Iterator[str]:
+    """What is wrong with a speaker and an emotion, which are to name directories."""
+    for kind, parts in (("speaker", (utterance.speaker,)), ("emotion", (utterance.speaker, utterance.emotion))):
+        try:
+            folded = tuple(layout.encode_name(part).casefold() for part in parts)
+        except CacheError as error:
+            yield str(error)
+            return
+        if known.setdefault(folded, parts) != parts:
+            yield f"{kind} {parts[-1]} differs from {known[folded][-1]} by capitals or accents only"
+            return
+
+
 def _of_recording(utterance: Utterance, file: Path, lengths: dict[Path, float | str]) -> Iterator[str]:
     """What is wrong with a line, as its recording shows."""
     if file not in lengths:
@@ -174,9 +195,9 @@ def _length(file: Path) -> float | str:
     """Seconds of a recording, or why it is none."""
     import soundfile
 
-    if not file.is_file():
-        return f"there is no file {file}"
     try:
+        if not file.is_file():
+            return f"there is no file {file}"
         return float(soundfile.info(file).duration)
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         return f"{file} is no recording that can be read ({str(getattr(error, 'error_string', error)).rstrip('.')})"

@@ -115,7 +115,7 @@ def import_zip(archive: Path, root: Path) -> list[Path]:
             for parcel in new:
                 staging = draft.staging(root, parcel.corpus)
                 stack.enter_context(draft.workplace(staging, root))
-                staged.append(staging / parcel.name)
+                staged.append(staging / parcel.corpus / parcel.name)
                 for name in parcel.members:
                     _unpack(parcel, name, staged[-1] / name, root)
                     advance(1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -24,6 +25,12 @@ _TYPES: dict[Any, Any] = {
     str: str, int: int, float: (int, float), float | None: (int, float, NoneType), dict[str, str | float]: dict,
 }  # fmt: skip
 """Of a record's fields, as JSON has them; all others are strings or null."""
+
+_MANIFEST = {
+    "layout": str, "corpus": str, "synthetic": bool, "recipe_id": str, "input_id": str, "fingerprint": str, "utterances": int,
+    "skipped": int, "files": dict,
+}  # fmt: skip
+"""Keys of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -61,48 +68,53 @@ def parse_unit(metadata: bytes) -> Unit:
 
 
 def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
-    """The manifest of a cache, as stored and parsed.
+    """The manifest of a cache, as stored and parsed; each key that we know is there, and of its type.
 
     Raises:
         CacheMissingError: There is none.
-        CacheError: It is torn, or of another major version of the layout.
+        CacheError: It is damaged, of another major version of the layout, or behind a symbolic link.
     """
     manifest = path / layout.MANIFEST
-    if not manifest.is_file() or path.is_symlink():
+    for place in (path.parent, path, manifest):
+        if place.is_symlink():
+            raise CacheError(
+                f"{place} is a symbolic link: put there what it leads to, or name the root that has it in WSER_CACHE"
+            )
+    if not manifest.is_file():
         raise CacheMissingError(unfinished(path))
     with _readable(manifest, path):
         content = manifest.read_bytes()
         parsed: dict[str, Any] = json.loads(content)
         layout.check_version(str(parsed.get("layout")), str(path))
+        for key, kind in _MANIFEST.items():
+            if type(parsed[key]) is not kind:
+                raise TypeError(f"'{key}' is {parsed[key]!r:.50}")
+        for name, entry in parsed["files"].items():
+            if type(entry["size"]) is not int or not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
+                raise ValueError(f"the entry of {name:.100} is {entry!r:.150}")
         return content, parsed
 
 
 def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    """What differs at first sight, without reading a file, between a cache's directory and its manifest; one phrase each.
-
-    Raises:
-        CacheError: The manifest itself is damaged.
-    """
-    file = path / layout.MANIFEST
-    with _readable(file, path):
-        vouched = {str(name): int(entry["size"]) for name, entry in manifest["files"].items()}
-        name = layout.cache_name(manifest["recipe_id"], manifest["input_id"])
-    if path.name != name:
-        yield f"{file} belongs to another cache ({name})"
+    """What differs at first sight, without reading a file, between a cache's directory and its manifest; one phrase each."""
+    file, vouched = path / layout.MANIFEST, manifest["files"]
+    name = f"{manifest['corpus']}/{layout.cache_name(manifest['recipe_id'], manifest['input_id'])}"
+    if f"{path.parent.name}/{path.name}" != name:
+        yield f"{file} belongs to another cache ({name:.200})"
     yield from (
         f"{file} does not vouch for {one}" for one in (layout.RECIPE, layout.INDEX, layout.SKIPPED) if one not in vouched
     )
-    yield from (
-        f"{file} vouches for '{one[:100]}', which the layout does not know" for one in vouched if not layout.legal_file(one)
-    )
     with _readable(path, path):
         found = places.sizes(path)
-    for name, size in vouched.items():
-        if layout.legal_file(name) and found.get(name) != size:
+    for name, entry in vouched.items():
+        # A newer minor version may have other files besides; we check them, and read none.
+        if not layout.legal_file(name) and not layout.is_newer(manifest["layout"]):
+            yield f"{file} vouches for '{name[:100]}', which the layout does not know"
+        elif found.get(name) != entry["size"]:
             there = {None: "missing, or behind a symbolic link", places.LINK: "a symbolic link or no file"}.get(
                 found.get(name), f"{found.get(name)} bytes"
             )
-            yield f"{path / name} is {there}, the manifest says {size} bytes"
+            yield f"{path / name} is {there}, the manifest says {entry['size']} bytes"
 
 
 def unfinished(path: Path) -> str:
@@ -136,7 +148,8 @@ class Cache:
         for problem in mismatches(path, self.manifest):
             raise CacheError(f"{problem}: {remedy(path)}")
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
-        shape = (self.recipe["height"], self.recipe["width"])
+        with _readable(path / layout.RECIPE, path):
+            shape = (self.recipe["height"], self.recipe["width"])
         if not layout.legal_picture(*shape):
             raise CacheError(
                 f"{path / layout.RECIPE} asks for pictures of {shape[0]} x {shape[1]}, more than the layout allows: "
@@ -172,8 +185,27 @@ class Cache:
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
-        """One record for each utterance, by speaker, emotion and row."""
-        return self._lines(layout.INDEX, Record)
+        """One record for each utterance, by speaker, emotion and row.
+
+        Raises:
+            CacheError: They are damaged, or not those of the manifest.
+        """
+        index, records = self.path / layout.INDEX, self._lines(layout.INDEX, Record)
+        for record in records:
+            if not 0 <= record.start < record.stop <= self.recipe["width"]:
+                raise CacheError(
+                    f"{index} gives {record.key} the columns {record.start} to {record.stop} of {self.recipe['width']}: "
+                    f"{remedy(self.path)}"
+                )
+        if len(records) != self.manifest["utterances"]:
+            raise CacheError(
+                f"{self.path / layout.MANIFEST} counts {self.manifest['utterances']} utterances, {len(records)} are recorded: "
+                f"{remedy(self.path)}"
+            )
+        with _readable(index, self.path):
+            if layout.fingerprint(records) != self.fingerprint:
+                raise ValueError("it does not give the fingerprint of the manifest")
+        return records
 
     @cached_property
     def skipped(self) -> tuple[Skipped, ...]:

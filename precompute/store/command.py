@@ -1,6 +1,7 @@
 """The command line of the caches themselves: `python -m precompute cache list`, and so on."""
 
 import argparse
+import math
 import os
 import shlex
 import sys
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
     verify.add_argument("ids", metavar="ID", nargs="*")
-    verify.add_argument("--recompute", metavar="N", type=int, default=0, help="also make N pictures of each anew")
+    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
     verify.add_argument(
         "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
         help="for --recompute, directory of the corpora, or of a table (default: $WSER_CORPORA, else ./corpora)",
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     remove.add_argument("ids", metavar="ID", nargs="+")
     remove.add_argument("--yes", action="store_true", help=confirmed)
     clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
-    clean.add_argument("--grace", metavar="DAYS", type=float, default=GRACE_DAYS, help="age in days (default: %(default)g)")
+    clean.add_argument("--grace", metavar="DAYS", type=_days, default=GRACE_DAYS, help="age in days (default: %(default)g)")
     clean.add_argument("--yes", action="store_true", help=confirmed)
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
@@ -98,6 +99,22 @@ def _parser() -> argparse.ArgumentParser:
     copy.add_argument("ids", metavar="ID", nargs="+")
     copy.add_argument("target", metavar="ROOT", help="directory of caches, or a URL, as s3://bucket/lab")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of pictures: give 0 or more")
+    return int(text)
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days: give 0 or more")
+    return days
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -117,7 +134,7 @@ def _list(options: argparse.Namespace) -> int:
             table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "recipe")
         found = list(summaries(root))
         for one in found:
-            counts = (str(one.utterances), str(one.speakers)) if one.sealed else ("unfinished", "")
+            counts = (str(one.utterances), str(one.speakers)) if one.state == "sealed" else (one.state, "")
             cells = (one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
             table.add_row(*(Text(_shown(cell)) for cell in cells))
         if found:
@@ -173,26 +190,31 @@ def _verify(options: argparse.Namespace) -> int:
     from precompute.store.cache import Cache
     from precompute.store.verify import problems, recompute
 
+    for root in places.parse(options.cache):
+        if not root.is_dir():
+            raise CacheError(f"{root} is no directory, or not mounted: mount it, or leave it out of WSER_CACHE and --cache")
     paths, bad = _some(options, options.ids, everywhere=True), 0
     for path in paths:
         started = time.monotonic()
         found = problems(path)
+        result = "DAMAGED" if found else "sound  "
         if options.recompute and not found:
             cache = Cache(path)
             # A table's corpus is no module; its paths are relative to the table's folder.
             known = cache.corpus in corpora.names()
             directory = corpora.load(cache.corpus).find(options.corpora) if known else options.corpora
             if directory is None:
-                raise CacheError(f"{cache.corpus} is not in {options.corpora}: say where it is by --corpora DIR")
-            found = recompute(cache, directory, options.recompute)
+                found = [f"{path}: {cache.corpus} is not in {options.corpora}: say where it is by --corpora DIR"]
+            else:
+                found = recompute(cache, directory, options.recompute)
+            result = f"{'NOT MADE ANEW' if found else 'sound  '}"
         for problem in found:
             print(f"precompute cache: {problem}", file=sys.stderr)
         bad += bool(found)
         again = f", {options.recompute} pictures made anew" if options.recompute and not found else ""
-        seconds = time.monotonic() - started
-        print(f"{'DAMAGED' if found else 'sound  '}  {path}{again}  ({seconds:.1f} s)", flush=True)
+        print(f"{result}  {path}{again}  ({time.monotonic() - started:.1f} s)", flush=True)
     print(f"{len(paths) - bad} of {len(paths)} caches are sound")
-    return FAILED if bad else DONE
+    return FAILED if bad or not paths else DONE
 
 
 def _diff(options: argparse.Namespace) -> int:
@@ -230,6 +252,9 @@ def _rm(options: argparse.Namespace) -> int:
     from precompute.store import removal
 
     paths = _some(options, options.ids, everywhere=True)
+    for name in options.ids:
+        if len(meant := _some(options, [name], everywhere=True)) > 1 and not name.endswith("/"):
+            raise _ambiguous(name, meant)
     for path in paths:
         if places.is_remote(path):
             raise CacheError(
@@ -237,7 +262,7 @@ def _rm(options: argparse.Namespace) -> int:
                 "the store's own tools"
             )
         if sum(other.parts[-2:] == path.parts[-2:] for other in paths) > 1:
-            raise CacheError(f"{path.name} lies in several roots: choose one with --cache DIR")
+            raise _several_roots(path)
     for path in paths:
         size = f"{places.total(path) / 1e6:.1f} MB"
         if options.yes:
@@ -249,10 +274,11 @@ def _rm(options: argparse.Namespace) -> int:
 
 
 def _gc(options: argparse.Namespace) -> int:
-    from precompute.store import removal
+    from precompute.store import removal, roots
 
     code, found, size = DONE, 0, 0
     for root in places.parse(options.cache):
+        roots.check_root(root)
         for one in () if places.is_remote(root) else removal.garbage(root, options.grace):
             what = f"{one.path}  {one.size / 1e6:.1f} MB, {one.why}"
             if not options.yes:
@@ -317,7 +343,9 @@ def _copy(options: argparse.Namespace) -> int:
     from precompute.store.cache import Cache
     from precompute.store.copy import copy
 
-    (target,) = places.parse(options.target)
+    target, *others = places.parse(options.target)
+    if others:
+        raise CacheError(f"{options.target} names {1 + len(others)} roots: copy to one")
     for path in [_one(options, name) for name in options.ids]:
         done = copy(Cache(path), target)
         print(f"{'copied' if done else 'there already'}  {target / path.parent.name / path.name}")
@@ -336,7 +364,13 @@ def _one(options: argparse.Namespace, name: str) -> Path:
     return next(iter(found.values()))
 
 
+def _several_roots(path: Path) -> CacheError:
+    return CacheError(f"{path.name} lies in several roots: choose one with --cache DIR")
+
+
 def _ambiguous(name: str, paths: Sequence[Path]) -> CacheError:
+    if len({path.parts[-2:] for path in paths}) == 1:
+        return _several_roots(paths[0])
     listed = ", ".join(sorted({f"{path.parent.name}/{path.name}" for path in paths}))
     return CacheError(f"{len(paths)} caches answer '{name}': give more of one of {listed}")
 
@@ -356,13 +390,19 @@ def _some(
         CacheMissingError: One means none.
     """
     from precompute.store import roots
+    from precompute.store.cache import unfinished
 
     paths = []
     for root in places.parse(options.cache):
         roots.check_root(root)
         paths += roots.everything(root) if everywhere else roots.sealed(root)
     for name in names:
+        if not name:
+            raise CacheError("an ID is empty, and would mean every cache: give the beginning of one, or CORPUS/")
         if not any(roots.answers(path, name) for path in paths):
+            for root in places.parse(options.cache):
+                for path in (path for path in roots.everything(root) if roots.answers(path, name)):
+                    raise CacheMissingError(unfinished(path))
             kind = "cache" if everywhere else "recipe or sealed cache" if others else "sealed cache"
             known = {*others, *(f"{path.parent.name}/{path.name}" for path in paths)}
             raise CacheMissingError(f"in {options.cache}, {unknown(kind, name, known)}")

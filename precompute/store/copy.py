@@ -41,10 +41,11 @@ def copy(cache: Cache, root: Path) -> bool:
 
 def _lay(cache: Cache, root: Path, target: Path) -> None:
     staging = draft.staging(root, cache.corpus)
+    aside = staging / cache.corpus / cache.id
     with draft.workplace(staging, root):
         for name, content in _contents(cache):
-            draft.write(staging / cache.id / name, content, root)
-        if not draft.publish(staging / cache.id, target):
+            draft.write(aside / name, content, root)
+        if not draft.publish(aside, target):
             draft.is_there(target, cache.fingerprint, str(cache.path))
 
 

@@ -183,7 +183,12 @@ class Draft:
             self._put(self.path / name, content)
 
     def _put(self, path: Path, content: bytes) -> None:
-        _put(path, content, self.staging, self.root)
+        # What a copy that broke off left in part must not be vouched for.
+        if path.exists() and not self.sealed and not _is_whole(path, content):
+            _aside(content, self.staging, self.root).rename(path)
+            files.sync(path.parent)
+        else:
+            _put(path, content, self.staging, self.root)
 
     def _vouch_for_units(self, units: Iterable[Unit]) -> dict[str, dict[str, Any]]:
         vouched: dict[str, dict[str, Any]] = {}
@@ -239,7 +244,9 @@ def is_there(path: Path, fingerprint: str, source: str) -> bool:
     """
     if (path / layout.MANIFEST).is_file():
         # A damaged copy in an object store is mended by copying again.
-        found = read_manifest(path)[1].get("fingerprint") if places.is_remote(path) else Cache(path).fingerprint
+        found = _remote_fingerprint(path) if places.is_remote(path) else Cache(path).fingerprint
+        if not found:
+            return False
         if found != fingerprint:
             raise CacheError(
                 f"{path} is sealed with other pictures than that of {source}: let python -m precompute cache verify say which "
@@ -252,6 +259,13 @@ def is_there(path: Path, fingerprint: str, source: str) -> bool:
             f"python -m precompute cache rm {path.name}, before that of {source} can take its place"
         )
     return False
+
+
+def _remote_fingerprint(path: Path) -> str:
+    try:
+        return str(read_manifest(path)[1]["fingerprint"])
+    except CacheError:
+        return ""
 
 
 def write(path: Path, content: bytes, root: Path) -> None:
@@ -300,6 +314,17 @@ def _put(path: Path, content: bytes, staging: Path, root: Path) -> None:
     files.link(aside, path)
     aside.unlink()
     files.sync(path.parent)
+
+
+def _is_whole(path: Path, content: bytes) -> bool:
+    """Whether a file is as it should be, or, of lines, at least whole: another job may know of other skipped files."""
+    try:
+        found = path.read_bytes()
+        if path.name in (layout.INDEX, layout.SKIPPED):
+            return found[-1:] in (b"", b"\n") and all(json.loads(line) for line in found.splitlines())
+        return bool(json.loads(found) == json.loads(content))
+    except ValueError:
+        return False
 
 
 def _aside(content: bytes, staging: Path, root: Path) -> Path:

@@ -98,7 +98,10 @@ def _remote(directory: Path) -> tuple[Any, str]:
 
 def _place(text: str) -> Path:
     if "://" not in text:
-        return Path(text).expanduser()
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:
+            raise CacheError(f"{text} begins with the home of a user who is not known: give the directory in full") from None
     try:
         from upath import UPath
 

@@ -32,7 +32,7 @@ def check_root(root: Path) -> None:
             f"{record} may not be read by you ({error.strerror}): ask its owner to let your group read, or leave {root} out of "
             "WSER_CACHE"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError, IsADirectoryError) as error:
         raise CacheError(f"{record} is damaged ({error}): remove it, the next cache brings a new one") from None
     layout.check_version(str(content.get("layout") if isinstance(content, dict) else None), str(root))
 
@@ -62,7 +62,7 @@ def sealed(root: Path, corpus: str = "*", recipe_id: str = "*") -> list[Path]:
     if not root.exists():
         return []
     found = (file.parent for file in root.glob(f"{corpus}/{recipe_id}-*/{layout.MANIFEST}"))
-    return sorted((path for path in found if not path.parent.name.startswith(".")), key=str)
+    return sorted((path for path in found if layout.legal_cache(path.name) and not path.parent.name.startswith(".")), key=str)
 
 
 def everything(root: Path) -> list[Path]:

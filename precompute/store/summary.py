@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from precompute import layout
+from precompute.errors import CacheError, CacheMissingError
 from precompute.recipe import in_words
 from precompute.store import places
+from precompute.store.cache import read_manifest
 from precompute.store.roots import everything
 
 
@@ -20,7 +22,7 @@ class Summary:
         path: Its directory.
         corpus: Name of the corpus.
         recipe: In words.
-        sealed: Whether a manifest is there.
+        state: `sealed`, `unfinished` where it has no manifest, or `damaged` where that cannot be read.
         utterances: Number of them, 0 where it is not sealed.
         speakers: Number of them, 0 where it is not sealed.
         size: Bytes on disk.
@@ -31,7 +33,7 @@ class Summary:
     path: Path
     corpus: str
     recipe: str
-    sealed: bool
+    state: str
     utterances: int
     speakers: int
     size: int
@@ -51,17 +53,23 @@ def provenance(path: Path) -> list[dict[str, Any]]:
 
 
 def _summary(path: Path) -> Summary:
-    manifest, recipe = _json(path / layout.MANIFEST), _json(path / layout.RECIPE)
-    files = manifest.get("files", {})
+    recipe, state = _json(path / layout.RECIPE), "sealed"
+    manifest: dict[str, Any] = {}
+    try:
+        _, manifest = read_manifest(path)
+    except CacheMissingError:
+        state = "unfinished"
+    except CacheError:
+        state = "damaged"
     made = next(iter(provenance(path)), {})
     return Summary(
         path=path,
         corpus=path.parent.name,
         recipe=in_words(recipe) if recipe else "unreadable",
-        sealed=bool(manifest),
-        utterances=int(manifest.get("utterances", 0)),
-        speakers=sum(name.count("/") == 1 for name in files),
-        size=places.total(path),
+        state=state,
+        utterances=manifest.get("utterances", 0),
+        speakers=sum(name.count("/") == 1 for name in manifest.get("files", {})),
+        size=places.total(path) if path.is_dir() else 0,
         made=str(made.get("created", ""))[:16].replace("T", " "),
         by=str(made.get("by", "")),
     )
@@ -69,7 +77,7 @@ def _summary(path: Path) -> Summary:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+        content = json.loads(file.read_bytes()) if file.is_file() else {}
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

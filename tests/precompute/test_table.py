@@ -1,5 +1,6 @@
 """A corpus of one's own: from a table to results, with every fault of the table said at once."""
 
+import re
 import subprocess
 import sys
 
@@ -107,6 +108,33 @@ def test_good_lines_go_through(folder):
     cache = Cache(path)
     assert {record.key for record in cache.records} == {"wav/a.wav", "wav/b.flac"}
     assert [one.path for one in cache.skipped] == sorted(f"my.csv:{line}" for line in range(3, 15))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("path,speaker,emotion,Emotion\nwav/a.wav,a,sad,happy\n", "line 1: column emotion is there 2 times"),
+        ('path,speaker,emotion\nwav/a.wav,"a\nb",sad\n', "line 3: speaker has a line break"),
+        (f"path,speaker,emotion\n{'x' * 300}.wav,a,sad\n", "line 2: .*cannot be read|line 2: .*File name too long|line 2"),
+        (f"path,speaker,emotion\nwav/a.wav,{'ü' * 100},sad\n", "line 2: the name '"),
+        ("path,speaker,emotion\nwav/a.wav,a,\u00e9\nwav/b.flac,a,e\u0301\n", "line 3: emotion .* differs from"),
+    ],
+)
+def test_further_faults(folder, text, fault):
+    (found,) = table.read(write(folder, text), "mine").faults
+    assert re.match(fault, found), found
+
+
+def test_a_line_separator_in_a_cell_is_no_end_of_line(folder):
+    found = table.read(write(folder, "path,speaker,emotion,note\nwav/a.wav,a,sad,foo\u2028bar\n"), "mine")
+    assert found.faults == ()
+    assert found.scan.utterances[0].more == {"note": "foo\u2028bar"}
+
+
+@pytest.mark.parametrize("text", ['wav/a.wav,s1,"angry\nwav/b.flac,s2,sad\n', "wav/a.wav,s1," + "x" * 200_000])
+def test_a_table_that_cannot_be_parsed_is_one_sentence(folder, text):
+    with pytest.raises(CorpusError, match="is no table that can be read"):
+        table.read(write(folder, "path,speaker,emotion\n" + text), "mine")
 
 
 def test_columns_that_are_missing_are_named(folder):

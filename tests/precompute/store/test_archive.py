@@ -150,7 +150,7 @@ class TestRoundTrip:
 
 class TestExport:
     def test_the_same_caches_give_the_same_bytes(self, sealed, exported, tmp_path):
-        copy = shutil.copytree(sealed, tmp_path / "elsewhere" / NAME, copy_function=shutil.copyfile)
+        copy = shutil.copytree(sealed, tmp_path / "elsewhere" / "toy" / NAME, copy_function=shutil.copyfile)
         os.utime(copy / layout.INDEX, (1, 1))
         export_zip([copy], tmp_path / "toy.zip")
         assert (tmp_path / "toy.zip").read_bytes() == exported.read_bytes()
@@ -228,7 +228,7 @@ class TestExport:
 
     def test_two_of_one_name_none_and_unsealed_ones_are_refused(self, sealed, tmp_path):
         with pytest.raises(CacheError, match=f"would be '{CACHE}'"):
-            export_zip([sealed, shutil.copytree(sealed, tmp_path / NAME)], tmp_path / "toy.zip")
+            export_zip([sealed, shutil.copytree(sealed, tmp_path / "toy" / NAME)], tmp_path / "toy.zip")
         with pytest.raises(CacheError, match="name at least one"):
             export_zip([], tmp_path / "toy.zip")
         with pytest.raises(CacheError, match="this is no sealed cache"):

@@ -14,6 +14,7 @@ from precompute.errors import CacheError, CacheMissingError
 from precompute.layout import Skipped
 from precompute.store import roots
 from precompute.store.cache import Cache
+from precompute.store.verify import problems
 
 
 @pytest.fixture
@@ -248,3 +249,81 @@ class TestRefusal:
     def test_arrays_that_the_manifest_does_not_name_are_not_read(self, path, array):
         with pytest.raises(CacheError, match="vouches for no array"):
             Cache(path).read(array)
+
+
+class TestForgeries:
+    """Files that fit the manifest, and a manifest that fits nothing: each is refused in words, wherever it comes from."""
+
+    def forge(self, path, name, content):
+        replace(path / name, content)
+        entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        edit(path, lambda manifest: manifest["files"].update({name: entry}))
+
+    @pytest.mark.parametrize(
+        "key", ["layout", "corpus", "synthetic", "recipe_id", "input_id", "fingerprint", "utterances", "files"]
+    )
+    @pytest.mark.parametrize("value", [None, [1], "many"])
+    def test_keys_of_the_manifest_that_are_missing_or_of_another_type(self, path, key, value):
+        edit(path, lambda m: m.pop(key) if value is None else m.update({key: value}))
+        says = {"layout": "has cache layout", "fingerprint": f"{layout.MANIFEST}|fingerprint of the manifest"}
+        with pytest.raises(CacheError, match=says.get(key, layout.MANIFEST)):
+            Cache(path).read_all()
+        assert problems(path)
+
+    def test_a_cache_of_another_corpus(self, path):
+        other = path.parent.parent / "mine" / path.name
+        shutil.copytree(path, other)
+        with pytest.raises(CacheError, match=r"manifest.json belongs to another cache \(toy/"):
+            Cache(other)
+
+    @pytest.mark.parametrize("place", ["manifest", "cache", "corpus"])
+    def test_symbolic_links(self, path, place, tmp_path):
+        linked = {"manifest": path / layout.MANIFEST, "cache": path, "corpus": path.parent}[place]
+        linked.rename(tmp_path / "elsewhere")
+        linked.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(CacheError, match=f"{linked} is a symbolic link: put there what it leads to"):
+            Cache(path)
+        assert "is a symbolic link" in problems(path)[0]
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"stop": 10**12}, "columns 0 to 1000000000000 of 16"), ({"start": -5}, "columns -5"),
+            ({"start": 4}, "columns 4 to 4"), ({"emotion": "happy"}, "does not give the fingerprint"),
+        ],
+    )  # fmt: skip
+    def test_records_that_are_impossible_or_not_the_manifest_s(self, path, change, says):
+        lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
+        lines[0].update(change)
+        self.forge(path, layout.INDEX, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        with pytest.raises(CacheError, match=says):
+            Cache(path).read_all()
+        assert says in problems(path)[0]
+
+    def test_an_index_that_lost_its_lines(self, path):
+        self.forge(path, layout.INDEX, b"")
+        with pytest.raises(CacheError, match="counts 6 utterances, 0 are recorded"):
+            Cache(path).read_all()
+
+    @pytest.mark.parametrize("content", [b"[]", b"{}", b'{"height": null, "width": 1}'])
+    def test_recipes_that_are_none(self, path, content):
+        self.forge(path, layout.RECIPE, content)
+        with pytest.raises(CacheError, match=layout.RECIPE):
+            Cache(path)
+        assert problems(path)
+
+    @pytest.mark.parametrize("name", [f"anna/sad/{layout.GROUP}", f"anna/{layout.GROUP}", layout.GROUP])
+    @pytest.mark.parametrize("content", [b"[]", b"{}", b'{"attributes": {}, "node_type": "group"}'])
+    def test_metadata_that_are_none(self, path, name, content):
+        self.forge(path, name, content)
+        assert problems(path)
+
+    def test_other_files_of_a_newer_minor_version_are_checked_and_passed_over(self, path):
+        (path / "extra.bin").write_bytes(b"new")
+        self.forge(path, "extra.bin", b"new")
+        edit(path, lambda m: m.update(layout=f"{layout.VERSION[0]}.{layout.VERSION[1] + 1}"))
+        assert len(Cache(path).read_all()) == 6
+        assert problems(path) == []
+        replace(path / "extra.bin", b"newer")
+        with pytest.raises(CacheError, match=r"extra.bin is 5 bytes, the manifest says 3"):
+            Cache(path)

@@ -121,6 +121,13 @@ class TestObjectStore:
         assert copy(Cache(path), there.parent.parent)
         assert problems(there) == []
 
+    @pytest.mark.parametrize("content", [b"", b"{"])
+    def test_a_torn_manifest_is_mended_by_copying_again(self, path, there, content):
+        (there / layout.MANIFEST).write_bytes(content)
+        assert "copy it again" in problems(there)[0]
+        assert copy(Cache(path), there.parent.parent)
+        assert problems(there) == []
+
     def test_a_copy_comes_back_as_it_went(self, path, there, tmp_path):
         assert copy(Cache(there), tmp_path / "back")
         assert content(tmp_path / "back" / "toy" / path.name) == content(path)

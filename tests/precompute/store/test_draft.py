@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import time
 
@@ -15,6 +16,7 @@ from precompute.layout import Skipped
 from precompute.store import draft as module
 from precompute.store import files, roots
 from precompute.store.cache import Cache
+from precompute.store.verify import problems
 
 
 def staging(root):
@@ -188,3 +190,19 @@ def test_a_cache_removed_under_a_writer_is_said_in_one_sentence(tmp_path):
         made.path.rename(tmp_path / "elsewhere")
         with pytest.raises(CacheError, match="was removed while this job was writing there: run the same command again"):
             made.publish(*unit("b", "sad"))
+
+
+@pytest.mark.parametrize("name", [layout.GROUP, layout.RECIPE, layout.SKIPPED, f"a/{layout.GROUP}"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]"])
+def test_what_a_broken_copy_left_torn_is_written_anew(tmp_path, name, content):
+    path = build(tmp_path / "sound", [unit("a", "sad")], [Skipped("b.wav", "empty")])
+    torn = tmp_path / "torn" / path.relative_to(tmp_path / "sound")
+    shutil.copytree(path, torn)
+    (torn / layout.MANIFEST).unlink()
+    replace(torn / name, content)
+    if (name, content) == (layout.SKIPPED, b""):
+        # No lines are whole lines: whether some are missing, nobody can know.
+        return
+    assert build(tmp_path / "torn", [unit("a", "sad")], [Skipped("b.wav", "empty")]) == torn
+    assert (torn / name).read_bytes() == (path / name).read_bytes()
+    assert problems(torn) == []

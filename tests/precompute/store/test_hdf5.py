@@ -143,7 +143,7 @@ class TestFrequencies:
 
 class TestFile:
     def test_the_same_cache_gives_the_same_bytes(self, cache, exported, tmp_path):
-        copy = shutil.copytree(cache.path, tmp_path / cache.id)
+        copy = shutil.copytree(cache.path, tmp_path / "toy" / cache.id)
         export_hdf5(copy, tmp_path / "toy.h5")
         assert (tmp_path / "toy.h5").read_bytes() == exported.read_bytes()
 

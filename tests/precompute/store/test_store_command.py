@@ -220,3 +220,72 @@ def test_a_reader_that_has_enough_is_no_error(path, root):
     command = f"{shlex.join([sys.executable, '-m', 'precompute', 'cache', 'info', path.name, '--cache', str(root)])} | true"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+class TestRefusals:
+    def test_a_root_that_is_not_there_is_not_sound(self, cache, root, tmp_path):
+        code, _, error = cache("verify", root=tmp_path / "unmounted")
+        assert code == 1
+        assert "not mounted" in sentence(error)
+        root.mkdir()
+        assert cache("verify")[0] == 1
+
+    @pytest.mark.usefixtures("path")
+    @pytest.mark.parametrize("command", ["info", "verify", "rm"])
+    def test_an_empty_id_does_not_mean_everything(self, cache, command):
+        code, _, error = cache(command, "")
+        assert code == 1
+        assert "an ID is empty" in sentence(error)
+
+    def test_rm_of_what_means_several_asks_for_more(self, cache, path, root):
+        build(root, [unit("a", "sad")])
+        code, _, error = cache("rm", path.name[:4], "--yes")
+        assert code == 1
+        assert "2 caches answer" in sentence(error)
+        assert cache("rm", "toy/", "--yes")[0] == 0
+
+    def test_a_copy_beside_a_cache_does_not_stand_in_its_way(self, cache, path):
+        shutil.copytree(path, path.with_name(f"{path.name}.bak"))
+        assert cache("info", path.name)[0] == 0
+
+    def test_an_unfinished_cache_is_said_to_be_one(self, cache, path):
+        (path / layout.MANIFEST).unlink()
+        code, _, error = cache("info", path.name)
+        assert code == 1
+        assert "manifest.json is missing" in sentence(error)
+
+    def test_copy_has_one_target(self, cache, path, tmp_path):
+        code, _, error = cache("copy", path.name, f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+        assert code == 1
+        assert "names 2 roots" in sentence(error)
+
+    @pytest.mark.parametrize("arguments", [("gc", "--grace", "-1"), ("gc", "--grace", "nan"), ("verify", "--recompute", "-1")])
+    def test_numbers_that_make_no_sense_are_wrong_usage(self, cache, arguments):
+        with pytest.raises(SystemExit) as stopped:
+            cache(*arguments)
+        assert stopped.value.code == 2
+
+    @pytest.mark.usefixtures("path")
+    def test_gc_leaves_a_root_of_another_layout_alone(self, cache, root):
+        replace(root / layout.ROOT_RECORD, b'{"layout": "2.0"}')
+        code, _, error = cache("gc", "--yes", "--grace", 0)
+        assert code == 1
+        assert "2.0" in sentence(error)
+
+    def test_list_shows_what_is_damaged_and_goes_on(self, cache, path, root):
+        other = build(root, [unit("a", "sad")])
+        for content in (b"", b"[" * 100_000, b'{"utterances": "many", "files": [1]}'):
+            replace(path / layout.MANIFEST, content)
+            code, out, _ = cache("list")
+            assert code == 0
+            assert "damaged" in next(line for line in out.splitlines() if path.name in line)
+            assert other.name in out
+
+    def test_recordings_that_are_not_there_do_not_hide_other_damage(self, cache, path, small_cache, root, tmp_path):
+        shutil.copytree(small_cache / "ravdess", root / "ravdess")
+        (path / "anna/sad" / layout.SHARD).unlink()
+        code, out, error = cache("verify", "--recompute", 2, "--corpora", tmp_path / "nowhere")
+        assert code == 1
+        assert "say where it is by --corpora" in error
+        assert "anna/sad/c.0.0.0.0 is missing" in error
+        assert "0 of 2 caches are sound" in out
