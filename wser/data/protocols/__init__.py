@@ -105,7 +105,7 @@ class BaseProtocol(ABC):
     def _validation(self, examples: Sequence[Example], rest: list[int], rng: np.random.Generator) -> set[int]:
         fraction = self.config.validation_fraction
         if not self.speaker_independent:
-            return stratified_part([(i, examples[i].label) for i in rest], fraction, rng)
+            return stratified_part(rest, examples, fraction, rng)
         speakers = sorted({examples[i].speaker for i in rest})
         wanted = max(1, round(fraction * len(speakers)))
         if len(speakers) - wanted < 1:
@@ -127,16 +127,17 @@ def balanced_by_sex(speakers: Sequence[str], examples: Sequence[Example], rng: n
     return [speaker for _, _, speaker in sorted(ranked)]
 
 
-def stratified_part(items: Sequence[tuple[int, int]], fraction: float, rng: np.random.Generator) -> set[int]:
-    """A random part of (index, class) pairs with about the same share of each class."""
+def stratified_part(indices: Sequence[int], examples: Sequence[Example], fraction: float, rng: np.random.Generator) -> set[int]:
+    """A random part of some examples with about the same share of each class; doubles of a recording stay together."""
     by_class = defaultdict(list)
-    for index, label in items:
-        by_class[label].append(index)
+    for index in indices:
+        by_class[examples[index].label].append(index)
     part: set[int] = set()
     for label in sorted(by_class):
         members = rng.permutation(sorted(by_class[label])).tolist()
         part.update(members[: max(1, round(fraction * len(members)))])
-    return part
+    heard = {examples[index].audio for index in part}
+    return {index for index in indices if examples[index].audio in heard}
 
 
 MESSAGES = {

@@ -20,4 +20,4 @@ class Protocol(BaseProtocol):
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """A random part of each class, drawn anew for each fold."""
         for _ in range(self.config.folds):
-            yield HeldOut(stratified_part([(i, e.label) for i, e in enumerate(examples)], self.config.test_fraction, rng))
+            yield HeldOut(stratified_part(range(len(examples)), examples, self.config.test_fraction, rng))
