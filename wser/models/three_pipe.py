@@ -65,14 +65,15 @@ class MaskedBatchNorm(nn.BatchNorm2d):
         # Sums over a whole batch are beyond the precision of bfloat16.
         wide, count = x.float(), mask.sum() * x.shape[2]
         mean = (wide * mask).sum((0, 2, 3), keepdim=True) / count
-        variance = ((wide - mean).square() * mask).sum((0, 2, 3), keepdim=True) / count
+        centred = (wide - mean) * mask
+        variance = centred.square().sum((0, 2, 3), keepdim=True) / count
         with torch.no_grad():
             momentum = self.momentum or 0.0
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean.flatten(), momentum)
             self.running_var.lerp_(variance.flatten() * count / (count - 1).clamp(min=1), momentum)
-        scale, shift = (parameter[:, None, None] for parameter in (self.weight, self.bias))
-        return ((wide - mean) * (variance + self.eps).rsqrt() * scale + shift).to(x.dtype)
+        scale = self.weight[:, None, None] * (variance + self.eps).rsqrt()
+        return torch.addcmul(self.bias[:, None, None], centred, scale).to(x.dtype)
 
 
 def normalisation(channels: int, config: ModelConfig) -> nn.Module:
