@@ -16,6 +16,9 @@ from yaml import YAMLError
 from precompute.errors import WserError, unknown
 
 Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
+MOST_PIPES, MOST_BLOCKS = 5, 16
+"""Parallel pipes and LFLBs that a network may have; the paper has 3 and, as we read it, 6."""
+
 Optimiser = Literal["adam", "adamw", "adamax", "sgd", "rmsprop"]
 
 
@@ -56,22 +59,34 @@ class ModelConfig:
 
     Attributes:
         name: File in wser/models.
-        pipes: Parallel convolutional pipes, 1 to 3.
-        pipe_filters: Filters of each pipe.
-        filters: Filters of each local feature learning block (LFLB).
+        pipes: Parallel convolutional pipes, 1 to 5; the paper compares one with three (3.5).
+        pipe_kernels: Kernel (frequency, time) of each pipe, odd numbers of rows and columns from 1 to 31; the first `pipes`
+            are used.
+        pipe_dilations: Dilation in time of each pipe's kernel, 1 to 16: its resolution in time.  A kernel of 5 columns spans
+            9 where it is dilated by 2.
+        pipe_filters: Filters of each pipe; the paper tries 64, 128 and 256 (4.4).
+        filters: Filters of each local feature learning block (LFLB), and so their number, at most 16.
         strides: Pooling strides (frequency, time), each 1, 2 or 4, after the merged pipes and after each LFLB; [1, 1] does
             not pool.
         pooling: How blocks pool.
         overlap: Share R of a pooling window that it has in common with the next: 0.5, a window of twice the stride, or 0.
-        activation: After each convolution.
-        lstm: Cells of the LSTM.
-        summary: What of the LSTM's outputs the fully connected layer sees: the last, their mean, or a learnt weighting.
-        fc: Units of the fully connected layer.
+        batch_norm: Batch norm after each convolution; without it the convolutions have a bias.
+        padding: What lies past the end of the shorter utterances of a batch is zero before each convolution of the pipes and
+            each pooling.  With `zero` it counts in batch statistics, and the next block sees what pooling windows carry over
+            the end; with `masked` it does not, so that nothing depends on how far a batch is padded.
+        activation: After each convolution and after the fully connected layer.
+        lstm: Cells of the LSTM in each direction; the paper tries 64, 100, 128 and 256 (3.2.2, Table 3).
+        directions: Of the LSTM: 1 reads forwards (3.2.2), 2 both ways.
+        summary: Pooling over time, what of the LSTM's outputs the fully connected layer sees: the last of each direction,
+            their mean, or a learnt weighting (attention).
+        fc: Units of the fully connected layer; 1024 in the paper (3.2.2).
         dropout: Before the LSTM and before the softmax layer.
     """
 
     name: str = "three_pipe"
     pipes: int = 3
+    pipe_kernels: list[list[int]] = field(default_factory=lambda: [[3, 3], [5, 5], [5, 5], [5, 5], [5, 5]])
+    pipe_dilations: list[int] = field(default_factory=lambda: [1, 1, 2, 4, 8])
     pipe_filters: int = 64
     filters: list[int] = field(default_factory=lambda: [64] * 6)
     strides: list[list[int]] = field(
@@ -79,8 +94,11 @@ class ModelConfig:
     )
     pooling: Literal["average", "max"] = "average"
     overlap: float = 0.5
+    batch_norm: bool = True
+    padding: Literal["zero", "masked"] = "zero"
     activation: Activation = "relu"
     lstm: int = 100
+    directions: int = 1
     summary: Literal["last", "mean", "attention"] = "last"
     fc: int = 1024
     dropout: float = 0.0
@@ -347,9 +365,10 @@ def _check(config: Config) -> None:
         ("protocol.folds", protocol.folds, 2, 1000),
         ("protocol.test_fraction", protocol.test_fraction, 0.01, 0.9),
         ("protocol.validation_fraction", protocol.validation_fraction, 0.01, 0.9),
-        ("model.pipes", model.pipes, 1, 3),
+        ("model.pipes", model.pipes, 1, MOST_PIPES),
         ("model.pipe_filters", model.pipe_filters, 1, 1024),
         ("model.lstm", model.lstm, 1, 4096),
+        ("model.directions", model.directions, 1, 2),
         ("model.fc", model.fc, 1, 16384),
         ("model.dropout", model.dropout, 0, 0.95),
         ("data.mask_rows", data.mask_rows, 0, 1000),
@@ -370,6 +389,28 @@ def _check(config: Config) -> None:
     for key, value, low, high in limits:
         if not low <= value <= high:
             raise ConfigError(f"{key}={value} is outside {low} to {high}: give a value within these limits")
+    _check_pipes(model)
+    _check_blocks(model)
+    if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
+        raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")
+
+
+def _check_pipes(model: ModelConfig) -> None:
+    for key, values in (("model.pipe_kernels", model.pipe_kernels), ("model.pipe_dilations", model.pipe_dilations)):
+        if not model.pipes <= len(values) <= MOST_PIPES:
+            raise ConfigError(
+                f"{key} has {len(values)} entries: give one for each of model.pipes={model.pipes}, at most {MOST_PIPES}"
+            )
+    if any(len(kernel) != 2 or not all(0 < k <= 31 and k % 2 for k in kernel) for kernel in model.pipe_kernels):
+        raise ConfigError(
+            f"model.pipe_kernels={model.pipe_kernels} must hold pairs [frequency, time] of odd numbers from 1 to 31: "
+            "write it as in [[3,3],[5,5],[5,5]]"
+        )
+    if any(not 1 <= dilation <= 16 for dilation in model.pipe_dilations):
+        raise ConfigError(f"model.pipe_dilations={model.pipe_dilations} must hold numbers from 1 to 16: write it as in [1,1,2]")
+
+
+def _check_blocks(model: ModelConfig) -> None:
     if model.overlap not in (0, 0.5):
         raise ConfigError(f"model.overlap={model.overlap} is neither 0 nor 0.5, the paper's R: give one of them")
     if len(model.strides) != len(model.filters) + 1:
@@ -377,11 +418,11 @@ def _check(config: Config) -> None:
             f"model.strides has {len(model.strides)} entries and model.filters {len(model.filters)}: "
             "give one stride for the merged pipes and one for each block of filters"
         )
+    if len(model.filters) > MOST_BLOCKS:
+        raise ConfigError(f"model.filters has {len(model.filters)} entries: give at most {MOST_BLOCKS}, one for each LFLB")
     if any(filters < 1 or filters > 4096 for filters in model.filters):
         raise ConfigError(f"model.filters={model.filters} must hold numbers from 1 to 4096: write it as in [64,64]")
     if any(len(stride) != 2 or not {*stride} <= {1, 2, 4} for stride in model.strides):
         raise ConfigError(
             f"model.strides={model.strides} must hold pairs [frequency, time] of 1, 2 or 4: write it as in [[2,2],...]"
         )
-    if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
-        raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")

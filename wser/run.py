@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from precompute.errors import WserError
 
 if TYPE_CHECKING:
+    from wser.config import Config
     from wser.training.plan import Experiment
 
 EPILOG = """\
@@ -20,6 +21,7 @@ examples:
   python -m wser.run experiment=demo fold=0,2
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
+  python -m wser.run model.pipes=1,3 --describe        the networks: layers, shapes, parameters, multiply-adds
 
 keys, and their values in a plain run:
 """
@@ -42,9 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("setting", nargs="*", metavar="key=value", help="a setting; a comma list sweeps, fold=0,2 picks folds")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
+    parser.add_argument("--describe", action="store_true", help="print the network's layers, shapes and costs, and stop")
     options = parser.parse_intermixed_args(arguments)
     try:
-        return _run(options.setting, options.dry_run)
+        return _describe(options.setting) if options.describe else _run(options.setting, options.dry_run)
     except WserError as error:
         print(f"wser.run: {error}", file=sys.stderr)
     except OSError as error:
@@ -62,6 +65,27 @@ def _keys() -> str:
     from wser.config import load
 
     return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(load([])[0]))).splitlines())
+
+
+def _describe(settings: Sequence[str]) -> int:
+    """Print each network that the settings name, once."""
+    from rich.console import Console
+
+    from wser import config, describe
+    from wser.training import plan
+
+    found: list[tuple[Config, tuple[int, int, int]]] = []
+    for one in config.load(settings):
+        sizes = describe.sizes(one)
+        if not any((one.model, sizes) == (other.model, known) for other, known in found):
+            found.append((one, sizes))
+    changes = plan.differing([one for one, _ in found])
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    for at, (one, (height, width, classes)) in enumerate(found):
+        point = "".join(f", {key}={values[at]}" for key, values in changes.items())
+        heading = f"{one.model.name}, preset {one.preset}, recipe {one.recipe}, {classes} classes{point}"
+        console.print(describe.table(heading, describe.layers(one, height, width, classes), (3, height, width)))
+    return 0
 
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:

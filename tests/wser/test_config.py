@@ -158,7 +158,7 @@ WRONG = [
     "model.activation=tanh", "data=null", "train.lr.x=3", "results=${nothing}", "seed=1,x",
 ]  # fmt: skip
 OUTSIDE = [
-    "model.lstm=-3", "model.lstm=0", "model.pipes=4", "model.pipes=0", "model.fc=0", "model.pipe_filters=0", "model.dropout=1",
+    "model.lstm=-3", "model.lstm=0", "model.pipes=6", "model.pipes=0", "model.fc=0", "model.pipe_filters=0", "model.dropout=1",
     "model.dropout=-0.1", "model.overlap=0.3", "data.mask_rows=-1", "data.mask_columns=-1", "data.shift_rows=-1",
     "data.mixup=-1", "train.epochs=0", "train.patience=-1", "train.batch=1", "train.lr=0", "train.lr=-1", "train.lr=nan",
     "train.lr=inf", "train.weight_decay=-1", "train.label_smoothing=1", "train.threads=-1", "jobs=-1", "seed=-1",
@@ -167,7 +167,11 @@ OUTSIDE = [
     "model.filters=[-1,48,64,64,64,64]", "model.filters=[0,48,64,64,64,64]",
     "model.strides=[[3,2],[2,2],[2,2],[2,1],[1,1],[1,1],[1,1]]",
     "model.strides=[[2,2],[2,2],[2,2],[2,1],[1,1],[1,1],[0,1]]", "model.strides=[[2],[2],[2],[2],[1],[1],[1]]", "corpus=[]",
-    "corpus=[emodb,emodb]",
+    "corpus=[emodb,emodb]", "model.directions=0", "model.directions=3", "model.pipe_kernels=[[3,3],[5,5]]",
+    "model.pipe_kernels=[[3,3],[5,5],[2,5]]", "model.pipe_kernels=[[3,3],[5,5],[5,33]]", "model.pipe_kernels=[[3],[5],[5]]",
+    "model.pipe_kernels=[[3,3],[3,3],[3,3],[3,3],[3,3],[3,3]]", "model.pipe_kernels=[[3,3],[5,5],[-1,5]]",
+    "model.pipe_dilations=[1,1]", "model.pipe_dilations=[1,1,0]", "model.pipe_dilations=[1,1,17]",
+    "model.pipe_dilations=[1,1,1,1,1,1]",
 ]  # fmt: skip
 BROKEN = ["train.lr={", "seed=@", "model.strides=[[1,1]],[[2,2]]", "model.filters=[1,2"]
 
@@ -203,6 +207,12 @@ def test_wrong_file_is_refused(files, content):
     assert "\n" not in str(refused.value)
 
 
+def test_more_blocks_than_sixteen_are_refused():
+    with pytest.raises(ConfigError, match=r"model\.filters has 17 entries: give at most 16"):
+        load([f"model.filters={[1] * 17}", f"model.strides={[[1, 1]] * 18}"])
+    assert len(one(f"model.filters={[1] * 16}", f"model.strides={[[1, 1]] * 17}").model.filters) == 16
+
+
 def test_limits_themselves_are_legal():
     low = [
         "train.lr=1e-8",
@@ -213,7 +223,14 @@ def test_limits_themselves_are_legal():
         "model.overlap=0",
         "seed=0",
     ]
-    high = ["train.lr=10", "model.pipes=3", "seed=4294967295", "train.label_smoothing=0.9", "protocol.test_fraction=0.9"]
+    high = [
+        "train.lr=10",
+        "model.pipes=5",
+        "model.directions=2",
+        "seed=4294967295",
+        "train.label_smoothing=0.9",
+        "protocol.test_fraction=0.9",
+    ]
     assert one(*low).train.batch == 2
     assert one(*high).seed == 2**32 - 1
 

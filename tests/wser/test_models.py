@@ -119,10 +119,18 @@ def choices(field: str) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(
     "changes",
-    [{field: value} for field in ("pooling", "activation", "summary") for value in choices(field)]
-    + [{"pipes": pipes} for pipes in (1, 2, 3)]
+    [{field: value} for field in ("pooling", "activation", "summary", "padding") for value in choices(field)]
+    + [{"pipes": pipes} for pipes in (1, 2, 3, 4, 5)]
+    + [{"directions": directions, "summary": summary} for directions in (1, 2) for summary in choices("summary")]
+    + [{"pipes": 1, "pipe_kernels": [[1, 31]], "pipe_dilations": [16]}, {"fc": 1024}, {"lstm": 128}, {"pipe_filters": 128}]
     + [{"overlap": overlap, "pooling": pooling} for overlap in (0, 0.5) for pooling in choices("pooling")]
-    + [{"dropout": 0.5}, {"filters": [3], "strides": [[1, 1], [1, 1]]}, {"filters": [], "strides": [[2, 2]]}],
+    + [
+        {"batch_norm": False},
+        {"batch_norm": False, "padding": "masked"},
+        {"dropout": 0.5},
+        {"filters": [3], "strides": [[1, 1], [1, 1]]},
+        {"filters": [], "strides": [[2, 2]]},
+    ],
     ids=str,
 )
 def test_every_legal_value_builds_and_trains(changes):
@@ -153,6 +161,14 @@ def test_pooling_windows_overlap_by_half_and_see_zeros_past_the_border(pooling, 
     assert torch.allclose(none.flatten(), torch.stack([outside(row[..., 2 * i : 2 * i + 2]) for i in range(8)]))
 
 
+def test_pipes_have_the_kernels_and_dilations_that_are_asked_for():
+    model = small(pipes=2, pipe_kernels=[[3, 7], [5, 1], [9, 9]], pipe_dilations=[3, 1, 1])
+    pipes = [(pipe.kernel_size, pipe.dilation) for pipe in model.blocks[0].pipes]
+    assert pipes == [((3, 7), (1, 3)), ((5, 1), (1, 1))]
+    paper = [(pipe.kernel_size, pipe.dilation) for pipe in small().blocks[0].pipes]
+    assert paper == [((3, 3), (1, 1)), ((5, 5), (1, 1)), ((5, 5), (1, 2))]
+
+
 def reach(model: torch.nn.Module, columns: int) -> int:
     """How far to the right of an utterance its own steps still see, in columns: convolutions and pooling, back to front."""
     steps = columns
@@ -180,6 +196,75 @@ def test_nothing_past_the_reach_of_the_convolutions_changes_the_logits(summary, 
     torch.testing.assert_close(model(noisy, lengths), logits, rtol=1e-4, atol=1e-5)
     longer = torch.nn.functional.pad(images, (0, 64))
     torch.testing.assert_close(model(longer, lengths), logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("padding", choices("padding"))
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_what_a_batch_holds_past_an_utterance_changes_nothing(summary, directions, padding, batch_norm):
+    changes = {"summary": summary, "directions": directions, "padding": padding, "batch_norm": batch_norm}
+    model, lengths = learnt(small(**changes)), torch.tensor([40, 22, 9])
+    images = pictures(3, 16, 40)
+    other = images.clone()
+    for image, length in zip(other, lengths.tolist(), strict=True):
+        image[..., length:] = 7 * pictures(1, 16, 40, seed=5)[0, ..., length:]
+    assert torch.equal(model(other, lengths), model(images, lengths))
+    for i, length in enumerate(lengths.tolist()):
+        alone = model(images[i : i + 1, ..., :length], lengths[i : i + 1])
+        torch.testing.assert_close(alone, model(images, lengths)[i : i + 1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("summary", SUMMARIES)
+def test_backward_direction_is_an_lstm_that_reads_the_utterance_from_its_end(summary):
+    model, lengths = learnt(small(summary=summary, directions=2)), torch.tensor([40, 9])
+    packed = torch.nn.LSTM(8, 5, batch_first=True, bidirectional=True)
+    for name, parameter in packed.named_parameters():
+        source = model.backward_lstm if name.endswith("_reverse") else model.lstm
+        parameter.data = getattr(source, name.removesuffix("_reverse"))
+    sequence, steps = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(3)), -(-lengths // 8)
+    given = torch.nn.utils.rnn.pack_padded_sequence(sequence, steps, batch_first=True)
+    expected, (last, _) = packed(given)
+    expected, _ = torch.nn.utils.rnn.pad_packed_sequence(expected, batch_first=True)
+    found = model._read(sequence, steps)
+    for i, count in enumerate(steps):
+        torch.testing.assert_close(found[i, :count], expected[i, :count])
+    if summary == "last":
+        torch.testing.assert_close(model.summary(found, steps, found[..., 0]), torch.cat([last[0], last[1]], dim=1))
+
+
+def test_masked_statistics_are_those_of_the_utterances_own_columns():
+    lengths, x = torch.tensor([7, 4]), pictures(2, 5, 7)
+    own = torch.cat([x[0], x[1, ..., :4]], dim=2)[None]
+    masked, plain = three_pipe.MaskedBatchNorm(3), torch.nn.BatchNorm2d(3)
+    found, expected = masked(x, three_pipe.within(7, lengths)), plain(own)
+    torch.testing.assert_close(torch.cat([found[0], found[1, ..., :4]], dim=2)[None], expected)
+    for (name, one), other in zip(masked.state_dict().items(), plain.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other, msg=name)
+    masked.eval()
+    torch.testing.assert_close(masked(x, three_pipe.within(7, lengths)), plain.eval()(x))
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("pooling", choices("pooling"))
+def test_how_far_a_batch_is_padded_changes_nothing_where_padding_is_masked(pooling, training, batch_norm):
+    images, lengths = pictures(3, 16, 40), torch.tensor([40, 22, 9])
+    longer = torch.nn.functional.pad(images, (0, 64))
+    model = learnt(small(padding="masked", batch_norm=batch_norm, pooling=pooling)).train(training)
+    torch.testing.assert_close(model(longer, lengths), model(images, lengths), rtol=1e-5, atol=1e-6)
+    plain = learnt(small(batch_norm=True, pooling=pooling)).train()
+    assert not torch.allclose(plain(longer, lengths), plain(images, lengths), rtol=1e-5, atol=1e-6)
+
+
+def test_defaults_keep_the_names_of_their_weights():
+    named = set(models.build(ModelConfig(summary="attention"), 16, 3).state_dict())
+    blocks = {f"blocks.{i}.pipes.{pipe}.weight" for i in range(7) for pipe in range(1 if i else 3)}
+    kinds = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    norms = {f"blocks.{i}.norm.{kind}" for i in range(7) for kind in kinds}
+    lstm = {f"lstm.{kind}_{way}_l0" for kind in ("weight", "bias") for way in ("ih", "hh")}
+    heads = {f"{part}.{kind}" for part in ("weight", "classifier.0", "classifier.3") for kind in ("weight", "bias")}
+    assert named == blocks | norms | lstm | heads
 
 
 @pytest.mark.parametrize("summary", SUMMARIES)

@@ -117,7 +117,7 @@ def test_help_lists_every_key(capsys):
     assert leaving.value.code == 0
     printed = capsys.readouterr().out
     keys = ("label_smoothing", "validation_fraction", "mask_columns", "cache_root", "speakers")
-    for key in (*keys, "--dry-run", "fold=all"):
+    for key in (*keys, "--dry-run", "--describe", "fold=all"):
         assert key in printed
 
 

@@ -1,6 +1,8 @@
 """Models: one file each, named as `model=` names it, with a class `Model(config, height, classes)`.
 
 A model maps pictures float (batch, 3, height, columns) and lengths int64 (batch,) to logits (batch, classes).
+It may name its parts for `--describe`: `stages` lists pairs of a name and a module, by default its attributes; a layer of
+its own may have a `title`.
 """
 
 import importlib

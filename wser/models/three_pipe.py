@@ -1,17 +1,30 @@
 """The paper's CNN-LSTM: parallel convolutional pipes, local feature learning blocks, an LSTM (3.2, Table 3).
 
-    picture (3, height, columns)
-      |-- conv 3x3 ----------------.
-      |-- conv 5x5 -----------------+-- concatenated, BN, activation, pooled         "simultaneous pools", 3.2.1
-      '-- conv 5x5, dilated in time '
-    LFLB 1 to 6: conv 3x3, BN, activation, pooled where its stride is not [1, 1]     3.2.1, Figure 4
-    one vector for each remaining column: channels x rows
-    LSTM, one direction                                                             3.2.2
-    its last output, the mean of its outputs, or their learnt weighting
-    fully connected, activation, classes
+    picture                                                    3 x 128 x 256    3.1
+      |-- conv 3x3 ----------------.                          64 x 128 x 256    3.2, Table 3: three resolutions in time,
+      |-- conv 5x5 -----------------+                         64 x 128 x 256    filters of 3x3 and 5x5
+      '-- conv 5x5, dilated in time '                         64 x 128 x 256
+    concatenated, BN, activation                             192 x 128 x 256    3.2, 3.5
+    pooled                                                   192 x  64 x 128    "simultaneous pools" (Table 3), 3.2.1
+    LFLB 1: conv 3x3, BN, activation, pooled                  64 x  32 x  64    3.2.1, Figure 4; pooling: 3.2.1, 4.4
+    LFLB 2: conv 3x3, BN, activation, pooled                  64 x  16 x  32
+    LFLB 3: conv 3x3, BN, activation, pooled in frequency     64 x   8 x  32
+    LFLB 4: conv 3x3, BN, activation, pooled in frequency     64 x   4 x  32
+    LFLB 5: conv 3x3, BN, activation                          64 x   4 x  32
+    LFLB 6: conv 3x3, BN, activation                          64 x   4 x  32
+    one vector for each remaining column: channels x rows     32 steps x 256    3.2
+    LSTM, one direction                                       32 steps x 100    3.2.2, Table 3
+    its last output, the mean, or a learnt weighting                     100
+    fully connected, activation                                         1024    3.2.2
+    fully connected, softmax in the loss                             classes    3.2.2
 
-With the defaults, a picture of 128 x 256 is 64 x 128 after the pipes, then 32 x 64, 16 x 32, 8 x 32, 4 x 32, 4 x 32 and
-4 x 32: the LSTM sees 32 steps of 256 values.  Dropout stands before the LSTM and before the last layer.
+Shapes are those of the defaults and a picture of 128 x 256; `python -m wser.run --describe` prints those of any
+configuration.  Dropout stands before the LSTM and before the last layer.
+
+What a batch holds past the end of an utterance never reaches its logits: it is set to zero before the pipes and before
+each pooling, and what the LSTM gives there is left out.  How far the batch is padded shows in two places unless
+`padding=masked`: in the batch statistics of training, and where a pooling window carries an utterance's last columns over
+its end, which the next block sees only if the batch goes on there.
 """
 
 import math
@@ -24,8 +37,10 @@ from torch.nn import functional
 
 from wser.config import ModelConfig
 
-PIPES = (((3, 3), (1, 1)), ((5, 5), (1, 1)), ((5, 5), (1, 2)))
-"""Kernel and dilation of each pipe, (frequency, time): three resolutions in time of 3, 5 and 9 columns."""
+Shape = tuple[tuple[int, int], tuple[int, int]]
+"""Kernel and dilation of a convolution, (frequency, time) each."""
+
+LFLB: Shape = ((3, 3), (1, 1))
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": partial(nn.ReLU, inplace=True),
@@ -33,6 +48,39 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, inplace=True),
     "gelu": nn.GELU,
 }
+
+
+class MaskedBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose statistics leave out the columns past the end of each utterance."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def forward(self, x: Tensor, inside: Tensor) -> Tensor:  # type: ignore[override]
+        """Normalise float (batch, channels, rows, columns) over the columns of `inside`, bool (batch, columns)."""
+        if not self.training:
+            return super().forward(x)
+        mask = inside[:, None, None].float()
+        # Sums over a whole batch are beyond the precision of bfloat16.
+        wide, count = x.float(), mask.sum() * x.shape[2]
+        mean = (wide * mask).sum((0, 2, 3), keepdim=True) / count
+        centred = (wide - mean) * mask
+        variance = centred.square().sum((0, 2, 3), keepdim=True) / count
+        with torch.no_grad():
+            momentum = self.momentum or 0.0
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean.flatten(), momentum)
+            self.running_var.lerp_(variance.flatten() * count / (count - 1).clamp(min=1), momentum)
+        scale = self.weight[:, None, None] * (variance + self.eps).rsqrt()
+        return torch.addcmul(self.bias[:, None, None], centred, scale).to(x.dtype)
+
+
+def normalisation(channels: int, config: ModelConfig) -> nn.Module:
+    """Batch norm, or what stands in its place."""
+    if not config.batch_norm:
+        return nn.Identity()
+    return MaskedBatchNorm(channels) if config.padding == "masked" else nn.BatchNorm2d(channels)
 
 
 class Block(nn.Module):
@@ -46,22 +94,24 @@ class Block(nn.Module):
         filters: Of each convolution.
         shapes: Kernel and dilation of each convolution.
         stride: Of the pooling, (frequency, time); (1, 1) does not pool.
-        config: Activation, kind of pooling and overlap.
+        config: Batch norm, padding, activation, kind of pooling and overlap.
     """
 
     def __init__(
         self,
         channels: int,
         filters: int,
-        shapes: tuple[tuple[tuple[int, int], tuple[int, int]], ...],
+        shapes: list[Shape],
         stride: tuple[int, int],
         config: ModelConfig,
     ) -> None:
         super().__init__()
+        # A bias before batch norm would be subtracted again with the mean.
+        bias = not config.batch_norm
         self.pipes = nn.ModuleList(
-            nn.Conv2d(channels, filters, kernel, padding="same", dilation=dilation, bias=False) for kernel, dilation in shapes
+            nn.Conv2d(channels, filters, kernel, padding="same", dilation=dilation, bias=bias) for kernel, dilation in shapes
         )
-        self.norm = nn.BatchNorm2d(filters * len(shapes))
+        self.norm = normalisation(filters * len(shapes), config)
         self.activation = ACTIVATIONS[config.activation]()
         self.pool = pooling(stride, config)
 
@@ -77,10 +127,10 @@ class Block(nn.Module):
         """
         maps = [pipe(x) for pipe in self.pipes]
         merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
-        # Past its end an utterance is zero at every stage, so that its score does not depend on what it is batched with.
+        normal = self.norm(merged, inside) if isinstance(self.norm, MaskedBatchNorm) else self.norm(merged)
+        # What is pooled is zero past an utterance's end, so that its score does not depend on what it is batched with.
         # All activations leave zero at zero, so the mask can come first; in place, it costs no second copy.
-        normal = self.norm(merged).mul_(inside[:, None, None].to(merged.dtype))
-        pooled: Tensor = self.pool(self.activation(normal))
+        pooled: Tensor = self.pool(self.activation(normal.mul_(inside[:, None, None].to(normal.dtype))))
         return pooled
 
 
@@ -98,6 +148,54 @@ def pooling(stride: tuple[int, int], config: ModelConfig) -> nn.Module:
     return nn.Sequential(nn.ZeroPad2d((padding[1], padding[1], padding[0], padding[0])), nn.MaxPool2d(window, stride))
 
 
+class Summary(nn.Module):
+    """Pooling over time: one vector for each utterance, from its own steps alone.
+
+    Args:
+        config: Kind of summary, cells and directions of the LSTM.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.last, self.cells = config.summary == "last", config.lstm
+        self.title = {"last": "last output", "mean": "mean", "attention": "weighted mean"}[config.summary]
+
+    def forward(self, outputs: Tensor, steps: Tensor, scores: Tensor) -> Tensor:
+        """Summaries.
+
+        Args:
+            outputs: Of the LSTM, float (batch, steps, cells * directions).
+            steps: Of each utterance, int64 (batch,).
+            scores: Of each step, float (batch, steps); equal ones give the mean.
+
+        Returns:
+            float (batch, cells * directions).
+        """
+        if self.last:
+            forward = outputs[torch.arange(len(outputs), device=outputs.device), steps - 1, : self.cells]
+            # What reads backwards ends at the first step.
+            return torch.cat([forward, outputs[:, 0, self.cells :]], dim=1)
+        weights = scores.float().masked_fill(~within(outputs.shape[1], steps), -torch.inf).softmax(dim=1)
+        return (weights.to(outputs.dtype)[..., None] * outputs).sum(dim=1)
+
+
+def within(columns: int, lengths: Tensor) -> Tensor:
+    """Which of some columns belong to each utterance, bool (batch, columns)."""
+    return torch.arange(columns, device=lengths.device) < lengths[:, None]
+
+
+def masked(maps: Tensor, lengths: Tensor) -> Tensor:
+    """Maps (batch, channels, rows, columns), zero past the end of each utterance."""
+    return maps * within(maps.shape[3], lengths)[:, None, None].to(maps.dtype)
+
+
+def turned(sequence: Tensor, steps: Tensor) -> Tensor:
+    """Each utterance's own steps in reverse order, (batch, steps, values); what lies past them stays in its place."""
+    at = torch.arange(sequence.shape[1], device=sequence.device)
+    source = torch.where(at < steps[:, None], steps[:, None] - 1 - at, at)
+    return sequence.gather(1, source[..., None].expand_as(sequence))
+
+
 class Model(nn.Module):
     """The network of the module's drawing.
 
@@ -110,52 +208,73 @@ class Model(nn.Module):
     def __init__(self, config: ModelConfig, height: int, classes: int) -> None:
         super().__init__()
         strides = [(f, t) for f, t in config.strides]
-        blocks = [Block(3, config.pipe_filters, PIPES[: config.pipes], strides[0], config)]
+        dilated = zip(config.pipe_kernels, config.pipe_dilations, strict=False)
+        pipes = [((rows, columns), (1, dilation)) for (rows, columns), dilation in dilated][: config.pipes]
+        blocks = [Block(3, config.pipe_filters, pipes, strides[0], config)]
         channels = config.pipe_filters * config.pipes
         for filters, stride in zip(config.filters, strides[1:], strict=True):
-            blocks.append(Block(channels, filters, PIPES[:1], stride, config))
+            blocks.append(Block(channels, filters, [LFLB], stride, config))
             channels = filters
         self.blocks = nn.ModuleList(blocks)
-        self.strides = strides
+        self.strides, self.masked = strides, config.padding == "masked"
         self.multiple = tuple(math.prod(stride[axis] for stride in strides) for axis in (0, 1))
         rows = -(-height // self.multiple[0])
+        cells = config.lstm * config.directions
         self.drop = nn.Dropout(config.dropout)
         self.lstm = nn.LSTM(channels * rows, config.lstm, batch_first=True)
-        self.summary = config.summary
-        self.weight = nn.Linear(config.lstm, 1) if config.summary == "attention" else None
+        # Two LSTMs rather than one of two directions, which would begin its way back in the padding.
+        self.backward_lstm = nn.LSTM(channels * rows, config.lstm, batch_first=True) if config.directions == 2 else None
+        self.weight = nn.Linear(cells, 1) if config.summary == "attention" else None
+        self.summary = Summary(config)
         self.classifier = nn.Sequential(
-            nn.Linear(config.lstm, config.fc),
+            nn.Linear(cells, config.fc),
             ACTIVATIONS[config.activation](),
             nn.Dropout(config.dropout),
             nn.Linear(config.fc, classes),
         )
 
+    @property
+    def stages(self) -> list[tuple[str, nn.Module]]:
+        """Parts of the network by the names of the drawing."""
+        blocks = [(f"LFLB {number}" if number else "pipes", block) for number, block in enumerate(self.blocks)]
+        rest: list[tuple[str, nn.Module | None]] = [
+            ("LSTM", self.drop),
+            ("LSTM", self.lstm),
+            ("LSTM backwards", self.backward_lstm),
+            ("over time", self.weight),
+            ("over time", self.summary),
+            ("classifier", self.classifier),
+        ]
+        return [*blocks, *((stage, part) for stage, part in rest if part is not None)]
+
     def forward(self, images: Tensor, lengths: Tensor) -> Tensor:
         """Logits.
 
         Args:
-            images: float (batch, 3, height, columns).
+            images: float (batch, 3, height, columns); what it holds past the end of an utterance counts as zero.
             lengths: Columns of each utterance, int64 (batch,); steps past it reach neither summary nor loss.
 
         Returns:
             float (batch, classes).
         """
         rows, columns = (-size % multiple for size, multiple in zip(images.shape[2:], self.multiple, strict=True))
-        features = functional.pad(images, (0, columns, 0, rows))
+        features = functional.pad(masked(images, lengths), (0, columns, 0, rows))
         steps = lengths
         for block, (_, stride) in zip(self.blocks, self.strides, strict=True):
-            features = block(features, torch.arange(features.shape[3], device=steps.device) < steps[:, None])
+            features = block(features, within(features.shape[3], steps))
             steps = -(-steps // stride)
+            if self.masked and stride > 1:
+                features = masked(features, steps)
         sequence = self.drop(features.permute(0, 3, 1, 2).flatten(2))
-        outputs, _ = self.lstm(sequence)
-        logits: Tensor = self.classifier(self._summarise(outputs, steps))
+        outputs = self._read(sequence, steps)
+        scores = self.weight(outputs).squeeze(-1) if self.weight is not None else torch.zeros_like(outputs[..., 0])
+        logits: Tensor = self.classifier(self.summary(outputs, steps, scores))
         return logits
 
-    def _summarise(self, outputs: Tensor, steps: Tensor) -> Tensor:
-        """One vector for each utterance, (batch, steps, cells) to (batch, cells), from its own steps alone."""
-        if self.summary == "last":
-            return outputs[torch.arange(len(outputs), device=outputs.device), steps - 1]
-        inside = torch.arange(outputs.shape[1], device=outputs.device) < steps[:, None]
-        scores = self.weight(outputs).squeeze(-1) if self.weight is not None else torch.zeros_like(outputs[..., 0])
-        weights = scores.float().masked_fill(~inside, -torch.inf).softmax(dim=1)
-        return (weights.to(outputs.dtype)[..., None] * outputs).sum(dim=1)
+    def _read(self, sequence: Tensor, steps: Tensor) -> Tensor:
+        """Outputs of the LSTM, (batch, steps, values) to (batch, steps, cells * directions)."""
+        outputs: Tensor = self.lstm(sequence)[0]
+        if self.backward_lstm is None:
+            return outputs
+        back, _ = self.backward_lstm(turned(sequence, steps))
+        return torch.cat([outputs, turned(back, steps)], dim=2)
