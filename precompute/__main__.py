@@ -190,6 +190,8 @@ def _read_table(options: argparse.Namespace) -> "Table":
     if found.faults and not (options.skip_bad and found.scan.utterances):
         remedy = "mend them" if options.skip_bad else "mend them, or leave their lines out by --skip-bad"
         raise CorpusError(f"{options.table} has {len(found.faults)} faults, listed above: {remedy}")
+    if not found.scan.utterances:
+        raise CorpusError(f"{options.table} lists no utterance: give it a line for each, below the header")
     if found.words:
         print(
             f"warning: {', '.join(found.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "import", _import, "Take the caches of a .zip in, each verified, into the first root that can be written."
     ).add_argument("file", metavar="FILE", type=Path)
-    copy = add("copy", _copy, "Copy sealed caches to another root; goes on where an earlier copy broke off.")
+    copy = add("copy", _copy, "Copy sealed caches to another root; in an object store, go on from what an earlier copy left.")
     copy.add_argument("ids", metavar="ID", nargs="+")
     copy.add_argument("target", metavar="ROOT", help="directory of caches, or a URL, as s3://bucket/lab")
     return parser

@@ -1,6 +1,7 @@
 """Sealed caches from one root to another, of this machine or of an object store.
 
-The manifest goes last, so that a copy that breaks off is no cache, and the next one goes on from what is there.
+A copy that breaks off is no cache: on this machine it appears by one rename, and begins anew; in an object store the manifest
+goes last, and the next copy goes on from what is there.
 """
 
 from collections.abc import Iterator

@@ -142,6 +142,12 @@ def test_columns_that_are_missing_are_named(folder):
     assert found.faults == ("line 1: column speaker is missing", "line 1: column emotion is missing")
 
 
+def test_a_table_without_lines_is_said(folder):
+    done = run(folder, "--table", write(folder, "path,speaker,emotion\n"), "--name", "mine", "--dry-run")
+    assert done.returncode == 1
+    assert "lists no utterance" in done.stderr
+
+
 def test_an_empty_table(folder):
     assert len(table.read(write(folder, ""), "mine").faults) == 3
 
