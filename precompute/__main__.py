@@ -247,12 +247,8 @@ def _precompute(
     from precompute.store.cache import Cache
 
     started = time.monotonic()
-    if not scan.utterances and not options.dry_run:
-        example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
-        raise CorpusError(
-            f"{directory} holds no recording of {corpus.name} that can be used "
-            f"({len(scan.skipped)} files are skipped{example}): lay them as {corpus.usual_place}"
-        )
+    if not options.dry_run:
+        corpora.require_utterances(corpus, directory, scan)
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
     cache_roots, workers = places.parse(options.cache), None

@@ -38,11 +38,7 @@ def check(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: int
     out = out or Path(f"check-{corpus.name}.html")
     if not out.parent.is_dir():
         raise CorpusError(f"{out} cannot be written, since {out.parent} is no directory: make it, or give another --out FILE")
-    if not scan.utterances:
-        raise CorpusError(
-            f"{directory} holds no recording of {corpus.name} ({len(scan.skipped)} files do not parse): "
-            f"lay them as {corpus.usual_place}"
-        )
+    corpora.require_utterances(corpus, directory, scan)
     measured = survey(corpus, directory, scan, recipe, jobs)
     found = findings(measured)
     pictures = gallery.thumbnails(gallery.choose(measured), directory, recipe, jobs)

@@ -192,6 +192,20 @@ def _size(file: Path) -> int:
         return -1
 
 
+def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
+    """Refuse a corpus of which nothing was found that can be used.
+
+    Raises:
+        CorpusError: There is no utterance; the message gives the first file that was skipped, and why.
+    """
+    if not scan.utterances:
+        example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
+        raise CorpusError(
+            f"{directory} holds no recording of {corpus.name} that can be used "
+            f"({len(scan.skipped)} files are skipped{example}): lay them as {corpus.usual_place}"
+        )
+
+
 def compare_with_published(corpus: Corpus, utterances: Iterable[Utterance]) -> list[str]:
     """Differences between what was found and what is published, one phrase each; empty where there are none."""
     utterances = list(utterances)

@@ -102,17 +102,13 @@ class Draft:
             shape: Of the pictures, (n, height, width, 3).
             content: Their shard.
             twin: A file that holds just this content, of which to make a hard link, if that can be, rather than a copy.
-        """
-        unit = Unit(tuple(records), tuple(skipped), files.sha256(content))
-        metadata = json.dumps(layout.array_metadata(tuple(shape), unit.attributes()), ensure_ascii=False).encode()  # type: ignore[arg-type]
-        return self.place(records[0].speaker, records[0].emotion, metadata, content, twin)
-
-    def place(self, speaker: str, emotion: str, metadata: bytes, content: bytes, twin: Path | None = None) -> Unit:
-        """Publish the two files of a unit, its `zarr.json` and its shard, byte by byte.
 
         Raises:
             CacheError: Something cannot be written, or was removed by another.
         """
+        unit = Unit(tuple(records), tuple(skipped), files.sha256(content))
+        metadata = json.dumps(layout.array_metadata(tuple(shape), unit.attributes()), ensure_ascii=False).encode()  # type: ignore[arg-type]
+        speaker, emotion = records[0].speaker, records[0].emotion
         target = self.path / layout.array_path(speaker, emotion)
         aside = self.staging / uuid.uuid4().hex
         with files.writing(self.root):
@@ -134,7 +130,7 @@ class Draft:
                 with contextlib.suppress(FileNotFoundError):
                     files.to_trash(target, self.trash, self.root)
             files.sync(target.parent)
-        return parse_unit(metadata)
+        return unit
 
     def seal(self, units: Iterable[Unit], skipped: Sequence[Skipped], provenance: dict[str, Any]) -> None:
         """Write index, record of skipped inputs, provenance and, last, the manifest.
@@ -176,11 +172,6 @@ class Draft:
                 "files": dict(sorted(vouched.items())),
             }
             self._put(self.path / layout.MANIFEST, _json(manifest))
-
-    def put(self, name: str, content: bytes) -> None:
-        """Create a file of the cache with all of its content at once, unless it exists."""
-        with files.writing(self.root):
-            self._put(self.path / name, content)
 
     def _put(self, path: Path, content: bytes) -> None:
         # What a copy that broke off left in part must not be vouched for.
