@@ -1,6 +1,7 @@
 """The command line: `python -m precompute --corpus ravdess`."""
 
 import argparse
+import itertools
 import os
 import shlex
 import sys
@@ -12,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from precompute import corpora
-from precompute.errors import CorpusError, WserError
+from precompute.errors import CorpusError, RecipeError, WserError
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -110,7 +111,9 @@ def _parser() -> argparse.ArgumentParser:
         help="directories of caches, searched in order; what is new goes to the first that can be written "
         "(default: $WSER_CACHE, else ./cache)",
     )  # fmt: skip
-    parser.add_argument("--recipe", metavar="NAME", default="default", help="name of a recipe (default: default)")
+    parser.add_argument(
+        "--recipe", metavar="NAME[,NAME...]", default="default", help="names of recipes, one cache for each (default: default)"
+    )
     parser.add_argument(
         "--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help="change parameters of the recipe"
     )
@@ -162,17 +165,22 @@ def _fetch(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     from precompute import recipe
 
-    chosen = recipe.named(options.recipe, options.set)
+    recipes = {" ".join([name, *options.set]): recipe.named(name, options.set) for name in options.recipe.split(",")}
     if options.jobs == 0:
         raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
+    if options.check and len(recipes) > 1:
+        raise RecipeError(f"--check draws its spectrograms by one recipe, and {len(recipes)} are given: name one")
     codes = set()
     wanted, work = options.check or options.corpus, _check if options.check else _precompute
     if wanted == "table":
         own = _read_table(options)
-        return work(own.corpus, own.directory, own.scan, chosen, options)
-    for module, directory in _locate(wanted, options.corpora, make=not options.dry_run):
+        found = [(own.corpus, own.directory, lambda _: own.scan)]
+    else:
+        located = _locate(wanted, options.corpora, make=not options.dry_run)
+        found = [(module.CORPUS, directory, module.scan) for module, directory in located]
+    for (corpus, directory, scan), (words, chosen) in itertools.product(found, recipes.items()):
         try:
-            codes.add(work(module.CORPUS, directory, module.scan(directory), chosen, options))
+            codes.add(work(corpus, directory, scan(directory), chosen, words, options))
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
             codes.add(NOTHING_DONE)
@@ -232,14 +240,16 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
     return located
 
 
-def _check(corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace) -> int:
+def _check(
+    corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", _: str, options: argparse.Namespace
+) -> int:
     from precompute.check.command import check
 
     return check(corpus, directory, scan, recipe, options.jobs, options.out, options.command)
 
 
 def _precompute(
-    corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", options: argparse.Namespace
+    corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", words: str, options: argparse.Namespace
 ) -> int:
     from precompute import layout
     from precompute.plan import plan as make_plan
@@ -277,9 +287,8 @@ def _precompute(
         scanned = {layout.printable(utterance.path) for utterance in scan.utterances}
         skipped = sorted({*skipped, *(one for one in cache.skipped if one.path in scanned)}, key=lambda one: one.path)
         if not options.dry_run:
-            recipe_in_words = " ".join([options.recipe, *options.set])
             there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
-            _summarise(cache, recipe_in_words, len(skipped), ways, there, time.monotonic() - started)
+            _summarise(cache, words, len(skipped), ways, there, time.monotonic() - started)
     for one in skipped:
         print(f"skipped: {corpus.name}: {one.path}: {one.reason}", file=sys.stderr)
     if not plan.draft.sealed and not options.dry_run:

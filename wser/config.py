@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -116,6 +117,9 @@ class DataConfig:
         mask_columns: Largest width of a band of columns masked in training.
         shift_rows: Largest shift of a training picture along the frequency axis, in rows.
         mixup: Parameter of the beta distribution of mixup (Zhang et al. 2018, arXiv 1710.09412); 0 does not mix.
+        test_recipe: Recipe whose pictures of the test part are scored by the network that was trained on those of `recipe`,
+            as with noise; by default the same.  The weights are those of the run without it, which is trained first
+            unless it is finished.
     """
 
     pad: Literal["trim", "paper"] = "trim"
@@ -124,6 +128,7 @@ class DataConfig:
     mask_columns: int = 0
     shift_rows: int = 0
     mixup: float = 0.0
+    test_recipe: str | None = None
 
 
 @dataclass
@@ -172,8 +177,8 @@ class Config:
         model: The network.
         data: How pictures reach it.
         train: How it is trained.
-        selection: `validation` chooses the epoch on speakers or utterances cut from training; `test` as the paper's figure,
-            the epoch of the highest accuracy on the test part itself.
+        selection: `validation` chooses the epoch on speakers or utterances cut from training; `last` takes the last epoch, and
+            cuts nothing from training; `test` as the paper's figure, the epoch of the highest accuracy on the test part itself.
         seed: Of initialisation, order of batches and augmentation.
         fold: `all`, or numbers of folds.
         jobs: Runs at once; 0 is one for each core, up to 8, and a single one on an accelerator.
@@ -191,7 +196,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
-    selection: Literal["validation", "test"] = "validation"
+    selection: Literal["validation", "last", "test"] = "validation"
     seed: int = 0
     fold: Any = "all"
     jobs: int = 0
@@ -212,6 +217,7 @@ UNHASHED = (
     "protocol.test",
     "protocol.file",
     "protocol.speakers",
+    "data.test_recipe",
     "train.device",
     "train.threads",
 )
@@ -231,8 +237,12 @@ TEXT = (
     "protocol.name",
     "protocol.test",
     "protocol.file",
+    "data.test_recipe",
 )
 """Keys whose value is taken as it is: an id such as 12e456 would read as a number."""
+
+
+SWEEP = "train.lr: [0.1, 0.01], or 'preset,selection: [[paper, test], [tuned, last]]'"
 
 
 def experiments() -> Path:
@@ -244,6 +254,9 @@ def experiments() -> Path:
 def load(arguments: Sequence[str]) -> list[Config]:
     """Merge default.yaml, preset, experiment and command line, one configuration for each point of a sweep.
 
+    An experiment file may sweep by itself: its section `sweep` maps keys to lists of values, several keys with a comma between
+    them to lists of lists.  What the command line says of such a key picks among its values, or takes their place.
+
     Args:
         arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
             such as `corpus=[ravdess,emodb]` is one value, and `fold=0,2` names folds.
@@ -251,14 +264,47 @@ def load(arguments: Sequence[str]) -> list[Config]:
     Raises:
         ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
     """
-    choices = []
+    given: dict[str, list[str]] = {}
     for argument in arguments:
         key, equals, text = argument.partition("=")
         if not equals:
             raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
-        values = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
-        choices.append([(key, value) for value in values])
-    return [_merge(list(point)) for point in itertools.product(*choices)]
+        given[key] = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
+    points = []
+    for experiment in given.get("experiment", [""]):
+        axes = _axes(experiment, {**given, "experiment": [experiment]} if experiment else given)
+        points += [_merge({key: value for part in point for key, value in part.items()}) for point in itertools.product(*axes)]
+    return points
+
+
+def _axes(experiment: str, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
+    """The settings of each axis's points: of the experiment file's sweep, then of what else the command line gives."""
+    if not experiment:
+        return [[{key: value} for value in values] for key, values in given.items()]
+    file = _experiment_file(experiment)
+    section = OmegaConf.to_container(_read(file)).get("sweep", {})  # type: ignore[union-attr]
+    if not isinstance(section, dict):
+        raise ConfigError(f"{file}: sweep of {section} is no mapping of keys to lists: write it as {SWEEP}")
+    axes, picked = [], set()
+    for joined, values in section.items():
+        keys = [key.strip() for key in str(joined).split(",")]
+        rows = [value if len(keys) > 1 else [value] for value in values] if isinstance(values, list) else []
+        if not rows or any(not isinstance(row, list) or len(row) != len(keys) for row in rows):
+            raise ConfigError(f"{file}: sweep of {joined} is no list with a value for each of its keys: write it as {SWEEP}")
+        points = [dict(zip(keys, (_text(value) for value in row), strict=True)) for row in rows]
+        for key in set(keys) & set(given):
+            if {*given[key]} <= {one[key] for one in points}:
+                points = [one for one in points if one[key] in given[key]]
+                picked.add(key)
+            else:
+                points = [{other: value for other, value in one.items() if other != key} for one in points]
+        axes.append([one for at, one in enumerate(points) if one not in points[:at]])
+    return axes + [[{key: value} for value in values] for key, values in given.items() if key not in picked]
+
+
+def _text(value: Any) -> str:
+    """A value of a file as one would write it on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def hashed(config: Config) -> dict[str, Any]:
@@ -278,14 +324,15 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def _merge(point: list[tuple[str, str]]) -> Config:
+def _merge(point: dict[str, str]) -> Config:
     command_line = OmegaConf.create({})
-    for key, text in point:
+    for key, text in point.items():
         full_key = f"{key}.name" if key in ("model", "protocol") else key
         OmegaConf.update(command_line, full_key, _value(full_key, text))
     layers = [_read(experiments() / "default.yaml")]
     if "experiment" in command_line:
         layers.append(_read(_experiment_file(command_line.experiment)))
+        layers[-1].pop("sweep", None)
     preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
     environment = OmegaConf.create({"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root})
@@ -295,7 +342,7 @@ def _merge(point: list[tuple[str, str]]) -> Config:
             config = OmegaConf.merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except (ConfigKeyError, ConfigAttributeError) as error:
-        typed = [key for key, _ in point if key.startswith(str(error.full_key))]
+        typed = [key for key in point if key.startswith(str(error.full_key))]
         raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")

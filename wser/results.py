@@ -83,11 +83,17 @@ def fold_name(number: int) -> str:
     return f"fold_{number}"
 
 
-def directory(config: Config, dataset: Dataset, folds: Sequence[Fold]) -> Path:
+def directory(config: Config, dataset: Dataset, folds: Sequence[Fold], tested: Dataset | None = None) -> Path:
     """Where the results of a configuration go: `<experiment>-<hash8>`.
 
     The hash covers the configuration, the recipe, the classes, the caches' fingerprints and the split; it leaves out which
     folds were asked for, where they run and on what device.
+
+    Args:
+        config: Of the experiment.
+        dataset: Its utterances.
+        folds: All of its folds.
+        tested: The same utterances in the pictures that are scored, where these are others.
     """
     identity: dict[str, Any] = {
         "config": hashed(config),
@@ -97,6 +103,8 @@ def directory(config: Config, dataset: Dataset, folds: Sequence[Fold]) -> Path:
         "caches": [cache.fingerprint for cache in dataset.caches],
         "split": split_hash(folds, dataset.examples),
     }
+    if tested:
+        identity["tested"] = [tested.recipe_id, *(cache.fingerprint for cache in tested.caches)]
     digest = hashlib.sha256(rfc8785.dumps(identity)).hexdigest()[:8]
     return Path(config.results) / f"{Path(config.experiment).stem}-{digest}"
 
@@ -109,6 +117,7 @@ def describe(
     command: str,
     speaker_independent: bool,
     leakage: Sequence[Leakage],
+    tested: Dataset | None = None,
 ) -> None:
     """Write what a run is, unless an earlier call for the same configuration has: configuration, origin, split.
 
@@ -120,6 +129,7 @@ def describe(
         command: That asked for it.
         speaker_independent: Whether the protocol promises disjoint speakers.
         leakage: What training and test have in common, for each fold.
+        tested: The same utterances in the pictures that are scored, where these are others.
     """
     path.mkdir(parents=True, exist_ok=True)
     if (path / RUN).exists():
@@ -133,6 +143,8 @@ def describe(
         ],
         "recipe_id": dataset.recipe_id,
         "recipe": dataset.recipe,
+        "test_recipe_id": tested.recipe_id if tested else None,
+        "test_recipe": tested.recipe if tested else None,
         "label_map": dataset.label_map.name,
         "classes": dataset.classes,
         "dropped": dataset.dropped,

@@ -93,8 +93,7 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     from wser.training import plan
 
     configs = config.load(settings)
-    # Two points of a sweep that compute the same, as seed=0,0, are one.
-    experiments = list({one.directory: one for one in map(plan.prepare, configs)}.values())
+    experiments = plan.prepare_all(configs)
     _announce(experiments[0])
     if len(experiments) > 1:
         axes = ", ".join(

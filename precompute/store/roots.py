@@ -4,7 +4,7 @@ import difflib
 import glob
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from precompute import layout
@@ -109,6 +109,34 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
         f"of {len(paths)} sealed caches of '{corpus}' with recipe '{recipe}' {answer}: choose one with cache=ID from {listed}; "
         "python -m precompute cache diff ID ID says how they differ"
     )
+
+
+def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
+    """Refuse where several caches are missing, all in one sentence; of a single one `find` has more to say.
+
+    Args:
+        roots: Of caches.
+        wanted: Corpus and recipe of each.
+
+    Raises:
+        CacheMissingError: Several are missing; the message names the command that builds them.
+    """
+    missing: dict[str, list[str]] = {}
+    for corpus, recipe in dict.fromkeys(wanted):
+        if recipe in RECIPES and not candidates(roots, corpus, recipe):
+            missing.setdefault(corpus, []).append(recipe)
+    if sum(map(len, missing.values())) < 2:
+        return
+    where = os.pathsep.join(map(str, roots))
+    together: dict[str, list[str]] = {}
+    for corpus, recipes in missing.items():
+        together.setdefault(",".join(recipes), []).append(corpus)
+    commands = [
+        f"python -m precompute --corpus {','.join(corpora)} --recipe {recipes} --cache {where}"
+        for recipes, corpora in together.items()
+    ]
+    listed = "; ".join(f"of '{corpus}' with recipes {', '.join(recipes)}" for corpus, recipes in missing.items())
+    raise CacheMissingError(f"in {where} there are no caches {listed}: run {' && '.join(commands)}")
 
 
 def answers(path: Path, name: str) -> bool:

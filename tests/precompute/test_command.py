@@ -230,6 +230,23 @@ def test_wrong_usage_exits_2(arguments):
     assert "usage: python -m precompute" in done.stderr
 
 
+def test_several_recipes_make_a_cache_each(corpora, tmp_path):
+    where = ["--corpora", corpora, "--cache", tmp_path / "cache"]
+    done = precompute("--corpus", "ravdess", "--recipe", "grey,centre", *where, *SMALL)
+    assert done.returncode == 0, done.stderr
+    made = caches(tmp_path / "cache")
+    assert sorted((cache.recipe["colour"], cache.recipe["pad"]) for cache in made) == [("grey", "end"), ("viridis", "centre")]
+    assert {cache.recipe["height"] for cache in made} == {16}
+
+
+def test_one_wrong_recipe_of_two_is_refused_before_any_work(corpora, tmp_path):
+    where = ["--corpora", corpora, "--cache", tmp_path / "cache"]
+    done = precompute("--corpus", "ravdess", "--recipe", "grey,gray", *where, *SMALL)
+    assert done.returncode == 1
+    assert "did you mean 'grey'" in done.stderr
+    assert not (tmp_path / "cache").exists()
+
+
 def test_list_shows_every_corpus_and_changes_nothing(corpora, tmp_path):
     done = precompute("--list", "--corpora", corpora)
     assert done.returncode == 0

@@ -47,6 +47,7 @@ def network() -> list[str]:
 
 
 TRAINING = """\
+selection: validation
 protocol: {folds: 2}
 train: {epochs: 2, batch: 4, device: cpu, precision: fp32, threads: 1}
 jobs: 1

@@ -93,6 +93,61 @@ def test_sweep_keeps_every_value_once_and_in_order(seeds):
     assert [p.seed for p in load([f"seed={','.join(map(str, seeds))}"])] == seeds
 
 
+SWEEP = """\
+sweep:
+  train.lr: [0.1, 0.001]
+  preset, selection: [[tuned, last], [other, test], [other, validation]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("given_", "points"),
+    [
+        ([], [(lr, *pair) for lr in (0.1, 0.001) for pair in (("tuned", "last"), ("other", "test"), ("other", "validation"))]),
+        (["train.lr=0.5"], [(0.5, "tuned", "last"), (0.5, "other", "test"), (0.5, "other", "validation")]),
+        (["train.lr=0.001,0.1", "preset=tuned"], [(0.1, "tuned", "last"), (0.001, "tuned", "last")]),
+        (["train.lr=0.1,0.5", "preset=tuned"], [(0.1, "tuned", "last"), (0.5, "tuned", "last")]),
+        (["train.lr=1", "preset=other", "selection=test"], [(1, "other", "test")]),
+        (["train.lr=1", "selection=test"], [(1, "other", "test")]),
+    ],
+)
+def test_experiment_sweeps_and_the_command_line_picks_or_replaces(files, given_, points):
+    (files / "mine.yaml").write_text(SWEEP)
+    got = load(["experiment=mine", *given_])
+    assert [(one.train.lr, one.preset, one.selection) for one in got] == points
+
+
+def test_value_that_a_joint_axis_lacks_takes_the_place_of_its_values_once(files):
+    (files / "mine.yaml").write_text("sweep:\n  preset, recipe: [[tuned, a], [tuned, b], [other, c]]\n")
+    assert [(one.preset, one.recipe) for one in load(["experiment=mine", "recipe=x"])] == [("tuned", "x"), ("other", "x")]
+
+
+def test_swept_values_keep_their_types(files):
+    (files / "mine.yaml").write_text(
+        "sweep:\n  model.filters: [[8, 8, 8, 8, 8, 8]]\n  data.test_recipe: [null, white0]\n  data.standardise: [false]\n"
+    )
+    clean, noisy = load(["experiment=mine"])
+    assert (clean.model.filters, clean.data.standardise) == ([8] * 6, False)
+    assert (clean.data.test_recipe, noisy.data.test_recipe) == (None, "white0")
+
+
+@pytest.mark.parametrize(
+    "sweep", ["[1, 2]", "3", "{seed: 1}", "{seed: []}", "{'seed, jobs': [1, 2]}", "{'seed, jobs': [[1, 2, 3]]}"]
+)
+def test_wrong_sweep_is_refused_with_its_file(files, sweep):
+    (files / "mine.yaml").write_text(f"sweep: {sweep}\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: sweep of .* write it as"):
+        load(["experiment=mine"])
+
+
+def test_every_experiment_of_a_list_has_its_own_sweep(files):
+    (files / "a.yaml").write_text("sweep: {seed: [1, 2]}\n")
+    (files / "b.yaml").write_text("jobs: 3\n")
+    got = load(["experiment=a,b", "train.epochs=7"])
+    assert [(one.experiment, one.seed, one.jobs) for one in got] == [("a", 1, 0), ("a", 2, 0), ("b", 0, 3)]
+    assert {one.train.epochs for one in got} == {7}
+
+
 def test_folds_do_not_sweep():
     assert one("fold=0,2").fold == "0,2"
     assert len(load(["fold=0,2", "seed=0,1"])) == 2
@@ -277,7 +332,9 @@ def changed(key: str) -> Config:
 
 
 WHERE_AND_WHICH = {"fold", "jobs", "cache_root", "results", "cache", "train.device", "train.threads"}
-HASHED_BY_CONTENT = {"experiment", "preset", "labels", "recipe", "protocol.test", "protocol.file", "protocol.speakers"}
+HASHED_BY_CONTENT = {
+    *("experiment", "preset", "labels", "recipe", "data.test_recipe", "protocol.test", "protocol.file", "protocol.speakers"),
+}
 """Keys that may differ between two calls that go on with the same results; any other would mix runs of two kinds."""
 
 

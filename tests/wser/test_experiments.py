@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 from wser import config, results, run
+from wser.training import plan
 
 FILES = sorted(config.experiments().glob("*.yaml"))
 
@@ -39,17 +40,36 @@ def test_file_says_what_it_is_for(file):
 
 
 def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
-    (loaded,) = config.load([f"experiment={file.stem}"])
-    several = len(loaded.corpus) > 1
+    """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
+    points = config.load([f"experiment={file.stem}"])
+    several = len(points[0].corpus) > 1
     corpus = ["corpus=[ravdess,emodb]", "labels=common4"] if several else ["corpus=ravdess", "labels=ravdess7"]
     where = [f"cache_root={joined_cache}", f"recipe={small_recipe_id}", f"results={tmp_path}", "protocol.folds=2"]
-    how = ["fold=0", "jobs=1", "train.epochs=1", "train.device=cpu", "train.threads=1"]
-    assert run.main([f"experiment={file.stem}", *corpus, *where, *how, *network]) == 0
-    (directory,) = tmp_path.iterdir()
-    assert directory.name.startswith(f"{file.stem}-")
-    assert results.finished(directory) == [0]
-    assert results.read_metrics(directory, 0)["selection"] == loaded.selection
+    how = ["fold=0", "jobs=1", "train.epochs=1", "train.device=cpu", "train.threads=1", *network]
+    if any(point.data.test_recipe for point in points):
+        where.append(f"data.test_recipe={small_recipe_id}")
+    assert run.main([f"experiment={file.stem}", *corpus, *where, *how]) == 0
+    directories = [record.parent for record in tmp_path.glob(f"*/{results.RUN}")]
+    loaded = config.load([f"experiment={file.stem}", *corpus, *where, *how])
+    assert len(directories) == len(plan.prepare_all(loaded)) > 0
+    selections = set()
+    for directory in directories:
+        assert directory.name.startswith(f"{file.stem}-")
+        assert results.finished(directory) == [0]
+        selections.add(results.read_metrics(directory, 0)["selection"])
+    assert selections == {point.selection for point in points}
     assert "pooled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("study", [file for file in FILES if file.stem.startswith("study_")], ids=lambda file: file.stem)
+def test_study_sweeps_and_can_choose(study):
+    """Its points differ, and a best one among them is a choice on validation speakers."""
+    points = config.load(command(study))
+    differing = plan.differing(points)
+    assert len(points) > 1
+    assert differing
+    if "data.test_recipe" not in differing:
+        assert {point.selection for point in points} == {"validation"}
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in (config.experiments() / "preset").glob("*.yaml")))

@@ -172,6 +172,33 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
     assert "epoch chosen on the test part" in printed
 
 
+def test_last_epoch_is_taken_without_a_validation_part(tiny, tmp_path):
+    assert run.main([*tiny, f"results={tmp_path}", "selection=last", "fold=0", "train.epochs=3", "train.patience=1"]) == 0
+    directory = only(tmp_path)
+    record = results.read_metrics(directory, 0)
+    assert record["counts"] == {"train": 12, "validation": 0, "test": 12}
+    assert (record["epoch"], record["epochs"]) == (3, 3), "patience waits for a better epoch, and none is better or worse"
+    curves = results.read_curves(directory, 0)
+    assert np.isfinite(curves["train_loss"]).all()
+    assert np.isnan(curves["validation_loss"]).all(), "the test part is scored once, at the end"
+
+
+def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, small_recipe_id, tmp_path, capsys):
+    """The other recipe is the same one here, so that the predictions have to be those of the run without it."""
+    settings = [*tiny, f"results={tmp_path}", "fold=0", f"data.test_recipe={small_recipe_id}"]
+    assert run.main(settings) == 0
+    assert "2 runs: 0 finished, 2 to do" in capsys.readouterr().out
+    clean, other = sorted(tmp_path.iterdir(), key=lambda directory: "trained" in results.read_metrics(directory, 0))
+    assert predictions(clean) == predictions(other)
+    assert (clean / "fold_0" / results.CURVES).read_bytes() == (other / "fold_0" / results.CURVES).read_bytes()
+    assert not (other / "fold_0" / results.WEIGHTS).exists(), "they lie with the run that trained them"
+    assert results.read_metrics(other, 0)["trained"] == clean.name
+    record = json.loads((other / results.RUN).read_text())
+    assert record["test_recipe_id"] == small_recipe_id
+    assert run.main(settings) == 0
+    assert "2 runs: 2 finished, 0 to do" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "settings",
     [

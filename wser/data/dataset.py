@@ -87,7 +87,11 @@ class Dataset:
 
 
 def open_dataset(
-    roots: Roots, corpora: Sequence[str], recipe: str, cache: str | None = None, label_map: str | None = None
+    roots: Roots,
+    corpora: Sequence[str],
+    recipe: str,
+    cache: str | Sequence[str] | None = None,
+    label_map: str | None = None,
 ) -> Dataset:
     """Open the sealed caches of some corpora and map their emotions to classes; no picture is read yet.
 
@@ -96,17 +100,19 @@ def open_dataset(
         corpora: Names; with several, speakers, sessions and keys get the corpus's name in front.
         recipe: Name of the recipe, or its id where it has none.
         cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, those with a single one
-            need none.
+            need none.  Or one id for each corpus.
         label_map: Name of the label map; by default the corpus's own.
 
     Raises:
         CacheError: A cache is missing, ambiguous or damaged.
         LabelError: The map is unknown, does not cover an emotion, or is missing where corpora are joined.
     """
-    caches = tuple(
-        find(roots, corpus, recipe, cache if len(corpora) == 1 or len(candidates(roots, corpus, recipe)) > 1 else None)
-        for corpus in corpora
-    )
+    if cache is None or isinstance(cache, str):
+        alone = len(corpora) == 1
+        ids = [cache if alone or len(candidates(roots, corpus, recipe)) > 1 else None for corpus in corpora]
+    else:
+        ids = list(cache)
+    caches = tuple(find(roots, corpus, recipe, one) for corpus, one in zip(corpora, ids, strict=True))
     emotions = [record.emotion for one in caches for record in one.records]
     chosen = labels.load(label_map) if label_map else labels.default(corpora, emotions)
     places = chosen.index(emotions)

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import time
 import warnings
 from dataclasses import dataclass
@@ -19,25 +20,28 @@ from torch import Tensor
 from precompute.provenance import provenance
 from wser import models
 from wser.config import Config, ConfigError, TrainConfig
-from wser.data.batches import Batches, measure, unstandardised
+from wser.data.batches import Batches, Statistics, measure, unstandardised
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
 from wser.reports import metrics
-from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_name, revision
+from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_name, read_metrics, revision
 from wser.training.module import Training
+
+OF_TRAINING = ("epoch", "epochs", "diverged", "seconds")
+"""What the record of a run that scores other pictures takes over from the one that trained its weights."""
 
 
 class Curves(pl.Callback):
     """Writes a line for each epoch, and keeps the weights of the best.
 
     The best epoch has the lowest loss on the validation part: on the few speakers there, a recall jumps by several points
-    from epoch to epoch, and its highest value is chance.  With `selection=test` it has the highest accuracy on the test
-    part, as the paper's figures (4.1 to 4.3 report "the highest accuracy" of each fold).
+    from epoch to epoch, and its highest value is chance.  With `selection=last` it is the last.  With `selection=test` it has
+    the highest accuracy on the test part, as the paper's figures (4.1 to 4.3 report "the highest accuracy" of each fold).
 
     Args:
         file: CSV to write.
         classes: Names of the classes.
-        selection: `validation` or `test`.
+        selection: `validation`, `last` or `test`.
         patience: Epochs without a better one after which training stops; 0 never stops it.
         owner: Process that planned the runs; a worker that it started stops when it is killed.
     """
@@ -71,19 +75,23 @@ class Curves(pl.Callback):
         count = sum(int(batch["count"]) for batch in self.train)
         train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
         hits = sum(int(batch["hits"]) for batch in self.train) / count
-        labels = torch.cat([batch["labels"] for batch in self.validation]).cpu().numpy()
-        logits = torch.cat([batch["logits"] for batch in self.validation]).cpu().numpy()
-        loss = sum(float(batch["loss"]) for batch in self.validation) / len(labels)
-        found = metrics.measure(labels, logits.argmax(1), self.classes)
+        loss = accuracy = uar = np.nan
+        if self.selection != "last":
+            labels = torch.cat([batch["labels"] for batch in self.validation]).cpu().numpy()
+            logits = torch.cat([batch["logits"] for batch in self.validation]).cpu().numpy()
+            loss = sum(float(batch["loss"]) for batch in self.validation) / len(labels)
+            found = metrics.measure(labels, logits.argmax(1), self.classes)
+            accuracy, uar = found.accuracy, found.uar
         epoch = trainer.current_epoch + 1
         seconds = time.monotonic() - self.started
-        values = (train_loss, hits, loss, found.accuracy, found.uar)
+        values = (train_loss, hits, loss, accuracy, uar)
         with self.file.open("a") as file:
             file.write(",".join([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"]) + "\n")
         self.diverged = not np.isfinite(train_loss)
         if self.diverged:
             trainer.should_stop = True
-        rank = found.accuracy if self.selection == "test" else -loss if np.isfinite(loss) else -np.inf
+        finite = np.isfinite(train_loss if self.selection == "last" else loss)
+        rank = accuracy if self.selection == "test" else -np.inf if not finite else epoch if self.selection == "last" else -loss
         if self.best is None or rank > self.best:
             self.best, self.best_epoch, self.weights = rank, epoch, dict(module.weights())
         elif self.patience and epoch - self.best_epoch >= self.patience:
@@ -103,6 +111,8 @@ class Run:
         aside: Where this run's results grow; renamed to their place at the end.
         threads: Of the CPU.
         owner: Process that planned the runs, None where nobody waits for them.
+        tested: The same utterances in other pictures, to be scored in place of those of `dataset`.
+        trained: Directory of the results whose weights are scored on them.
     """
 
     config: Config
@@ -112,6 +122,8 @@ class Run:
     aside: Path
     threads: int
     owner: int | None = None
+    tested: Dataset | None = None
+    trained: Path | None = None
 
     @property
     def final(self) -> Path:
@@ -131,8 +143,11 @@ def execute(run: Run) -> None:
     pl.seed_everything(seed, verbose=False)
 
     height = int(dataset.recipe["height"])
-    statistics = measure(dataset, fold.train) if config.data.standardise else unstandardised(height)
-    batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
+    stored = _stored(run)
+    if stored:
+        statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
+    else:
+        statistics = measure(dataset, fold.train) if config.data.standardise else unstandardised(height)
     module = Training(models.build(config.model, height, len(dataset.classes)), config.train, config.data, seed)
     curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner)
     trainer = pl.Trainer(
@@ -140,6 +155,7 @@ def execute(run: Run) -> None:
         devices=1,
         precision=precision(config.train),
         max_epochs=config.train.epochs,
+        limit_val_batches=0 if config.selection == "last" else None,
         num_sanity_val_steps=0,
         callbacks=[curves],
         logger=False,
@@ -148,25 +164,21 @@ def execute(run: Run) -> None:
         enable_model_summary=False,
         default_root_dir=aside,
     )
-    try:
-        trainer.fit(module, datamodule=batches)
-    except SystemExit:
-        # Lightning leaves the process on Ctrl-C; the command line has a better answer.
-        raise KeyboardInterrupt from None
-    module.model.load_state_dict(curves.weights)
-    probabilities = torch.cat(trainer.predict(module, datamodule=batches)).numpy()  # type: ignore[arg-type]
+    if stored:
+        weights = stored["model"]
+    else:
+        batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
+        _fit(trainer, module, batches)
+        weights = curves.weights
+        mean, deviation = torch.from_numpy(statistics.mean), torch.from_numpy(statistics.deviation)
+        torch.save({"model": weights, "mean": mean, "deviation": deviation}, aside / WEIGHTS)
+    module.model.load_state_dict(weights)
+    scored = Batches(run.tested or dataset, fold, config.data, config.train.batch, statistics, seed)
+    probabilities = torch.cat(trainer.predict(module, datamodule=scored)).numpy()  # type: ignore[arg-type]
 
     true = [dataset.examples[i].label for i in fold.test]
     found = metrics.measure(true, probabilities.argmax(1), dataset.classes)
     _write_predictions(aside / PREDICTIONS, dataset, fold, probabilities)
-    torch.save(
-        {
-            "model": curves.weights,
-            "mean": torch.from_numpy(statistics.mean),
-            "deviation": torch.from_numpy(statistics.deviation),
-        },
-        aside / WEIGHTS,
-    )
     parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
     record = {
         "fold": fold.number,
@@ -185,6 +197,11 @@ def execute(run: Run) -> None:
         "precision": trainer.precision,
         "threads": torch.get_num_threads(),
     }
+    if run.trained:
+        # Of training, everything is as it was there.
+        shutil.copy(run.trained / fold_name(fold.number) / CURVES, aside / CURVES)
+        before = read_metrics(run.trained, fold.number)
+        record |= {name: before[name] for name in OF_TRAINING} | {"trained": run.trained.name}
     (aside / METRICS).write_text(json.dumps(record, indent=1) + "\n")
     try:
         aside.rename(run.final)
@@ -192,6 +209,23 @@ def execute(run: Run) -> None:
         # Another process finished the same fold first: the same configuration, so its results are as good.
         if not (run.final / METRICS).exists():
             raise
+
+
+def _stored(run: Run) -> dict[str, Any] | None:
+    """Weights and statistics of the run whose network is scored on other pictures, None where this one trains its own."""
+    if run.trained is None:
+        return None
+    stored: dict[str, Any] = torch.load(run.trained / fold_name(run.fold.number) / WEIGHTS, weights_only=True)
+    # Its own statistics are those of its pictures: what is noisy is standardised as what is clean.
+    return stored
+
+
+def _fit(trainer: pl.Trainer, module: Training, batches: Batches) -> None:
+    try:
+        trainer.fit(module, datamodule=batches)
+    except SystemExit:
+        # Lightning leaves the process on Ctrl-C; the command line has a better answer.
+        raise KeyboardInterrupt from None
 
 
 def accelerated(config: TrainConfig) -> bool:

@@ -1,19 +1,20 @@
 """The plan of all runs: configurations times folds, minus what is finished; and their execution."""
 
+import itertools
 import os
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import joblib
 
-from precompute.store import places
+from precompute.store import places, roots
 from wser import models, results
 from wser.config import Config, ConfigError, flatten
 from wser.data import leakage, protocols
@@ -44,6 +45,8 @@ class Experiment:
         leakage: What training and test have in common, for each fold.
         wanted: Numbers of the folds asked for.
         directory: Of its results.
+        tested: The same utterances in the pictures that are scored, with `data.test_recipe`.
+        trained: Directory of the results whose weights are scored on them.
     """
 
     config: Config
@@ -53,12 +56,37 @@ class Experiment:
     leakage: list[Leakage]
     wanted: list[int]
     directory: Path
+    tested: Dataset | None = None
+    trained: Path | None = None
 
     @property
     def pending(self) -> list[Fold]:
         """Folds asked for and not finished."""
         finished = results.finished(self.directory)
         return [self.folds[number] for number in self.wanted if number not in finished]
+
+
+def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
+    """Prepare configurations, each once; those that score other pictures come with the one that trains their weights.
+
+    Raises:
+        WserError: As `prepare`; where several caches are missing, of all of them.
+    """
+    every: list[Config] = []
+    for config in itertools.chain.from_iterable(map(_trained_and_tested, configs)):
+        if config not in every:
+            every.append(config)
+    for root in dict.fromkeys(config.cache_root for config in every):
+        needed = [
+            (corpus, recipe)
+            for config in every
+            for recipe in (config.recipe, config.data.test_recipe)
+            for corpus in config.corpus
+            if recipe and config.cache_root == root
+        ]
+        roots.require(places.parse(root), needed)
+    # Two points of a sweep that compute the same, as seed=0,0, are one.
+    return list({one.directory: one for one in map(prepare, every)}.values())
 
 
 def prepare(config: Config) -> Experiment:
@@ -69,8 +97,15 @@ def prepare(config: Config) -> Experiment:
     """
     models.check(config.model.name)
     protocol = protocols.load(config.protocol)
-    dataset = _dataset(places.parse(config.cache_root), tuple(config.corpus), config.recipe, config.cache, config.labels)
+    where, corpora = places.parse(config.cache_root), tuple(config.corpus)
+    dataset = _dataset(where, corpora, config.recipe, config.cache, config.labels)
     folds = protocol.folds(dataset.examples, config.selection == "validation", dataset.dropped_keys)
+    tested = trained = None
+    if config.data.test_recipe:
+        inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)
+        tested = _dataset(where, corpora, config.data.test_recipe, inputs, config.labels)
+        _check_comparable(dataset, tested)
+        trained = results.directory(_clean(config), dataset, folds)
     return Experiment(
         config,
         dataset,
@@ -78,8 +113,35 @@ def prepare(config: Config) -> Experiment:
         protocol.speaker_independent,
         [leakage.measure(fold, dataset.examples) for fold in folds],
         _wanted(config.fold, len(folds)),
-        results.directory(config, dataset, folds),
+        results.directory(config, dataset, folds, tested),
+        tested,
+        trained,
     )
+
+
+def _trained_and_tested(config: Config) -> list[Config]:
+    return [_clean(config), config] if config.data.test_recipe else [config]
+
+
+def _clean(config: Config) -> Config:
+    """The configuration that trains the weights which this one scores on other pictures."""
+    return replace(config, data=replace(config.data, test_recipe=None))
+
+
+def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
+    """Refuse pictures of another size, or of other utterances: one recipe can skip a recording that another can use."""
+    here, there = ({example.key for example in one.examples} for one in (dataset, tested))
+    if here != there:
+        raise ConfigError(
+            f"{len(here ^ there)} utterances have a picture of recipe {dataset.recipe_id} or {tested.recipe_id} alone, such as "
+            f"{min(here ^ there)}: mend or remove their recordings"
+        )
+    sizes = [(one.recipe["height"], one.recipe["width"]) for one in (dataset, tested)]
+    if sizes[0] != sizes[1]:
+        raise ConfigError(
+            f"pictures of data.test_recipe have {sizes[1][0]} x {sizes[1][1]} pixels, those of recipe {sizes[0][0]} x "
+            f"{sizes[0][1]}: give recipes of the same size"
+        )
 
 
 def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Callable[[Experiment, int], str]) -> None:
@@ -108,6 +170,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
             command,
             experiment.speaker_independent,
             experiment.leakage,
+            experiment.tested,
         )
     jobs = min(jobs or (1 if alone else most_jobs()), len(work))
     runs = [
@@ -119,15 +182,19 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
             experiment.directory / f".{results.fold_name(fold.number)}-{uuid.uuid4().hex[:8]}",
             threads(experiment),
             os.getpid(),
+            experiment.tested,
+            experiment.trained,
         )
         for experiment, fold in work
     ]
-    with Watch([(run.aside, run.final, run.config.train.epochs) for run in runs]) as watch:
+    with Watch([(run.aside, run.final, 0 if run.trained else run.config.train.epochs) for run in runs]) as watch:
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
         try:
-            for number in parallel(joblib.delayed(_execute)(at, run) for at, run in enumerate(runs)):
-                experiment, fold = work[number]
-                watch.say(say(experiment, fold.number))
+            for scoring in (False, True):
+                wave = [(at, run) for at, run in enumerate(runs) if (run.trained is not None) == scoring]
+                for number in parallel(joblib.delayed(_execute)(at, run) for at, run in wave):
+                    experiment, fold = work[number]
+                    watch.say(say(experiment, fold.number))
         except BrokenProcessPool:
             raise results.ResultError(
                 f"one of {jobs} runs at once was killed, most likely for lack of memory: finished folds are kept, "
@@ -158,10 +225,10 @@ def _execute(number: int, run: "Run") -> int:
 
 @lru_cache
 def _dataset(
-    roots: tuple[Path, ...], corpora: tuple[str, ...], recipe: str, cache: str | None, label_map: str | None
+    where: tuple[Path, ...], corpora: tuple[str, ...], recipe: str, cache: str | tuple[str, ...] | None, label_map: str | None
 ) -> Dataset:
     # One object for all points of a sweep over the same cache: its records are read once.
-    return open_dataset(roots, corpora, recipe, cache, label_map)
+    return open_dataset(where, corpora, recipe, cache, label_map)
 
 
 def _wanted(fold: object, count: int) -> list[int]:

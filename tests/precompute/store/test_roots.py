@@ -41,6 +41,30 @@ def test_another_recipe_that_is_there_is_named(small_cache, small_recipe_id):
         roots.find([small_cache], "ravdess", "default")
 
 
+def test_all_missing_caches_are_named_with_one_command(tmp_path):
+    wanted = [("emodb", "grey"), ("emodb", "stft"), ("ravdess", "grey"), ("ravdess", "stft"), ("emodb", "grey")]
+    with pytest.raises(CacheMissingError) as caught:
+        roots.require([tmp_path], wanted)
+    assert "'emodb' with recipes grey, stft; of 'ravdess' with recipes grey, stft" in str(caught.value)
+    assert str(caught.value).endswith(f"run python -m precompute --corpus emodb,ravdess --recipe grey,stft --cache {tmp_path}")
+
+
+def test_what_is_there_is_not_built_again(small_cache, small_recipe_id):
+    roots.require([small_cache], [("ravdess", small_recipe_id)])
+    with pytest.raises(CacheMissingError) as caught:
+        roots.require(
+            [small_cache], [("ravdess", small_recipe_id), ("emodb", "grey"), ("ravdess", "grey"), ("ravdess", "mexh")]
+        )
+    command = str(caught.value).rpartition("run ")[2]
+    one, other = command.split(" && ")
+    assert one == f"python -m precompute --corpus emodb --recipe grey --cache {small_cache}"
+    assert other == f"python -m precompute --corpus ravdess --recipe grey,mexh --cache {small_cache}"
+
+
+def test_a_single_missing_cache_is_left_to_whoever_opens_it(tmp_path):
+    roots.require([tmp_path], [("emodb", "grey")])
+
+
 def test_a_mistyped_recipe_names_the_nearest(small_cache, small_recipe_id):
     with pytest.raises(CacheMissingError, match=rf"did you mean '{small_recipe_id}'"):
         roots.find([small_cache], "ravdess", small_recipe_id[:-1] + "x")

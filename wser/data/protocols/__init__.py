@@ -34,7 +34,7 @@ class Fold:
     Attributes:
         number: From 0.
         train: On which weights are fitted.
-        validation: Cut from training, for the choice of the epoch; empty with `selection=test`.
+        validation: Cut from training, for the choice of the epoch; empty unless `selection=validation`.
         test: Held out.
     """
 
