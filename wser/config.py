@@ -253,12 +253,36 @@ def load(arguments: Sequence[str]) -> list[Config]:
     """
     choices = []
     for argument in arguments:
-        key, equals, text = argument.partition("=")
-        if not equals:
-            raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
+        key, text = _split(argument)
         values = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
         choices.append([(key, value) for value in values])
     return [_merge(list(point)) for point in itertools.product(*choices)]
+
+
+def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str]) -> Config:
+    """The configuration that a run left in its directory, with a few keys set anew.
+
+    Args:
+        path: Its config.yaml.  The stored `cache_root` gives way to WSER_CACHE, where that is set.
+        arguments: Strings `key=value`; a comma list does not sweep.
+        changeable: Keys that they may set.
+
+    Raises:
+        ConfigError: The file is missing or malformed, or an argument is, or sets another key.
+    """
+    point = [_split(argument) for argument in arguments]
+    if refused := [key for key, _ in point if key not in changeable]:
+        raise ConfigError(
+            f"{refused[0]} would make another run of the stored one: leave it out, only {', '.join(changeable)} may be given"
+        )
+    root = os.environ.get("WSER_CACHE")
+    environment = OmegaConf.create({"cache_root": root} if root else {})
+    stored = _read(path)
+    try:
+        _typed([stored], [])
+    except ConfigError as error:
+        raise ConfigError(f"{path} is of another version of this software, or damaged: {error}") from None
+    return _typed([stored, environment], point)
 
 
 def hashed(config: Config) -> dict[str, Any]:
@@ -278,20 +302,38 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
+def _split(argument: str) -> tuple[str, str]:
+    key, equals, text = argument.partition("=")
+    if not equals:
+        raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
+    return key, text
+
+
 def _merge(point: list[tuple[str, str]]) -> Config:
-    command_line = OmegaConf.create({})
-    for key, text in point:
-        full_key = f"{key}.name" if key in ("model", "protocol") else key
-        OmegaConf.update(command_line, full_key, _value(full_key, text))
+    command_line = _layer(point)
     layers = [_read(experiments() / "default.yaml")]
     if "experiment" in command_line:
         layers.append(_read(_experiment_file(command_line.experiment)))
     preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
     environment = OmegaConf.create({"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root})
+    return _typed([environment, *layers], point)
+
+
+def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
+    """The settings of a command line."""
+    layer = OmegaConf.create({})
+    for key, text in point:
+        full_key = f"{key}.name" if key in ("model", "protocol") else key
+        OmegaConf.update(layer, full_key, _value(full_key, text))
+    return layer
+
+
+def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Config:
+    """Merge layers and then a command line, later over earlier, and check every value."""
     config = OmegaConf.structured(Config)
     try:
-        for layer in [environment, *layers, command_line]:
+        for layer in [*layers, _layer(point)]:
             config = OmegaConf.merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except (ConfigKeyError, ConfigAttributeError) as error:
