@@ -19,6 +19,7 @@ Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
 MOST_PIPES, MOST_BLOCKS = 5, 16
 """Parallel pipes and LFLBs that a network may have; the paper has 3 and, as we read it, 6."""
 
+LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
 Optimiser = Literal["adam", "adamw", "adamax", "sgd", "rmsprop"]
 
 
@@ -177,6 +178,7 @@ class Config:
         seed: Of initialisation, order of batches and augmentation.
         fold: `all`, or numbers of folds.
         jobs: Runs at once; 0 is one for each core, up to 8, and a single one on an accelerator.
+        logger: Where curves go besides curves.csv: TensorBoard, a CSV file, W&B, MLflow; `[]` is nowhere.
         cache_root: Directories of caches, searched in order, separated by `:`; each may be a URL, as s3://bucket/lab.
         results: Directory of all results.
     """
@@ -195,6 +197,7 @@ class Config:
     seed: int = 0
     fold: Any = "all"
     jobs: int = 0
+    logger: list[LoggerName] = field(default_factory=lambda: ["tensorboard"])
     cache_root: str = "cache"
     results: str = "runs"
 
@@ -209,6 +212,7 @@ UNHASHED = (
     "results",
     "fold",
     "jobs",
+    "logger",
     "protocol.test",
     "protocol.file",
     "protocol.speakers",
@@ -235,6 +239,10 @@ TEXT = (
 """Keys whose value is taken as it is: an id such as 12e456 would read as a number."""
 
 
+NAMES = ("corpus", "logger")
+"""Keys whose value is a list of names; a single one may stand without brackets."""
+
+
 def experiments() -> Path:
     """Directory of the experiment files: inside the installed package, or beside it in a checkout."""
     packaged = Path(str(files("wser"))) / "experiments"
@@ -246,7 +254,7 @@ def load(arguments: Sequence[str]) -> list[Config]:
 
     Args:
         arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
-            such as `corpus=[ravdess,emodb]` is one value, and `fold=0,2` names folds.
+            such as `corpus=[ravdess,emodb]` is one value, and so are `fold=0,2` and `logger=csv,tensorboard`.
 
     Raises:
         ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
@@ -254,7 +262,7 @@ def load(arguments: Sequence[str]) -> list[Config]:
     choices = []
     for argument in arguments:
         key, text = _split(argument)
-        values = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
+        values = [text] if key in ("fold", "logger") or text.startswith(("[", "{")) else text.split(",")
         choices.append([(key, value) for value in values])
     return [_merge(list(point)) for point in itertools.product(*choices)]
 
@@ -360,7 +368,7 @@ def _unknown_key(typed: str) -> str:
 
 def _value(key: str, text: str) -> Any:
     """The value that the text of a command line stands for."""
-    if key == "corpus":
+    if key in NAMES:
         return [name.strip() for name in text.strip("[]").split(",") if name.strip()]
     if key in TEXT:
         return None if text == "null" else text
@@ -381,8 +389,9 @@ def _read(path: Path) -> DictConfig:
     for key in ("model", "protocol"):
         if isinstance(layer.get(key), str):
             layer[key] = {"name": layer[key]}
-    if isinstance(layer.get("corpus"), str):
-        layer["corpus"] = [layer["corpus"]]
+    for key in NAMES:
+        if isinstance(layer.get(key), str):
+            layer[key] = [layer[key]]
     return layer
 
 
@@ -435,6 +444,8 @@ def _check(config: Config) -> None:
     _check_blocks(model)
     if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
         raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")
+    if len(set(config.logger)) != len(config.logger):
+        raise ConfigError(f"logger={config.logger} names one twice: name each once")
 
 
 def _check_pipes(model: ModelConfig) -> None:

@@ -126,6 +126,8 @@ def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, 
     if config.protocol.file and not Path(config.protocol.file).exists():
         config.protocol.file = str(path / results.SPLIT)
     _choose_caches(config, stored)
+    # The copies that loggers keep are of no use here, and their packages need not be installed.
+    config.logger = []
     config.fold = ",".join(map(str, stored.folds))
     experiment = replace(plan.prepare(config), directory=path / results.REPEAT)
     _check_same(stored, experiment)

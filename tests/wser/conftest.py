@@ -50,6 +50,7 @@ TRAINING = """\
 protocol: {folds: 2}
 train: {epochs: 2, batch: 4, device: cpu, precision: fp32, threads: 1}
 jobs: 1
+logger: []
 """
 """Of a run that takes a second and gives the same numbers on every machine of one kind."""
 

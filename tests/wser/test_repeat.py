@@ -210,6 +210,12 @@ def test_cache_is_found_elsewhere(stored, small_cache, tmp_path, monkeypatch, ca
     assert "not in elsewhere" in (capsys.readouterr(), refused(capsys, stored, "cache_root=elsewhere"))[1]
 
 
+def test_loggers_of_then_are_not_needed(stored, monkeypatch, capsys):
+    change_config(stored, "logger: []", "logger: [wandb, mlflow]")
+    monkeypatch.setattr("wser.training.loggers.find_spec", lambda _: None)
+    assert run.main(["--repeat", str(stored), "--dry-run"]) == 0
+
+
 def test_split_file_that_vanished_is_replaced_by_the_runs_own(trained, tiny, tmp_path, capsys):
     split = tmp_path / "split.json"
     shutil.copy(trained[0] / results.SPLIT, split)

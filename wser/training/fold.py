@@ -7,7 +7,9 @@ import os
 import platform
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,14 @@ from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
 from wser.reports import metrics
 from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_name, revision
+from wser.training import loggers
 from wser.training.module import Training
+
+Tell = Callable[[int, dict[str, float]], None]
 
 
 class Curves(pl.Callback):
-    """Writes a line for each epoch, and keeps the weights of the best.
+    """Writes a line for each epoch, hands it on to the loggers, and keeps the weights of the best.
 
     The best epoch has the lowest loss on the validation part: on the few speakers there, a recall jumps by several points
     from epoch to epoch, and its highest value is chance.  With `selection=test` it has the highest accuracy on the test
@@ -40,12 +45,16 @@ class Curves(pl.Callback):
         selection: `validation` or `test`.
         patience: Epochs without a better one after which training stops; 0 never stops it.
         owner: Process that planned the runs; a worker that it started stops when it is killed.
+        tell: Takes each epoch's number and figures, and the learning rate of its last step, for the loggers.
     """
 
-    FIELDS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar", "seconds")
+    FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar")
 
-    def __init__(self, file: Path, classes: list[str], selection: str, patience: int, owner: int | None = None) -> None:
+    def __init__(
+        self, file: Path, classes: list[str], selection: str, patience: int, owner: int | None = None, tell: Tell | None = None
+    ) -> None:
         self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
+        self.tell, self.rate = tell, np.nan
         self.best: float | None = None
         self.diverged = False
         self.best_epoch, self.weights = 0, dict[str, Tensor]()
@@ -53,7 +62,11 @@ class Curves(pl.Callback):
         self.validation: list[dict[str, Any]] = []
         self.owner = owner if os.getppid() == owner else None
         self.started = time.monotonic()
-        file.write_text(",".join(self.FIELDS) + "\n")
+        file.write_text(",".join(["epoch", *self.FIGURES, "seconds"]) + "\n")
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Note the learning rate before the schedule sets that of the next step."""
+        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
         """Collect a training batch."""
@@ -80,6 +93,8 @@ class Curves(pl.Callback):
         values = (train_loss, hits, loss, found.accuracy, found.uar)
         with self.file.open("a") as file:
             file.write(",".join([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"]) + "\n")
+        if self.tell:
+            self.tell(epoch, dict(zip(self.FIGURES, values, strict=True)) | {"lr": self.rate})
         self.diverged = not np.isfinite(train_loss)
         if self.diverged:
             trainer.should_stop = True
@@ -127,6 +142,8 @@ def execute(run: Run) -> None:
     started = time.monotonic()
     aside = run.aside
     aside.mkdir(parents=True)
+    # Before the seed is set, so that whatever they draw changes nothing.
+    logs = loggers.build(config, aside, run.final)
     seed = int(np.random.SeedSequence([config.seed, fold.number]).generate_state(1)[0])
     pl.seed_everything(seed, verbose=False)
 
@@ -134,7 +151,8 @@ def execute(run: Run) -> None:
     statistics = measure(dataset, fold.train) if config.data.standardise else unstandardised(height)
     batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
     module = Training(models.build(config.model, height, len(dataset.classes)), config.train, config.data, seed)
-    curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner)
+    tell = partial(loggers.log, logs, config)
+    curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner, tell)
     trainer = pl.Trainer(
         accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
         devices=1,
@@ -142,7 +160,7 @@ def execute(run: Run) -> None:
         max_epochs=config.train.epochs,
         num_sanity_val_steps=0,
         callbacks=[curves],
-        logger=False,
+        logger=logs,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -185,6 +203,7 @@ def execute(run: Run) -> None:
         "precision": trainer.precision,
         "threads": torch.get_num_threads(),
     }
+    loggers.close(logs)
     (aside / METRICS).write_text(json.dumps(record, indent=1) + "\n")
     try:
         aside.rename(run.final)

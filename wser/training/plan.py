@@ -20,6 +20,7 @@ from wser.data import leakage, protocols
 from wser.data.dataset import Dataset, open_dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold
+from wser.training import loggers
 from wser.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def prepare(config: Config) -> Experiment:
         WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
     """
     models.check(config.model.name)
+    loggers.check(config.logger)
     protocol = protocols.load(config.protocol)
     dataset = _dataset(places.parse(config.cache_root), tuple(config.corpus), config.recipe, config.cache, config.labels)
     folds = protocol.folds(dataset.examples, config.selection == "validation", dataset.dropped_keys)
@@ -100,6 +102,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
 
     alone = all(accelerated(experiment.config.train) for experiment, _ in work)
     for experiment in experiments:
+        loggers.prepare(experiment.config, experiment.directory)
         results.describe(
             experiment.directory,
             experiment.config,
