@@ -49,13 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--repeat",
         metavar="RUN",
-        help="train the stored run of this directory again, and say whether its predictions are the same",
+        help="train a stored run again, into its folder repeat, and say whether its predictions are the same; "
+        "exits 1 where they are not",
     )
     options = parser.parse_intermixed_args(arguments)
     try:
-        if options.repeat and options.describe:
+        if options.repeat is not None and options.describe:
             raise WserError("--repeat and --describe are two commands: give one of them")
-        if options.repeat:
+        if options.repeat is not None:
             return _repeat(options.repeat, options.setting, options.dry_run)
         return _describe(options.setting) if options.describe else _run(options.setting, options.dry_run)
     except WserError as error:

@@ -276,7 +276,7 @@ def changed(key: str) -> Config:
     return altered
 
 
-WHERE_AND_WHICH = {"fold", "jobs", "cache_root", "results", "cache", "train.device", "train.threads"}
+WHERE_AND_WHICH = {"fold", "jobs", "logger", "cache_root", "results", "cache", "train.device", "train.threads"}
 HASHED_BY_CONTENT = {"experiment", "preset", "labels", "recipe", "protocol.test", "protocol.file", "protocol.speakers"}
 """Keys that may differ between two calls that go on with the same results; any other would mix runs of two kinds."""
 

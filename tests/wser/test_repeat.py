@@ -201,6 +201,14 @@ def test_values_are_checked_as_everywhere(stored, capsys):
     assert "give one of them" in refused(capsys, stored, "--describe")
 
 
+def test_device_that_is_not_here_is_refused_before_an_earlier_repeat_is_removed(done, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    before = verdict(done)
+    assert run.main(["--repeat", str(done), "train.device=cuda"]) == 1
+    assert "train.device=cuda is not here" in capsys.readouterr().err
+    assert verdict(done) == before
+
+
 def test_cache_is_found_elsewhere(stored, small_cache, tmp_path, monkeypatch, capsys):
     change_config(stored, f"cache_root: {small_cache}", "cache_root: gone")
     assert "which is not in gone: give cache_root= or WSER_CACHE" in refused(capsys, stored)
