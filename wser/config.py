@@ -20,6 +20,7 @@ Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
 MOST_PIPES, MOST_BLOCKS = 5, 16
 """Parallel pipes and LFLBs that a network may have; the paper has 3 and, as we read it, 6."""
 
+LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
 Optimiser = Literal["adam", "adamw", "adamax", "sgd", "rmsprop"]
 
 
@@ -182,6 +183,7 @@ class Config:
         seed: Of initialisation, order of batches and augmentation.
         fold: `all`, or numbers of folds.
         jobs: Runs at once; 0 is one for each core, up to 8, and a single one on an accelerator.
+        logger: Where curves go besides curves.csv: TensorBoard, a CSV file, W&B, MLflow; `[]` is nowhere.
         cache_root: Directories of caches, searched in order, separated by `:`; each may be a URL, as s3://bucket/lab.
         results: Directory of all results.
     """
@@ -200,6 +202,7 @@ class Config:
     seed: int = 0
     fold: Any = "all"
     jobs: int = 0
+    logger: list[LoggerName] = field(default_factory=lambda: ["tensorboard"])
     cache_root: str = "cache"
     results: str = "runs"
 
@@ -214,6 +217,7 @@ UNHASHED = (
     "results",
     "fold",
     "jobs",
+    "logger",
     "protocol.test",
     "protocol.file",
     "protocol.speakers",
@@ -243,6 +247,8 @@ TEXT = (
 
 
 SWEEP = "train.lr: [0.1, 0.01], or 'preset,selection: [[paper, test], [tuned, last]]'"
+NAMES = ("corpus", "logger")
+"""Keys whose value is a list of names; a single one may stand without brackets."""
 
 
 def experiments() -> Path:
@@ -259,32 +265,45 @@ def load(arguments: Sequence[str]) -> list[Config]:
 
     Args:
         arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
-            such as `corpus=[ravdess,emodb]` is one value, and `fold=0,2` names folds.
+            such as `corpus=[ravdess,emodb]` is one value, and so are `fold=0,2` and `logger=csv,tensorboard`.
 
     Raises:
         ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
     """
+    return [
+        _merge({key: text for choice in point for key, text in choice.items()})
+        for axes in _axes(arguments)
+        for point in itertools.product(*axes)
+    ]
+
+
+def swept(arguments: Sequence[str]) -> list[str]:
+    """Dotted keys to which an experiment file or a command line gives several values, in their order.
+
+    Args:
+        arguments: As `load` takes them.
+    """
+    every = _axes(arguments)
+    keys = [key for axes in every for axis in axes if len(axis) > 1 for key in axis[0]]
+    return list(dict.fromkeys(map(_full, ["experiment", *keys] if len(every) > 1 else keys)))
+
+
+def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
+    """For each experiment, the axes of its sweep: for each axis, the settings of each of its points."""
     given: dict[str, list[str]] = {}
     for argument in arguments:
-        key, equals, text = argument.partition("=")
-        if not equals:
-            raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
-        given[key] = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
-    points = []
-    for experiment in given.get("experiment", [""]):
-        axes = _axes(experiment, {**given, "experiment": [experiment]} if experiment else given)
-        points += [_merge({key: value for part in point for key, value in part.items()}) for point in itertools.product(*axes)]
-    return points
+        key, text = _split(argument)
+        given[key] = [text] if key in ("fold", "logger") or text.startswith(("[", "{")) else text.split(",")
+    if "experiment" not in given:
+        return [_with_file({}, Path(), given)]
+    names = given["experiment"]
+    return [
+        _with_file(_sweep(_experiment_file(name)), _experiment_file(name), given | {"experiment": [name]}) for name in names
+    ]
 
 
-def _axes(experiment: str, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
-    """The settings of each axis's points: of the experiment file's sweep, then of what else the command line gives."""
-    if not experiment:
-        return [[{key: value} for value in values] for key, values in given.items()]
-    file = _experiment_file(experiment)
-    section = OmegaConf.to_container(_read(file)).get("sweep", {})  # type: ignore[union-attr]
-    if not isinstance(section, dict):
-        raise ConfigError(f"{file}: sweep of {section} is no mapping of keys to lists: write it as {SWEEP}")
+def _with_file(section: dict[Any, Any], file: Path, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
+    """Axes of an experiment file's sweep, as far as the command line leaves them, then of what else the command line gives."""
     axes, picked = [], set()
     for joined, values in section.items():
         keys = [key.strip() for key in str(joined).split(",")]
@@ -302,9 +321,43 @@ def _axes(experiment: str, given: dict[str, list[str]]) -> list[list[dict[str, s
     return axes + [[{key: value} for value in values] for key, values in given.items() if key not in picked]
 
 
+def _sweep(file: Path) -> dict[Any, Any]:
+    """The section `sweep` of an experiment file, empty where it has none."""
+    section = OmegaConf.to_container(_read(file)).get("sweep", {})  # type: ignore[union-attr]
+    if not isinstance(section, dict):
+        raise ConfigError(f"{file}: sweep of {section} is no mapping of keys to lists: write it as {SWEEP}")
+    return section
+
+
 def _text(value: Any) -> str:
     """A value of a file as one would write it on the command line."""
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str]) -> Config:
+    """The configuration that a run left in its directory, with a few keys set anew.
+
+    Args:
+        path: Its config.yaml.  The stored `cache_root` gives way to WSER_CACHE, where that is set.
+        arguments: Strings `key=value`; a comma list does not sweep.
+        changeable: Keys that they may set.
+
+    Raises:
+        ConfigError: The file is missing or malformed, or an argument is, or sets another key.
+    """
+    point = [_split(argument) for argument in arguments]
+    if refused := [key for key, _ in point if key not in changeable]:
+        raise ConfigError(
+            f"{refused[0]} would make another run of the stored one: leave it out, only {', '.join(changeable)} may be given"
+        )
+    root = os.environ.get("WSER_CACHE")
+    environment = OmegaConf.create({"cache_root": root} if root else {})
+    stored = _read(path)
+    try:
+        _typed([stored], [])
+    except ConfigError as error:
+        raise ConfigError(f"{path} is of another version of this software, or damaged: {error}") from None
+    return _typed([stored, environment], point)
 
 
 def hashed(config: Config) -> dict[str, Any]:
@@ -324,11 +377,15 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
+def _split(argument: str) -> tuple[str, str]:
+    key, equals, text = argument.partition("=")
+    if not equals:
+        raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
+    return key, text
+
+
 def _merge(point: dict[str, str]) -> Config:
-    command_line = OmegaConf.create({})
-    for key, text in point.items():
-        full_key = f"{key}.name" if key in ("model", "protocol") else key
-        OmegaConf.update(command_line, full_key, _value(full_key, text))
+    command_line = _layer(list(point.items()))
     layers = [_read(experiments() / "default.yaml")]
     if "experiment" in command_line:
         layers.append(_read(_experiment_file(command_line.experiment)))
@@ -336,13 +393,31 @@ def _merge(point: dict[str, str]) -> Config:
     preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
     environment = OmegaConf.create({"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root})
+    return _typed([environment, *layers], list(point.items()))
+
+
+def _full(key: str) -> str:
+    """The dotted key of a short form."""
+    return f"{key}.name" if key in ("model", "protocol") else key
+
+
+def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
+    """The settings of a command line."""
+    layer = OmegaConf.create({})
+    for key, text in point:
+        OmegaConf.update(layer, _full(key), _value(_full(key), text))
+    return layer
+
+
+def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Config:
+    """Merge layers and then a command line, later over earlier, and check every value."""
     config = OmegaConf.structured(Config)
     try:
-        for layer in [environment, *layers, command_line]:
-            config = OmegaConf.merge(config, layer)
+        for layer in [*layers, _layer(point)]:
+            config = OmegaConf.unsafe_merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except (ConfigKeyError, ConfigAttributeError) as error:
-        typed = [key for key in point if key.startswith(str(error.full_key))]
+        typed = [key for key, _ in point if key.startswith(str(error.full_key))]
         raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")
@@ -365,7 +440,7 @@ def _unknown_key(typed: str) -> str:
 
 def _value(key: str, text: str) -> Any:
     """The value that the text of a command line stands for."""
-    if key == "corpus":
+    if key in NAMES:
         return [name.strip() for name in text.strip("[]").split(",") if name.strip()]
     if key in TEXT:
         return None if text == "null" else text
@@ -386,8 +461,9 @@ def _read(path: Path) -> DictConfig:
     for key in ("model", "protocol"):
         if isinstance(layer.get(key), str):
             layer[key] = {"name": layer[key]}
-    if isinstance(layer.get("corpus"), str):
-        layer["corpus"] = [layer["corpus"]]
+    for key in NAMES:
+        if isinstance(layer.get(key), str):
+            layer[key] = [layer[key]]
     return layer
 
 
@@ -440,6 +516,8 @@ def _check(config: Config) -> None:
     _check_blocks(model)
     if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
         raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")
+    if len(set(config.logger)) != len(config.logger):
+        raise ConfigError(f"logger={config.logger} names one twice: name each once")
 
 
 def _check_pipes(model: ModelConfig) -> None:

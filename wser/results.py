@@ -24,6 +24,7 @@ from wser.data.leakage import Leakage
 from wser.data.protocols import Fold, as_file, split_hash
 
 CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
+REPEAT, VERDICT = "repeat", "verdict.json"
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
@@ -50,18 +51,20 @@ class ResultError(WserError):
 
 @dataclass(frozen=True)
 class Stored:
-    """A finished experiment, as its directory holds it.
+    """An experiment, or its finished part, as its directory holds it.
 
     Attributes:
         path: The directory, as it was given.
         record: What made it (run.json).
         settings: Its configuration by dotted key, without keys that change no figure, and with recipe and label map.
-        rows: A prediction for each test utterance of each fold, as predictions.csv has it, folds in order.
+        folds: Numbers of its finished folds.
+        rows: A prediction for each test utterance of each of them, as predictions.csv has it, folds in order.
     """
 
     path: Path
     record: dict[str, Any]
     settings: dict[str, Any]
+    folds: list[int]
     rows: list[dict[str, str]]
 
     @property
@@ -180,14 +183,26 @@ def open_finished(path: Path) -> Stored:
     """
     record = _record(path)
     done = finished(path)
-    folds = range(record["folds"])
-    if (missing := next((fold for fold in folds if fold not in done), None)) is not None:
+    if (missing := next((fold for fold in range(record["folds"]) if fold not in done), None)) is not None:
         raise ResultError(
             f"{path} is not finished, fold {missing} of {record['folds']} is missing: "
             f"run the command in its {RUN} again, with fold=all"
         )
-    rows = [row for fold in folds for row in _checked_predictions(path, fold, record["classes"])]
-    return Stored(path, record, _settings(path, record), rows)
+    return _open(path, record, list(range(record["folds"])))
+
+
+def open_begun(path: Path) -> Stored:
+    """Read what is stored of an experiment of which one fold at least is finished.
+
+    Raises:
+        ResultError: The directory is missing, empty, foreign, damaged or without a finished fold; one sentence says which, and
+            the remedy.
+    """
+    record = _record(path)
+    folds = [fold for fold in finished(path) if fold < record["folds"]]
+    if not folds:
+        raise ResultError(f"{path} has no finished fold: run the command in its {RUN} first")
+    return _open(path, record, folds)
 
 
 def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
@@ -232,6 +247,12 @@ def revision() -> str | None:
         return None
 
 
+def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
+    settings = _settings(path, record)
+    rows = [row for fold in folds for row in checked_predictions(path, fold, record["classes"])]
+    return Stored(path, record, settings, folds, rows)
+
+
 def _record(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/default-1a2b3c4d")
@@ -266,8 +287,12 @@ def _settings(path: Path, record: dict[str, Any]) -> dict[str, Any]:
     return kept | {"recipe": record["recipe_id"], "labels": record["label_map"]}
 
 
-def _checked_predictions(path: Path, fold: int, classes: list[str]) -> list[dict[str, str]]:
-    """Predictions of a fold, every row complete and as many as its metrics count."""
+def checked_predictions(path: Path, fold: int, classes: list[str]) -> list[dict[str, str]]:
+    """Predictions of a finished fold, every row complete and as many as its metrics count.
+
+    Raises:
+        ResultError: They are not, or cannot be read.
+    """
     folder = path / fold_name(fold)
     try:
         rows = read_predictions(path, fold)

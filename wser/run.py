@@ -22,6 +22,7 @@ examples:
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
   python -m wser.run model.pipes=1,3 --describe        the networks: layers, shapes, parameters, multiply-adds
+  python -m wser.run --repeat runs/default-1a2b3c4d    trains a stored run again and says whether every prediction is the same
 
 keys, and their values in a plain run:
 """
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0 done, 1 refused or interrupted.
+        The exit code: 0 done, 1 refused or interrupted, or a repeated run whose predictions differ.
     """
     parser = argparse.ArgumentParser(
         prog="python -m wser.run",
@@ -45,8 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("setting", nargs="*", metavar="key=value", help="a setting; a comma list sweeps, fold=0,2 picks folds")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
     parser.add_argument("--describe", action="store_true", help="print the network's layers, shapes and costs, and stop")
+    parser.add_argument(
+        "--repeat",
+        metavar="RUN",
+        help="train a stored run again, into its folder repeat, and say whether its predictions are the same; "
+        "exits 1 where they are not",
+    )
     options = parser.parse_intermixed_args(arguments)
     try:
+        if options.repeat is not None and options.describe:
+            raise WserError("--repeat and --describe are two commands: give one of them")
+        if options.repeat is not None:
+            return _repeat(options.repeat, options.setting, options.dry_run)
         return _describe(options.setting) if options.describe else _run(options.setting, options.dry_run)
     except WserError as error:
         print(f"wser.run: {error}", file=sys.stderr)
@@ -86,6 +97,15 @@ def _describe(settings: Sequence[str]) -> int:
         heading = f"{one.model.name}, preset {one.preset}, recipe {one.recipe}, {classes} classes{point}"
         console.print(describe.table(heading, describe.layers(one, height, width, classes), (3, height, width)))
     return 0
+
+
+def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
+    from pathlib import Path
+
+    from wser.repeat import repeat
+
+    command = shlex.join(["python", "-m", "wser.run", "--repeat", path, *settings])
+    return 0 if repeat(Path(path), settings, command, dry_run) else 1
 
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:

@@ -51,6 +51,7 @@ selection: validation
 protocol: {folds: 2}
 train: {epochs: 2, batch: 4, device: cpu, precision: fp32, threads: 1}
 jobs: 1
+logger: []
 """
 """Of a run that takes a second and gives the same numbers on every machine of one kind."""
 

@@ -1,11 +1,14 @@
 """Tables on the terminal."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from wser.reports.uncertainty import FEW_SPEAKERS, HEADLINES, Difference
+
+if TYPE_CHECKING:
+    from wser.repeat import FoldVerdict
 
 MOST_SPEAKERS = 4
 """Speakers that a row names; protocols that hold out utterances have all of them."""
@@ -101,6 +104,31 @@ def comparison_table(
             one = found[key]
             table.add_row("", name, f"{100 * one.value:+.1f}", ends(one.interval), p_value(one.p), style="bold")
         table.add_section()
+    return table
+
+
+def repeat_table(title: str, folds: "Sequence[FoldVerdict]") -> Table:
+    """One row for each fold of a run that was repeated.
+
+    Args:
+        title: Heading.
+        folds: What became of each.
+    """
+    table = Table(title=title, title_justify="left")
+    table.add_column("fold")
+    table.add_column("predictions")
+    for name in ("UAR % then", "now", "epoch then", "now", "classes differ", "largest difference", "seconds then", "now"):
+        table.add_column(name, justify="right")
+    for one in folds:
+        table.add_row(
+            str(one.fold),
+            "same" if one.same else "differ",
+            *(f"{100 * uar:.1f}" for uar in one.uar),
+            *map(str, one.epoch),
+            f"{one.labels_differ} of {one.predictions}",
+            f"{one.largest_difference:g}",
+            *(f"{seconds:.0f}" for seconds in one.seconds),
+        )
     return table
 
 

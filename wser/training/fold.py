@@ -8,7 +8,9 @@ import platform
 import shutil
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,17 @@ from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
 from wser.reports import metrics
 from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_name, read_metrics, revision
+from wser.training import loggers
 from wser.training.module import Training
 
 OF_TRAINING = ("epoch", "epochs", "diverged", "seconds")
 """What the record of a run that scores other pictures takes over from the one that trained its weights."""
 
+Tell = Callable[[int, dict[str, float]], None]
+
 
 class Curves(pl.Callback):
-    """Writes a line for each epoch, and keeps the weights of the best.
+    """Writes a line for each epoch, hands it on to the loggers, and keeps the weights of the best.
 
     The best epoch has the lowest loss on the validation part: on the few speakers there, a recall jumps by several points
     from epoch to epoch, and its highest value is chance.  With `selection=last` it is the last.  With `selection=test` it has
@@ -44,12 +49,16 @@ class Curves(pl.Callback):
         selection: `validation`, `last` or `test`.
         patience: Epochs without a better one after which training stops; 0 never stops it.
         owner: Process that planned the runs; a worker that it started stops when it is killed.
+        tell: Takes each epoch's number and figures, and the learning rate of its last step, for the loggers.
     """
 
-    FIELDS = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar", "seconds")
+    FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar")
 
-    def __init__(self, file: Path, classes: list[str], selection: str, patience: int, owner: int | None = None) -> None:
+    def __init__(
+        self, file: Path, classes: list[str], selection: str, patience: int, owner: int | None = None, tell: Tell | None = None
+    ) -> None:
         self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
+        self.tell, self.rate = tell, np.nan
         self.best: float | None = None
         self.diverged = False
         self.best_epoch, self.weights = 0, dict[str, Tensor]()
@@ -57,7 +66,11 @@ class Curves(pl.Callback):
         self.validation: list[dict[str, Any]] = []
         self.owner = owner if os.getppid() == owner else None
         self.started = time.monotonic()
-        file.write_text(",".join(self.FIELDS) + "\n")
+        file.write_text(",".join(["epoch", *self.FIGURES, "seconds"]) + "\n")
+
+    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Note the learning rate before the schedule sets that of the next step."""
+        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
         """Collect a training batch."""
@@ -87,6 +100,9 @@ class Curves(pl.Callback):
         values = (train_loss, hits, loss, accuracy, uar)
         with self.file.open("a") as file:
             file.write(",".join([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"]) + "\n")
+        if self.tell:
+            figures = dict(zip(self.FIGURES, values, strict=True)) | {"lr": self.rate}
+            self.tell(epoch, {name: value for name, value in figures.items() if np.isfinite(value) or "train" in name})
         self.diverged = not np.isfinite(train_loss)
         if self.diverged:
             trainer.should_stop = True
@@ -139,6 +155,8 @@ def execute(run: Run) -> None:
     started = time.monotonic()
     aside = run.aside
     aside.mkdir(parents=True)
+    # Before the seed is set, so that whatever they draw changes nothing.
+    logs = [] if run.trained else loggers.build(config, aside, run.final)
     seed = int(np.random.SeedSequence([config.seed, fold.number]).generate_state(1)[0])
     pl.seed_everything(seed, verbose=False)
 
@@ -149,7 +167,8 @@ def execute(run: Run) -> None:
     else:
         statistics = measure(dataset, fold.train) if config.data.standardise else unstandardised(height)
     module = Training(models.build(config.model, height, len(dataset.classes)), config.train, config.data, seed)
-    curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner)
+    tell = partial(loggers.log, logs, config)
+    curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner, tell)
     trainer = pl.Trainer(
         accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
         devices=1,
@@ -158,7 +177,7 @@ def execute(run: Run) -> None:
         limit_val_batches=0 if config.selection == "last" else None,
         num_sanity_val_steps=0,
         callbacks=[curves],
-        logger=False,
+        logger=logs,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -202,6 +221,7 @@ def execute(run: Run) -> None:
         shutil.copy(run.trained / fold_name(fold.number) / CURVES, aside / CURVES)
         before = read_metrics(run.trained, fold.number)
         record |= {name: before[name] for name in OF_TRAINING} | {"trained": run.trained.name}
+    loggers.close(logs)
     (aside / METRICS).write_text(json.dumps(record, indent=1) + "\n")
     try:
         aside.rename(run.final)

@@ -21,6 +21,7 @@ from wser.data import leakage, protocols
 from wser.data.dataset import Dataset, open_dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold
+from wser.training import loggers
 from wser.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def prepare(config: Config) -> Experiment:
         WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
     """
     models.check(config.model.name)
+    loggers.check(config.logger)
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
     dataset = _dataset(where, corpora, config.recipe, config.cache, config.labels)
@@ -162,6 +164,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
 
     alone = all(accelerated(experiment.config.train) for experiment, _ in work)
     for experiment in experiments:
+        loggers.prepare(experiment.config, experiment.directory)
         results.describe(
             experiment.directory,
             experiment.config,

@@ -1,0 +1,277 @@
+"""Running a stored run again, to see whether its predictions come out the same."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute.store import places
+from precompute.store.roots import candidates
+from wser import config as configuration
+from wser import results
+from wser.data.protocols import split_hash
+from wser.results import ResultError, Stored
+
+if TYPE_CHECKING:
+    from wser.config import Config
+    from wser.training.plan import Experiment
+
+CHANGEABLE = ("cache_root", "jobs", "train.device", "train.threads")
+"""Keys that a repeat may set: where it runs.  The others name what was run, or would change it."""
+
+ENVIRONMENT = ("revision", "platform", "device", "precision", "threads")
+"""What a fold records of where it ran, besides versions: the usual reasons for other predictions."""
+
+
+@dataclass(frozen=True)
+class FoldVerdict:
+    """One fold then and now.
+
+    Attributes:
+        fold: Its number.
+        same: Whether the files of predictions are the same, byte for byte.
+        predictions: Number of test utterances.
+        labels_differ: Of these, how many have another predicted class.
+        largest_difference: Of any probability.
+        uar: Then and now.
+        epoch: That was chosen, then and now.
+        seconds: Then and now.
+        environment: What of the environment differs, then and now.
+    """
+
+    fold: int
+    same: bool
+    predictions: int
+    labels_differ: int
+    largest_difference: float
+    uar: tuple[float, float]
+    epoch: tuple[int, int]
+    seconds: tuple[float, float]
+    environment: dict[str, tuple[Any, Any]]
+
+
+def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = False) -> bool:
+    """Train the finished folds of a run again, into its own directory, and say whether they match.
+
+    Args:
+        path: Directory of the run.
+        settings: `key=value` of the keys in `CHANGEABLE`.
+        command: That asked for it, for the record.
+        dry_run: Check and say what would run, and stop.
+
+    Returns:
+        Whether every prediction is the same, byte for byte; True of a dry run.
+
+    Raises:
+        WserError: The run is no such thing, or what it was made from is not here; one sentence says which.
+    """
+    stored = results.open_begun(path)
+    then = {fold: _facts(path, fold) for fold in stored.folds}
+    experiment = _prepare(stored, settings, then)
+    again = experiment.directory
+    done = set() if (again / results.VERDICT).exists() else {*results.finished(again)}
+    to_do = [fold for fold in stored.folds if fold not in done]
+    took = sum(then[fold]["seconds"] for fold in to_do)
+    print(f"{path}: {stored.title}")
+    print(
+        f"{len(then)} of {stored.record['folds']} folds to repeat: {len(then) - len(to_do)} repeated, {len(to_do)} to do"
+        + (f", which took {took:.0f} s then" if to_do else "")
+    )
+    sys.stdout.flush()
+    if dry_run:
+        return True
+    from wser.training import plan
+    from wser.training.fold import accelerated
+
+    accelerated(experiment.config.train)  # a device that is not here is refused before anything is removed
+    if (again / results.VERDICT).exists():
+        # The verdict goes last, so that a removal that is cut short is taken up again.
+        for fold in again.glob("fold_*"):
+            shutil.rmtree(fold)
+        shutil.rmtree(again)
+
+    def say(_: "Experiment", fold: int) -> str:
+        return _in_words(_compare(stored, then[fold], again, fold))
+
+    plan.execute([experiment], experiment.config.jobs, command, say)
+    return _conclude(stored, [_compare(stored, then[fold], again, fold) for fold in stored.folds], again)
+
+
+def _facts(path: Path, fold: int) -> dict[str, Any]:
+    """The metrics of a fold, with what a verdict needs of them."""
+    record = results.read_metrics(path, fold)
+    wrong = [key for key in ("uar", "epoch", "seconds", "threads") if not isinstance(record.get(key), int | float)]
+    if wrong:
+        file = path / results.fold_name(fold) / results.METRICS
+        raise ResultError(f"{file} is damaged (no {wrong[0]}): restore it, {results.AGAIN}")
+    return record
+
+
+def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, Any]]) -> "Experiment":
+    """The experiment as it was, its results going into the run's own directory; nothing is written."""
+    from wser.training import plan
+
+    path = stored.path
+    config = configuration.load_stored(path / results.CONFIG, settings, CHANGEABLE)
+    if not any(setting.startswith("train.threads=") for setting in settings):
+        config.train.threads = _threads(config, [facts["threads"] for facts in then.values()])
+    if config.protocol.file and not Path(config.protocol.file).exists():
+        config.protocol.file = str(path / results.SPLIT)
+    if config.data.test_recipe:
+        clean = path.parent / str(results.read_metrics(path, stored.folds[0]).get("trained"))
+        raise ResultError(
+            f"{path} scores the networks of {clean} on pictures of {config.data.test_recipe}, and trains none: repeat that one"
+        )
+    _choose_caches(config, stored)
+    # The copies that loggers keep are of no use here, and their packages need not be installed.
+    config.logger = []
+    config.fold = ",".join(map(str, stored.folds))
+    experiment = replace(plan.prepare(config), directory=path / results.REPEAT)
+    _check_same(stored, experiment)
+    return experiment
+
+
+def _threads(config: "Config", recorded: Sequence[int]) -> int:
+    """Threads as then, where this machine has as many: sums depend on them in the last digits."""
+    (most,) = {*recorded} if len({*recorded}) == 1 else {0}
+    return most if 0 < most <= joblib.cpu_count() else config.train.threads
+
+
+def _choose_caches(config: "Config", stored: Stored) -> None:
+    """Ask for the caches of the record by their ids: the recipe's name may mean another today, or newer inputs be sealed."""
+    roots = places.parse(config.cache_root)
+    config.recipe = stored.record["recipe_id"]
+    used = [(one["corpus"], str(one.get("cache"))) for one in stored.record["corpora"]]
+    for corpus, cache in used:
+        if cache not in [one.name for one in candidates(roots, corpus, config.recipe)]:
+            raise ResultError(
+                f"{stored.path} was trained on the cache {corpus}/{cache}, which is not in {config.cache_root}: give "
+                "cache_root= or WSER_CACHE of where it is, or make it again from the same recordings with python -m precompute"
+            )
+    if len(used) == 1:
+        config.cache = used[0][1]
+
+
+def _check_same(stored: Stored, experiment: "Experiment") -> None:
+    """Refuse to train on anything else than then."""
+    path, record, dataset = stored.path, stored.record, experiment.dataset
+    revision = f"use the software as it was then (revision {record.get('revision')})"
+    for one, cache in zip(record["corpora"], dataset.caches, strict=True):
+        if one.get("fingerprint") != cache.fingerprint:
+            raise ResultError(
+                f"{path} was trained on {one['corpus']}/{one.get('cache')} with fingerprint {one.get('fingerprint')}, and the "
+                f"one in {cache.path.parent.parent} has {cache.fingerprint}: give cache_root= or WSER_CACHE of the other"
+            )
+    if record["recipe_id"] != dataset.recipe_id:
+        raise ResultError(f"{path} was trained on recipe {record['recipe_id']}, and this is {dataset.recipe_id}: {revision}")
+    if record["classes"] != dataset.classes:
+        raise ResultError(
+            f"{path} tells {', '.join(record['classes'])} apart, and its label map {record['label_map']} today "
+            f"{', '.join(dataset.classes)}: {revision}"
+        )
+    if record["split_hash"] != (now := split_hash(experiment.folds, dataset.examples)):
+        config = experiment.config.protocol
+        remedy = (
+            f"restore {config.file}, or move it away, and the run's own {results.SPLIT} is read" if config.file else revision
+        )
+        raise ResultError(
+            f"{path} has the split {record['split_hash'][:12]}, and protocol={config.name} makes {now[:12]} today: {remedy}"
+        )
+    for fold in stored.folds:
+        rows, _ = _probabilities(stored, path, fold)
+        true = {dataset.examples[i].key: dataset.classes[dataset.examples[i].label] for i in experiment.folds[fold].test}
+        if [row["key"] for row in rows] != sorted(true):
+            file = path / results.fold_name(fold) / results.PREDICTIONS
+            raise ResultError(f"{file} has other utterances than the run's split: restore it, {results.AGAIN}")
+        if other := [row["key"] for row in rows if true[row["key"]] != row["true"]]:
+            raise ResultError(
+                f"{path} calls {other[0]} by another class than its label map {record['label_map']} does today, and so "
+                f"{len(other)} utterances of fold {fold}: {revision}"
+            )
+
+
+def _probabilities(stored: Stored, path: Path, fold: int) -> tuple[list[dict[str, str]], NDArray[np.float64]]:
+    """Predictions of a fold sorted by key, and their probabilities."""
+    rows = sorted(results.checked_predictions(path, fold, stored.classes), key=lambda row: row["key"])
+    try:
+        return rows, np.array([[float(row[f"p_{name}"]) for name in stored.classes] for row in rows])
+    except (KeyError, ValueError, TypeError) as error:
+        file = path / results.fold_name(fold) / results.PREDICTIONS
+        raise ResultError(f"{file} is damaged (no probability {error}): restore it, {results.AGAIN}") from None
+
+
+def _compare(stored: Stored, then: dict[str, Any], again: Path, fold: int) -> FoldVerdict:
+    now = results.read_metrics(again, fold)
+    rows, probabilities = _probabilities(stored, stored.path, fold)
+    new_rows, new_probabilities = _probabilities(stored, again, fold)
+    files = [path / results.fold_name(fold) / results.PREDICTIONS for path in (stored.path, again)]
+    # Where a loss diverged, probabilities are no numbers, on both sides or, as far apart as can be, on one.
+    apart = np.nan_to_num(np.abs(probabilities - new_probabilities), nan=1.0)
+    apart[np.isnan(probabilities) & np.isnan(new_probabilities)] = 0.0
+    return FoldVerdict(
+        fold=fold,
+        same=files[0].read_bytes() == files[1].read_bytes(),
+        predictions=len(rows),
+        labels_differ=sum(one["predicted"] != other["predicted"] for one, other in zip(rows, new_rows, strict=True)),
+        largest_difference=round(float(apart.max()), 6),
+        uar=(then["uar"], now["uar"]),
+        epoch=(then["epoch"], now["epoch"]),
+        seconds=(then["seconds"], now["seconds"]),
+        environment=_changes(then, now),
+    )
+
+
+def _changes(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    sides = [{key: one.get(key) for key in ENVIRONMENT} | (one.get("versions") or {}) for one in (then, now)]
+    keys = dict.fromkeys([*sides[0], *sides[1]])
+    return {key: (sides[0].get(key), sides[1].get(key)) for key in keys if sides[0].get(key) != sides[1].get(key)}
+
+
+def _in_words(found: FoldVerdict) -> str:
+    if found.same:
+        return f"fold {found.fold}: the predictions are byte-identical"
+    return (
+        f"fold {found.fold}: {found.labels_differ} of {found.predictions} predicted classes differ, "
+        f"probabilities by up to {found.largest_difference:g}"
+    )
+
+
+def _conclude(stored: Stored, found: Sequence[FoldVerdict], again: Path) -> bool:
+    """Print table and verdict, and store them."""
+    from rich.console import Console
+
+    from wser.reports.tables import repeat_table
+
+    count, same = len(found), sum(one.same for one in found)
+    if same == count:
+        verdict = f"matches: the predictions of {same} of {count} folds are byte-identical"
+    else:
+        verdict = f"differs: {'; '.join(_in_words(one) for one in found if not one.same)}"
+    if missing := sorted({*range(stored.record["folds"])} - {*stored.folds}):
+        verdict += f" (not finished in the run, and so not repeated: {', '.join(map(str, missing))})"
+    changes = {key: values for one in found for key, values in one.environment.items()}
+    lines = [f"  {key}: {then} then, {now} now" for key, (then, now) in changes.items()]
+    record = {"matches": same == count, "verdict": verdict, "folds": [asdict(one) for one in found]}
+    aside = again / f".{results.VERDICT}-{os.getpid()}"
+    aside.write_text(json.dumps(record, indent=1) + "\n")
+    aside.rename(again / results.VERDICT)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print()
+    console.print(repeat_table(str(stored.path), found))
+    print(verdict)
+    if same < count:
+        print(
+            "\n".join(lines)
+            if lines
+            else "  what is recorded of software and machine is the same: the difference is not explained by it"
+        )
+    print(f"results: {again}")
+    return same == count
