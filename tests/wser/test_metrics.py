@@ -221,6 +221,32 @@ def test_summary_has_an_interval_over_speakers_and_references(folder):
     assert json.loads(json.dumps(summary)) == summary
 
 
+def with_validation(folder, number: int, true: list[int], guess: list[int], epoch: int) -> None:
+    file = folder / results.fold_name(number) / results.METRICS
+    added = {"validation": measure(true, guess, CLASSES).as_dict(), "seconds_to_epoch": 1.25, "epoch": epoch}
+    file.write_text(json.dumps(json.loads(file.read_text()) | added))
+
+
+def test_summary_pools_the_validation_parts(folder):
+    """Recalls of the parts taken together, and not a mean of the parts' own: class b occurs in one of them alone."""
+    for number, epoch in zip(FOLDS, (1, 2, 6), strict=True):
+        true, guess = ([0, 0, 1], [0, 2, 1]) if number == 2 else ([0, 0, 0, 2], [0, 0, 0, 0])
+        with_validation(folder, number, true, guess, epoch)
+    summary = summarise(folder, CLASSES, folds=12)
+    found = summary["validation"]
+    assert found["confusion"] == [[7, 0, 1], [0, 1, 0], [2, 0, 0]]
+    assert found["uar"] == pytest.approx((7 / 8 + 1 + 0) / 3, **EXACT)
+    assert (found["accuracy"], found["utterances"]) == (pytest.approx(8 / 11, **EXACT), 11)
+    assert (summary["epoch"], summary["seconds_to_epoch"]) == (3, 3.8)
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_a_single_fold_without_validation_leaves_the_summary_without(folder):
+    with_validation(folder, 0, [0], [0], 1)
+    summary = summarise(folder, CLASSES, folds=12)
+    assert (summary["validation"], summary["seconds_to_epoch"]) == (None, None)
+
+
 def test_human_accuracies_name_their_source():
     (found,) = human(["ravdess", "nobody's"])
     assert found["accuracy"] == 0.62

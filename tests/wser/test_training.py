@@ -73,6 +73,16 @@ def test_chosen_epoch_has_the_lowest_validation_loss(trained, fold):
 
 
 @pytest.mark.parametrize("fold", [0, 1])
+def test_validation_figures_are_those_of_the_chosen_epoch(trained, fold):
+    curves, record = results.read_curves(trained[0], fold), results.read_metrics(trained[0], fold)
+    chosen, found = record["epoch"] - 1, record["validation"]
+    assert found["uar"] == pytest.approx(curves["validation_uar"][chosen], abs=1e-6)
+    assert found["accuracy"] == pytest.approx(curves["validation_accuracy"][chosen], abs=1e-6)
+    assert sum(map(sum, found["confusion"])) == record["counts"]["validation"]
+    assert record["seconds_to_epoch"] == curves["seconds"][chosen] <= record["seconds"]
+
+
+@pytest.mark.parametrize("fold", [0, 1])
 def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny, small_cache, small_recipe_id, fold):
     directory, (config,) = trained[0], load(tiny)
     stored = torch.load(directory / results.fold_name(fold) / results.WEIGHTS, weights_only=True)
@@ -164,6 +174,7 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
     record = results.read_metrics(directory, 0)
     assert record["counts"] == {"train": 12, "validation": 0, "test": 12}
     assert record["selection"] == "test"
+    assert record["validation"] is None, "the figures by epoch are those of the test part"
     accuracies = results.read_curves(directory, 0)["validation_accuracy"]
     assert record["epoch"] == 1 + int(np.argmax(accuracies))
     assert record["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
@@ -243,6 +254,7 @@ LOSSES = [(1.0, 0.0), (0.5, 0.25), (0.6, 0.75), (0.7, 0.75), (0.4, 0.5), (0.9, 0
 def test_patience_counts_epochs_without_a_better_one(tmp_path, selection, patience, best, stopped):
     curves, epochs = curves_of(tmp_path, selection, patience, LOSSES)
     assert (curves.best_epoch, epochs) == (best, stopped)
+    assert curves.best_found.accuracy == LOSSES[best - 1][1]
     assert int(curves.weights["epoch"]) == best, "the weights are those of the chosen epoch"
     lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert len(lines) == 1 + stopped

@@ -29,8 +29,10 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         of all finished folds; `speakers`, how many speak in them; `interval`, 95 % of a bootstrap over these speakers for
         each headline metric of `pooled`, None for a single speaker; `chance`, the unweighted average recall of guessing;
         `majority`, the figures of always answering the most frequent class; `human`, published accuracies of listeners;
-        `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `seconds` of
-        all folds.
+        `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `validation`,
+        headline metrics and confusion matrix of the validation parts at the chosen epochs, pooled; `epoch`, the mean chosen
+        one; `seconds` of all folds, and `seconds_to_epoch`, of training up to the end of the chosen epochs.  Validation and
+        seconds to the epoch are None where a finished fold has none.
     """
     finished = results.finished(path)
     records = [results.read_metrics(path, fold) for fold in finished]
@@ -41,6 +43,7 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
     confusions = uncertainty.by_speaker(true, predicted, [row["speaker"] for row in rows], len(classes))
     interval = uncertainty.intervals(confusions)
     blind = guessing(pooled)
+    to_epoch = [record["seconds_to_epoch"] for record in records if "seconds_to_epoch" in record]
     return {
         "folds": records,
         "missing": sorted(set(range(folds)) - set(finished)),
@@ -51,8 +54,28 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         "majority": {"class": blind.majority, "uar": blind.uar, "accuracy": blind.accuracy},
         "human": human(corpora),
         **spread(records),
+        "validation": pooled_validation(records),
+        "epoch": float(np.mean([record["epoch"] for record in records])),
         "seconds": round(sum(record["seconds"] for record in records), 1),
+        "seconds_to_epoch": round(sum(to_epoch), 1) if len(to_epoch) == len(records) else None,
     }
+
+
+def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Headline metrics and confusion matrix of the validation parts of some folds, their utterances taken together.
+
+    Args:
+        records: Of the folds, as metrics.json has them.
+
+    Returns:
+        None where any fold has no validation part, or was written before it was recorded.
+    """
+    parts = [record.get("validation") for record in records]
+    if not all(parts):
+        return None
+    confusion = np.array([part["confusion"] for part in parts if part], dtype=np.float64).sum(axis=0)
+    found = {name: float(value) for name, value in uncertainty.scores(confusion).items()}
+    return {**found, "utterances": int(confusion.sum()), "confusion": confusion.astype(int).tolist()}
 
 
 def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

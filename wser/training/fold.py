@@ -49,6 +49,8 @@ class Curves(pl.Callback):
         self.best: float | None = None
         self.diverged = False
         self.best_epoch, self.weights = 0, dict[str, Tensor]()
+        self.best_found: metrics.Metrics | None = None
+        self.best_seconds = 0.0
         self.train: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
         self.owner = owner if os.getppid() == owner else None
@@ -86,6 +88,7 @@ class Curves(pl.Callback):
         rank = found.accuracy if self.selection == "test" else -loss if np.isfinite(loss) else -np.inf
         if self.best is None or rank > self.best:
             self.best, self.best_epoch, self.weights = rank, epoch, dict(module.weights())
+            self.best_seconds, self.best_found = seconds, found
         elif self.patience and epoch - self.best_epoch >= self.patience:
             trainer.should_stop = True
         self.train, self.validation = [], []
@@ -171,6 +174,8 @@ def execute(run: Run) -> None:
     record = {
         "fold": fold.number,
         **found.as_dict(),
+        # Without a validation part, the callback has looked at the test part.
+        "validation": curves.best_found.as_dict() if fold.validation and curves.best_found else None,
         "speakers": {part: sorted({dataset.examples[i].speaker for i in indices}) for part, indices in parts.items()},
         "counts": {part: len(indices) for part, indices in parts.items()},
         "selection": config.selection,
@@ -179,6 +184,7 @@ def execute(run: Run) -> None:
         "diverged": curves.diverged,
         "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "seconds": round(time.monotonic() - started, 2),
+        "seconds_to_epoch": round(curves.best_seconds, 2),
         "revision": revision(),
         **provenance(PACKAGES),
         "device": device_name(trainer),
