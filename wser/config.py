@@ -251,14 +251,16 @@ def load(arguments: Sequence[str]) -> list[Config]:
     Raises:
         ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
     """
-    choices = []
-    for argument in arguments:
-        key, equals, text = argument.partition("=")
-        if not equals:
-            raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
-        values = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
-        choices.append([(key, value) for value in values])
-    return [_merge(list(point)) for point in itertools.product(*choices)]
+    return [_merge(list(point)) for point in itertools.product(*_choices(arguments))]
+
+
+def swept(arguments: Sequence[str]) -> list[str]:
+    """Dotted keys to which a command line gives several values, in its order.
+
+    Args:
+        arguments: As `load` takes them.
+    """
+    return list(dict.fromkeys(_full(choice[0][0]) for choice in _choices(arguments) if len(choice) > 1))
 
 
 def hashed(config: Config) -> dict[str, Any]:
@@ -278,11 +280,27 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
+def _choices(arguments: Sequence[str]) -> list[list[tuple[str, str]]]:
+    """Key and text of each value that each argument gives."""
+    choices = []
+    for argument in arguments:
+        key, equals, text = argument.partition("=")
+        if not equals:
+            raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
+        values = [text] if key == "fold" or text.startswith(("[", "{")) else text.split(",")
+        choices.append([(key, value) for value in values])
+    return choices
+
+
+def _full(key: str) -> str:
+    """The dotted key of a short form."""
+    return f"{key}.name" if key in ("model", "protocol") else key
+
+
 def _merge(point: list[tuple[str, str]]) -> Config:
     command_line = OmegaConf.create({})
     for key, text in point:
-        full_key = f"{key}.name" if key in ("model", "protocol") else key
-        OmegaConf.update(command_line, full_key, _value(full_key, text))
+        OmegaConf.update(command_line, _full(key), _value(_full(key), text))
     layers = [_read(experiments() / "default.yaml")]
     if "experiment" in command_line:
         layers.append(_read(_experiment_file(command_line.experiment)))

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,14 +106,15 @@ def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny
 
 def test_seeds_repeat_to_the_byte_and_differ_from_each_other(trained, tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "seed=0,1", "fold=0"]) == 0
-    same, other = tmp_path / trained[0].name, next(d for d in tmp_path.iterdir() if d.name != trained[0].name)
+    same = tmp_path / trained[0].name
+    other = next(file.parent for file in tmp_path.glob(f"*/{results.RUN}") if file.parent != same)
     assert predictions(same) == predictions(trained[0])
     assert predictions(other) != predictions(trained[0])
     printed = capsys.readouterr().out
     table = printed[printed.index("Sweep: ") :]
     assert "seed" in table
-    rows = [line for line in table.splitlines() if line.startswith("│")]
-    assert [row.split()[1] for row in rows] == ["0", "1", "2"]
+    rows = [line for line in table.splitlines() if re.match(r" +\d", line)]
+    assert [row.split()[0] for row in rows] == ["0", "1", "2"]
     uar = [json.loads((d / results.SUMMARY).read_text())["pooled"]["uar"] for d in (same, other)]
     assert "2 seeds" in rows[2]
     assert f"{50 * sum(uar):.1f} ± {100 * abs(uar[0] - uar[1]) / 2**0.5:.1f}" in rows[2]

@@ -1,4 +1,4 @@
-"""Summary of one experiment, pooled over its folds and spread over them; spread over the seeds of a sweep."""
+"""Summary of one experiment, pooled over its folds and spread over them."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -93,32 +93,6 @@ def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "mean": {name: float(np.mean(values[name])) for name in HEADLINES},
         "deviation": {name: float(np.std(values[name], ddof=1)) for name in HEADLINES} if several else None,
     }
-
-
-def over_seeds(
-    axes: Sequence[str], points: Sequence[tuple[list[str], dict[str, Any]]]
-) -> list[tuple[list[str], list[dict[str, Any]]]]:
-    """The points of a sweep that differ in their seed alone.
-
-    Args:
-        axes: Keys that differ between the points.
-        points: Values of those keys, and summary, of each point.
-
-    Returns:
-        For each setting that has several seeds, its values with the number of seeds in the seed's place, and its summaries;
-        only where all of them have the same folds, since others have no common mean.
-    """
-    if "seed" not in axes:
-        return []
-    at = list(axes).index("seed")
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for values, summary in points:
-        groups.setdefault((*values[:at], *values[at + 1 :]), []).append(summary)
-    return [
-        ([*others[:at], f"{len(group)} seeds", *others[at:]], group)
-        for others, group in groups.items()
-        if len(group) > 1 and len({tuple(record["fold"] for record in summary["folds"]) for summary in group}) == 1
-    ]
 
 
 def human(corpora: Sequence[str]) -> list[dict[str, Any]]:
