@@ -310,7 +310,7 @@ def _merge(point: list[tuple[str, str]]) -> Config:
     config = OmegaConf.structured(Config)
     try:
         for layer in [environment, *layers, command_line]:
-            config = OmegaConf.merge(config, layer)
+            config = OmegaConf.unsafe_merge(config, layer)
         loaded = OmegaConf.to_object(config)
     except (ConfigKeyError, ConfigAttributeError) as error:
         typed = [key for key, _ in point if key.startswith(str(error.full_key))]
