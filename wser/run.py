@@ -113,7 +113,7 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         return 0
     sys.stdout.flush()
     command = shlex.join(["python", "-m", "wser.run", *settings])
-    plan.execute(experiments, configs[0].jobs, command, _finished)
+    plan.execute(experiments, configs[0].jobs, command, _finished, list(axes))
     summaries = [_report(experiment) for experiment in experiments]
     if axes:
         _report_sweep(experiments, summaries, axes, command)
@@ -179,7 +179,7 @@ def _names(experiment: "Experiment") -> str:
 
 def _finished(experiment: "Experiment", fold: int) -> str:
     from wser import results
-    from wser.training.watch import duration
+    from wser.training.progress import duration
 
     record = results.read_metrics(experiment.directory, fold)
     return (
