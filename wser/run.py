@@ -17,7 +17,7 @@ EPILOG = """\
 examples:
   python -m wser.run fold=all                          RAVDESS, held-out speakers (experiments/default.yaml)
   python -m wser.run corpus=emodb protocol=loso fold=all
-  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed
+  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed, and one of all
   python -m wser.run experiment=demo fold=0,2
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb

@@ -71,6 +71,7 @@ def test_words():
     assert outlook(states, 2, NOON) == "3 of 4 runs left; done by 12:10 at the latest (in 10 min)"
     assert outlook([state(4, 7200.0)], 1, NOON) == "1 run left; done by Tue 03 Mar, 00:00 at the latest (in 12.0 h)"
     assert outlook([state(1)], 1, NOON) == "1 run left"
+    assert outlook([finished(2.0)], 1, NOON) == "all runs done"
 
 
 # The same from files.

@@ -94,6 +94,8 @@ def running(states: Sequence[State], most: int) -> str:
 def outlook(states: Sequence[State], at_once: int, now: datetime) -> str:
     """What is left, and when it will be done, in words."""
     left = sum(not state.finished for state in states)
+    if not left:
+        return "all runs done"
     said = f"{left} of {len(states)} runs left" if len(states) > 1 else f"{left} run left"
     seconds = seconds_left(states, at_once)
     if seconds is None:
