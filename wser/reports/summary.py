@@ -12,7 +12,7 @@ import yaml
 from wser import results
 from wser.reports import uncertainty
 from wser.reports.metrics import guessing, measure
-from wser.reports.uncertainty import HEADLINES
+from wser.reports.uncertainty import spread
 
 
 def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str] = ()) -> dict[str, Any]:
@@ -76,23 +76,6 @@ def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
     confusion = np.array([part["confusion"] for part in parts if part], dtype=np.float64).sum(axis=0)
     found = {name: float(value) for name, value in uncertainty.scores(confusion).items()}
     return {**found, "utterances": int(confusion.sum()), "confusion": confusion.astype(int).tolist()}
-
-
-def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation of the headline metrics, over folds or over seeds.
-
-    Args:
-        records: At least one, each with the headline metrics.
-
-    Returns:
-        `mean`, and `deviation` with n - 1 beneath, None for a single record.
-    """
-    values = {name: [record[name] for record in records] for name in HEADLINES}
-    several = len(records) > 1
-    return {
-        "mean": {name: float(np.mean(values[name])) for name in HEADLINES},
-        "deviation": {name: float(np.std(values[name], ddof=1)) for name in HEADLINES} if several else None,
-    }
 
 
 def human(corpora: Sequence[str]) -> list[dict[str, Any]]:

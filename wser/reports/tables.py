@@ -6,9 +6,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from wser.reports.summary import spread
 from wser.reports.sweep import Setting, Sweep
-from wser.reports.uncertainty import FEW_SPEAKERS, HEADLINES, Difference
+from wser.reports.uncertainty import FEW_SPEAKERS, HEADLINES, Difference, spread
 
 MOST_SPEAKERS = 4
 """Speakers that a row names; protocols that hold out utterances have all of them."""
