@@ -25,6 +25,8 @@ from wser.data.protocols import Fold, as_file, split_hash
 
 CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
 REPEAT, VERDICT = "repeat", "verdict.json"
+CONFUSION_FIGURE, CURVES_FIGURE = "confusion.png", "curves.png"
+SWEEP_ROWS, SWEEP, SWEEP_FIGURE = "sweep.csv", "sweep.json", "sweep.png"
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
@@ -110,6 +112,33 @@ def directory(config: Config, dataset: Dataset, folds: Sequence[Fold], tested: D
         identity["tested"] = [tested.recipe_id, *(cache.fingerprint for cache in tested.caches)]
     digest = hashlib.sha256(rfc8785.dumps(identity)).hexdigest()[:8]
     return Path(config.results) / f"{Path(config.experiment).stem}-{digest}"
+
+
+def sweep_directory(points: Sequence[Path]) -> Path:
+    """Where the results of a sweep go, beside those of its points: `<experiment>-sweep-<hash8>`.
+
+    Args:
+        points: Directories of the points' results; their names alone, in any order, make the hash.
+    """
+    names = sorted(path.name for path in points)
+    digest = hashlib.sha256(rfc8785.dumps(names)).hexdigest()[:8]
+    return points[0].with_name(f"{points[0].name.rpartition('-')[0]}-sweep-{digest}")
+
+
+def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, Any]) -> None:
+    """Write the table of a sweep and what made it.
+
+    Args:
+        path: Directory of the sweep.
+        rows: One for each point, with the same columns.
+        record: For JSON.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / SWEEP_ROWS).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "best": "yes" if row["best"] else "no"} for row in rows)
+    (path / SWEEP).write_text(json.dumps(record, indent=1) + "\n")
 
 
 def describe(
@@ -214,6 +243,19 @@ def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
     """
     names = " + ".join(f"{name} (synthetic speech)" if synthetic else name for name, synthetic in corpora)
     return f"{names}, epoch chosen on the test part" if selection == "test" else names
+
+
+def current_summary(path: Path) -> dict[str, Any] | None:
+    """The stored summary of an experiment where it still is of all finished folds, else None.
+
+    Bootstrap and figures of a hundred points take a minute, and finished folds do not change.
+    """
+    try:
+        summary: dict[str, Any] = json.loads((path / SUMMARY).read_text())
+        whole = summary["folds"] == [read_metrics(path, fold) for fold in finished(path)] and "validation" in summary
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return summary if whole and all((path / name).is_file() for name in (CONFUSION_FIGURE, CURVES_FIGURE)) else None
 
 
 def read_metrics(path: Path, fold: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ EPILOG = """\
 examples:
   python -m wser.run fold=all                          RAVDESS, held-out speakers (experiments/default.yaml)
   python -m wser.run corpus=emodb protocol=loso fold=all
-  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed
+  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed, and one of all
   python -m wser.run experiment=demo fold=0,2
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
@@ -110,17 +110,16 @@ def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:
     from wser import config
+    from wser.reports.sweep import as_text
     from wser.training import plan
 
     configs = config.load(settings)
     experiments = plan.prepare_all(configs)
     _announce(experiments[0])
-    if len(experiments) > 1:
-        axes = ", ".join(
-            f"{key}={','.join(dict.fromkeys(values))}"
-            for key, values in plan.differing([one.config for one in experiments]).items()
-        )
-        print(f"  and {len(experiments) - 1} more settings: {axes}")
+    axes = _axes(settings, experiments)
+    if axes:
+        values = ", ".join(f"{key}={','.join(dict.fromkeys(map(as_text, values)))}" for key, values in axes.items())
+        print(f"  and {len(experiments) - 1} more settings: {values}")
     _announce_leakage(experiments)
     pending = sum(len(experiment.pending) for experiment in experiments)
     asked = sum(len(experiment.wanted) for experiment in experiments)
@@ -133,11 +132,23 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         return 0
     sys.stdout.flush()
     command = shlex.join(["python", "-m", "wser.run", *settings])
-    plan.execute(experiments, configs[0].jobs, command, _finished)
-    points = [(experiment, _report(experiment)) for experiment in experiments]
-    if len(points) > 1:
-        _compare(points)
+    plan.execute(experiments, configs[0].jobs, command, _finished, list(axes))
+    summaries = [_report(experiment) for experiment in experiments]
+    if axes:
+        _report_sweep(experiments, summaries, axes, command)
     return 0
+
+
+def _axes(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict[str, list[Any]]:
+    """Keys swept whose values differ, each with its value in every experiment."""
+    from dataclasses import asdict
+
+    from wser import config
+
+    flat = [config.flatten(asdict(experiment.config)) for experiment in experiments]
+    # Asked for alone, other pictures to test on come with the run that is tested on its own.
+    columns = {key: [one[key] for one in flat] for key in [*config.swept(settings), "data.test_recipe"]}
+    return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
 
 
 def _announce(experiment: "Experiment") -> None:
@@ -175,7 +186,8 @@ def _announce_leakage(experiments: "Sequence[Experiment]") -> None:
 def _title(experiment: "Experiment") -> str:
     one = experiment.config
     protocol = f"{one.protocol.name} tested on {one.protocol.test}" if one.protocol.test else one.protocol.name
-    return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {protocol}, {one.model.name}"
+    pictures = f", tested on pictures of {one.data.test_recipe}" if one.data.test_recipe else ""
+    return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {protocol}, {one.model.name}{pictures}"
 
 
 def _names(experiment: "Experiment") -> str:
@@ -188,7 +200,7 @@ def _names(experiment: "Experiment") -> str:
 
 def _finished(experiment: "Experiment", fold: int) -> str:
     from wser import results
-    from wser.training.watch import duration
+    from wser.training.progress import duration
 
     record = results.read_metrics(experiment.directory, fold)
     return (
@@ -209,12 +221,15 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
 
     path, classes, one = experiment.directory, experiment.dataset.classes, experiment.config
     title = _title(experiment)
-    marks = {"synthetic": any(cache.synthetic for cache in experiment.dataset.caches), "selection": one.selection}
-    corpora = [cache.corpus for cache in experiment.dataset.caches]
-    summary = marks | summarise(path, classes, len(experiment.folds), corpora)
-    (path / results.SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
-    figures.confusion(path / "confusion.png", title, classes, summary)
-    figures.curves(path / "curves.png", title, path, summary, one.selection)
+    summary = results.current_summary(path)
+    if summary is None:
+        marks = {"synthetic": any(cache.synthetic for cache in experiment.dataset.caches), "selection": one.selection}
+        corpora = [cache.corpus for cache in experiment.dataset.caches]
+        summary = marks | summarise(path, classes, len(experiment.folds), corpora)
+        figures.confusion(path / results.CONFUSION_FIGURE, title, classes, summary)
+        figures.curves(path / results.CURVES_FIGURE, title, path, summary, one.selection)
+        # Last, so that a summary that is there has its figures.
+        (path / results.SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print()
     console.print(tables.fold_table(title, summary, one.selection))
@@ -222,18 +237,38 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
     return summary
 
 
-def _compare(points: "list[tuple[Experiment, dict[str, Any]]]") -> None:
+def _report_sweep(
+    experiments: "Sequence[Experiment]", summaries: Sequence[dict[str, Any]], axes: dict[str, list[Any]], command: str
+) -> None:
+    """Write table and figure of a sweep, and print the table."""
     from rich.console import Console
 
-    from wser.reports.summary import over_seeds, spread
-    from wser.reports.tables import sweep_table
-    from wser.training.plan import differing
+    from wser import results
+    from wser.reports import figures, tables
+    from wser.reports.sweep import Point, Sweep
 
-    axes = differing([experiment.config for experiment, _ in points])
-    rows = [([axes[key][i] for key in axes], summary) for i, (_, summary) in enumerate(points)]
-    pooled = [(values, spread([one["pooled"] for one in group])) for values, group in over_seeds(list(axes), rows)]
-    title = "; ".join(dict.fromkeys(_title(experiment) for experiment, _ in points))
-    Console(width=None if sys.stdout.isatty() else 120).print(sweep_table(title, list(axes), rows, pooled))
+    points = [
+        Point({key: values[at] for key, values in axes.items()}, str(one.directory), summary, _task(one))
+        for at, (one, summary) in enumerate(zip(experiments, summaries, strict=True))
+    ]
+    sweep = Sweep(list(axes), points)
+    titles = list(dict.fromkeys(map(_title, experiments)))
+    path = results.sweep_directory([one.directory for one in experiments])
+    names = list(dict.fromkeys(one.config.experiment for one in experiments))
+    results.write_sweep(path, sweep.rows(), {"experiment": names, "command": command, "titles": titles, **sweep.record()})
+    figures.sweep(path / results.SWEEP_FIGURE, "; ".join(titles), sweep)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(tables.sweep_table("; ".join(titles), sweep))
+    console.print(f"sweep: {path}", soft_wrap=True, highlight=False)
+
+
+def _task(experiment: "Experiment") -> tuple[str, ...]:
+    """What a ranking needs in common: corpora, classes and split."""
+    from wser.data.protocols import split_hash
+
+    dataset = experiment.dataset
+    corpora = "+".join(cache.corpus for cache in dataset.caches)
+    return (corpora, *dataset.classes, split_hash(experiment.folds, dataset.examples))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from sklearn.metrics import (
 
 from wser import results
 from wser.reports.metrics import guessing, measure
-from wser.reports.summary import human, over_seeds, spread, summarise
-from wser.reports.tables import fold_table, sweep_table
+from wser.reports.summary import human, summarise
+from wser.reports.tables import fold_table
 from wser.reports.uncertainty import HEADLINES, by_speaker, intervals
 
 EXACT = {"rel": 0, "abs": 1e-12}
@@ -221,6 +221,32 @@ def test_summary_has_an_interval_over_speakers_and_references(folder):
     assert json.loads(json.dumps(summary)) == summary
 
 
+def with_validation(folder, number: int, true: list[int], guess: list[int], epoch: int) -> None:
+    file = folder / results.fold_name(number) / results.METRICS
+    added = {"validation": measure(true, guess, CLASSES).as_dict(), "seconds_to_epoch": 1.25, "epoch": epoch}
+    file.write_text(json.dumps(json.loads(file.read_text()) | added))
+
+
+def test_summary_pools_the_validation_parts(folder):
+    """Recalls of the parts taken together, and not a mean of the parts' own: class b occurs in one of them alone."""
+    for number, epoch in zip(FOLDS, (1, 2, 6), strict=True):
+        true, guess = ([0, 0, 1], [0, 2, 1]) if number == 2 else ([0, 0, 0, 2], [0, 0, 0, 0])
+        with_validation(folder, number, true, guess, epoch)
+    summary = summarise(folder, CLASSES, folds=12)
+    found = summary["validation"]
+    assert found["confusion"] == [[7, 0, 1], [0, 1, 0], [2, 0, 0]]
+    assert found["uar"] == pytest.approx((7 / 8 + 1 + 0) / 3, **EXACT)
+    assert (found["accuracy"], found["utterances"]) == (pytest.approx(8 / 11, **EXACT), 11)
+    assert (summary["epoch"], summary["seconds_to_epoch"]) == (3, 3.8)
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_a_single_fold_without_validation_leaves_the_summary_without(folder):
+    with_validation(folder, 0, [0], [0], 1)
+    summary = summarise(folder, CLASSES, folds=12)
+    assert (summary["validation"], summary["seconds_to_epoch"]) == (None, None)
+
+
 def test_human_accuracies_name_their_source():
     (found,) = human(["ravdess", "nobody's"])
     assert found["accuracy"] == 0.62
@@ -258,31 +284,3 @@ def test_a_single_speaker_has_no_interval(tmp_path):
     summary = summarise(tmp_path, CLASSES, folds=1)
     assert (summary["speakers"], summary["interval"]) == (1, None)
     assert "95 %" not in " ".join(printed(fold_table("t", summary, "validation")))
-
-
-# Over the seeds of a sweep.
-
-
-def point(uar: float, folds: tuple[int, ...] = (0, 1)) -> dict:
-    pooled = {"uar": uar, "accuracy": uar / 2, "macro_f1": 0.1}
-    return {"folds": [{"fold": fold} for fold in folds], "missing": [], "pooled": pooled, "seconds": 1.0}
-
-
-def test_seeds_are_gathered_by_the_other_settings():
-    axes = ["train.lr", "seed"]
-    points = [
-        ([lr, seed], point(uar)) for lr, seed, uar in [("1", "0", 0.5), ("2", "0", 0.6), ("1", "1", 0.7), ("2", "1", 0.6)]
-    ]
-    groups = over_seeds(axes, points)
-    assert [values for values, _ in groups] == [["1", "2 seeds"], ["2", "2 seeds"]]
-    found = [(values, spread([one["pooled"] for one in group])) for values, group in groups]
-    assert found[0][1]["mean"] == pytest.approx({"uar": 0.6, "accuracy": 0.3, "macro_f1": 0.1}, **EXACT)
-    assert found[0][1]["deviation"]["uar"] == pytest.approx(0.02**0.5, **EXACT), "(0.1^2 + 0.1^2) / (2 - 1)"
-    lines = printed(sweep_table("t", axes, points, found))
-    assert "60.0 ± 14.1" in next(one for one in lines if "2 seeds" in one)
-
-
-def test_seeds_without_common_folds_have_no_mean():
-    points = [([seed], point(0.5, folds)) for seed, folds in (("0", (0, 1)), ("1", (0,)))]
-    assert over_seeds(["seed"], points) == []
-    assert over_seeds(["train.lr"], points) == []

@@ -236,29 +236,36 @@ def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
 
 
 def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_path, capsys):
-    settings = [*tiny, f"results={tmp_path}", "train.epochs=40", "train.patience=0"]
+    settings = [
+        *tiny,
+        f"results={tmp_path}",
+        "protocol=speaker_dependent",
+        "protocol.folds=5",
+        "train.epochs=20",
+        "train.patience=0",
+    ]
     with subprocess.Popen([*MODULE, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
         give_up = time.monotonic() + 90
         while time.monotonic() < give_up and running.poll() is None:
-            growing = [file.read_bytes().count(b"\n") for file in tmp_path.glob("*/.fold_1-*/" + results.CURVES)]
+            growing = [file.read_bytes().count(b"\n") for file in tmp_path.glob("*/.fold_2-*/" + results.CURVES)]
             if growing and growing[0] > 2:
                 break
             time.sleep(0.005)
         os.kill(running.pid, signal.SIGKILL)
     (directory,) = tmp_path.iterdir()
     assert running.returncode == -signal.SIGKILL
-    assert results.finished(directory) == [0], "killed while fold 1 was being trained"
-    before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in (directory / "fold_0").iterdir()}
-    assert len(before) == 4
+    assert results.finished(directory) == [0, 1], "killed while fold 2 was being trained"
+    before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_[01]/*")}
+    assert len(before) == 8
     assert run.main(settings) == 0
     printed = capsys.readouterr().out
-    assert "2 runs: 1 finished, 1 to do" in printed
-    assert results.finished(directory) == [0, 1]
-    assert {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in (directory / "fold_0").iterdir()} == before
+    assert "5 runs: 2 finished, 3 to do" in printed
+    assert results.finished(directory) == [0, 1, 2, 3, 4]
+    assert {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_[01]/*")} == before
     whole = tmp_path / "whole"
-    assert run.main([*settings, f"results={whole}", "fold=1"]) == 0
-    again = whole / directory.name / "fold_1" / results.PREDICTIONS
-    assert again.read_bytes() == (directory / "fold_1" / results.PREDICTIONS).read_bytes()
+    assert run.main([*settings, f"results={whole}", "fold=2"]) == 0
+    again = whole / directory.name / "fold_2" / results.PREDICTIONS
+    assert again.read_bytes() == (directory / "fold_2" / results.PREDICTIONS).read_bytes()
 
 
 def test_what_a_killed_run_left_is_removed_when_it_is_old(trained, tiny, tmp_path, capsys):

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,6 +74,16 @@ def test_chosen_epoch_has_the_lowest_validation_loss(trained, fold):
 
 
 @pytest.mark.parametrize("fold", [0, 1])
+def test_validation_figures_are_those_of_the_chosen_epoch(trained, fold):
+    curves, record = results.read_curves(trained[0], fold), results.read_metrics(trained[0], fold)
+    chosen, found = record["epoch"] - 1, record["validation"]
+    assert found["uar"] == pytest.approx(curves["validation_uar"][chosen], abs=1e-6)
+    assert found["accuracy"] == pytest.approx(curves["validation_accuracy"][chosen], abs=1e-6)
+    assert sum(map(sum, found["confusion"])) == record["counts"]["validation"]
+    assert record["seconds_to_epoch"] == curves["seconds"][chosen] <= record["seconds"]
+
+
+@pytest.mark.parametrize("fold", [0, 1])
 def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny, small_cache, small_recipe_id, fold):
     directory, (config,) = trained[0], load(tiny)
     stored = torch.load(directory / results.fold_name(fold) / results.WEIGHTS, weights_only=True)
@@ -95,14 +106,15 @@ def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny
 
 def test_seeds_repeat_to_the_byte_and_differ_from_each_other(trained, tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "seed=0,1", "fold=0"]) == 0
-    same, other = tmp_path / trained[0].name, next(d for d in tmp_path.iterdir() if d.name != trained[0].name)
+    same = tmp_path / trained[0].name
+    other = next(file.parent for file in tmp_path.glob(f"*/{results.RUN}") if file.parent != same)
     assert predictions(same) == predictions(trained[0])
     assert predictions(other) != predictions(trained[0])
     printed = capsys.readouterr().out
     table = printed[printed.index("Sweep: ") :]
     assert "seed" in table
-    rows = [line for line in table.splitlines() if line.startswith("│")]
-    assert [row.split()[1] for row in rows] == ["0", "1", "2"]
+    rows = [line for line in table.splitlines() if re.match(r" +\d", line)]
+    assert [row.split()[0] for row in rows] == ["0", "1", "2"]
     uar = [json.loads((d / results.SUMMARY).read_text())["pooled"]["uar"] for d in (same, other)]
     assert "2 seeds" in rows[2]
     assert f"{50 * sum(uar):.1f} ± {100 * abs(uar[0] - uar[1]) / 2**0.5:.1f}" in rows[2]
@@ -164,6 +176,7 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
     record = results.read_metrics(directory, 0)
     assert record["counts"] == {"train": 12, "validation": 0, "test": 12}
     assert record["selection"] == "test"
+    assert record["validation"] is None, "the figures by epoch are those of the test part"
     accuracies = results.read_curves(directory, 0)["validation_accuracy"]
     assert record["epoch"] == 1 + int(np.argmax(accuracies))
     assert record["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
@@ -270,6 +283,7 @@ LOSSES = [(1.0, 0.0), (0.5, 0.25), (0.6, 0.75), (0.7, 0.75), (0.4, 0.5), (0.9, 0
 def test_patience_counts_epochs_without_a_better_one(tmp_path, selection, patience, best, stopped):
     curves, epochs = curves_of(tmp_path, selection, patience, LOSSES)
     assert (curves.best_epoch, epochs) == (best, stopped)
+    assert curves.best_found.accuracy == LOSSES[best - 1][1]
     assert int(curves.weights["epoch"]) == best, "the weights are those of the chosen epoch"
     lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert len(lines) == 1 + stopped

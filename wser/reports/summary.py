@@ -1,4 +1,4 @@
-"""Summary of one experiment, pooled over its folds and spread over them; spread over the seeds of a sweep."""
+"""Summary of one experiment, pooled over its folds and spread over them."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -12,7 +12,7 @@ import yaml
 from wser import results
 from wser.reports import uncertainty
 from wser.reports.metrics import guessing, measure
-from wser.reports.uncertainty import HEADLINES
+from wser.reports.uncertainty import spread
 
 
 def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str] = ()) -> dict[str, Any]:
@@ -29,8 +29,10 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         of all finished folds; `speakers`, how many speak in them; `interval`, 95 % of a bootstrap over these speakers for
         each headline metric of `pooled`, None for a single speaker; `chance`, the unweighted average recall of guessing;
         `majority`, the figures of always answering the most frequent class; `human`, published accuracies of listeners;
-        `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `seconds` of
-        all folds.
+        `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `validation`,
+        headline metrics and confusion matrix of the validation parts at the chosen epochs, pooled; `epoch`, the mean chosen
+        one; `seconds` of all folds, and `seconds_to_epoch`, of training up to the end of the chosen epochs.  Validation and
+        seconds to the epoch are None where a finished fold has none.
     """
     finished = results.finished(path)
     records = [results.read_metrics(path, fold) for fold in finished]
@@ -41,6 +43,7 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
     confusions = uncertainty.by_speaker(true, predicted, [row["speaker"] for row in rows], len(classes))
     interval = uncertainty.intervals(confusions)
     blind = guessing(pooled)
+    to_epoch = [record["seconds_to_epoch"] for record in records if "seconds_to_epoch" in record]
     return {
         "folds": records,
         "missing": sorted(set(range(folds)) - set(finished)),
@@ -51,51 +54,28 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         "majority": {"class": blind.majority, "uar": blind.uar, "accuracy": blind.accuracy},
         "human": human(corpora),
         **spread(records),
+        "validation": pooled_validation(records),
+        "epoch": float(np.mean([record["epoch"] for record in records])),
         "seconds": round(sum(record["seconds"] for record in records), 1),
+        "seconds_to_epoch": round(sum(to_epoch), 1) if len(to_epoch) == len(records) else None,
     }
 
 
-def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation of the headline metrics, over folds or over seeds.
+def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Headline metrics and confusion matrix of the validation parts of some folds, their utterances taken together.
 
     Args:
-        records: At least one, each with the headline metrics.
+        records: Of the folds, as metrics.json has them.
 
     Returns:
-        `mean`, and `deviation` with n - 1 beneath, None for a single record.
+        None where any fold has no validation part, or was written before it was recorded.
     """
-    values = {name: [record[name] for record in records] for name in HEADLINES}
-    several = len(records) > 1
-    return {
-        "mean": {name: float(np.mean(values[name])) for name in HEADLINES},
-        "deviation": {name: float(np.std(values[name], ddof=1)) for name in HEADLINES} if several else None,
-    }
-
-
-def over_seeds(
-    axes: Sequence[str], points: Sequence[tuple[list[str], dict[str, Any]]]
-) -> list[tuple[list[str], list[dict[str, Any]]]]:
-    """The points of a sweep that differ in their seed alone.
-
-    Args:
-        axes: Keys that differ between the points.
-        points: Values of those keys, and summary, of each point.
-
-    Returns:
-        For each setting that has several seeds, its values with the number of seeds in the seed's place, and its summaries;
-        only where all of them have the same folds, since others have no common mean.
-    """
-    if "seed" not in axes:
-        return []
-    at = list(axes).index("seed")
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for values, summary in points:
-        groups.setdefault((*values[:at], *values[at + 1 :]), []).append(summary)
-    return [
-        ([*others[:at], f"{len(group)} seeds", *others[at:]], group)
-        for others, group in groups.items()
-        if len(group) > 1 and len({tuple(record["fold"] for record in summary["folds"]) for summary in group}) == 1
-    ]
+    parts = [record.get("validation") for record in records]
+    if not all(parts):
+        return None
+    confusion = np.array([part["confusion"] for part in parts if part], dtype=np.float64).sum(axis=0)
+    found = {name: float(value) for name, value in uncertainty.scores(confusion).items()}
+    return {**found, "utterances": int(confusion.sum()), "confusion": confusion.astype(int).tolist()}
 
 
 def human(corpora: Sequence[str]) -> list[dict[str, Any]]:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.table import Table
 
-from wser.reports.uncertainty import FEW_SPEAKERS, HEADLINES, Difference
+from wser.reports.sweep import Setting, Sweep
+from wser.reports.uncertainty import FEW_SPEAKERS, HEADLINES, Difference, spread
 
 if TYPE_CHECKING:
     from wser.repeat import FoldVerdict
@@ -48,33 +50,44 @@ def fold_table(title: str, summary: dict[str, Any], selection: str) -> Table:
     return table
 
 
-def sweep_table(
-    title: str,
-    axes: list[str],
-    points: Sequence[tuple[list[str], dict[str, Any]]],
-    seeds: Sequence[tuple[list[str], dict[str, Any]]] = (),
-) -> Table:
+def sweep_table(title: str, sweep: Sweep) -> Table:
     """One row for each point of a sweep: its settings and the metrics of its finished folds, pooled; then those over seeds.
 
     Args:
         title: Heading.
-        axes: Keys that differ between the points.
-        points: Values of those keys, and summary, of each point.
-        seeds: Likewise of points that differ in their seed alone: mean and standard deviation of their pooled metrics.
+        sweep: Its points; the best setting is marked, and named in the caption.
     """
-    table = Table(title=f"Sweep: {title}", title_justify="left", caption_justify="left")
-    for axis in axes:
-        table.add_column(axis)
-    for name in ("folds", *_headings(), "seconds"):
-        table.add_column(name, justify="right")
-    for values, summary in points:
-        folds = f"{len(summary['folds'])} of {len(summary['folds']) + len(summary['missing'])}"
-        table.add_row(*values, folds, *_percents(summary["pooled"]), f"{summary['seconds']:.0f}")
-    if seeds:
-        table.caption = "Over seeds: mean ± SD of the pooled figures."
-        table.add_section()
-    for values, found in seeds:
-        table.add_row(*values, "", *_spreads(found), style="bold")
+    # Without lines between columns, two axes and all figures stand within 120.
+    table = Table(
+        title=f"Sweep: {title}", title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("")
+    for axis in sweep.titles():
+        table.add_column(axis, overflow="fold")
+    figures = ("validation\nUAR %", "test\nUAR %", "95 %\ninterval", "accuracy\n%", "macro\nF1 %", "epoch", "seconds\nto it")
+    for name in ("folds", *figures, "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    labels = [sweep.labels(axis) for axis in sweep.axes]
+    several = [one for one in sweep.settings if len(one.points) > 1]
+    for point, values in zip(sweep.points, zip(*labels, strict=True), strict=True):
+        alone = not any(point is one for setting in several for one in setting.points)
+        _add_marked(table, alone and sweep.is_best(point), [*values, *_point(point.summary)])
+    table.add_section()
+    for setting in several:
+        if len({point.folds for point in setting.points}) == 1:
+            at = next(i for i, point in enumerate(sweep.points) if point is setting.points[0])
+            over = [
+                f"{len(setting.points)} seeds" if axis == "seed" else label[at]
+                for axis, label in zip(sweep.axes, labels, strict=True)
+            ]
+            _add_marked(table, any(setting is one for one in sweep.best), [*over, "", *_over_seeds(setting)])
+    lines = [
+        *sweep.sentences(),
+        "95 % interval: of the test UAR, bootstrap over speakers. seconds to it: up to the chosen epochs.",
+    ]
+    if several:
+        lines.append("Over seeds: mean ± SD of the pooled figures.")
+    table.caption = "\n".join(lines)
     return table
 
 
@@ -172,6 +185,34 @@ def _caption(summary: dict[str, Any], selection: str) -> str:
 
 def _headings() -> list[str]:
     return [f"{NAMES[name]} %" for name in HEADLINES]
+
+
+def _add_marked(table: Table, marked: bool, cells: Sequence[str]) -> None:
+    table.add_row("*" if marked else "", *cells, style="bold" if marked else None)
+
+
+def _point(summary: dict[str, Any]) -> list[str]:
+    validation, interval = summary["validation"], summary["interval"]
+    uar, accuracy, macro_f1 = _percents(summary["pooled"])
+    return [
+        f"{len(summary['folds'])} of {len(summary['folds']) + len(summary['missing'])}",
+        f"{100 * validation['uar']:.1f}" if validation else "",
+        uar,
+        ends(interval["uar"]) if interval else "",
+        accuracy,
+        macro_f1,
+        f"{summary['epoch']:.0f}",
+        "" if summary["seconds_to_epoch"] is None else f"{summary['seconds_to_epoch']:.0f}",
+        f"{summary['seconds']:.0f}",
+    ]
+
+
+def _over_seeds(setting: Setting) -> list[str]:
+    summaries = [point.summary for point in setting.points]
+    validations = [summary["validation"] for summary in summaries]
+    validation = _spreads(spread(validations))[0] if all(validations) else ""
+    uar, *others = _spreads(spread([summary["pooled"] for summary in summaries]))
+    return [validation, uar, "", *others]
 
 
 def _count(speakers: int) -> str:

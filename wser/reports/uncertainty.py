@@ -5,7 +5,9 @@ procedures work on one confusion matrix for each speaker, whose sums give every 
 are: what another seed or other training speakers would change is not in them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -100,6 +102,23 @@ def intervals(confusions: NDArray[np.float64], seed: int = 0) -> dict[str, tuple
         return None
     drawn = scores(_sums(_resamples(len(confusions), seed), confusions))
     return {name: _percentiles(drawn[name]) for name in HEADLINES}
+
+
+def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and standard deviation of the headline metrics, over folds or over seeds.
+
+    Args:
+        records: At least one, each with the headline metrics.
+
+    Returns:
+        `mean`, and `deviation` with n - 1 beneath, None for a single record.
+    """
+    values = {name: [record[name] for record in records] for name in HEADLINES}
+    several = len(records) > 1
+    return {
+        "mean": {name: float(np.mean(values[name])) for name in HEADLINES},
+        "deviation": {name: float(np.std(values[name], ddof=1)) for name in HEADLINES} if several else None,
+    }
 
 
 def differences(first: NDArray[np.float64], second: NDArray[np.float64], seed: int = 0) -> dict[str, Difference]:

@@ -30,7 +30,7 @@ from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_n
 from wser.training import loggers
 from wser.training.module import Training
 
-OF_TRAINING = ("epoch", "epochs", "diverged", "seconds")
+OF_TRAINING = ("epoch", "epochs", "diverged", "validation", "seconds_to_epoch", "seconds")
 """What the record of a run that scores other pictures takes over from the one that trained its weights."""
 
 Tell = Callable[[int, dict[str, float]], None]
@@ -62,6 +62,8 @@ class Curves(pl.Callback):
         self.best: float | None = None
         self.diverged = False
         self.best_epoch, self.weights = 0, dict[str, Tensor]()
+        self.best_found: metrics.Metrics | None = None
+        self.best_seconds = 0.0
         self.train: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
         self.owner = owner if os.getppid() == owner else None
@@ -89,6 +91,7 @@ class Curves(pl.Callback):
         train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
         hits = sum(int(batch["hits"]) for batch in self.train) / count
         loss = accuracy = uar = np.nan
+        found = None
         if self.selection != "last":
             labels = torch.cat([batch["labels"] for batch in self.validation]).cpu().numpy()
             logits = torch.cat([batch["logits"] for batch in self.validation]).cpu().numpy()
@@ -110,6 +113,7 @@ class Curves(pl.Callback):
         rank = accuracy if self.selection == "test" else -np.inf if not finite else epoch if self.selection == "last" else -loss
         if self.best is None or rank > self.best:
             self.best, self.best_epoch, self.weights = rank, epoch, dict(module.weights())
+            self.best_seconds, self.best_found = seconds, found
         elif self.patience and epoch - self.best_epoch >= self.patience:
             trainer.should_stop = True
         self.train, self.validation = [], []
@@ -202,6 +206,8 @@ def execute(run: Run) -> None:
     record = {
         "fold": fold.number,
         **found.as_dict(),
+        # Without a validation part, the callback has looked at the test part.
+        "validation": curves.best_found.as_dict() if fold.validation and curves.best_found else None,
         "speakers": {part: sorted({dataset.examples[i].speaker for i in indices}) for part, indices in parts.items()},
         "counts": {part: len(indices) for part, indices in parts.items()},
         "selection": config.selection,
@@ -210,6 +216,7 @@ def execute(run: Run) -> None:
         "diverged": curves.diverged,
         "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "seconds": round(time.monotonic() - started, 2),
+        "seconds_to_epoch": round(curves.best_seconds, 2),
         "revision": revision(),
         **provenance(PACKAGES),
         "device": device_name(trainer),

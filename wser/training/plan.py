@@ -21,7 +21,9 @@ from wser.data import leakage, protocols
 from wser.data.dataset import Dataset, open_dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold
+from wser.reports.sweep import as_text
 from wser.training import loggers
+from wser.training.progress import Job
 from wser.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -146,7 +148,13 @@ def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
         )
 
 
-def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Callable[[Experiment, int], str]) -> None:
+def execute(
+    experiments: Sequence[Experiment],
+    jobs: int,
+    command: str,
+    say: Callable[[Experiment, int], str],
+    axes: Sequence[str] = (),
+) -> None:
     """Run every pending fold, several at once where `jobs` says so.
 
     Args:
@@ -154,6 +162,7 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
         jobs: Runs at once; 0 is one for each core, and a single one on an accelerator.
         command: That asked for them, for the record.
         say: Gives the line to show when a fold of an experiment is finished.
+        axes: Dotted keys by which the experiments differ, for the progress that is shown.
     """
     for experiment in experiments:
         _remove_stale(experiment.directory)
@@ -190,7 +199,16 @@ def execute(experiments: Sequence[Experiment], jobs: int, command: str, say: Cal
         )
         for experiment, fold in work
     ]
-    with Watch([(run.aside, run.final, 0 if run.trained else run.config.train.epochs) for run in runs]) as watch:
+    watched = [
+        Job(
+            f"fold {run.fold.number} of {_name(run.config, axes)}",
+            run.aside,
+            run.final,
+            0 if run.trained else run.config.train.epochs,
+        )
+        for run in runs
+    ]
+    with Watch(watched, jobs) as watch:
         parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
         try:
             for scoring in (False, True):
@@ -217,6 +235,12 @@ def threads(experiment: Experiment) -> int:
     happen to be pending: a fold gives the same predictions alone, resumed, or among all.
     """
     return experiment.config.train.threads or max(1, int(joblib.cpu_count()) // min(most_jobs(), len(experiment.folds)))
+
+
+def _name(config: Config, axes: Sequence[str]) -> str:
+    """The corpora, and where the configuration stands in a sweep."""
+    values = flatten(asdict(config))
+    return ", ".join(["+".join(config.corpus), *(f"{axis}={as_text(values[axis])}" for axis in axes if axis != "corpus")])
 
 
 def _execute(number: int, run: "Run") -> int:

@@ -1,85 +1,80 @@
-"""Progress of runs, read from the curves that they write: it works the same wherever the runs are."""
+"""Shows the progress of runs while they run."""
 
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from datetime import datetime
 from types import TracebackType
 
-from wser.results import CURVES, METRICS
+from wser.training.progress import Job, State, look, outlook, running
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 30.0
 
+MOST_NAMED = 3
+"""Runs that a plain line names."""
+
 
 class Watch:
-    """Shows epochs done, and the time left at this rate if no run stops early; a bar on a terminal, else plain lines.
+    """Shows what runs, what is left and when it will be done: a bar on a terminal, else a plain line now and then.
 
     Args:
-        runs: Where each run's results grow, where they are in the end, and its epochs.
+        jobs: All runs, in the order in which they start.
+        at_once: Runs at once.
     """
 
-    def __init__(self, runs: Sequence[tuple[Path, Path, int]]) -> None:
-        self.runs = runs
-        self.total = sum(epochs for _, _, epochs in runs)
+    def __init__(self, jobs: Sequence[Job], at_once: int) -> None:
+        self.at_once = at_once
+        self.states = [State(job) for job in jobs]
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.started = time.monotonic()
-        self.bar, self.task = None, None
+        self.live = None
         if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.console import Console, Group
+            from rich.live import Live
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+            from rich.text import Text
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
-            self.bar = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.fields[left]}"), console=Console(stderr=True))
-            self.task = self.bar.add_task("training", total=self.total, left="")
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("epochs; {task.description}"))
+            self.bar, self.names = Progress(*columns), Text(style="dim", overflow="ellipsis", no_wrap=True)
+            self.task = self.bar.add_task("starting", total=sum(job.epochs for job in jobs))
+            self.live = Live(Group(self.bar, self.names), console=Console(stderr=True))
 
     def __enter__(self) -> "Watch":
-        if self.bar:
-            self.bar.start()
+        if self.live:
+            self.live.start()
         self.thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.stop.set()
         self.thread.join()
-        if self.bar:
-            self.bar.stop()
+        if self.live:
+            self._look()
+            self.live.stop()
 
     def say(self, text: str) -> None:
         """Print a line on stderr above the bar."""
-        if self.bar:
-            self.bar.console.print(text, highlight=False)
+        if self.live:
+            self.live.console.print(text, highlight=False)
         else:
             print(text, file=sys.stderr)
 
     def _watch(self) -> None:
-        spoken = 0.0
+        spoken = -SECONDS_BETWEEN_LINES
         while not self.stop.wait(SECONDS_BETWEEN_LOOKS):
-            done = sum(self._epochs(*run) for run in self.runs)
-            if not done:
-                continue
+            line = self._look()
             now = time.monotonic()
-            left = f"at most {duration((self.total - done) * (now - self.started) / done)} left"
-            if self.bar and self.task is not None:
-                self.bar.update(self.task, completed=done, left=left)
-            elif now - spoken > SECONDS_BETWEEN_LINES and done < self.total:
+            if line and not self.live and now - spoken > SECONDS_BETWEEN_LINES:
                 spoken = now
-                print(f"{done} of {self.total} epochs, {left}", file=sys.stderr)
+                print(line, file=sys.stderr)
 
-    @staticmethod
-    def _epochs(aside: Path, final: Path, epochs: int) -> int:
-        if (final / METRICS).exists():
-            return epochs
-        try:
-            return max(0, (aside / CURVES).read_bytes().count(b"\n") - 1)
-        except FileNotFoundError:
-            return 0
-
-
-def duration(seconds: float) -> str:
-    """A duration in words, to about one part in ten."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    def _look(self) -> str | None:
+        """Look at all runs that were not finished; the line to say, None as long as no time can be given."""
+        self.states = [state if state.finished else look(state.job) for state in self.states]
+        names, rest = running(self.states, MOST_NAMED), outlook(self.states, self.at_once, datetime.now())
+        if self.live:
+            self.bar.update(self.task, completed=sum(state.done for state in self.states), description=rest)
+            self.names.plain = running(self.states, len(self.states)).replace("; ", "\n")
+        return f"{names}; {rest}" if names and "done by" in rest else None
