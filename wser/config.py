@@ -112,8 +112,9 @@ class DataConfig:
 
     Attributes:
         pad: `trim` cuts each batch to its longest utterance; `paper` feeds the whole frame.
-        standardise: Subtract the mean and divide by the standard deviation of each image row and colour channel, measured
-            on the training part; otherwise levels are scaled to [0, 1].
+        standardise: `training` subtracts the mean and divides by the standard deviation of each image row and colour channel
+            over the training part; `utterance` does so with those of the utterance itself, which takes the voice's and the
+            room's mean spectrum away; `none` scales levels to [0, 1].
         mask_rows: Largest height of a band of rows masked in training (SpecAugment, doi 10.21437/Interspeech.2019-2680).
         mask_columns: Largest width of a band of columns masked in training.
         shift_rows: Largest shift of a training picture along the frequency axis, in rows.
@@ -124,7 +125,7 @@ class DataConfig:
     """
 
     pad: Literal["trim", "paper"] = "trim"
-    standardise: bool = True
+    standardise: Literal["training", "utterance", "none"] = "training"
     mask_rows: int = 0
     mask_columns: int = 0
     shift_rows: int = 0
@@ -145,6 +146,8 @@ class TrainConfig:
         schedule: Constant, or one cycle (Smith & Topin 2018, arXiv 1708.07120).
         weight_decay: Of the optimiser.
         label_smoothing: Share of the target spread over all classes.
+        balanced: Weight the loss of each utterance by the inverse of its class's share of the training part, so that every
+            class counts alike, as in unweighted average recall.
         precision: `auto` is bfloat16 where the device has instructions for it, else float32.
         device: `auto` takes an accelerator where there is one.
         threads: Threads of one run on the CPU; 0 shares the cores out among the folds of the protocol.
@@ -158,6 +161,7 @@ class TrainConfig:
     schedule: Literal["constant", "one_cycle"] = "constant"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    balanced: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     threads: int = 0

@@ -135,6 +135,35 @@ def test_standardised_training_part_has_mean_zero_and_deviation_one():
     np.testing.assert_allclose(columns.std(dim=2, unbiased=False), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("pad", ["trim", "paper"])
+def test_utterance_standardised_by_itself_has_mean_zero_and_little_less_than_its_own_deviation(pad):
+    dataset = corpus([11, 29, 20], [3, 0, 20])
+    statistics = measure(dataset, [0, 1, 2])
+    (batch,) = batches_of(dataset, statistics=statistics, standardise="utterance", pad=pad).predict_dataloader()
+    for image, levels, example in zip(batch.images, dataset.images, dataset.examples, strict=True):
+        spoken = levels[:, example.start : example.stop]
+        deviation = spoken.std(axis=1)
+        expected = deviation / (deviation + 0.1 * statistics.deviation[:, 0])
+        own = image[:, :, example.start : example.stop] if pad == "paper" else image[:, :, : spoken.shape[1]]
+        np.testing.assert_allclose(own.mean(dim=2), 0, atol=1e-5)
+        np.testing.assert_allclose(own.std(dim=2, unbiased=False), expected.T, rtol=1e-3)
+
+
+def test_utterance_standardised_by_itself_does_not_hear_a_filter():
+    """Another level of each row, as of another microphone, leaves it as it was."""
+    dataset, filtered = corpus([20, 20, 20]), corpus([20, 20, 20])
+    dataset.images[:] //= 2
+    filtered.images[:] = dataset.images + np.arange(HEIGHT, dtype=np.uint8)[:, None, None]
+    statistics = measure(dataset, [0, 1])
+    one, other = (
+        torch.cat(
+            [batch.images for batch in batches_of(d, statistics=statistics, standardise="utterance").predict_dataloader()]
+        )
+        for d in (dataset, filtered)
+    )
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
 def test_row_that_never_varies_is_not_blown_up():
     dataset = corpus([40, 40])
     dataset.images[:, 2] = 7

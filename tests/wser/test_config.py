@@ -124,10 +124,10 @@ def test_value_that_a_joint_axis_lacks_takes_the_place_of_its_values_once(files)
 
 def test_swept_values_keep_their_types(files):
     (files / "mine.yaml").write_text(
-        "sweep:\n  model.filters: [[8, 8, 8, 8, 8, 8]]\n  data.test_recipe: [null, white0]\n  data.standardise: [false]\n"
+        "sweep:\n  model.filters: [[8, 8, 8, 8, 8, 8]]\n  data.test_recipe: [null, white0]\n  train.balanced: [true]\n"
     )
     clean, noisy = load(["experiment=mine"])
-    assert (clean.model.filters, clean.data.standardise) == ([8] * 6, False)
+    assert (clean.model.filters, clean.train.balanced) == ([8] * 6, True)
     assert (clean.data.test_recipe, noisy.data.test_recipe) == (None, "white0")
 
 
@@ -372,7 +372,7 @@ def test_paper_preset_is_what_tables_2_and_3_say():
     paper = one("preset=paper")
     assert (paper.train.optimiser, paper.train.lr, paper.train.batch, paper.model.lstm) == ("adam", 0.1, 16, 100)
     assert paper.data.pad == "paper"
-    assert not paper.data.standardise
+    assert paper.data.standardise == "none"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from wser.data.dataset import open_dataset
 from wser.data.protocols import Fold
 from wser.training import plan
 from wser.training.fold import Curves, Run, execute
-from wser.training.module import Training, augment, mix
+from wser.training.module import Training, augment, class_weights, mix
 
 
 def only(path: Path) -> Path:
@@ -217,9 +217,9 @@ def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, sm
     [
         ["data.mask_rows=4", "data.mask_columns=4", "data.shift_rows=2", "data.mixup=0.4", "train.label_smoothing=0.1"],
         ["train.schedule=one_cycle", "train.optimiser=sgd", "model.summary=last", "model.dropout=0.3"],
-        ["data.pad=paper", "data.standardise=false", "train.optimiser=rmsprop", "train.lr=0.001"],
+        ["data.pad=paper", "data.standardise=none", "train.optimiser=rmsprop", "train.lr=0.001"],
         ["train.precision=bf16", "train.optimiser=adamax", "train.weight_decay=0.1"],
-        ["train.optimiser=adamw"],
+        ["train.optimiser=adamw", "data.standardise=utterance", "train.balanced=true"],
     ],
     ids=lambda settings: settings[0],
 )
@@ -423,6 +423,14 @@ def test_loss_weighs_both_labels_of_a_mixture_by_their_shares(alpha, smoothing):
     assert (share < 1) == (alpha > 0)
     torch.testing.assert_close(found["loss"], share * own + (1 - share) * partner)
     assert int(found["count"]) == 4
+
+
+def test_class_weights_make_every_class_count_alike():
+    labels = [0, 0, 0, 0, 2, 2]
+    weights = class_weights(labels, 4)
+    assert sum(weights[label] for label in labels) == pytest.approx(len(labels))
+    assert 4 * weights[0] == pytest.approx(2 * weights[2])
+    assert torch.isfinite(weights).all()
 
 
 def test_threads_do_not_follow_from_which_folds_are_pending(tiny):

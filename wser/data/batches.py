@@ -20,6 +20,9 @@ SORTED_TOGETHER = 8
 COLUMN_MULTIPLE = 8
 """Widths of batches are multiples of this, the product of the usual pooling strides in time."""
 
+FLOOR = 0.1
+"""Share of the training part's deviation added to an utterance's own, so that a row without speech is not blown up."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -58,6 +61,25 @@ def measure(dataset: Dataset, indices: Sequence[int]) -> Statistics:
     # A row that hardly varies carries no speech; a floor of one level keeps its noise from being blown up.
     deviation = np.sqrt(np.maximum(squares / columns - mean**2, 1.0))
     return Statistics(mean[:, None].astype(np.float32), deviation[:, None].astype(np.float32))
+
+
+def standardised(levels: NDArray[np.uint8], own: NDArray[np.uint8] | None, statistics: Statistics) -> NDArray[np.float32]:
+    """Levels as the network sees them.
+
+    Args:
+        levels: Part of a picture, (height, columns, 3).
+        own: The utterance's own columns of it, by whose mean and deviation it is standardised; None takes the statistics'.
+        statistics: Of the training part.
+
+    Returns:
+        float32 (height, columns, 3).
+    """
+    mean, deviation = statistics.mean, statistics.deviation
+    if own is not None:
+        mean = own.mean(axis=1, keepdims=True, dtype=np.float32)
+        deviation = np.sqrt(np.square(own - mean).mean(axis=1, keepdims=True)) + FLOOR * deviation
+    seen: NDArray[np.float32] = (levels - mean) / deviation
+    return seen
 
 
 def unstandardised(height: int) -> Statistics:
@@ -132,8 +154,9 @@ class Batches(pl.LightningDataModule):
         columns = -(-max(lengths) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
         batch = np.zeros((len(indices), height, columns, 3), np.float32)
         for row, i, example, length in zip(batch, indices, examples, lengths, strict=True):
-            start = 0 if whole else example.start
-            row[:, :length] = (images[i, :, start : start + length] - self.statistics.mean) / self.statistics.deviation
+            spoken = images[i, :, example.start : example.stop]
+            own = spoken if self.config.standardise == "utterance" else None
+            row[:, :length] = standardised(images[i] if whole else spoken, own, self.statistics)
         return Batch(
             torch.from_numpy(batch).permute(0, 3, 1, 2),
             torch.tensor(lengths),

@@ -28,7 +28,7 @@ from wser.data.protocols import Fold
 from wser.reports import metrics
 from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_name, read_metrics, revision
 from wser.training import loggers
-from wser.training.module import Training
+from wser.training.module import Training, class_weights
 
 OF_TRAINING = ("epoch", "epochs", "diverged", "validation", "seconds_to_epoch", "seconds")
 """What the record of a run that scores other pictures takes over from the one that trained its weights."""
@@ -169,8 +169,11 @@ def execute(run: Run) -> None:
     if stored:
         statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
     else:
-        statistics = measure(dataset, fold.train) if config.data.standardise else unstandardised(height)
-    module = Training(models.build(config.model, height, len(dataset.classes)), config.train, config.data, seed)
+        statistics = unstandardised(height) if config.data.standardise == "none" else measure(dataset, fold.train)
+    labels = [dataset.examples[i].label for i in fold.train]
+    balance = class_weights(labels, len(dataset.classes)) if config.train.balanced else None
+    network = models.build(config.model, height, len(dataset.classes))
+    module = Training(network, config.train, config.data, seed, balance)
     tell = partial(loggers.log, logs, config)
     curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner, tell)
     trainer = pl.Trainer(

@@ -1,6 +1,6 @@
 """The Lightning module: a model, its loss, augmentation, optimiser and schedule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,16 @@ class Training(pl.LightningModule):
         train: How to train.
         data: How to augment.
         seed: Of augmentation.
+        weights: Of each class in the training loss, float32 (classes,); None weighs them alike.
     """
 
-    def __init__(self, model: nn.Module, train: TrainConfig, data: DataConfig, seed: int) -> None:
+    class_weights: Tensor | None
+
+    def __init__(
+        self, model: nn.Module, train: TrainConfig, data: DataConfig, seed: int, weights: Tensor | None = None
+    ) -> None:
         super().__init__()
+        self.register_buffer("class_weights", weights, persistent=False)
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.train_config, self.data_config = train, data
         self.rng = np.random.default_rng(seed)
@@ -40,13 +46,16 @@ class Training(pl.LightningModule):
     def training_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Loss of one batch; loss, hits and number of utterances for the curves."""
         images = augment(batch.images, batch.lengths, self.data_config, self.rng)
-        smoothing = self.train_config.label_smoothing
         images, other, share = mix(images, self.data_config.mixup, self.rng)
         logits = self.model(images, torch.maximum(batch.lengths, batch.lengths[other])).float()
-        loss = share * functional.cross_entropy(logits, batch.labels, label_smoothing=smoothing)
+        loss = share * self._loss(logits, batch.labels)
         if share < 1:
-            loss = loss + (1 - share) * functional.cross_entropy(logits, batch.labels[other], label_smoothing=smoothing)
+            loss = loss + (1 - share) * self._loss(logits, batch.labels[other])
         return {"loss": loss, "hits": (logits.argmax(1) == batch.labels).sum(), "count": torch.tensor(len(batch.labels))}
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.train_config.label_smoothing
+        return functional.cross_entropy(logits, labels, self.class_weights, label_smoothing=smoothing)
 
     def validation_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Summed loss and logits of one batch."""
@@ -80,6 +89,21 @@ class Training(pl.LightningModule):
     def weights(self) -> Mapping[str, Tensor]:
         """A copy of the model's state on the CPU."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
+
+
+def class_weights(labels: Sequence[int], classes: int) -> Tensor:
+    """Weights inverse to how often each class occurs, whose mean over the utterances is 1.
+
+    Args:
+        labels: Classes of the training part.
+        classes: How many there are; the weight of one that does not occur is that of a single utterance.
+
+    Returns:
+        float32 (classes,).
+    """
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    occurring = len(set(labels))
+    return torch.from_numpy((len(labels) / (occurring * counts)).astype(np.float32))
 
 
 def augment(images: Tensor, lengths: Tensor, config: DataConfig, rng: np.random.Generator) -> Tensor:
