@@ -21,6 +21,7 @@ MOST_PIPES, MOST_BLOCKS = 5, 16
 """Parallel pipes and LFLBs that a network may have; the paper has 3 and, as we read it, 6."""
 
 LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
+Selection = Literal["validation", "last", "test"]
 Optimiser = Literal["adam", "adamw", "adamax", "sgd", "rmsprop"]
 
 
@@ -183,7 +184,7 @@ class Config:
         data: How pictures reach it.
         train: How it is trained.
         selection: `validation` chooses the epoch on speakers or utterances cut from training; `last` takes the last epoch, and
-            cuts nothing from training; `test` as the paper's figure, the epoch of the highest accuracy on the test part itself.
+            cuts nothing; `test` as the paper's figure, the epoch of the highest accuracy on the test part itself.
         seed: Of initialisation, order of batches and augmentation.
         fold: `all`, or numbers of folds.
         jobs: Runs at once; 0 is one for each core, up to 8, and a single one on an accelerator.
@@ -202,7 +203,7 @@ class Config:
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
-    selection: Literal["validation", "last", "test"] = "validation"
+    selection: Selection = "validation"
     seed: int = 0
     fold: Any = "all"
     jobs: int = 0

@@ -48,7 +48,7 @@ def needed(name: str, examples: list[Example], folder: Path) -> dict[str, str]:
     if name == "cross_corpus":
         return {"test": "m"}
     if name == "file":
-        folds = protocols.load(ProtocolConfig(name="loso")).folds(examples, validation=False)
+        folds = protocols.load(ProtocolConfig(name="loso")).folds(examples, "test")
         path = folder / "split.json"
         path.write_text(json.dumps(as_file("loso", True, folds, examples)))
         return {"file": str(path)}
@@ -61,8 +61,8 @@ def loaded(name: str, examples: list[Example], **changes) -> BaseProtocol:
         return protocols.load(ProtocolConfig(name=name, **keys))
 
 
-def make(name: str, examples: list[Example], validation: bool = True, **changes) -> list[Fold]:
-    return loaded(name, examples, **changes).folds(examples, validation)
+def make(name: str, examples: list[Example], selection: str = "validation", **changes) -> list[Fold]:
+    return loaded(name, examples, **changes).folds(examples, selection)
 
 
 def accepted(name: str, examples: list[Example], **changes) -> list[Fold]:
@@ -109,9 +109,10 @@ def test_parts_are_sorted_and_not_empty(name, examples):
 
 
 @CONTRACT
+@pytest.mark.parametrize("selection", ["last", "test"])
 @given(examples=corpora())
-def test_without_validation_it_all_goes_to_training(name, examples):
-    with_it, without = accepted(name, examples), accepted(name, examples, validation=False)
+def test_without_validation_it_all_goes_to_training(name, selection, examples):
+    with_it, without = accepted(name, examples), accepted(name, examples, selection=selection)
     assert [fold.test for fold in with_it] == [fold.test for fold in without]
     for one, other in zip(with_it, without, strict=True):
         assert other.validation == ()
@@ -232,7 +233,7 @@ def test_loso_refuses_two_speakers_where_validation_takes_one():
     two = corpus(women=1, men=1)
     with pytest.raises(ProtocolError, match="1 training speakers leave none after 1 for validation"):
         make("loso", two)
-    assert len(make("loso", two, validation=False)) == 2
+    assert len(make("loso", two, "last")) == 2
 
 
 @CONTRACT
@@ -339,7 +340,7 @@ def test_session_folds_refuse_a_speaker_of_two_sessions():
     examples = corpus(women=3, men=3)
     moved = dataclasses.replace(examples[0], session="session 1")
     with pytest.raises(ProtocolError, match="speaker w0 stands in the training and the test part of fold 0"):
-        make("session_folds", [moved, *examples[1:]], validation=False)
+        make("session_folds", [moved, *examples[1:]], "last")
 
 
 def test_cross_corpus_tests_on_one_corpus_and_trains_on_the_others():
@@ -393,8 +394,12 @@ def test_named_validation_is_kept_and_what_is_left_out_is_in_no_part():
     assert cut.validation
 
 
-def test_without_validation_a_named_one_goes_to_training():
-    named, _ = Named(ProtocolConfig()).folds([example(i) for i in range(9)], validation=False)
+def test_named_validation_stays_where_nothing_is_cut_and_goes_to_training_where_the_test_part_chooses():
+    examples = [example(i) for i in range(9)]
+    named, cut = Named(ProtocolConfig()).folds(examples, "last")
+    assert named == Fold(0, (3, 4, 5, 6, 7, 8), (1,), (0,))
+    assert cut.validation == ()
+    named, _ = Named(ProtocolConfig()).folds(examples, "test")
     assert named == Fold(0, (1, 3, 4, 5, 6, 7, 8), (), (0,))
 
 

@@ -34,9 +34,9 @@ def write(tmp_path):
 
 
 def load(
-    path: Path, examples: list[Example], validation: bool = True, dropped: frozenset[str] = frozenset(), **keys
+    path: Path, examples: list[Example], selection: str = "validation", dropped: frozenset[str] = frozenset(), **keys
 ) -> list[Fold]:
-    return protocols.load(ProtocolConfig(name="file", file=str(path), **keys)).folds(examples, validation, dropped)
+    return protocols.load(ProtocolConfig(name="file", file=str(path), **keys)).folds(examples, selection, dropped)
 
 
 def keys_of(examples: list[Example], *speakers: str) -> list[str]:
@@ -54,12 +54,12 @@ def content(examples) -> dict:
 
 
 @pytest.mark.parametrize("name", ["loso", "speaker_dependent", "speaker_folds"])
-@pytest.mark.parametrize("validation", [True, False])
-def test_split_of_a_run_is_read_again(name, validation, examples, write):
+@pytest.mark.parametrize("selection", ["validation", "last", "test"])
+def test_split_of_a_run_is_read_again(name, selection, examples, write):
     protocol = protocols.load(ProtocolConfig(name=name))
-    folds = protocol.folds(examples, validation)
+    folds = protocol.folds(examples, selection)
     path = write(as_file(name, protocol.speaker_independent, folds, examples))
-    again = load(path, examples, validation, seed=5)
+    again = load(path, examples, selection, seed=5)
     assert again == folds
     assert split_hash(again, examples) == split_hash(folds, examples)
 

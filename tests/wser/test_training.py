@@ -201,7 +201,8 @@ def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, sm
     settings = [*tiny, f"results={tmp_path}", "fold=0", f"data.test_recipe={small_recipe_id}"]
     assert run.main(settings) == 0
     assert "2 runs: 0 finished, 2 to do" in capsys.readouterr().out
-    clean, other = sorted(tmp_path.iterdir(), key=lambda directory: "trained" in results.read_metrics(directory, 0))
+    runs = [record.parent for record in tmp_path.glob(f"*/{results.RUN}")]
+    clean, other = sorted(runs, key=lambda directory: "trained" in results.read_metrics(directory, 0))
     assert predictions(clean) == predictions(other)
     assert (clean / "fold_0" / results.CURVES).read_bytes() == (other / "fold_0" / results.CURVES).read_bytes()
     assert not (other / "fold_0" / results.WEIGHTS).exists(), "they lie with the run that trained them"
@@ -249,7 +250,7 @@ def test_training_learns_what_is_plain_to_see(learn, optimiser):
 
 PLAIN = ["train.schedule=constant", "train.epochs=80", "train.patience=0", "data.mixup=0", "data.mask_rows=0", "train.batch=6"]
 PLAIN += ["data.mask_columns=0", "data.shift_rows=0", "model.dropout=0", "model.activation=elu", "model.fc=8", "model.lstm=8"]
-PLAIN += ["model.pipe_filters=4"]
+PLAIN += ["model.pipe_filters=4", "data.standardise=training"]
 
 
 # Early stopping and the choice of the epoch.

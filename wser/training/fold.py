@@ -92,7 +92,7 @@ class Curves(pl.Callback):
         hits = sum(int(batch["hits"]) for batch in self.train) / count
         loss = accuracy = uar = np.nan
         found = None
-        if self.selection != "last":
+        if self.validation:
             labels = torch.cat([batch["labels"] for batch in self.validation]).cpu().numpy()
             logits = torch.cat([batch["logits"] for batch in self.validation]).cpu().numpy()
             loss = sum(float(batch["loss"]) for batch in self.validation) / len(labels)
@@ -181,7 +181,7 @@ def execute(run: Run) -> None:
         devices=1,
         precision=precision(config.train),
         max_epochs=config.train.epochs,
-        limit_val_batches=0 if config.selection == "last" else None,
+        limit_val_batches=0 if config.selection == "last" and not fold.validation else None,
         num_sanity_val_steps=0,
         callbacks=[curves],
         logger=logs,

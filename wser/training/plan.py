@@ -103,7 +103,7 @@ def prepare(config: Config) -> Experiment:
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
     dataset = _dataset(where, corpora, config.recipe, config.cache, config.labels)
-    folds = protocol.folds(dataset.examples, config.selection == "validation", dataset.dropped_keys)
+    folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
     tested = trained = None
     if config.data.test_recipe:
         inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)

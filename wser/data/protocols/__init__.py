@@ -19,7 +19,7 @@ import numpy as np
 import rfc8785
 
 from precompute.errors import WserError, unknown
-from wser.config import ProtocolConfig
+from wser.config import ProtocolConfig, Selection
 from wser.data.dataset import Example
 
 
@@ -34,7 +34,8 @@ class Fold:
     Attributes:
         number: From 0.
         train: On which weights are fitted.
-        validation: Cut from training, for the choice of the epoch; empty unless `selection=validation`.
+        validation: Cut from training, for the choice of the epoch; empty with `selection=test`, and with `last` unless the
+            split names it.
         test: Held out.
     """
 
@@ -77,12 +78,15 @@ class BaseProtocol(ABC):
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """What is kept from training in each fold, in order."""
 
-    def folds(self, examples: Sequence[Example], validation: bool = True, dropped: Set[str] = frozenset()) -> list[Fold]:
+    def folds(
+        self, examples: Sequence[Example], selection: Selection = "validation", dropped: Set[str] = frozenset()
+    ) -> list[Fold]:
         """All folds.
 
         Args:
             examples: In an order that does not change between runs.
-            validation: Whether there is a validation part; otherwise it stays in training.
+            selection: With `validation` there is a validation part; with `last`, only where the split names one; with `test`
+                there is none, and one that the split names stays in training.
             dropped: Keys of the utterances that the label map leaves out.
 
         Raises:
@@ -92,10 +96,9 @@ class BaseProtocol(ABC):
         folds = []
         for number, held in enumerate(self.held_out(examples, np.random.default_rng([self.config.seed, 0]))):
             rest = sorted(set(range(len(examples))) - held.test - held.left_out)
-            cut: Set[int] = frozenset()
-            if validation:
-                rng = np.random.default_rng([self.config.seed, 1, number])
-                cut = self._validation(examples, rest, rng) if held.validation is None else held.validation
+            cut = frozenset() if selection == "test" or held.validation is None else held.validation
+            if selection == "validation" and held.validation is None:
+                cut = self._validation(examples, rest, np.random.default_rng([self.config.seed, 1, number]))
             train = tuple(index for index in rest if index not in cut)
             folds.append(Fold(number, train, tuple(sorted(cut)), tuple(sorted(held.test))))
         for fold in folds:
