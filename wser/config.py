@@ -74,9 +74,6 @@ class ModelConfig:
         pooling: How blocks pool.
         overlap: Share R of a pooling window that it has in common with the next: 0.5, a window of twice the stride, or 0.
         batch_norm: Batch norm after each convolution; without it the convolutions have a bias.
-        padding: What lies past the end of the shorter utterances of a batch is zero before each convolution of the pipes and
-            each pooling.  With `zero` it counts in batch statistics, and the next block sees what pooling windows carry over
-            the end; with `masked` it does not, so that nothing depends on how far a batch is padded.
         activation: After each convolution and after the fully connected layer.
         lstm: Cells of the LSTM in each direction; the paper tries 64, 100, 128 and 256 (3.2.2, Table 3).
         directions: Of the LSTM: 1 reads forwards (3.2.2), 2 both ways.
@@ -98,7 +95,6 @@ class ModelConfig:
     pooling: Literal["average", "max"] = "average"
     overlap: float = 0.5
     batch_norm: bool = True
-    padding: Literal["zero", "masked"] = "zero"
     activation: Activation = "relu"
     lstm: int = 100
     directions: int = 1
@@ -112,7 +108,7 @@ class DataConfig:
     """How pictures reach the network.
 
     Attributes:
-        pad: `trim` cuts each batch to its longest utterance; `paper` feeds the whole frame.
+        pad: `trim` cuts each batch to its longest utterance, and masks what shorter ones lack; `paper` feeds the whole frame.
         standardise: `training` subtracts the mean and divides by the standard deviation of each image row and colour channel
             over the training part; `utterance` does so with those of the utterance itself, which takes the voice's and the
             room's mean spectrum away; `none` scales levels to [0, 1].

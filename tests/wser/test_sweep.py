@@ -98,6 +98,12 @@ def test_seeds_alone_are_no_choice():
     assert (found.best, found.sentences()) == ([], [])
 
 
+def test_conditions_of_the_test_are_no_choice():
+    found = sweep(([None], 0.5, 0.5), (["white0"], 0.5, 0.3), axes=("data.test_recipe",))
+    assert (found.best, found.sentences()) == ([], [])
+    assert [row["best"] for row in found.rows()] == [False, False]
+
+
 # Its words.
 
 
