@@ -72,25 +72,27 @@ class MaskedNorm(torch.autograd.Function):
         variance = (total * variance - their_squares - apart.square() * count * (total - count) / total) / count
         variance = variance.clamp(min=0)
         normal = torch.native_batch_norm(x, weight, bias, mean, variance, False, 0.0, eps)[0]
-        mask = inside[:, None, None].to(x.dtype)
-        ctx.save_for_backward(x, mask, weight, mean, variance, count)
-        ctx.eps = eps
+        normal.permute(0, 3, 1, 2)[~inside] = 0
+        ctx.save_for_backward(x, inside, weight, mean, variance, count)
+        ctx.eps, ctx.total = eps, total
         ctx.mark_non_differentiable(mean, variance, count)
-        return normal.mul_(mask), mean, variance, count
+        return normal, mean, variance, count
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None]:
         """Gradients of input, weight and bias."""
-        x, mask, weight, mean, variance, count = ctx.saved_tensors
-        wanted = [True, True, True]
-        fixed, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient * mask, x, weight, mean, variance, None, None, False, ctx.eps, wanted
+        x, inside, weight, mean, variance, count = ctx.saved_tensors
+        gradient = gradient.clone()
+        gradient.permute(0, 3, 1, 2)[~inside] = 0
+        inverse, more = (variance + ctx.eps).rsqrt(), ctx.total / count
+        # PyTorch's kernel divides by the number of all columns, which are `more` times those inside.
+        found, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight * more, None, None, mean, inverse, True, ctx.eps, [True, True, True]
         )
-        inverse = (variance + ctx.eps).rsqrt()
-        slope = -weight * inverse.square() * of_weight / count
-        offset = -weight * inverse * of_bias / count - slope * mean
-        slope, offset = (one[:, None, None].to(x.dtype) for one in (slope, offset))
-        return fixed.addcmul_(x, slope).add_(offset).mul_(mask), None, of_weight, of_bias, None
+        own = (weight * inverse * (1 - more))[:, None, None].to(x.dtype)
+        found.addcmul_(gradient, own)
+        found.permute(0, 3, 1, 2)[~inside] = 0
+        return found, None, of_weight, of_bias, None
 
 
 def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,7 +116,7 @@ class MaskedBatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor, inside: Tensor) -> Tensor:  # type: ignore[override]
         """Normalise float (batch, channels, rows, columns) over the columns of `inside`, bool (batch, columns)."""
         if not self.training:
-            return super().forward(x).mul_(inside[:, None, None].to(x.dtype))
+            return super().forward(x) * inside[:, None, None].to(x.dtype)
         normal: Tensor
         normal, mean, variance, count = MaskedNorm.apply(x, inside, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
         with torch.no_grad():
