@@ -63,7 +63,7 @@ def curves(path: Path, title: str, run: Path, summary: dict[str, Any], selection
         title: Heading.
         run: Directory of the experiment.
         summary: Of the experiment.
-        selection: Name of the part on which the epoch was chosen.
+        selection: How the epoch was chosen; with `last` there may be no validation part to draw.
     """
     records = summary["folds"]
     longest = max(record["epochs"] for record in records)
@@ -87,10 +87,10 @@ def curves(path: Path, title: str, run: Path, summary: dict[str, Any], selection
             axes = grid[2 * (place // across) + offset, place % across]
             axes.set_visible(True)
             for part, colour in (("train", "tab:grey"), ("validation", "tab:blue")):
-                label = "training" if part == "train" else selection
-                axes.plot(
-                    history["epoch"], scale * np.array(history[f"{part}_{quantity}"]), color=colour, label=label, marker=marker
-                )
+                values = scale * np.array(history[f"{part}_{quantity}"])
+                label = "training" if part == "train" else "test" if selection == "test" else "validation"
+                if not np.isnan(values).all():
+                    axes.plot(history["epoch"], values, color=colour, label=label, marker=marker)
             axes.axvline(record["epoch"], color="tab:orange", linestyle="--", linewidth=1, label="chosen epoch")
             axes.set_ylabel("loss" if quantity == "loss" else "accuracy, %")
             axes.grid(alpha=0.3)
