@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from precompute.store import places
 from precompute.store.roots import candidates
-from wser import config as configuration
-from wser import results
+from wser import loading, results
 from wser.data.protocols import split_hash
 from wser.results import ResultError, Stored
 
@@ -120,7 +119,7 @@ def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, 
     from wser.training import plan
 
     path = stored.path
-    config = configuration.load_stored(path / results.CONFIG, settings, CHANGEABLE)
+    config = loading.load_stored(path / results.CONFIG, settings, CHANGEABLE)
     if not any(setting.startswith("train.threads=") for setting in settings):
         config.train.threads = _threads(config, [facts["threads"] for facts in then.values()])
     if config.protocol.file and not Path(config.protocol.file).exists():

@@ -73,7 +73,7 @@ def _keys() -> str:
 
     from omegaconf import OmegaConf
 
-    from wser.config import load
+    from wser.loading import load
 
     return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(load([])[0]))).splitlines())
 
@@ -82,11 +82,11 @@ def _describe(settings: Sequence[str]) -> int:
     """Print each network that the settings name, once."""
     from rich.console import Console
 
-    from wser import config, describe
+    from wser import describe, loading
     from wser.training import plan
 
     found: list[tuple[Config, tuple[int, int, int]]] = []
-    for one in config.load(settings):
+    for one in loading.load(settings):
         sizes = describe.sizes(one)
         if not any((one.model, sizes) == (other.model, known) for other, known in found):
             found.append((one, sizes))
@@ -109,11 +109,11 @@ def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
 
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:
-    from wser import config
+    from wser import loading
     from wser.reports.sweep import as_text
     from wser.training import plan
 
-    configs = config.load(settings)
+    configs = loading.load(settings)
     experiments = plan.prepare_all(configs)
     _announce(experiments[0])
     axes = _axes(settings, experiments)
@@ -143,11 +143,12 @@ def _axes(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict[
     """Keys swept whose values differ, each with its value in every experiment."""
     from dataclasses import asdict
 
-    from wser import config
+    from wser import loading
+    from wser.config import flatten
 
-    flat = [config.flatten(asdict(experiment.config)) for experiment in experiments]
+    flat = [flatten(asdict(experiment.config)) for experiment in experiments]
     # Asked for alone, other pictures to test on come with the run that is tested on its own.
-    columns = {key: [one[key] for one in flat] for key in [*config.swept(settings), "data.test_recipe"]}
+    columns = {key: [one[key] for one in flat] for key in [*loading.swept(settings), "data.test_recipe"]}
     return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
 
 

@@ -10,7 +10,7 @@ from precompute import layout
 from precompute.__main__ import main as precompute
 from precompute.store import files, removal, roots
 from precompute.store.cache import Cache
-from wser import config, run
+from wser import loading, run
 from wser.training import plan
 
 
@@ -105,7 +105,7 @@ class TestTakenAway:
     @pytest.fixture
     def experiment(self, copy, tiny, tmp_path) -> plan.Experiment:
         plan._dataset.cache_clear()
-        return plan.prepare(config.load([*tiny, f"cache_root={copy.parents[1]}", f"results={tmp_path / 'runs'}"])[0])
+        return plan.prepare(loading.load([*tiny, f"cache_root={copy.parents[1]}", f"results={tmp_path / 'runs'}"])[0])
 
     def test_before_the_pictures_are_read(self, experiment, copy):
         removal.take_away(copy, copy.parents[1])

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from wser import describe, models, run
-from wser.config import load
+from wser.loading import load
 
 SETTINGS = [
     ["preset=tuned"],

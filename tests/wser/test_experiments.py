@@ -5,10 +5,10 @@ import shlex
 
 import pytest
 
-from wser import config, results, run
+from wser import loading, results, run
 from wser.training import plan
 
-FILES = sorted(config.experiments().glob("*.yaml"))
+FILES = sorted(loading.experiments().glob("*.yaml"))
 
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
@@ -28,7 +28,7 @@ def test_default_is_an_experiment():
 
 
 def test_file_starts_with_the_command_that_runs_it(file):
-    points = config.load(command(file))
+    points = loading.load(command(file))
     assert {point.experiment for point in points} == {file.stem}
     assert {point.fold for point in points} == {"all"}, "its figures are those of all folds"
 
@@ -41,7 +41,7 @@ def test_file_says_what_it_is_for(file):
 
 def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
     """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
-    points = config.load([f"experiment={file.stem}"])
+    points = loading.load([f"experiment={file.stem}"])
     several = len(points[0].corpus) > 1
     corpus = ["corpus=[ravdess,emodb]", "labels=common4"] if several else ["corpus=ravdess", "labels=ravdess7"]
     where = [f"cache_root={joined_cache}", f"recipe={small_recipe_id}", f"results={tmp_path}", "protocol.folds=2"]
@@ -50,7 +50,7 @@ def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, 
         where.append(f"data.test_recipe={small_recipe_id}")
     assert run.main([f"experiment={file.stem}", *corpus, *where, *how]) == 0
     directories = [record.parent for record in tmp_path.glob(f"*/{results.RUN}")]
-    loaded = config.load([f"experiment={file.stem}", *corpus, *where, *how])
+    loaded = loading.load([f"experiment={file.stem}", *corpus, *where, *how])
     assert len(directories) == len(plan.prepare_all(loaded)) > 0
     selections = set()
     for directory in directories:
@@ -64,7 +64,7 @@ def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, 
 @pytest.mark.parametrize("study", [file for file in FILES if file.stem.startswith("study_")], ids=lambda file: file.stem)
 def test_study_sweeps_and_can_choose(study):
     """Its points differ, and a best one among them is a choice on validation speakers."""
-    points = config.load(command(study))
+    points = loading.load(command(study))
     differing = plan.differing(points)
     assert len(points) > 1
     assert differing
@@ -72,9 +72,9 @@ def test_study_sweeps_and_can_choose(study):
         assert {point.selection for point in points} == {"validation"}
 
 
-@pytest.mark.parametrize("preset", sorted(path.stem for path in (config.experiments() / "preset").glob("*.yaml")))
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (loading.experiments() / "preset").glob("*.yaml")))
 def test_preset_says_what_it_is(preset):
-    text = (config.experiments() / "preset" / f"{preset}.yaml").read_text()
+    text = (loading.experiments() / "preset" / f"{preset}.yaml").read_text()
     assert text.startswith(f"# preset={preset}: ")
-    (loaded,) = config.load([f"preset={preset}"])
+    (loaded,) = loading.load([f"preset={preset}"])
     assert loaded.preset == preset

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pytorch_lightning.loggers import Logger
 
-from wser import config, results, run
+from wser import loading, results, run
 from wser.config import ConfigError
 from wser.training import loggers
 from wser.training.fold import Curves
@@ -17,7 +17,7 @@ FIGURES = [*Curves.FIGURES, "lr"]
 
 
 def given(*arguments: str) -> list[str]:
-    (loaded,) = config.load(arguments)
+    (loaded,) = loading.load(arguments)
     return loaded.logger
 
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from wser import models
-from wser.config import ModelConfig, load
+from wser.config import ModelConfig
+from wser.loading import load
 from wser.models import ModelError, three_pipe
 
 SMALL = {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wser import compare, results, run
+from wser import compare, loading, results, run
 
 MODULE = [sys.executable, "-m", "wser.run"]
 
@@ -320,9 +320,9 @@ def test_damaged_probability_is_refused(stored, capsys):
 
 def test_threads_are_those_of_then_where_the_machine_has_them(stored, monkeypatch, capsys):
     change_config(stored, "threads: 1", "threads: 0")
-    from wser import config, repeat
+    from wser import repeat
 
-    loaded = config.load_stored(stored / results.CONFIG, [], repeat.CHANGEABLE)
+    loaded = loading.load_stored(stored / results.CONFIG, [], repeat.CHANGEABLE)
     monkeypatch.setattr(repeat.joblib, "cpu_count", lambda: 4)
     assert repeat._threads(loaded, [3, 3]) == 3
     assert repeat._threads(loaded, [8, 8]) == 0, "more than there are"

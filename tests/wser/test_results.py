@@ -15,9 +15,10 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from precompute.store import roots
 from precompute.store.cache import Cache
 from wser import results, run
-from wser.config import Config, load
+from wser.config import Config
 from wser.data.dataset import open_dataset
 from wser.data.protocols import Fold
+from wser.loading import load
 from wser.training import plan
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from wser import config, results, run
+from wser import loading, results, run
 from wser.reports import figures
 from wser.reports.sweep import Point, Sweep
 from wser.reports.tables import sweep_table
@@ -199,7 +199,7 @@ def test_figure_has_a_panel_for_each_axis_but_the_seed(axes, validation, tmp_pat
 
 
 def test_swept_keys_are_those_with_several_values():
-    assert config.swept(["model=a,b", "seed=1", "corpus=[x,y]", "fold=0,1", "train.lr=1,2"]) == ["model.name", "train.lr"]
+    assert loading.swept(["model=a,b", "seed=1", "corpus=[x,y]", "fold=0,1", "train.lr=1,2"]) == ["model.name", "train.lr"]
 
 
 def state(path) -> dict:

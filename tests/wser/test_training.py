@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wser import models, results, run
-from wser.config import DataConfig, TrainConfig, load
+from wser.config import DataConfig, TrainConfig
 from wser.data.batches import Batch, Batches, Statistics
 from wser.data.dataset import open_dataset
 from wser.data.protocols import Fold
+from wser.loading import load
 from wser.training import plan
 from wser.training.fold import Curves, Run, execute
 from wser.training.module import Training, augment, class_weights, mix
