@@ -4,7 +4,7 @@ import difflib
 import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +36,12 @@ TEXT = (
 
 
 SWEEP = "train.lr: [0.1, 0.01], or 'preset,selection: [[paper, test], [tuned, last]]'"
+UNSWEPT = ("experiment", "fold", "jobs", "logger", "cache_root", "results", "train.device", "train.threads")
+"""Keys of a single value: where and how much of it runs."""
+
+SECTIONS = {"data": "pad", "train": "lr"}
+"""Sections that are no short form, with a key of each."""
+
 NAMES = ("corpus", "logger")
 """Keys whose value is a list of names; a single one may stand without brackets."""
 
@@ -83,6 +89,8 @@ def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
     for argument in arguments:
         key, text = _split(argument)
         given[key] = [text] if key in ("fold", "logger") or text.startswith(("[", "{")) else text.split(",")
+        if len(given[key]) > 1 and "" in given[key]:
+            raise ConfigError(f"{argument} has an empty value in its list: take the comma away")
     if "experiment" not in given:
         return [_with_file({}, Path(), given)]
     names = given["experiment"]
@@ -97,17 +105,29 @@ def _with_file(section: dict[Any, Any], file: Path, given: dict[str, list[str]])
     for joined, values in section.items():
         keys = [key.strip() for key in str(joined).split(",")]
         rows = [value if len(keys) > 1 else [value] for value in values] if isinstance(values, list) else []
-        if not rows or any(not isinstance(row, list) or len(row) != len(keys) for row in rows):
+        if "" in keys or not rows or any(not isinstance(row, list) or len(row) != len(keys) for row in rows):
             raise ConfigError(f"{file}: sweep of {joined} is no list with a value for each of its keys: write it as {SWEEP}")
+        _check_swept(keys)
         points = [dict(zip(keys, (_text(value) for value in row), strict=True)) for row in rows]
-        for key in set(keys) & set(given):
-            if {*given[key]} <= {one[key] for one in points}:
-                points = [one for one in points if one[key] in given[key]]
-                picked.add(key)
-            else:
-                points = [{other: value for other, value in one.items() if other != key} for one in points]
-        axes.append([one for at, one in enumerate(points) if one not in points[:at]])
+        chosen = [key for key in keys if key in given and {*given[key]} <= {one[key] for one in points}]
+        left = [one for one in points if all(one[key] in given[key] for key in chosen)]
+        if not left:
+            asked = " ".join(f"{key}={','.join(given[key])}" for key in chosen)
+            raise ConfigError(f"{file}: no point of its sweep of {joined} has {asked}: give {asked} without the experiment")
+        replaced = {*given} - {*chosen}
+        left = [{key: value for key, value in one.items() if key not in replaced} for one in left]
+        axes.append([one for at, one in enumerate(left) if one not in left[:at]])
+        picked.update(chosen)
+    _check_swept(key for key, values in given.items() if len(values) > 1)
     return axes + [[{key: value} for value in values] for key, values in given.items() if key not in picked]
+
+
+def _check_swept(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key in UNSWEPT:
+            raise ConfigError(f"{key} has several values, and no figure depends on it: give one")
+        if key in SECTIONS:
+            raise ConfigError(f"{key} is a section and cannot be swept: sweep keys of it, as {key}.{SECTIONS[key]}")
 
 
 def _sweep(file: Path) -> dict[Any, Any]:
@@ -120,6 +140,8 @@ def _sweep(file: Path) -> dict[Any, Any]:
 
 def _text(value: Any) -> str:
     """A value of a file as one would write it on the command line."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return f"[{','.join(value)}]"
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -151,7 +173,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
 
 def _split(argument: str) -> tuple[str, str]:
     key, equals, text = argument.partition("=")
-    if not equals:
+    if not equals or "" in key.split("."):
         raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
     return key, text
 
@@ -226,7 +248,7 @@ def _read(path: Path) -> DictConfig:
     """A file of settings, its short forms `model: three_pipe`, `protocol: loso` and `corpus: emodb` written out."""
     try:
         layer = OmegaConf.load(path)
-    except (YAMLError, OSError) as error:
+    except (YAMLError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}: write key: value lines") from None
     if not isinstance(layer, DictConfig):
         raise ConfigError(f"{path} is no mapping: write key: value lines")

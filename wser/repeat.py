@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
+from precompute.provenance import provenance
 from precompute.store import places
 from precompute.store.roots import candidates
 from wser import loading, results
+from wser.config import flatten
 from wser.data.protocols import split_hash
 from wser.results import ResultError, Stored
 
@@ -76,7 +79,8 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     then = {fold: _facts(path, fold) for fold in stored.folds}
     experiment = _prepare(stored, settings, then)
     again = experiment.directory
-    done = set() if (again / results.VERDICT).exists() else {*results.finished(again)}
+    anew = (again / results.VERDICT).exists() or not _is_of_now(again, experiment.config)
+    done = set() if anew else {*results.finished(again)}
     to_do = [fold for fold in stored.folds if fold not in done]
     took = sum(then[fold]["seconds"] for fold in to_do)
     print(f"{path}: {stored.title}")
@@ -91,7 +95,7 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     from wser.training.fold import accelerated
 
     accelerated(experiment.config.train)  # a device that is not here is refused before anything is removed
-    if (again / results.VERDICT).exists():
+    if anew and again.exists():
         # The verdict goes last, so that a removal that is cut short is taken up again.
         for fold in again.glob("fold_*"):
             shutil.rmtree(fold)
@@ -102,6 +106,18 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
 
     plan.execute([experiment], experiment.config.jobs, command, say)
     return _conclude(stored, [_compare(stored, then[fold], again, fold) for fold in stored.folds], again)
+
+
+def _is_of_now(again: Path, config: "Config") -> bool:
+    """Whether a repeat that was cut off had the same settings, threads and software, so that it may be gone on with."""
+    if not (again / results.RUN).exists():
+        return not again.exists()
+    begun = json.loads((again / results.RUN).read_text())
+    now = {"revision": results.revision(), **provenance(results.PACKAGES)}
+    settings = [flatten(one) for one in (OmegaConf.to_container(OmegaConf.load(again / results.CONFIG)), asdict(config))]  # type: ignore[arg-type]
+    indifferent = {"jobs", "cache_root"}
+    then_and_now = [{key: value for key, value in one.items() if key not in indifferent} for one in settings]
+    return then_and_now[0] == then_and_now[1] and all(begun.get(key) == now[key] for key in ("revision", "versions"))
 
 
 def _facts(path: Path, fold: int) -> dict[str, Any]:
@@ -129,11 +145,11 @@ def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, 
         raise ResultError(
             f"{path} scores the networks of {clean} on pictures of {config.data.test_recipe}, and trains none: repeat that one"
         )
-    _choose_caches(config, stored)
+    caches = _choose_caches(config, stored)
     # The copies that loggers keep are of no use here, and their packages need not be installed.
     config.logger = []
     config.fold = ",".join(map(str, stored.folds))
-    experiment = replace(plan.prepare(config), directory=path / results.REPEAT)
+    experiment = replace(plan.prepare(config, caches), directory=path / results.REPEAT)
     _check_same(stored, experiment)
     return experiment
 
@@ -144,8 +160,8 @@ def _threads(config: "Config", recorded: Sequence[int]) -> int:
     return most if 0 < most <= joblib.cpu_count() else config.train.threads
 
 
-def _choose_caches(config: "Config", stored: Stored) -> None:
-    """Ask for the caches of the record by their ids: the recipe's name may mean another today, or newer inputs be sealed."""
+def _choose_caches(config: "Config", stored: Stored) -> tuple[str, ...]:
+    """The caches of the record by their ids: the recipe's name may mean another today, or newer inputs be sealed."""
     roots = places.parse(config.cache_root)
     config.recipe = stored.record["recipe_id"]
     used = [(one["corpus"], str(one.get("cache"))) for one in stored.record["corpora"]]
@@ -155,8 +171,7 @@ def _choose_caches(config: "Config", stored: Stored) -> None:
                 f"{stored.path} was trained on the cache {corpus}/{cache}, which is not in {config.cache_root}: give "
                 "cache_root= or WSER_CACHE of where it is, or make it again from the same recordings with python -m precompute"
             )
-    if len(used) == 1:
-        config.cache = used[0][1]
+    return tuple(cache for _, cache in used)
 
 
 def _check_same(stored: Stored, experiment: "Experiment") -> None:
@@ -266,11 +281,9 @@ def _conclude(stored: Stored, found: Sequence[FoldVerdict], again: Path) -> bool
     console.print()
     console.print(repeat_table(str(stored.path), found))
     print(verdict)
-    if same < count:
-        print(
-            "\n".join(lines)
-            if lines
-            else "  what is recorded of software and machine is the same: the difference is not explained by it"
-        )
+    if same < count and not lines:
+        lines = ["  what is recorded of software and machine is the same: the difference is not explained by it"]
+    for line in lines:
+        print(line)
     print(f"results: {again}")
     return same == count

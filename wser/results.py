@@ -80,7 +80,10 @@ class Stored:
         corpora = [(one["corpus"], one["synthetic"]) for one in self.record["corpora"]]
         names = corpus_names(corpora, self.record["selection"])
         model = self.settings.get("model.name")
-        return f"{names}, {len(self.classes)} classes, {self.record['protocol']}, {model}, seed {self.record['seed']}"
+        tested = self.settings.get("data.test_recipe")
+        pictures = f", tested on pictures of {tested}" if tested else ""
+        protocol, seed = self.record["protocol"], self.record["seed"]
+        return f"{names}, {len(self.classes)} classes, {protocol}, {model}, seed {seed}{pictures}"
 
 
 def fold_name(number: int) -> str:
@@ -259,8 +262,16 @@ def current_summary(path: Path) -> dict[str, Any] | None:
 
 
 def read_metrics(path: Path, fold: int) -> dict[str, Any]:
-    """The metrics of one finished fold."""
-    record: dict[str, Any] = json.loads((path / fold_name(fold) / METRICS).read_text())
+    """The metrics of one finished fold.
+
+    Raises:
+        ResultError: The file is damaged.
+    """
+    file = path / fold_name(fold) / METRICS
+    try:
+        record: dict[str, Any] = json.loads(file.read_text())
+    except ValueError as error:
+        raise ResultError(f"{file} is damaged ({error}): move {file.parent} away and run the command in {RUN} again") from None
     return record
 
 
@@ -326,7 +337,8 @@ def _settings(path: Path, record: dict[str, Any]) -> dict[str, Any]:
         why = " ".join(str(error).split())
         raise ResultError(f"{path / CONFIG} cannot be read ({why}): restore it, {AGAIN}") from None
     kept = {key: value for key, value in settings.items() if key not in UNHASHED}
-    return kept | {"recipe": record["recipe_id"], "labels": record["label_map"]}
+    tested = record.get("test_recipe_id")
+    return kept | {"recipe": record["recipe_id"], "data.test_recipe": tested, "labels": record["label_map"]}
 
 
 def checked_predictions(path: Path, fold: int, classes: list[str]) -> list[dict[str, str]]:

@@ -116,7 +116,7 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     configs = loading.load(settings)
     experiments = plan.prepare_all(configs)
     _announce(experiments[0])
-    axes = _axes(settings, experiments)
+    axes = _swept(settings, experiments)
     if axes:
         values = ", ".join(f"{key}={','.join(dict.fromkeys(map(as_text, values)))}" for key, values in axes.items())
         print(f"  and {len(experiments) - 1} more settings: {values}")
@@ -139,17 +139,14 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     return 0
 
 
-def _axes(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict[str, list[Any]]:
+def _swept(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict[str, list[Any]]:
     """Keys swept whose values differ, each with its value in every experiment."""
-    from dataclasses import asdict
-
     from wser import loading
-    from wser.config import flatten
+    from wser.training import plan
 
-    flat = [flatten(asdict(experiment.config)) for experiment in experiments]
+    found = plan.differing([experiment.config for experiment in experiments])
     # Asked for alone, other pictures to test on come with the run that is tested on its own.
-    columns = {key: [one[key] for one in flat] for key in [*loading.swept(settings), "data.test_recipe"]}
-    return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
+    return {key: found[key] for key in [*loading.swept(settings), "data.test_recipe"] if key in found}
 
 
 def _announce(experiment: "Experiment") -> None:

@@ -119,11 +119,13 @@ def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
         wanted: Corpus and recipe of each.
 
     Raises:
-        CacheMissingError: Several are missing; the message names the command that builds them.
+        CacheMissingError: Several are missing; the message names the command that builds them.  Or the name of one is wrong.
     """
     missing: dict[str, list[str]] = {}
     for corpus, recipe in dict.fromkeys(wanted):
-        if recipe in RECIPES and not candidates(roots, corpus, recipe):
+        if not candidates(roots, corpus, recipe):
+            if recipe not in RECIPES or _near(roots, corpus):
+                raise _missing(roots, corpus, recipe)
             missing.setdefault(corpus, []).append(recipe)
     if sum(map(len, missing.values())) < 2:
         return
@@ -147,10 +149,15 @@ def answers(path: Path, name: str) -> bool:
     )
 
 
+def _near(roots: Roots, corpus: str) -> set[str]:
+    """Corpora that have caches, where this one has none and is named like one of them."""
+    here = {path.parent.name for root in roots for path in sealed(root)}
+    return here if corpus not in here and difflib.get_close_matches(corpus, here) else set()
+
+
 def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     where = os.pathsep.join(map(str, roots))
-    here = {path.parent.name for root in roots for path in sealed(root)}
-    if corpus not in here and difflib.get_close_matches(corpus, here):
+    if here := _near(roots, corpus):
         return CacheMissingError(f"in {where}, {unknown('cache of the corpus', corpus, here)}")
     recipe_id = named(recipe).id if recipe in RECIPES else recipe
     for path in (path for root in roots for path in everything(root) if path.parent.name == corpus):

@@ -101,6 +101,62 @@ def test_experiment_sweeps_and_the_command_line_picks_or_replaces(files, given_,
     assert [(one.train.lr, one.preset, one.selection) for one in got] == points
 
 
+def test_settings_that_no_point_of_a_joint_axis_has_together_are_refused(files):
+    (files / "mine.yaml").write_text(SWEEP)
+    with pytest.raises(ConfigError, match=r"no point of its sweep of preset, selection has preset=tuned selection=test"):
+        load(["experiment=mine", "preset=tuned", "selection=test"])
+
+
+def test_several_settings_pick_the_points_that_have_them_all(files):
+    rows = "[[tuned, last, a], [tuned, test, b], [other, last, c], [other, test, d]]"
+    (files / "mine.yaml").write_text(f"sweep:\n  preset, selection, recipe: {rows}\n")
+    got = load(["experiment=mine", "selection=test", "preset=other"])
+    assert [(one.preset, one.selection, one.recipe) for one in got] == [("other", "test", "d")]
+    got = load(["experiment=mine", "selection=test", "recipe=x"])
+    assert [(one.preset, one.selection, one.recipe) for one in got] == [("tuned", "test", "x"), ("other", "test", "x")]
+
+
+def test_lists_of_names_are_swept_too(files):
+    (files / "mine.yaml").write_text("sweep:\n  corpus: [[emodb, ravdess], emodb]\n")
+    assert [one.corpus for one in load(["experiment=mine"])] == [["emodb", "ravdess"], ["emodb"]]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "says"),
+    [
+        ("{fold: [0, 1]}", "fold has several values, and no figure depends on it: give one"),
+        ("{experiment: [default, demo]}", "experiment has several values"),
+        ("{train: [{lr: 0.1}, {lr: 0.01}]}", "train is a section and cannot be swept: sweep keys of it, as train.lr"),
+        ("{'seed,': [[1, 2], [3, 4]]}", "sweep of seed, is no list"),
+    ],
+)
+def test_sweep_of_what_cannot_be_swept_is_refused(files, sweep, says):
+    (files / "mine.yaml").write_text(f"sweep: {sweep}\n")
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load(["experiment=mine"])
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("train.threads=1,2", "train.threads has several values"),
+        ("train.lr=0.1,", "train.lr=0.1, has an empty value in its list"),
+        ("seed=0,,1", "seed=0,,1 has an empty value in its list"),
+        ("=3", "'=3' is not key=value"),
+        ("model.=3", "'model.=3' is not key=value"),
+    ],
+)
+def test_argument_that_is_no_setting_or_sweep_is_refused(argument, says):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load([argument])
+
+
+def test_experiment_file_that_is_no_text_is_refused(files):
+    (files / "mine.yaml").write_bytes(b"seed: 1 # \xff\xfe\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml cannot be read"):
+        load(["experiment=mine"])
+
+
 def test_value_that_a_joint_axis_lacks_takes_the_place_of_its_values_once(files):
     (files / "mine.yaml").write_text("sweep:\n  preset, recipe: [[tuned, a], [tuned, b], [other, c]]\n")
     assert [(one.preset, one.recipe) for one in load(["experiment=mine", "recipe=x"])] == [("tuned", "x"), ("other", "x")]

@@ -147,6 +147,21 @@ def test_without_a_verdict_a_repeat_goes_on_and_with_one_it_begins_anew(done, ca
     assert verdict(done)["matches"] is True
 
 
+def test_repeat_that_was_cut_off_under_other_threads_begins_anew(done, capsys):
+    again = done / results.REPEAT
+    (again / results.VERDICT).unlink()
+    assert run.main(["--repeat", str(done), "--dry-run"]) == 0
+    assert "2 repeated, 0 to do" in capsys.readouterr().out
+    assert run.main(["--repeat", str(done), "--dry-run", "jobs=2"]) == 0
+    assert "2 repeated, 0 to do" in capsys.readouterr().out, "how many at once changes nothing"
+    assert run.main(["--repeat", str(done), "--dry-run", "train.threads=2"]) == 0
+    assert "0 repeated, 2 to do" in capsys.readouterr().out
+    record = json.loads((again / results.RUN).read_text())
+    (again / results.RUN).write_text(json.dumps(record | {"revision": "of yesterday"}))
+    assert run.main(["--repeat", str(done), "--dry-run"]) == 0
+    assert "0 repeated, 2 to do" in capsys.readouterr().out
+
+
 def test_killed_repeat_goes_on(tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=40", "train.patience=0"]) == 0
     (path,) = tmp_path.iterdir()

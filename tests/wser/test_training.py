@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wser import models, results, run
-from wser.config import DataConfig, TrainConfig
+from wser.config import ConfigError, DataConfig, TrainConfig
 from wser.data.batches import Batch, Batches, Statistics
 from wser.data.dataset import open_dataset
 from wser.data.protocols import Fold
@@ -161,6 +162,47 @@ def test_training_does_not_see_the_test_part(learn):
     assert torch.equal(kept["mean"], found["mean"])
     assert all(torch.equal(kept["model"][key], found["model"][key]) for key in kept["model"])
     assert (one / results.PREDICTIONS).read_bytes() != (other / results.PREDICTIONS).read_bytes()
+
+
+def test_other_pictures_of_the_test_part_are_what_is_scored(learn, tiny, tmp_path):
+    """Weights of the clean run on blurred pictures give what a run gives whose test part alone is blurred."""
+    clean, blurry = learn("clean"), learn("blurry", lambda dataset, fold: blurred(dataset, fold.test))
+    (config,) = load(tiny)
+    experiment = plan.prepare(config)
+    dataset, fold = experiment.dataset, experiment.folds[0]
+    aside = tmp_path / "scored" / ".aside"
+    told = Run(config, dataset, fold, aside.parent, aside, 1, None, blurred(dataset, fold.test), clean.parent)
+    execute(told)
+    assert (told.final / results.PREDICTIONS).read_bytes() == (blurry / results.PREDICTIONS).read_bytes()
+    assert (told.final / results.PREDICTIONS).read_bytes() != (clean / results.PREDICTIONS).read_bytes()
+
+
+def test_weights_that_cannot_be_read_are_named_with_the_remedy(learn, tiny, tmp_path):
+    clean = learn("clean")
+    (config,) = load(tiny)
+    experiment = plan.prepare(config)
+    told = Run(
+        config, experiment.dataset, experiment.folds[0], tmp_path, tmp_path / "a", 1, None, experiment.dataset, clean.parent
+    )
+    for spoil in (lambda file: file.write_bytes(b"junk"), lambda file: file.unlink()):
+        spoil(clean / results.WEIGHTS)
+        with pytest.raises(results.ResultError, match=rf"weights\.pt cannot be read .*move {clean} away and run again"):
+            execute(dataclasses.replace(told, aside=tmp_path / uuid.uuid4().hex))
+
+
+@pytest.mark.parametrize("changes", [{"height": 8}, {"width": 32}])
+def test_other_pictures_of_another_size_are_refused(tiny, changes):
+    dataset = plan.prepare(*load(tiny)).dataset
+    other = SimpleNamespace(examples=dataset.examples, recipe={**dataset.recipe, **changes}, recipe_id="other")
+    with pytest.raises(ConfigError, match="give recipes of the same size"):
+        plan._check_comparable(dataset, other)
+
+
+def test_other_pictures_that_lack_an_utterance_are_refused(tiny):
+    dataset = plan.prepare(*load(tiny)).dataset
+    other = SimpleNamespace(examples=dataset.examples[1:], recipe=dataset.recipe, recipe_id="other")
+    with pytest.raises(ConfigError, match=f"1 utterances have .* alone, such as {dataset.examples[0].key}"):
+        plan._check_comparable(dataset, other)
 
 
 def test_validation_part_chooses_but_does_not_teach(learn):
@@ -432,7 +474,14 @@ def test_class_weights_make_every_class_count_alike():
     weights = class_weights(labels, 4)
     assert sum(weights[label] for label in labels) == pytest.approx(len(labels))
     assert 4 * weights[0] == pytest.approx(2 * weights[2])
-    assert torch.isfinite(weights).all()
+    assert weights[1] == weights[3] == 0, "nothing pulls towards a class that does not occur"
+
+
+def test_class_weights_reach_the_training_loss():
+    labels, logits = torch.tensor([0, 0, 0, 2]), speech(4, 3, 1)[:, 0, :, 0]
+    module = Training(torch.nn.Identity(), TrainConfig(), DataConfig(), 0, class_weights(labels.tolist(), 3))
+    own = -logits.log_softmax(1)[torch.arange(4), labels]
+    assert torch.isclose(module._loss(logits, labels), own[:3].mean() / 2 + own[3] / 2)
 
 
 def test_threads_do_not_follow_from_which_folds_are_pending(tiny):

@@ -133,7 +133,7 @@ class Batches(pl.LightningDataModule):
         return DataLoader(self.fold.train, batch_sampler=sampler, collate_fn=self._collate)  # type: ignore[arg-type]
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Validation part in the fold's order; the test part where there is none (`selection=test`)."""
+        """Validation part in the fold's order; the test part where there is none, for `selection=test`."""
         return self._in_order(self.fold.validation or self.fold.test)
 
     def predict_dataloader(self) -> DataLoader[Batch]:

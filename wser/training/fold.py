@@ -28,7 +28,7 @@ from wser.data.batches import Batches, Statistics, measure, unstandardised
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
 from wser.reports import metrics
-from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, fold_name, read_metrics, revision
+from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, ResultError, fold_name, read_metrics, revision
 from wser.training import loggers
 from wser.training.module import Training, class_weights
 
@@ -251,8 +251,12 @@ def _stored(run: Run) -> dict[str, Any] | None:
     """Weights and statistics of the run whose network is scored on other pictures, None where this one trains its own."""
     if run.trained is None:
         return None
-    stored: dict[str, Any] = torch.load(run.trained / fold_name(run.fold.number) / WEIGHTS, weights_only=True)
-    # Its own statistics are those of its pictures: what is noisy is standardised as what is clean.
+    file = run.trained / fold_name(run.fold.number) / WEIGHTS
+    try:
+        stored: dict[str, Any] = torch.load(file, weights_only=True)
+    except Exception as error:  # of a damaged file, PyTorch's reader raises whatever it stumbles over
+        why = (" ".join(str(error).split()) or type(error).__name__)[:100]
+        raise ResultError(f"{file} cannot be read ({why}): move {file.parent} away and run again") from None
     return stored
 
 

@@ -96,14 +96,14 @@ def class_weights(labels: Sequence[int], classes: int) -> Tensor:
 
     Args:
         labels: Classes of the training part.
-        classes: How many there are; the weight of one that does not occur is that of a single utterance.
+        classes: How many there are; one that does not occur has weight 0, or label smoothing would pull towards it.
 
     Returns:
         float32 (classes,).
     """
-    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-    occurring = len(set(labels))
-    return torch.from_numpy((len(labels) / (occurring * counts)).astype(np.float32))
+    counts = np.bincount(labels, minlength=classes)
+    weights = len(labels) / (len(set(labels)) * np.maximum(counts, 1))
+    return torch.from_numpy(np.where(counts > 0, weights, 0).astype(np.float32))
 
 
 def augment(images: Tensor, lengths: Tensor, config: DataConfig, rng: np.random.Generator) -> Tensor:

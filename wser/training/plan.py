@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import joblib
 
@@ -92,8 +92,12 @@ def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
     return list({one.directory: one for one in map(prepare, every)}.values())
 
 
-def prepare(config: Config) -> Experiment:
+def prepare(config: Config, caches: tuple[str, ...] | None = None) -> Experiment:
     """Open the cache, make and check the split, and find the directory of results; nothing is written.
+
+    Args:
+        config: Of the experiment.
+        caches: Ids of the caches, one for each corpus, in the place of `config.cache`.
 
     Raises:
         WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
@@ -102,7 +106,7 @@ def prepare(config: Config) -> Experiment:
     loggers.check(config.logger)
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
-    dataset = _dataset(where, corpora, config.recipe, config.cache, config.labels)
+    dataset = _dataset(where, corpora, config.recipe, caches or config.cache, config.labels)
     folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
     tested = trained = None
     if config.data.test_recipe:
@@ -166,6 +170,9 @@ def execute(
     """
     for experiment in experiments:
         _remove_stale(experiment.directory)
+        for fold in experiment.pending:
+            if (foreign := experiment.directory / results.fold_name(fold.number)).exists():
+                raise results.ResultError(f"{foreign} has no {results.METRICS}, so it is no finished fold: move it away")
     work = [(experiment, fold) for experiment in experiments for fold in experiment.pending]
     if not work:
         return
@@ -262,7 +269,7 @@ def _wanted(fold: object, count: int) -> list[int]:
     if fold == "all":
         return list(range(count))
     try:
-        numbers = sorted({int(part) for part in str(fold).split(",")})
+        numbers = sorted({int(part) for part in str(fold).strip("[]").split(",")})
     except ValueError:
         raise ConfigError(f"fold={fold} is neither all nor numbers: write it as in fold=all or fold=0,2") from None
     if outside := [number for number in numbers if not 0 <= number < count]:
@@ -278,8 +285,8 @@ def _remove_stale(directory: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def differing(configs: Sequence[Config]) -> dict[str, list[str]]:
+def differing(configs: Sequence[Config]) -> dict[str, list[Any]]:
     """Keys whose values differ between configurations, each with its value in every one of them."""
     flat = [flatten(asdict(config)) for config in configs]
-    columns = {key: [str(one[key]) for one in flat] for key in flat[0]}
-    return {key: values for key, values in columns.items() if len(set(values)) > 1}
+    columns = {key: [one[key] for one in flat] for key in flat[0]}
+    return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
