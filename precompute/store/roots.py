@@ -152,7 +152,8 @@ def answers(path: Path, name: str) -> bool:
 def _near(roots: Roots, corpus: str) -> set[str]:
     """Corpora that have caches, where this one has none and is named like one of them."""
     here = {path.parent.name for root in roots for path in sealed(root)}
-    return here if corpus not in here and difflib.get_close_matches(corpus, here) else set()
+    # Close enough for a slip of the hand, and not for ravdess_song where ravdess is there.
+    return here if corpus not in here and difflib.get_close_matches(corpus, here, cutoff=0.8) else set()
 
 
 def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:

@@ -61,6 +61,17 @@ def test_what_is_there_is_not_built_again(small_cache, small_recipe_id):
     assert other == f"python -m precompute --corpus ravdess --recipe grey,mexh --cache {small_cache}"
 
 
+def test_another_corpus_of_a_similar_name_is_no_slip(small_cache, small_recipe_id):
+    with pytest.raises(CacheMissingError, match="run python -m precompute --corpus ravdess_song"):
+        roots.find([small_cache], "ravdess_song", "default")
+
+
+@pytest.mark.parametrize(("corpus", "recipe", "meant"), [("ravdes", "grey", "ravdess"), ("ravdess", "gray", "grey")])
+def test_a_slip_among_several_is_named_before_anything_is_built(small_cache, corpus, recipe, meant):
+    with pytest.raises(CacheMissingError, match=f"did you mean '{meant}'"):
+        roots.require([small_cache], [("emodb", "mexh"), (corpus, recipe)])
+
+
 def test_a_single_missing_cache_is_left_to_whoever_opens_it(tmp_path):
     roots.require([tmp_path], [("emodb", "grey")])
 
