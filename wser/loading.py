@@ -34,8 +34,9 @@ TEXT = (
 )
 """Keys whose value is taken as it is: an id such as 12e456 would read as a number."""
 
+SWEEP = "train.lr: [0.1, 0.01], or 'preset, selection: [[paper, test], [tuned, last]]'"
+"""How to write the section `sweep` of an experiment file."""
 
-SWEEP = "train.lr: [0.1, 0.01], or 'preset,selection: [[paper, test], [tuned, last]]'"
 UNSWEPT = ("experiment", "fold", "jobs", "logger", "cache_root", "results", "train.device", "train.threads")
 """Keys of a single value: where and how much of it runs."""
 
@@ -92,17 +93,14 @@ def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
         if len(given[key]) > 1 and "" in given[key]:
             raise ConfigError(f"{argument} has an empty value in its list: take the comma away")
     if "experiment" not in given:
-        return [_with_file({}, Path(), given)]
-    names = given["experiment"]
-    return [
-        _with_file(_sweep(_experiment_file(name)), _experiment_file(name), given | {"experiment": [name]}) for name in names
-    ]
+        return [_with_file(None, given)]
+    return [_with_file(_experiment_file(name), given | {"experiment": [name]}) for name in given["experiment"]]
 
 
-def _with_file(section: dict[Any, Any], file: Path, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
+def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
     """Axes of an experiment file's sweep, as far as the command line leaves them, then of what else the command line gives."""
     axes, picked = [], set()
-    for joined, values in section.items():
+    for joined, values in _sweep(file).items() if file else ():
         keys = [key.strip() for key in str(joined).split(",")]
         rows = [value if len(keys) > 1 else [value] for value in values] if isinstance(values, list) else []
         if "" in keys or not rows or any(not isinstance(row, list) or len(row) != len(keys) for row in rows):
