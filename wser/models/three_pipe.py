@@ -52,8 +52,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 class MaskedNorm(torch.autograd.Function):
     """Batch norm over the columns within each utterance, zero in the others.
 
-    The statistics of all columns come from PyTorch's kernel and those of the few others are taken off again, and the gradient
-    is that of fixed statistics and what is missing of it: a few passes over memory, as many as without a mask.
+    Statistics and gradient come from PyTorch's kernels for all columns, and are corrected for the few that are outside: hardly
+    more passes over memory than without a mask.
     """
 
     @staticmethod

@@ -215,7 +215,7 @@ def execute(run: Run) -> None:
     record = {
         "fold": fold.number,
         **found.as_dict(),
-        # Without a validation part, the callback has looked at the test part.
+        # With `selection=test`, what the callback has measured is the test part.
         "validation": curves.best_found.as_dict() if fold.validation and curves.best_found else None,
         "speakers": {part: sorted({dataset.examples[i].speaker for i in indices}) for part, indices in parts.items()},
         "counts": {part: len(indices) for part, indices in parts.items()},

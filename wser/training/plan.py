@@ -171,7 +171,9 @@ def execute(
     for experiment in experiments:
         _remove_stale(experiment.directory)
         for fold in experiment.pending:
-            if (foreign := experiment.directory / results.fold_name(fold.number)).exists():
+            foreign = experiment.directory / results.fold_name(fold.number)
+            # Asked in this order: another process may just now be finishing the fold.
+            if foreign.exists() and not (foreign / results.METRICS).exists():
                 raise results.ResultError(f"{foreign} has no {results.METRICS}, so it is no finished fold: move it away")
     work = [(experiment, fold) for experiment in experiments for fold in experiment.pending]
     if not work:
