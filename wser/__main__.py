@@ -2,9 +2,9 @@
 
 import sys
 
-from wser import compare, run
+from wser import compare, report, run
 
-COMMANDS = {"run": run.main, "compare": compare.main}
+COMMANDS = {"run": run.main, "compare": compare.main, "report": report.main}
 
 
 def main() -> int:

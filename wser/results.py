@@ -8,8 +8,10 @@ import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import rfc8785
 from omegaconf import OmegaConf
@@ -25,9 +27,12 @@ from wser.data.protocols import Fold, as_file, split_hash
 
 CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
 REPEAT, VERDICT = "repeat", "verdict.json"
-CONFUSION_FIGURE, CURVES_FIGURE = "confusion.png", "curves.png"
-SWEEP_ROWS, SWEEP, SWEEP_FIGURE = "sweep.csv", "sweep.json", "sweep.png"
+SWEEP_ROWS, SWEEP = "sweep.csv", "sweep.json"
+PAGE, BESIDE_PAGE = "report.html", "report"
+"""The page of a run or sweep, and the directory of its figures and tables."""
+
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
+CURVE_COLUMNS = ("epoch", *(f"{part}_{quantity}" for part in ("train", "validation") for quantity in ("loss", "accuracy")))
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
 RECORDED = {
@@ -58,21 +63,37 @@ class Stored:
     Attributes:
         path: The directory, as it was given.
         record: What made it (run.json).
-        settings: Its configuration by dotted key, without keys that change no figure, and with recipe and label map.
-        folds: Numbers of its finished folds.
-        rows: A prediction for each test utterance of each of them, as predictions.csv has it, folds in order.
+        config: Its configuration by dotted key, as it was given.
+        parts: By number of each finished fold, a prediction for each test utterance, as predictions.csv has it.
     """
 
     path: Path
     record: dict[str, Any]
-    settings: dict[str, Any]
-    folds: list[int]
-    rows: list[dict[str, str]]
+    config: dict[str, Any]
+    parts: dict[int, list[dict[str, str]]]
+
+    @property
+    def folds(self) -> list[int]:
+        """Numbers of its finished folds."""
+        return list(self.parts)
+
+    @cached_property
+    def rows(self) -> list[dict[str, str]]:
+        """The predictions of all finished folds, in order."""
+        return [row for rows in self.parts.values() for row in rows]
 
     @property
     def classes(self) -> list[str]:
         """Names of the classes, by index."""
         return list(self.record["classes"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The configuration without keys that change no figure, and with recipe and label map as they were found."""
+        kept = {key: value for key, value in self.config.items() if key not in UNHASHED}
+        tested = self.record.get("test_recipe_id")
+        named = {"recipe": self.record["recipe_id"], "data.test_recipe": tested, "labels": self.record["label_map"]}
+        return kept | named
 
     @property
     def title(self) -> str:
@@ -123,9 +144,17 @@ def sweep_directory(points: Sequence[Path]) -> Path:
     Args:
         points: Directories of the points' results; their names alone, in any order, make the hash.
     """
-    names = sorted(path.name for path in points)
-    digest = hashlib.sha256(rfc8785.dumps(names)).hexdigest()[:8]
-    return points[0].with_name(f"{points[0].name.rpartition('-')[0]}-sweep-{digest}")
+    return points[0].with_name(f"{points[0].name.rpartition('-')[0]}-sweep-{_digest(sorted(path.name for path in points))}")
+
+
+def comparison_directory(runs: Sequence[Path]) -> Path:
+    """Where the page of several runs goes, beside the first: `comparison-<hash8>`, of their names in the order given."""
+    places = [path.absolute() for path in runs]
+    return places[0].with_name(f"comparison-{_digest([path.name for path in places])}")
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256(rfc8785.dumps(list(names))).hexdigest()[:8]
 
 
 def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, Any]) -> None:
@@ -213,7 +242,7 @@ def open_finished(path: Path) -> Stored:
     Raises:
         ResultError: The directory is missing, empty, foreign, unfinished or damaged; one sentence says which, and the remedy.
     """
-    record = _record(path)
+    record = read_record(path)
     done = finished(path)
     if (missing := next((fold for fold in range(record["folds"]) if fold not in done), None)) is not None:
         raise ResultError(
@@ -230,7 +259,7 @@ def open_begun(path: Path) -> Stored:
         ResultError: The directory is missing, empty, foreign, damaged or without a finished fold; one sentence says which, and
             the remedy.
     """
-    record = _record(path)
+    record = read_record(path)
     folds = [fold for fold in finished(path) if fold < record["folds"]]
     if not folds:
         raise ResultError(f"{path} has no finished fold: run the command in its {RUN} first")
@@ -251,14 +280,25 @@ def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
 def current_summary(path: Path) -> dict[str, Any] | None:
     """The stored summary of an experiment where it still is of all finished folds, else None.
 
-    Bootstrap and figures of a hundred points take a minute, and finished folds do not change.
+    The bootstrap of a hundred points takes half a minute, and finished folds do not change.
     """
     try:
         summary: dict[str, Any] = json.loads((path / SUMMARY).read_text())
         whole = summary["folds"] == [read_metrics(path, fold) for fold in finished(path)] and "validation" in summary
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return summary if whole and all((path / name).is_file() for name in (CONFUSION_FIGURE, CURVES_FIGURE)) else None
+    return summary if whole else None
+
+
+def page_link(path: Path, page: Path) -> str | None:
+    """Link from one page to that of a run or sweep, None where it has none.
+
+    Args:
+        path: Directory of the run or sweep.
+        page: Directory of the page that links to it.
+    """
+    there = path / PAGE
+    return quote(os.path.relpath(there.resolve(), page.resolve()).replace(os.sep, "/")) if there.is_file() else None
 
 
 def read_metrics(path: Path, fold: int) -> dict[str, Any]:
@@ -270,6 +310,8 @@ def read_metrics(path: Path, fold: int) -> dict[str, Any]:
     file = path / fold_name(fold) / METRICS
     try:
         record: dict[str, Any] = json.loads(file.read_text())
+        if not isinstance(record, dict):
+            raise ValueError("no object")
     except ValueError as error:
         raise ResultError(f"{file} is damaged ({error}): move {file.parent} away and run the command in {RUN} again") from None
     return record
@@ -282,10 +324,19 @@ def read_predictions(path: Path, fold: int) -> list[dict[str, str]]:
 
 
 def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
-    """The curves of one finished fold, a list for each column."""
-    with (path / fold_name(fold) / CURVES).open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+    """The curves of one finished fold, a list for each column.
+
+    Raises:
+        ResultError: The file is damaged or gone.
+    """
+    file = path / fold_name(fold) / CURVES
+    try:
+        with file.open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        return {name: [float(row[name]) for row in rows] for name in (*rows[0], *CURVE_COLUMNS)}
+    except (OSError, ValueError, TypeError, LookupError, csv.Error) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ResultError(f"{file} is damaged ({why}): move {file.parent} away and run the command in {RUN} again") from None
 
 
 def revision() -> str | None:
@@ -301,12 +352,16 @@ def revision() -> str | None:
 
 
 def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
-    settings = _settings(path, record)
-    rows = [row for fold in folds for row in checked_predictions(path, fold, record["classes"])]
-    return Stored(path, record, settings, folds, rows)
+    config = _config(path)
+    return Stored(path, record, config, {fold: checked_predictions(path, fold, record["classes"]) for fold in folds})
 
 
-def _record(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
+    """What made a run.
+
+    Raises:
+        ResultError: The directory is missing, empty, foreign or damaged; one sentence says which, and the remedy.
+    """
     if not path.is_dir():
         raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/default-1a2b3c4d")
     if not (path / RUN).is_file():
@@ -330,15 +385,12 @@ def _record(path: Path) -> dict[str, Any]:
     return record
 
 
-def _settings(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+def _config(path: Path) -> dict[str, Any]:
     try:
-        settings = flatten(OmegaConf.to_container(OmegaConf.load(path / CONFIG)))  # type: ignore[arg-type]
+        return flatten(OmegaConf.to_container(OmegaConf.load(path / CONFIG)))  # type: ignore[arg-type]
     except (YAMLError, OmegaConfBaseException, OSError, ValueError, AttributeError) as error:
         why = " ".join(str(error).split())
         raise ResultError(f"{path / CONFIG} cannot be read ({why}): restore it, {AGAIN}") from None
-    kept = {key: value for key, value in settings.items() if key not in UNHASHED}
-    tested = record.get("test_recipe_id")
-    return kept | {"recipe": record["recipe_id"], "data.test_recipe": tested, "labels": record["label_map"]}
 
 
 def checked_predictions(path: Path, fold: int, classes: list[str]) -> list[dict[str, str]]:

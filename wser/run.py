@@ -210,39 +210,36 @@ def _finished(experiment: "Experiment", fold: int) -> str:
 
 
 def _report(experiment: "Experiment") -> dict[str, Any]:
-    """Write summary and figures of an experiment, and print its table."""
+    """Print the table of an experiment, and write its summary and its page."""
     from rich.console import Console
 
     from wser import results
-    from wser.reports import figures, tables
-    from wser.reports.summary import summarise
+    from wser.reports import published, tables
+    from wser.reports.pages import run
 
-    path, classes, one = experiment.directory, experiment.dataset.classes, experiment.config
-    title = _title(experiment)
-    summary = results.current_summary(path)
-    if summary is None:
-        marks = {"synthetic": any(cache.synthetic for cache in experiment.dataset.caches), "selection": one.selection}
-        corpora = [cache.corpus for cache in experiment.dataset.caches]
-        summary = marks | summarise(path, classes, len(experiment.folds), corpora)
-        figures.confusion(path / results.CONFUSION_FIGURE, title, classes, summary)
-        figures.curves(path / results.CURVES_FIGURE, title, path, summary, one.selection)
-        # Last, so that a summary that is there has its figures.
-        (path / results.SUMMARY).write_text(json.dumps(summary, indent=1) + "\n")
+    path = experiment.directory
+    measured = run.summarised(path)
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print()
-    console.print(tables.fold_table(title, summary, one.selection))
-    console.print(f"results: {path}", soft_wrap=True, highlight=False)
-    return summary
+    console.print(tables.fold_table(_title(experiment), measured.summary, experiment.config.selection))
+    page = path / results.PAGE
+    if results.current_summary(path) is None or not page.is_file():
+        run.write_page(measured, path, published.load())
+        # Last, so that a summary that is there has its page.
+        (path / results.SUMMARY).write_text(json.dumps(measured.summary, indent=1) + "\n")
+    print(f"results: {path}\npage: {page}", flush=True)
+    return measured.summary
 
 
 def _report_sweep(
     experiments: "Sequence[Experiment]", summaries: Sequence[dict[str, Any]], axes: dict[str, list[Any]], command: str
 ) -> None:
-    """Write table and figure of a sweep, and print the table."""
+    """Write table and page of a sweep, and print the table."""
     from rich.console import Console
 
     from wser import results
-    from wser.reports import figures, tables
+    from wser.reports import published, tables
+    from wser.reports.pages import sweep as pages
     from wser.reports.sweep import Point, Sweep
 
     points = [
@@ -254,10 +251,10 @@ def _report_sweep(
     path = results.sweep_directory([one.directory for one in experiments])
     names = list(dict.fromkeys(one.config.experiment for one in experiments))
     results.write_sweep(path, sweep.rows(), {"experiment": names, "command": command, "titles": titles, **sweep.record()})
-    figures.sweep(path / results.SWEEP_FIGURE, "; ".join(titles), sweep)
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(tables.sweep_table("; ".join(titles), sweep))
-    console.print(f"sweep: {path}", soft_wrap=True, highlight=False)
+    page = pages.write_page(path, path, published.load())
+    print(f"sweep: {path}\npage: {page}", flush=True)
 
 
 def _task(experiment: "Experiment") -> tuple[str, ...]:

@@ -1,18 +1,16 @@
 """A survey as one page of HTML that needs nothing else: pictures and plots lie in it."""
 
-import base64
 import inspect
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from precompute import page
 from precompute.check import plots
 from precompute.check.facts import facts, spread
 from precompute.check.findings import Finding, verdict
-from precompute.check.gallery import Thumbnail
+from precompute.check.gallery import Shown
 from precompute.check.measure import FRAME, SILENCE_DB
 from precompute.check.survey import Survey
 from precompute.recipe import Recipe
@@ -33,7 +31,7 @@ class Plot:
     caption: str
 
 
-def render(survey: Survey, found: list[Finding], pictures: list[Thumbnail], recipe: Recipe, about: str, made: str) -> str:
+def render(survey: Survey, found: list[Finding], pictures: list[Shown], recipe: Recipe, about: str, made: str) -> str:
     """The page.
 
     Args:
@@ -44,10 +42,10 @@ def render(survey: Survey, found: list[Finding], pictures: list[Thumbnail], reci
         about: Description of the corpus.
         made: When and how the page was made; the only line that differs from run to run.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(files("precompute.check").joinpath(TEMPLATE).read_text(encoding="utf-8"))
     most = max(survey.counts.values(), default=1)
-    return template.render(
+    return page.render(
+        "precompute.check",
+        TEMPLATE,
         survey=survey,
         corpus=survey.corpus,
         verdict=verdict(survey, found),
@@ -58,7 +56,6 @@ def render(survey: Survey, found: list[Finding], pictures: list[Thumbnail], reci
         plots=_plots(survey) if survey.usable else [],
         cells={(one.utterance.speaker, one.utterance.emotion): one for one in pictures},
         pictured=list(dict.fromkeys(one.utterance.speaker for one in pictures)),
-        source=_source,
         about=_about(about),
         recipe=recipe,
         made=made,
@@ -95,10 +92,6 @@ def _plots(survey: Survey) -> list[Plot]:
             f"Root mean square of each utterance. {boxes}",
         ),
     ]
-
-
-def _source(picture: Thumbnail) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(picture.webp).decode()}"
 
 
 def _about(text: str) -> list[Markup]:

@@ -1,37 +1,16 @@
 """Plots of a survey as SVG, to be part of a page: text and lines take the colours of the page around them."""
 
-import io
-import re
-import warnings
 from collections import defaultdict
 from typing import Any
 
-import matplotlib
 import numpy as np
-
-from precompute.check.survey import Survey
-
-matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-INK, PAPER, QUIET, FIRST, SECOND = "#010101", "#020202", "#030303", "#040404", "#050505"
-COLOURS = {
-    INK: "currentColor", PAPER: "var(--paper)", QUIET: "var(--quiet)", FIRST: "var(--first)", SECOND: "var(--second)",
-}  # fmt: skip
-"""Colours that stand for those of the page, which differ between light and dark."""
-
-WIDTH = 4.4
-"""Of a plot, in inches: about a telephone's screen, so that its text is as large as that of the page."""
+from precompute.check.survey import Survey
+from precompute.plot import FIRST, PAPER, SECOND, STYLE, WIDTH, svg
 
 MOST_NAMED = 60
 """Speakers whose levels are drawn as boxes with names; more are drawn as points without."""
-
-STYLE: Any = {
-    "svg.fonttype": "none", "svg.hashsalt": "wser", "font.size": 10, "text.parse_math": False, "axes.unicode_minus": True,
-    "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "grid.color": QUIET,
-    "grid.linewidth": 0.5,
-}  # fmt: skip
 
 
 def durations(survey: Survey) -> str:
@@ -46,7 +25,7 @@ def durations(survey: Survey) -> str:
         axes.text(survey.limit, 1.02, f"the picture ends, {survey.limit:g} s", transform=line, color=SECOND, ha="right")
         axes.set(xlabel="duration, s", ylabel="utterances", xlim=(0, max(values.max(), survey.limit) * 1.04))
         axes.grid(axis="y")
-        return _svg(figure, "durations")
+        return svg(figure, "durations")
 
 
 def silence(survey: Survey) -> str:
@@ -64,7 +43,7 @@ def silence(survey: Survey) -> str:
         axes.legend(frameon=False, loc="best")
         axes.set(xlabel="silence, s", ylabel="utterances", xlim=(0, bins[-1]))
         axes.grid(axis="y")
-        return _svg(figure, "silence")
+        return svg(figure, "silence")
 
 
 def levels(survey: Survey) -> str:
@@ -88,7 +67,7 @@ def levels(survey: Survey) -> str:
         axes.invert_yaxis()
         axes.set_xlabel("level, dB re full scale")
         axes.grid(axis="x")
-        return _svg(figure, "levels")
+        return svg(figure, "levels")
 
 
 def _boxes(axes: Any, groups: list[list[float]]) -> None:
@@ -104,23 +83,3 @@ def _step(longest: float) -> float:
     rough = max(longest / 60, 0.01)
     power = 10 ** np.floor(np.log10(rough))
     return float(next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= rough * 0.999))
-
-
-def _svg(figure: Any, name: str) -> str:
-    """The element `<svg>` of a figure, the same on every run, to stand in a page beside others."""
-    file = io.StringIO()
-    # The page has its own fonts, whatever matplotlib's lack.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    plt.close(figure)
-    text = file.getvalue()
-    text = text[text.index("<svg") :].strip()
-    # What another SVG or the page would share: descriptions, styles of everything, sizes, fonts, and ids.
-    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|font-family: [^;]*; ", "", text, flags=re.DOTALL)
-    text = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*" ', r"\1", text)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    text = re.sub(r'((?:id|href)="#?|url\(#)', rf"\1{name}-", text)
-    for colour, meant in COLOURS.items():
-        text = text.replace(colour, meant)
-    return text

@@ -2,10 +2,10 @@
 
 import re
 from collections import Counter
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from markup import Page, words
 
 from precompute.check import gallery, page
 from precompute.check.facts import facts
@@ -16,51 +16,6 @@ from precompute.layout import Skipped, Utterance
 from precompute.recipe import named
 
 RECIPE = named("default", ["scales=16", "columns=64", "duration=2.0"])
-VOID = {"meta", "link", "br", "img", "hr", "input"}
-
-
-class Page(HTMLParser):
-    """The elements, the ids, what would be fetched, and the text; refuses tags that do not match."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.counts, self.ids, self.fetched, self.headings, self.text = [], Counter(), [], [], [], ""
-        self.attributes = []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.counts[tag] += 1
-        fields = dict(attributes)
-        self.attributes.append((tag, fields))
-        if "id" in fields:
-            self.ids.append(fields["id"])
-        self.fetched += [value for name, value in attributes if name in ("src", "srcset", "data", "poster", "action")]
-        self.fetched += [value for name, value in attributes if name in ("href", "xlink:href") and tag != "a"]
-        if re.fullmatch(r"h\d", tag):
-            self.headings.append(int(tag[1]))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.handle_starttag(tag, attributes)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open, tag
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] != ["style"]:
-            self.text += data
-
-
-def words(text):
-    return " ".join(text.split())
-
-
 STRANGE = "<script>alert('ü')</script> & \"$x_1$\""
 
 

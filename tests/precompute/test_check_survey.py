@@ -180,6 +180,6 @@ def test_the_gallery_leaves_out_what_cannot_be_used(folder):
 
 def test_a_picture_of_the_gallery_ends_where_the_utterance_does(folder):
     made = folder.survey()
-    pictures = gallery.thumbnails(gallery.choose(made), folder.directory, RECIPE, 1)
+    pictures = [one.picture for one in gallery.thumbnails(gallery.choose(made), folder.directory, RECIPE, 1)]
     assert {(one.width, one.height) for one in pictures} == {(32, 16)}
     assert all(one.webp[8:12] == b"WEBP" for one in pictures)

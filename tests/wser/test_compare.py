@@ -233,7 +233,7 @@ FAULTS = {
     "other columns": (damage("fold_1/predictions.csv", "a,b\n1,2\n"), "is damaged (no 'key')"),
     "bytes for predictions": (damage("fold_1/predictions.csv", b"\xff\xfe\x00"), "predictions.csv is damaged"),
     "no metrics": (damage("fold_1/metrics.json", "{}"), "is damaged (no 'utterances')"),
-    "metrics of something else": (damage("fold_1/metrics.json", "[]"), "predictions.csv is damaged"),
+    "metrics of something else": (damage("fold_1/metrics.json", "[]"), "metrics.json is damaged (no object)"),
     "no configuration": (damage(results.CONFIG, None), "config.yaml cannot be read"),
     "half a configuration": (damage(results.CONFIG, "model: {name: "), "config.yaml cannot be read"),
     "a list for a configuration": (damage(results.CONFIG, "[1]"), "config.yaml cannot be read"),

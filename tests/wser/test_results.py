@@ -39,16 +39,16 @@ def summary(directory) -> dict:
 
 def test_everything_is_there_and_nothing_is_left_over(directory):
     assert re.fullmatch(r"tiny-[0-9a-f]{8}", directory.name)
-    own = {results.CONFIG, results.RUN, results.SPLIT, results.LEAKAGE, results.SUMMARY, "confusion.png", "curves.png"}
-    assert {file.name for file in directory.iterdir()} == own | {"fold_0", "fold_1"}
+    own = {results.CONFIG, results.RUN, results.SPLIT, results.LEAKAGE, results.SUMMARY, results.PAGE}
+    assert {file.name for file in directory.iterdir()} == own | {"fold_0", "fold_1", results.BESIDE_PAGE}
     for fold in ("fold_0", "fold_1"):
         of_fold = {results.METRICS, results.PREDICTIONS, results.CURVES, results.WEIGHTS}
         assert {file.name for file in (directory / fold).iterdir()} == of_fold
 
 
-@pytest.mark.parametrize("name", ["confusion.png", "curves.png"])
+@pytest.mark.parametrize("name", ["confusion.png", "confusion_folds.png", "curves.png", "comparison.png"])
 def test_figures_are_pictures_with_something_on_them(directory, name):
-    with Image.open(directory / name) as figure:
+    with Image.open(directory / results.BESIDE_PAGE / name) as figure:
         figure.load()
         assert figure.format == "PNG"
         assert min(figure.size) > 300

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from precompute import plot
 from wser import loading, results, run
 from wser.reports import figures
 from wser.reports.sweep import Point, Sweep
@@ -180,16 +181,15 @@ def test_row_of_an_unfinished_point_says_how_many_folds():
     ids=lambda axes: " ".join(axes),
 )
 @pytest.mark.parametrize("validation", [0.6, None])
-def test_figure_has_a_panel_for_each_axis_but_the_seed(axes, validation, tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(figures.plt, "close", seen.append)
+def test_figure_has_a_panel_for_each_axis_but_the_seed(axes, validation, tmp_path):
     points = [(values, validation, 0.5) for values in itertools.product(*axes.values())]
-    figures.sweep(tmp_path / "sweep.png", "t " * 200, sweep(*points, axes=tuple(axes)))
-    monkeypatch.undo()
-    (figure,) = seen
+    figure = figures.sweep(sweep(*points, axes=tuple(axes)))
+    (legend,) = figure.legends
+    assert any(text.get_text().startswith("validation") for text in legend.get_texts()) == (validation is not None)
     titles = [one.get_xlabel().removesuffix(" (log scale)") for one in figure.axes]
     assert titles == [axis.rpartition(".")[2] for axis in axes if axis != "seed" or len(axes) == 1]
     assert ("log scale" in figure.axes[0].get_xlabel()) == ("train.lr" in axes)
+    plot.save(figure, tmp_path / "sweep")
     figures.plt.close(figure)
     with Image.open(tmp_path / "sweep.png") as picture:
         assert np.asarray(picture.convert("L")).std() > 5
@@ -223,7 +223,7 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
 
     (path,) = (tmp_path / line.rpartition("/")[2] for line in out.splitlines() if line.startswith("sweep: "))
     assert re.fullmatch(r"tiny-sweep-[0-9a-f]{8}", path.name)
-    assert {file.name for file in path.iterdir()} == {results.SWEEP_ROWS, results.SWEEP, results.SWEEP_FIGURE}
+    assert {file.name for file in path.iterdir()} == {results.SWEEP_ROWS, results.SWEEP, results.PAGE, results.BESIDE_PAGE}
     rows = list(csv.DictReader((path / results.SWEEP_ROWS).open()))
     assert [(row["train.lr"], row["seed"]) for row in rows] == list(itertools.product(("0.01", "0.02", "0.05"), "01"))
     for row in rows:
@@ -248,15 +248,16 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
     assert f"/{path.name}" in out
 
 
-def test_summary_is_made_anew_when_a_fold_is_added_or_a_figure_is_gone(tiny, tmp_path, capsys):
+def test_summary_is_made_anew_when_a_fold_is_added_or_it_is_damaged(tiny, tmp_path, capsys):
     settings = [*tiny, f"results={tmp_path}", "train.epochs=1"]
     assert run.main([*settings, "fold=0"]) == 0
     (directory,) = tmp_path.iterdir()
     assert results.current_summary(directory)["missing"] == [1]
     assert run.main([*settings, "fold=1"]) == 0
     assert results.current_summary(directory)["missing"] == []
-    (directory / results.CURVES_FIGURE).unlink()
-    assert results.current_summary(directory) is None
     (directory / results.SUMMARY).write_text("{")
+    assert results.current_summary(directory) is None
+    (directory / results.PAGE).unlink()
     assert run.main([*settings, "fold=1"]) == 0
     assert results.current_summary(directory) is not None
+    assert (directory / results.PAGE).is_file()

@@ -1,24 +1,23 @@
-"""Figures of one experiment and of a sweep, as PNG."""
+"""Figures of one experiment and of a sweep; each is drawn in the style of `precompute.plot` and returned."""
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.colors import LinearSegmentedColormap
 
-from wser import results
+from precompute.plot import FIRST, INK, PAPER, QUIET, SECOND, SOFT, STYLE, WIDTH
 from wser.reports.sweep import Point, Setting, Sweep
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
-DPI = 150
 PANELS_IN_ROW = 5
 
-PARTS = {"validation": ("#0072B2", "o", -1), "test": ("#D55E00", "s", 1)}
-"""Colour, marker and side of each part in the figure of a sweep: Okabe and Ito's blue and vermilion."""
+SHARES = LinearSegmentedColormap.from_list("shares", [PAPER, FIRST])
+"""From none to all, in the one colour that marks results."""
+
+PARTS = {"validation": (FIRST, "o", -1), "test": (SECOND, "s", 1)}
+"""Colour, marker and side of each part in the figure of a sweep: a blue and an orange that nobody confuses."""
 
 BESIDE = 0.07
 """Distance of a part's marks from the place of their value, where values stand about one apart."""
@@ -26,122 +25,174 @@ BESIDE = 0.07
 DECADE = 10
 """Numbers that span more than this factor stand on a logarithmic axis."""
 
+MOST_BARS_LABEL = 46
+"""Characters of a bar's name; longer ones are cut."""
 
-def confusion(path: Path, title: str, classes: list[str], summary: dict[str, Any]) -> None:
-    """Draw the confusion matrix of all finished folds: shares of each true class, counts beneath.
+
+def confusion(title: str, classes: Sequence[str], panels: Sequence[tuple[str, Any]]) -> Any:
+    """Draw confusion matrices: shares of each true class in per cent, and utterances beneath where there is one matrix alone.
 
     Args:
-        path: PNG to write.
         title: Heading.
         classes: Names of the classes, by index.
-        summary: Of the experiment.
+        panels: Name and utterances (K, K) of each matrix, true classes as rows.
     """
-    counts = np.array(summary["pooled"]["confusion"])
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 1.6 + 0.75 * len(classes)
-    figure, axes = plt.subplots(figsize=(size + 0.8, size), layout="constrained")
-    shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(counts):
-        share = shares[row, column]
-        ink = "white" if share > 0.55 else "black"
-        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="bottom", color=ink, fontsize=11)
-        axes.text(column, row, str(count), ha="center", va="top", color=ink, fontsize=8)
-    axes.set_xticks(range(len(classes)), classes, rotation=35, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(classes)), classes)
-    axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(f"{title}\n% of each true class, utterances beneath", fontsize=10, loc="left")
-    figure.colorbar(shown, ax=axes, shrink=0.8, label="share of the true class")
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+    alone = len(panels) == 1
+    across = min(len(panels), PANELS_IN_ROW)
+    down = -(-len(panels) // across)
+    size = (0.62 if alone else 0.34) * len(classes)
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(
+            down, across, figsize=(1.6 + (size + 0.3) * across, 1.5 + (size + 0.35) * down), squeeze=False, layout="constrained"
+        )
+        for axes in grid.ravel():
+            axes.set_visible(False)
+        for axes, (name, counts) in zip(grid.ravel(), panels, strict=False):
+            axes.set_visible(True)
+            counts = np.asarray(counts)
+            shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+            axes.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
+            for (row, column), count in np.ndenumerate(counts):
+                ink = PAPER if shares[row, column] > 0.55 else INK
+                if alone:
+                    axes.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="bottom", color=ink, fontsize=11)
+                    axes.text(column, row, str(count), ha="center", va="top", color=ink, fontsize=8)
+                elif count:
+                    axes.text(column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", color=ink, fontsize=7)
+            axes.set_title("" if alone else name, fontsize=9)
+            first, last = axes.get_subplotspec().is_first_col(), axes.get_subplotspec().is_last_row()
+            axes.set_xticks(range(len(classes)), classes if last else [], rotation=45, ha="right", rotation_mode="anchor")
+            axes.set_yticks(range(len(classes)), classes if first else [])
+            axes.tick_params(length=0, labelsize=10 if alone else 8)
+            axes.spines[:].set_visible(False)
+        figure.supxlabel("predicted", fontsize=10)
+        figure.supylabel("true", fontsize=10)
+        beneath = "% of each true class" + (", utterances beneath" if alone else "")
+        figure.suptitle(f"{title}\n{beneath}", fontsize=10, x=0.01, ha="left")
+    return figure
 
 
-def curves(path: Path, title: str, run: Path, summary: dict[str, Any], selection: str) -> None:
-    """Draw loss and accuracy by epoch, a column of two panels for each fold, the chosen epoch marked.
+def curves(panels: Sequence[tuple[dict[str, Any], dict[str, list[float]]]], title: str | None = None) -> Any:
+    """Draw loss and accuracy by epoch, two panels for each fold, the chosen epoch marked.
 
     Args:
-        path: PNG to write.
-        title: Heading.
-        run: Directory of the experiment.
-        summary: Of the experiment.
-        selection: How the epoch was chosen; with `last` there may be no validation part to draw.
+        panels: Metrics and curves of each fold.
+        title: Heading; without one, as in a page that has its own, there is no legend either.
     """
-    records = summary["folds"]
-    longest = max(record["epochs"] for record in records)
-    across = min(len(records), PANELS_IN_ROW)
-    down = -(-len(records) // across)
-    figure, grid = plt.subplots(
-        2 * down,
-        across,
-        figsize=(max(7.5, 1.2 + 2.9 * across), 4.4 * down),
-        sharex=True,
-        sharey=False,
-        squeeze=False,
-        layout="constrained",
-    )
-    for axes in grid.ravel():
-        axes.set_visible(False)
-    for place, record in enumerate(records):
-        history = results.read_curves(run, record["fold"])
-        marker = "." if len(history["epoch"]) < 3 else None
-        for offset, (quantity, scale) in enumerate((("loss", 1), ("accuracy", 100))):
-            axes = grid[2 * (place // across) + offset, place % across]
-            axes.set_visible(True)
-            for part, colour in (("train", "tab:grey"), ("validation", "tab:blue")):
-                values = scale * np.array(history[f"{part}_{quantity}"])
-                label = "training" if part == "train" else "test" if selection == "test" else "validation"
-                if not np.isnan(values).all():
-                    axes.plot(history["epoch"], values, color=colour, label=label, marker=marker)
-            axes.axvline(record["epoch"], color="tab:orange", linestyle="--", linewidth=1, label="chosen epoch")
-            axes.set_ylabel("loss" if quantity == "loss" else "accuracy, %")
-            axes.grid(alpha=0.3)
-            if quantity == "loss":
-                axes.set_title(f"fold {record['fold']}", fontsize=10)
-            else:
-                axes.set(ylim=(0, 100), xlim=(0, longest + 1), xlabel="epoch")
+    across = min(len(panels), PANELS_IN_ROW)
+    down = -(-len(panels) // across)
+    longest = max(record["epochs"] for record, _ in panels)
+    size = (1.2 + 2.9 * across, 4.4 * down) if title else (0.62 * WIDTH, 0.8 * WIDTH)
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(2 * down, across, figsize=size, squeeze=False, gridspec_kw={"hspace": 0.45, "wspace": 0.3})
+        if title:
+            figure.subplots_adjust(left=0.55 / size[0], right=1 - 0.15 / size[0], top=1 - 0.7 / size[1], bottom=0.85 / size[1])
+        else:
+            figure.subplots_adjust(left=0.2, right=0.94, top=0.97, bottom=0.15)
+        for axes in grid.ravel():
+            axes.set_visible(False)
+        for place, (record, history) in enumerate(panels):
+            marker = "." if len(history["epoch"]) < 3 else None
+            for offset, (quantity, scale) in enumerate((("loss", 1), ("accuracy", 100))):
+                axes = grid[2 * (place // across) + offset, place % across]
+                axes.set_visible(True)
+                for part, colour in (("train", SOFT), ("validation", FIRST)):
+                    values = scale * np.array(history[f"{part}_{quantity}"])
+                    if not np.isnan(values).all():
+                        axes.plot(history["epoch"], values, color=colour, label=_part(part, record), marker=marker, lw=1.3)
+                axes.axvline(record["epoch"], color=SECOND, linestyle="--", linewidth=1.2, label="chosen epoch")
+                axes.set(xlim=(0, longest + 1), ylabel="loss" if quantity == "loss" else "accuracy, %")
+                axes.tick_params(labelsize=8)
+                axes.grid()
+                if quantity == "loss":
+                    axes.set_title(f"fold {record['fold']}" if title else "", fontsize=10)
+                    axes.tick_params(labelbottom=bool(title))
+                else:
+                    axes.set(ylim=(0, 100), xlabel="epoch")
                 axes.xaxis.get_major_locator().set_params(integer=True)
-                # The panel below may be empty, and then shows no labels for this one.
-                axes.tick_params(labelbottom=True)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+        if title:
+            handles, labels = grid[0, 0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
+            figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    return figure
 
 
-def sweep(path: Path, title: str, found: Sweep) -> None:
+def _part(part: str, record: dict[str, Any]) -> str:
+    return "training" if part == "train" else "test" if record["selection"] == "test" else "validation"
+
+
+def bars(groups: Sequence[tuple[str, Sequence[tuple[str, float, tuple[float, float] | None, str]]]], xlabel: str) -> Any:
+    """Draw horizontal bars with their values, in groups under headings.
+
+    Args:
+        groups: Heading, and bars: name, share in [0, 1], interval or None, and kind (`ours`, `theirs`, `reference`).
+        xlabel: Of the axis.
+    """
+    colours = {"ours": FIRST, "theirs": SOFT, "reference": QUIET}
+    rows = sum(len(found) + 1 for _, found in groups)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(1.7 * WIDTH, 0.6 + 0.27 * rows), layout="constrained")
+        at, names = 0, []
+        for heading, found in groups:
+            axes.text(0, at, heading, va="center", ha="left", fontsize=10, weight="bold")
+            names.append("")
+            at += 1
+            for name, value, interval, kind in found:
+                axes.barh(at, 100 * value, height=0.66, color=colours[kind])
+                end = value
+                if interval:
+                    axes.plot([100 * interval[0], 100 * interval[1]], [at, at], color=INK, linewidth=1.4)
+                    end = max(value, interval[1])
+                weight = "bold" if kind == "ours" else "normal"
+                axes.text(100 * end + 1, at, f"{100 * value:.1f}", va="center", fontsize=9, weight=weight)
+                names.append(textwrap.shorten(name, MOST_BARS_LABEL, placeholder="…"))
+                at += 1
+        axes.set_yticks(range(rows), names, fontsize=9)
+        axes.set(xlim=(0, 108), ylim=(rows - 0.4, -0.6), xlabel=xlabel)
+        axes.set_xticks(range(0, 101, 20))
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x")
+    return figure
+
+
+def sweep(found: Sweep, title: str | None = None) -> Any:
     """Draw validation and test UAR by each axis of a sweep, a panel for each but the seed, over which they are averaged.
 
     Args:
-        path: PNG to write.
-        title: Heading.
         found: The sweep; its best settings are ringed.
+        title: Heading.
     """
     keys = [axis for axis in found.axes if axis != "seed"] or ["seed"]
     names = dict(zip(found.axes, found.titles(), strict=True))
     wide = max(7.0, 3.8 * len(keys))
-    figure, grid = plt.subplots(1, len(keys), figsize=(wide, 4.8), sharey=True, squeeze=False, layout="constrained")
-    for axes, key in zip(grid[0], keys, strict=True):
-        labels = [f"{len(found.points)} seeds"] * len(found.points) if key == "seed" else found.labels(key)
-        values = {label: one.values[key] for label, one in zip(labels, found.points, strict=True)}
-        places, kind = _places(list(values.values()))
-        place = dict(zip(values, places, strict=True))
-        at = [place[label] for label in labels]
-        for part in PARTS:
-            _draw_part(axes, part, found.points, at, connected=kind != "names")
-        _ring(axes, found.best, found.points, at)
-        for chance in sorted({one.summary["chance"] for one in found.points}):
-            axes.axhline(100 * chance, color="0.45", linestyle=":", linewidth=1.2, label="chance")
-        crowded = sum(map(len, values)) > 30 / len(keys) + 6
-        axes.set_xticks(places, list(values), **({"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}))
-        axes.set_xlim(places[0] - 0.5, places[-1] + 0.5)
-        axes.set_xlabel(names[key] + (" (log scale)" if kind == "logarithms" else ""))
-        axes.grid(axis="y", alpha=0.3)
-    grid[0, 0].set_ylabel("UAR, %")
-    handles = {label: handle for axes in grid[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
-    figure.suptitle("\n".join(textwrap.wrap(title, round(13 * wide))), fontsize=10, x=0.01, ha="left")
-    figure.savefig(path, dpi=DPI)
-    plt.close(figure)
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(1, len(keys), figsize=(wide, 4.8), sharey=True, squeeze=False, layout="constrained")
+        for axes, key in zip(grid[0], keys, strict=True):
+            labels = [f"{len(found.points)} seeds"] * len(found.points) if key == "seed" else found.labels(key)
+            values = {label: one.values[key] for label, one in zip(labels, found.points, strict=True)}
+            places, kind = _places(list(values.values()))
+            place = dict(zip(values, places, strict=True))
+            at = [place[label] for label in labels]
+            for part in PARTS:
+                _draw_part(axes, part, found.points, at, connected=kind != "names")
+            _ring(axes, found.best, found.points, at)
+            for chance in sorted({one.summary["chance"] for one in found.points}):
+                axes.axhline(100 * chance, color=SOFT, linestyle=":", linewidth=1.2, label="chance")
+            crowded = sum(map(len, values)) > 30 / len(keys) + 6
+            turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
+            axes.set_xticks(places, list(values), **turned)
+            axes.set_xlim(places[0] - 0.5, places[-1] + 0.5)
+            axes.set_xlabel(names[key] + (" (log scale)" if kind == "logarithms" else ""))
+            axes.grid(axis="y")
+        grid[0, 0].set_ylabel("UAR, %")
+        handles = {label: handle for axes in grid[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9
+        )
+        if title:
+            figure.suptitle("\n".join(textwrap.wrap(title, round(13 * wide))), fontsize=10, x=0.01, ha="left")
+    return figure
 
 
 def _places(values: Sequence[Any]) -> tuple[list[float], str]:
@@ -160,6 +211,8 @@ def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float
     beside = BESIDE * side
     metrics = "validation" if part == "validation" else "pooled"
     drawn = [(x, point.summary) for x, point in zip(at, points, strict=True) if point.summary[metrics]]
+    if not drawn:
+        return
     there = sorted({x for x, _ in drawn})
     means = [100 * np.mean([one[metrics]["uar"] for x, one in drawn if x == place]) for place in there]
     several = len({*at}) < len(points)
@@ -186,7 +239,7 @@ def _ring(axes: Any, best: Sequence[Setting], points: Sequence[Point], at: Seque
                 marker="o",
                 markersize=13,
                 markerfacecolor="none",
-                markeredgecolor="black",
+                markeredgecolor=INK,
                 linestyle="",
                 label="best by validation",
             )

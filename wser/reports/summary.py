@@ -1,18 +1,26 @@
 """Summary of one experiment, pooled over its folds and spread over them."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from wser import results
-from wser.reports import uncertainty
+from wser.reports import published, uncertainty
 from wser.reports.metrics import guessing, measure
 from wser.reports.uncertainty import spread
+
+
+def of(stored: results.Stored) -> dict[str, Any]:
+    """The summary of a run: the stored one where it still is of all finished folds, else a new one, which is not written."""
+    found = results.current_summary(stored.path)
+    if found is None:
+        record = stored.record
+        marks = {"synthetic": any(one["synthetic"] for one in record["corpora"]), "selection": record["selection"]}
+        corpora = [one["corpus"] for one in record["corpora"]]
+        found = marks | summarise(stored.path, stored.classes, record["folds"], corpora)
+    return found
 
 
 def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str] = ()) -> dict[str, Any]:
@@ -79,12 +87,10 @@ def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
 
 
 def human(corpora: Sequence[str]) -> list[dict[str, Any]]:
-    """Published accuracies of human listeners, of those corpora for which human.yaml has one."""
-    published = _published()
-    return [{"corpus": corpus, **published[corpus]} for corpus in corpora if corpus in published]
-
-
-@lru_cache
-def _published() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load((files("wser.reports") / "human.yaml").read_text())
-    return found
+    """Published accuracies of human listeners on these corpora."""
+    return [
+        {"corpus": one.corpus, "accuracy": one.value, "classes": one.classes, "doi": one.doi, "source": one.source}
+        for corpus in corpora
+        for one in published.load()
+        if one.listeners and one.corpus == corpus and one.metric == "accuracy"
+    ]

@@ -1,0 +1,132 @@
+"""The command `python -m wser.report`: one page of HTML for a run, a sweep, several runs, or all runs of a directory."""
+
+import argparse
+import os
+import string
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from precompute.errors import WserError
+
+if TYPE_CHECKING:
+    from wser.reports.published import Published
+
+EPILOG = """\
+The page needs nothing else: it can be mailed, printed and opened without a network.  Its figures (PNG, SVG) and tables
+(CSV, LaTeX) lie beside it in a directory named report.
+
+examples:
+  python -m wser.report runs/default-1a2b3c4d                          writes runs/default-1a2b3c4d/report.html
+  python -m wser.report runs/default-1a2b3c4d --audio ~/corpora        with links to the recordings
+  python -m wser.report runs/default-1a2b3c4d runs/default-5e6f7a8b    side by side, with the paired test
+  python -m wser.report runs/study_lr-sweep-9c0d1e2f                   a sweep
+  python -m wser.report --index runs                                   all runs in one table: runs/index.html
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 written, 1 refused.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m wser.report",
+        description="Write the page of a run, of a sweep, of several runs side by side, or of all runs of a directory.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="directory of a run's or sweep's results")
+    parser.add_argument("--index", metavar="DIR", type=Path, help="write the page of all runs in a directory instead")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="where to write (default: beside the results)")
+    parser.add_argument(
+        "--audio", metavar="CORPORA", type=Path, nargs="?", const=Path(os.environ.get("WSER_CORPORA") or "corpora"),
+        help="link to the recordings in this directory of corpora (default: $WSER_CORPORA, else ./corpora)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--published", metavar="YAML", type=Path, help="further published figures, in the form of wser/reports/published.yaml"
+    )
+    parser.add_argument("--markdown", action="store_true", help="print the main tables for a README instead of writing a page")
+    options = parser.parse_args(arguments)
+    try:
+        return _index(options) if options.index else _report(options)
+    except WserError as error:
+        print(f"wser.report: {error}", file=sys.stderr)
+    except OSError as error:
+        remedy = "make it accessible, or give --out DIR to write elsewhere"
+        print(f"wser.report: {error.filename or 'a file'}: {error.strerror}; {remedy}", file=sys.stderr)
+    return 1
+
+
+def _index(options: argparse.Namespace) -> int:
+    from wser.reports.pages import index
+    from wser.results import ResultError
+
+    if options.runs:
+        raise ResultError(f"--index {options.index} is a page of its own: leave out {' '.join(options.runs)}")
+    page, damaged = index.write_page(options.index, options.out or options.index)
+    for why in damaged:
+        print(f"warning: left out: {why}", file=sys.stderr)
+    print(page)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from wser import results
+    from wser.reports import published
+
+    paths = [Path(run) for run in options.runs]
+    if not paths:
+        raise results.ResultError("no run is named: give one, as runs/default-1a2b3c4d, or --index runs for all of them")
+    if len(paths) > len(string.ascii_uppercase):
+        raise results.ResultError(f"{len(paths)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise results.ResultError(f"{' and '.join(options.runs)} name a run twice: name different ones")
+    sweeps = [path for path in paths if (path / results.SWEEP).is_file()]
+    if sweeps and len(paths) > 1:
+        raise results.ResultError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")
+    if options.audio and not options.audio.is_dir():
+        raise results.ResultError(f"--audio {options.audio} is no directory: give the one that holds the corpora")
+    entries = published.load(options.published)
+    if options.markdown:
+        print(_markdown(paths, sweeps, entries), end="")
+        return 0
+    print(_write(paths, sweeps, entries, options))
+    return 0
+
+
+def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", options: argparse.Namespace) -> Path:
+    from wser import results
+    from wser.reports.pages import run, several, sweep
+
+    if sweeps:
+        return sweep.write_page(paths[0], options.out or paths[0], entries)
+    runs = [run.summarised(path) for path in paths]
+    if len(runs) == 1:
+        return run.write_page(runs[0], options.out or paths[0], entries, options.audio)
+    return several.write_page(runs, options.out or results.comparison_directory(paths), entries)
+
+
+def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
+    """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
+    from wser.reports.pages import literature, measured, run, sweep
+    from wser.results import ResultError
+
+    runs = sweep.opened(paths[0]) if sweeps else [run.summarised(path) for path in paths]
+    if unfinished := [one.stored.path for one in runs if not one.whole]:
+        raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
+    if len(runs) == 1:
+        return measured.folds(runs[0].stored, runs[0].summary).as_markdown()
+    table = literature.claims(entries, runs)
+    if table is None:
+        raise ResultError("the paper claims nothing for the corpora of these runs: give one run, whose folds are printed")
+    return f"{table.as_markdown()}\n{table.note}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

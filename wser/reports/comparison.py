@@ -1,0 +1,115 @@
+"""What a comparison of finished runs rests on: that they answer the same questions, and what their differences mean."""
+
+import string
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wser.reports.tables import ends, p_value
+from wser.reports.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
+from wser.results import ResultError, Stored
+
+CERTAIN = 0.05
+"""A difference with a smaller p is called one; the usual level."""
+
+MOST_NAMED = 3
+"""Utterances that a message names."""
+
+
+def check_same(first: Stored, other: Stored) -> None:
+    """Refuse runs that do not answer the same questions.
+
+    Raises:
+        ResultError: Their classes, test utterances, true classes or speakers differ; one sentence says how, and the remedy.
+    """
+    if {*first.classes} != {*other.classes}:
+        raise ResultError(
+            f"{first.path} tells {', '.join(first.classes)} apart and {other.path} {', '.join(other.classes)}: "
+            "compare runs with the same label map"
+        )
+    one, two = (Counter(row["key"] for row in run.rows) for run in (first, other))
+    if one != two:
+        here, there = one - two, two - one
+        raise ResultError(
+            f"{here.total()} test utterances are in {first.path} alone and {there.total()} in {other.path} alone "
+            f"({_some(here or there)}): compare runs of the same corpus, protocol and protocol.seed"
+        )
+    facts = {row["key"]: (row["true"], row["speaker"]) for row in first.rows}
+    if differ := [row["key"] for row in other.rows if facts[row["key"]] != (row["true"], row["speaker"])]:
+        raise ResultError(
+            f"{len(differ)} test utterances have another class or speaker in {other.path} than in {first.path} "
+            f"({_some(differ)}): compare runs with the same label map on the same corpus"
+        )
+
+
+def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """In words, the settings of another run that differ from those of the first."""
+    keys = [key for key in {**first, **other} if first.get(key) != other.get(key)]
+    return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
+
+
+def warnings(runs: Sequence[Stored]) -> list[str]:
+    """What should be known before a comparison is believed."""
+    found = []
+    by_letter = dict(zip(string.ascii_uppercase, runs, strict=False))
+    chosen = [letter for letter, run in by_letter.items() if run.record["selection"] == "test"]
+    if chosen:
+        found.append(
+            f"{' and '.join(chosen)}: epoch chosen on the test part, as the paper's figures: flattering, "
+            "and no fair comparison with runs that choose on validation"
+        )
+    protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
+    if len(protocols) > 1:
+        found.append(f"protocols differ ({', '.join(protocols)}): so do the training parts, and with them the figures")
+    elif len({run.record["split_hash"] for run in runs}) > 1:
+        found.append("training or validation parts differ, though the test utterances are the same")
+    seeds = list(dict.fromkeys(str(run.record["seed"]) for run in runs))
+    if len(seeds) > 1:
+        found.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")
+    speakers = len({row["speaker"] for row in runs[0].rows})
+    if speakers == 1:
+        found.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the figures")
+    elif speakers < FEW_SPEAKERS:
+        found.append(
+            f"{speakers} test speakers are few: intervals are rather too narrow, and p is at least {smallest_p(speakers):.2g}"
+        )
+    if len(runs) > 2:
+        found.append(f"the p-values of {len(runs) - 1} comparisons are not corrected for their number")
+    return found
+
+
+def confusions(run: Stored, classes: list[str]) -> NDArray[np.float64]:
+    """Confusion matrix of each test speaker of a run, as `wser.reports.uncertainty.by_speaker` has them."""
+    place = {name: index for index, name in enumerate(classes)}
+    true, predicted = ([place[row[side]] for row in run.rows] for side in ("true", "predicted"))
+    return by_speaker(true, predicted, [row["speaker"] for row in run.rows], len(classes))
+
+
+def in_words(first: str, second: str, found: Difference) -> str:
+    """What a difference means.
+
+    Args:
+        first: Name of the run that is subtracted.
+        second: Name of the other one.
+        found: Second minus first.
+    """
+    points = f"{100 * abs(found.value):.1f}"
+    if points == "0.0":
+        return f"{first} and {second} agree to a tenth of a point"
+    better, worse = (second, first) if found.value > 0 else (first, second)
+    p = p_value(found.p)
+    p = f"p {p}" if p.startswith("<") else f"p = {p}"
+    low, high = found.interval or (0.0, 0.0)
+    sides = (low, high) if found.value > 0 else (-high, -low)
+    evidence = f"95 % interval {ends(sides)}, {p}" if found.interval else p
+    if found.p < CERTAIN:
+        return f"{better} is better than {worse} by {points} points ({evidence})"
+    return f"{better} is {points} points above {worse}, which may be chance ({evidence})"
+
+
+def _some(keys: Sequence[str] | Counter[str]) -> str:
+    named = sorted(keys)
+    return ", ".join(named[:MOST_NAMED]) + (", ..." if len(named) > MOST_NAMED else "")

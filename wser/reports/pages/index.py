@@ -1,0 +1,185 @@
+"""The page of all runs in a directory."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from precompute.recipe import in_words
+from wser import results
+from wser.reports import summary
+from wser.reports.pages import words
+from wser.reports.pages.literature import CHOSEN
+from wser.reports.pages.table import Column, Link, Table
+from wser.reports.pages.write import write
+from wser.results import ResultError
+
+PAGE = "index.html"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run as the list shows it.
+
+    Attributes:
+        path: Of its results.
+        record: What made it.
+        config: Its configuration, as plain YAML reads it.
+        finished: Number of finished folds.
+        summary: Of a whole run, else None.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    config: dict[str, Any]
+    finished: int
+    summary: dict[str, Any] | None
+
+    @property
+    def task(self) -> tuple[str, str, int]:
+        """What figures have in common that may be ranked."""
+        corpora = "+".join(one["corpus"] for one in self.record["corpora"])
+        target = (self.config.get("protocol") or {}).get("test")
+        return f"{corpora} on {target}" if target else corpora, self.record["protocol"], len(self.record["classes"])
+
+
+def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
+    """Write the page of all runs.
+
+    Args:
+        directory: That holds their directories.
+        out: Directory of the page.
+
+    Returns:
+        The page, and for each directory that looks like a run's and cannot be read, why.
+
+    Raises:
+        ResultError: There is no directory, or no run in it.
+    """
+    if not directory.is_dir():
+        raise ResultError(f"{directory} is no directory: give the one that holds the results, as runs")
+    places = sorted(file.parent for file in directory.glob(f"*/{results.RUN}"))
+    if not places:
+        raise ResultError(f"{directory} holds no results: run python -m wser.run first, or give the directory that holds them")
+    entries, damaged = [], []
+    for path in places:
+        try:
+            entries.append(_entry(path))
+        except ResultError as error:
+            damaged.append(str(error))
+    entries.sort(key=lambda one: str(one.record.get("created")), reverse=True)
+    out.mkdir(parents=True, exist_ok=True)
+    sweeps = [_sweep(file.parent, out) for file in sorted(directory.glob(f"*/{results.SWEEP}"))]
+    page = out / PAGE
+    write(
+        page,
+        "index.html.jinja",
+        title=f"Runs in {directory.absolute().name}",
+        table=_table(entries, out),
+        best=_best(entries, out),
+        sweeps=[one for one in sweeps if one],
+        damaged=damaged,
+        unfinished=sum(one.summary is None for one in entries),
+        runs=len(entries),
+        results_name=directory.absolute().name,
+    )
+    return page, damaged
+
+
+def _entry(path: Path) -> Entry:
+    record = results.read_record(path)
+    done = [fold for fold in results.finished(path) if fold < record["folds"]]
+    try:
+        config = yaml.load((path / results.CONFIG).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split())
+        raise ResultError(f"{path / results.CONFIG} cannot be read ({why}): restore it, {results.AGAIN}") from None
+    found = None
+    if len(done) == record["folds"]:
+        found = results.current_summary(path) or summary.of(results.open_finished(path))
+    return Entry(path, record, config, len(done), found)
+
+
+def _table(entries: Sequence[Entry], page: Path) -> Table:
+    columns = [
+        Column("run"), Column("corpus"), Column("protocol"), Column("classes", "count"), Column("preset"), Column("network"),
+        Column("pictures"), Column("seed", "count"), Column("epoch chosen on"), Column("folds"),
+        Column("UAR %", "percent", bar=True), Column("from", "percent"), Column("to", "percent"),
+        Column("accuracy %", "percent"), Column("validation UAR %", "percent"), Column("begun"), Column("by"),
+    ]  # fmt: skip
+    return Table("index", "All runs", columns, [_row(one, page) for one in entries])
+
+
+def _row(one: Entry, page: Path) -> list[Any]:
+    record, config = one.record, one.config
+    corpus, protocol, classes = one.task
+    synthetic = " (synthetic)" if any(cache["synthetic"] for cache in record["corpora"]) else ""
+    pictures = in_words(record["recipe"]) + (
+        f", tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
+    )
+    return [
+        _link(one, page), corpus + synthetic, protocol, classes, config.get("preset"), (config.get("model") or {}).get("name"),
+        pictures, record["seed"], CHOSEN[record["selection"]], f"{one.finished} of {record['folds']}", *_figures(one),
+        words.moment(str(record.get("created"))), record.get("by"),
+    ]  # fmt: skip
+
+
+def _figures(one: Entry) -> list[float | None]:
+    """Pooled figures of a whole run; nothing where a fold is missing."""
+    found = one.summary
+    if found is None:
+        return [None] * 5
+    low, high = found["interval"]["uar"] if found["interval"] else (None, None)
+    validation = found["validation"]["uar"] if found["validation"] else None
+    return [found["pooled"]["uar"], low, high, found["pooled"]["accuracy"], validation]
+
+
+def _best(entries: Sequence[Entry], page: Path) -> Table | None:
+    """Of each corpus, protocol and number of classes, the run that validation chooses: the test part must not.
+
+    A run whose epoch was chosen on the test part is no candidate; where just one is left, there is nothing to choose.
+    """
+    groups: dict[tuple[str, str, int], list[Entry]] = {}
+    for one in entries:
+        if one.summary and one.record["selection"] != "test":
+            groups.setdefault(one.task, []).append(one)
+    columns = [
+        Column("corpus"), Column("protocol"), Column("classes", "count"), Column("runs", "count"), Column("best"),
+        Column("validation UAR %", "percent"), Column("UAR %", "percent", bar=True), Column("from", "percent"),
+        Column("to", "percent"), Column("why"),
+    ]  # fmt: skip
+    rows = []
+    for task, members in sorted(groups.items()):
+        validated = [one for one in members if one.summary and one.summary["validation"]]
+        if len(members) == 1:
+            rows.append([*task, 1, _link(members[0], page), *_best_figures(members[0]), "the only one"])
+        elif validated:
+            best = max(validated, key=lambda one: one.summary["validation"]["uar"] if one.summary else 0.0)
+            others = len(members) - len(validated)
+            why = "highest on validation" + (f"; {others} without validation cannot be ranked" if others else "")
+            rows.append([*task, len(members), _link(best, page), *_best_figures(best), why])
+        else:
+            rows.append([*task, len(members), *[None] * 5, "none has a validation part, and the test part must not choose"])
+    return Table("best", "Best by corpus and protocol", columns, rows) if rows else None
+
+
+def _best_figures(one: Entry) -> list[float | None]:
+    uar, low, high, _, validation = _figures(one)
+    return [validation, uar, low, high]
+
+
+def _link(one: Entry, page: Path) -> Link | str:
+    href = results.page_link(one.path, page)
+    return Link(one.path.name, href) if href else one.path.name
+
+
+def _sweep(path: Path, page: Path) -> dict[str, Any] | None:
+    """Name, link and settings of a sweep; None where its record cannot be read."""
+    try:
+        axes = json.loads((path / results.SWEEP).read_text())["axes"]
+        return {"name": path.name, "href": results.page_link(path, page), "axes": ", ".join(axes)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,245 @@
+"""A run beside published figures: those of other works, and those that the paper claims for its own."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wser import results
+from wser.reports.pages.table import Column, Link, Table
+from wser.reports.pages.words import METRICS, SPEAKERS
+from wser.reports.published import PAPER, Published
+from wser.results import ResultError, Stored
+
+KINDS = ("speakers", "sessions", "sentences", "recordings", "left_out")
+"""What a leakage report counts."""
+
+CHOSEN = {"validation": "validation", "last": "nothing, the last", "test": "the test part"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run with its summary.
+
+    Attributes:
+        stored: The run.
+        summary: Of its finished folds.
+    """
+
+    stored: Stored
+    summary: dict[str, Any]
+
+    @property
+    def whole(self) -> bool:
+        """Whether every fold is finished."""
+        return not self.summary["missing"]
+
+    @property
+    def corpus(self) -> str:
+        """The corpus that is tested on; several are joined by `+`."""
+        target = self.stored.config.get("protocol.test")
+        return str(target or "+".join(one["corpus"] for one in self.stored.record["corpora"]))
+
+    @property
+    def speakers(self) -> str:
+        """Whether the test speakers were `known` from training, as the leakage report has it."""
+        return "known" if any(one["speakers"]["count"] for one in self.leakage) else "unknown"
+
+    @property
+    def leakage(self) -> list[dict[str, Any]]:
+        """What training and test share, a report for each fold."""
+        path = self.stored.path / results.LEAKAGE
+        try:
+            found: list[dict[str, Any]] = json.loads(path.read_text())
+            if not isinstance(found, list) or len(found) != self.stored.record["folds"]:
+                raise ValueError("not a report for each fold")
+            _ = [(one["fold"], *((one[kind]["count"], one[kind]["examples"][:0]) for kind in KINDS)) for one in found]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise ResultError(f"{path} cannot be read ({why}): restore it, {results.AGAIN}") from None
+        return found
+
+
+def is_comparable(entry: Published, run: Measured) -> bool:
+    """Whether a published figure is of the same corpus, number of classes and kind of protocol."""
+    same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers)
+    return same and (entry.listeners or entry.classes == len(run.stored.classes))
+
+
+def best(entries: Sequence[Published], run: Measured) -> Published | None:
+    """The highest comparable figure of a machine."""
+    machines = [one for one in entries if is_comparable(one, run) and not one.listeners]
+    return max(machines, key=lambda one: one.value, default=None)
+
+
+def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table, Table | None]:
+    """The run and published figures of the same kind of protocol; and, apart, those of other protocols or classes.
+
+    Args:
+        entries: Published figures.
+        run: A whole run.
+    """
+    of_corpus = [one for one in entries if one.corpus == run.corpus]
+    near = [one for one in of_corpus if is_comparable(one, run)]
+    far = [one for one in of_corpus if not is_comparable(one, run)]
+    columns = [
+        Column("figure"), Column("method"), Column("protocol"), Column("classes", "count"), Column("metric"),
+        Column("%", "percent", bar=True), Column("SD", "percent"), Column("source"), Column("remarks"),
+    ]  # fmt: skip
+    stored, summary = run.stored, run.summary
+    ours: list[list[Any]] = [
+        [
+            "this run, measured", stored.config.get("model.name"), stored.record["protocol"], len(stored.classes),
+            METRICS[metric], summary["pooled"][metric], None, None, _remark_of_run(stored),
+        ]
+        for metric in METRICS
+    ]  # fmt: skip
+    kind = f"{SPEAKERS[run.speakers]}, {len(stored.classes)} classes"
+    rows = sorted([*ours, *map(_row, near)], key=lambda row: -row[5])
+    strong = frozenset(at for at, row in enumerate(rows) if any(row is one for one in ours))
+    table = Table("comparison", kind.capitalize(), columns, rows, strong=strong)
+    if not far:
+        return table, None
+    apart = sorted(map(_row, far), key=lambda row: -row[5])
+    note = "Not to be held against this run: other speakers, other classes, or a source that does not say."
+    return table, Table("comparison_apart", "Other protocols or classes", columns, apart, note=note)
+
+
+def bars(entries: Sequence[Published], run: Measured) -> list[tuple[str, list[Any]]]:
+    """Bars of the run and of published figures, those of other protocols apart, for `wser.reports.figures.bars`."""
+    pooled, interval = run.summary["pooled"], run.summary["interval"] or {}
+    ours = [(f"this run, {name}", pooled[metric], interval.get(metric), "ours") for metric, name in METRICS.items()]
+    of_corpus = [one for one in entries if one.corpus == run.corpus]
+    near = [_bar(one) for one in of_corpus if is_comparable(one, run)]
+    far = [_bar(one, True) for one in of_corpus if not is_comparable(one, run)]
+    majority = run.summary["majority"]
+    floor = [
+        ("chance, UAR", run.summary["chance"], None, "reference"),
+        (f"always {majority['class']}, accuracy", majority["accuracy"], None, "reference"),
+    ]
+    heading = f"{run.corpus}, {SPEAKERS[run.speakers]}, {len(run.stored.classes)} classes"
+    groups = [(heading, [*sorted([*ours, *near], key=lambda bar: -bar[1]), *floor])]
+    if far:
+        groups.append(("other protocols or classes", sorted(far, key=lambda bar: -bar[1])))
+    return groups
+
+
+def claims(
+    entries: Sequence[Published], runs: Sequence[Measured], page: Path | None = None, own: Measured | None = None
+) -> Table | None:
+    """What the paper claims for its own system, and what runs of it measured, by corpus and kind of protocol.
+
+    Args:
+        entries: Published figures.
+        runs: Whole runs; those of corpora without a claim are left out.
+        page: Directory of the page, which links to the runs.
+        own: The run that the page is of.
+
+    Returns:
+        None where the paper claims nothing for any of the runs.
+    """
+    columns = [
+        Column("corpus"), Column("protocol"), Column("classes", "count"), Column("figures of"),
+        Column("epoch chosen on"), Column("accuracy, mean of folds %", "percent"), Column("SD", "percent"),
+        Column("UAR, pooled %", "percent"), Column("from", "percent"), Column("to", "percent"),
+    ]  # fmt: skip
+    rows: list[list[Any]] = []
+    notes = []
+    strong = []
+    for claim in (one for one in entries if one.doi == PAPER and one.folds):
+        measured = [run for run in runs if (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
+        if not measured:
+            continue
+        strong.append(len(rows))
+        rows.append(
+            [
+                claim.corpus, claim.protocol, claim.classes, "the paper, Table 4", "the test part", claim.value,
+                _deviation(claim.folds or []), None, None, None,
+            ]
+        )  # fmt: skip
+        rows += [_claim_row(run, page, run is own) for run in measured]
+        if claim.note:
+            notes.append(f"{claim.corpus}, {claim.protocol}: {claim.note}")
+    if not rows:
+        return None
+    note = " ".join(["SD: over folds. From, to: 95 % interval over speakers.", *notes])
+    return Table("claims", "Claimed and measured", columns, rows, note=note, strong=frozenset(strong))
+
+
+def siblings(run: Measured, summarised: Any) -> list[Measured]:
+    """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and choice of epoch.
+
+    Args:
+        run: The run.
+        summarised: Opens a run with its summary.
+    """
+    found: dict[tuple[Any, ...], tuple[str, Path]] = {}
+    for file in sorted(run.stored.path.absolute().parent.glob(f"*/{results.RUN}")):
+        try:
+            record = json.loads(file.read_text())
+            corpora = [one["corpus"] for one in record["corpora"]]
+            key = (record["protocol"], record["selection"], tuple(record["classes"]))
+            made = str(record["created"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # foreign or damaged: not what was asked about
+        same = corpora == [one["corpus"] for one in run.stored.record["corpora"]]
+        if same and "preset: paper" in _config(file.parent) and (key not in found or made > found[key][0]):
+            found[key] = (made, file.parent)
+    beside = []
+    for _, path in found.values():
+        if path.resolve() != run.stored.path.resolve():
+            try:
+                beside.append(summarised(path))
+            except ResultError:
+                continue  # half-written: it has no figures yet
+    return [one for one in beside if one.whole]
+
+
+def _config(path: Path) -> list[str]:
+    try:
+        return (path / results.CONFIG).read_text().splitlines()
+    except (OSError, ValueError):
+        return []
+
+
+def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:
+    record, summary = run.stored.record, run.summary
+    name = f"{'this run, ' if own else ''}preset {run.stored.config.get('preset')}, seed {record['seed']}"
+    interval = summary["interval"]["uar"] if summary["interval"] else (None, None)
+    deviation = summary["deviation"]["accuracy"] if summary["deviation"] else None
+    href = results.page_link(run.stored.path, page) if page and not own else None
+    return [
+        run.corpus, record["protocol"], len(record["classes"]), Link(name, href) if href else name,
+        CHOSEN[record["selection"]], summary["mean"]["accuracy"], deviation, summary["pooled"]["uar"], *interval,
+    ]  # fmt: skip
+
+
+def _row(entry: Published) -> list[Any]:
+    remarks = [
+        "listeners" if entry.listeners else None,
+        "pretrained on other speech" if entry.pretrained else None,
+        "epoch chosen on the test part" if entry.chosen else None,
+        f"as quoted by {entry.quoted}" if entry.quoted else None,
+        entry.note,
+    ]
+    return [
+        entry.work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],
+        entry.value, entry.deviation, Link(entry.url or f"doi {entry.doi}", entry.link), "; ".join(filter(None, remarks)),
+    ]  # fmt: skip
+
+
+def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
+    classes = f", {entry.classes} classes" if apart and entry.classes else ""
+    test = ", chosen on test" if entry.chosen else ""
+    return (f"{entry.work}, {METRICS[entry.metric]}{classes}{test}", entry.value, None, "theirs")
+
+
+def _remark_of_run(stored: Stored) -> str:
+    return "epoch chosen on the test part" if stored.record["selection"] == "test" else ""
+
+
+def _deviation(values: Sequence[float]) -> float:
+    from statistics import stdev
+
+    return stdev(values)

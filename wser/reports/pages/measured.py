@@ -1,0 +1,172 @@
+"""Tables of what one run measured: by fold, class, speaker and sex, and where it was wrong."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wser.reports.metrics import measure
+from wser.reports.pages.literature import KINDS
+from wser.reports.pages.table import Column, Table
+from wser.reports.tables import NAMES
+from wser.reports.uncertainty import HEADLINES
+from wser.results import Stored
+
+MOST_SPEAKERS = 8
+"""Speakers that a row names."""
+
+FIGURES = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for name in HEADLINES)
+
+
+def folds(stored: Stored, summary: dict[str, Any]) -> Table:
+    """A row for each finished fold; beneath, of a whole run alone, mean, deviation, pooled figures and their interval."""
+    columns = [Column("fold", "count"), Column("test speakers"), Column("utterances", "count"), *FIGURES]
+    columns += [Column("epoch", "count"), Column("seconds", "seconds")]
+    rows = [
+        [
+            record["fold"],
+            _named(record["speakers"]["test"]),
+            record["utterances"],
+            *(record[name] for name in HEADLINES),
+            record["epoch"],
+            record["seconds"],
+        ]
+        for record in summary["folds"]
+    ]
+    foot: list[list[Any]] = []
+    if not summary["missing"]:
+        foot.append(["mean", None, None, *_headlines(summary["mean"]), None, None])
+        if summary["deviation"]:
+            foot.append(["SD", None, None, *_headlines(summary["deviation"]), None, None])
+        pooled = summary["pooled"]
+        foot.append(["pooled", None, pooled["utterances"], *_headlines(pooled), None, summary["seconds"]])
+        if summary["interval"]:
+            for end, name in enumerate(("95 % from", "95 % to")):
+                ends = {key: interval[end] for key, interval in summary["interval"].items()}
+                foot.append([name, None, None, *_headlines(ends), None, None])
+    note = ""
+    if foot:
+        note = "Pooled: over the predictions of all folds together. SD: standard deviation over folds (n - 1)."
+        note += f" 95 %: bootstrap over the {summary['speakers']} test speakers." if summary["interval"] else ""
+    if stored.record["selection"] == "test":
+        note += " The epoch of each fold was chosen on the very utterances that it is measured on."
+    return Table("folds", "Folds", columns, rows, foot, note)
+
+
+def classes(found: dict[str, Any]) -> Table:
+    """Precision, recall, F1 and accuracy of each class.
+
+    Args:
+        found: Pooled metrics.
+    """
+    columns = [
+        Column("class"),
+        Column("recall %", "percent", bar=True),
+        Column("precision %", "percent"),
+        Column("F1 %", "percent"),
+        Column("accuracy %", "percent"),
+        Column("utterances", "count"),
+    ]
+    rows = [
+        [name, one["recall"], one["precision"], one["f1"], one["accuracy"], one["support"]]
+        for name, one in found["per_class"].items()
+    ]
+    note = (
+        "Accuracy is of this class against all others together, and high for every rare class; the paper's Table 5 does not "
+        "say how its column of that name is defined."
+    )
+    return Table("classes", "Classes", columns, rows, note=note)
+
+
+def speakers(stored: Stored, summary: dict[str, Any], sexes: dict[str, str | None]) -> Table:
+    """A row for each test speaker."""
+    columns = [Column("speaker"), Column("sex"), Column("fold"), Column("utterances", "count"), *FIGURES]
+    tested: dict[str, list[int]] = {}
+    for record in summary["folds"]:
+        for name in record["speakers"]["test"]:
+            tested.setdefault(name, []).append(record["fold"])
+    rows = []
+    for name in sorted(tested):
+        found = _measure(stored, [row for row in stored.rows if row["speaker"] == name])
+        in_folds = ", ".join(map(str, tested[name]))
+        rows.append([name, sexes.get(name), in_folds, found["utterances"], *_headlines(found)])
+    note = "" if sexes else "Sexes stand in the cache, which is not here."
+    return Table("speakers", "Speakers", columns, rows, note=note)
+
+
+def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
+    """A row for each sex, over its speakers' utterances together; None where they are not known."""
+    columns = [Column("sex"), Column("speakers", "count"), Column("utterances", "count"), *FIGURES]
+    rows = []
+    for sex in ("female", "male"):
+        of_sex = [row for row in stored.rows if known.get(row["speaker"]) == sex]
+        if of_sex:
+            found = _measure(stored, of_sex)
+            names = {row["speaker"] for row in of_sex}
+            rows.append([sex, len(names), found["utterances"], *_headlines(found)])
+    return Table("sexes", "Sexes", columns, rows) if rows else None
+
+
+def mistakes(stored: Stored, most: int | None = None) -> Table:
+    """Test utterances that were given another class, the surest first.
+
+    Args:
+        stored: The run.
+        most: Rows, by default all.
+    """
+    columns = [
+        Column("", "picture"),
+        Column("utterance"),
+        Column("speaker"),
+        Column("fold", "count"),
+        Column("true"),
+        Column("predicted"),
+        Column("sure of it %", "percent"),
+        Column("of the truth %", "percent"),
+    ]
+    wrong = [
+        (float(row[f"p_{row['predicted']}"]), fold, row)
+        for fold, rows in stored.parts.items()
+        for row in rows
+        if row["predicted"] != row["true"]
+    ]
+    wrong.sort(key=lambda one: (-one[0], one[2]["key"], one[1]))
+    rows = [
+        [None, row["key"], row["speaker"], fold, row["true"], row["predicted"], sure, float(row[f"p_{row['true']}"])]
+        for sure, fold, row in wrong[:most]
+    ]
+    return Table("mistakes", f"{len(wrong)} of {len(stored.rows)} test utterances were given another class", columns, rows)
+
+
+def confusion(stored: Stored, counts: Sequence[Sequence[int]], name: str) -> Table:
+    """Utterances of each true class (rows) by predicted class (columns)."""
+    columns = [Column("true"), *(Column(one, "count") for one in stored.classes)]
+    rows = [[true, *row] for true, row in zip(stored.classes, counts, strict=True)]
+    return Table(name, "Utterances of each true class by predicted class", columns, rows)
+
+
+def leakage(reports: Sequence[dict[str, Any]]) -> Table:
+    """What the training part (with validation) and the test part of each fold share."""
+    columns = [Column("fold", "count"), Column("speakers", "count"), Column("sessions", "count")]
+    columns += [Column("sentences of one speaker", "count"), Column("recordings", "count")]
+    columns += [Column("left out of both", "count"), Column("such as")]
+    rows = [
+        [
+            one["fold"],
+            *(one[kind]["count"] for kind in KINDS),
+            "; ".join(", ".join(one[kind]["examples"][:2]) for kind in KINDS if one[kind]["examples"]),
+        ]
+        for one in reports
+    ]
+    return Table("leakage", "What training and test share", columns, rows, note="Empty: the corpus does not say.")
+
+
+def _measure(stored: Stored, rows: Sequence[dict[str, str]]) -> dict[str, Any]:
+    place = {name: index for index, name in enumerate(stored.classes)}
+    return measure([place[row["true"]] for row in rows], [place[row["predicted"]] for row in rows], stored.classes).as_dict()
+
+
+def _headlines(figures: dict[str, float]) -> list[float]:
+    return [figures[name] for name in HEADLINES]
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_SPEAKERS else f"{len(names)} speakers"

@@ -1,0 +1,136 @@
+"""The page of several runs, side by side."""
+
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from wser import results
+from wser.reports import comparison, figures, uncertainty
+from wser.reports.pages import literature, words
+from wser.reports.pages.literature import Measured
+from wser.reports.pages.table import Column, Link, Table
+from wser.reports.pages.write import Beside, write
+from wser.reports.published import Published
+from wser.reports.tables import NAMES
+from wser.results import ResultError
+
+
+def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]) -> Path:
+    """Write the page of two or more runs, its figure and its tables.
+
+    Args:
+        runs: At most 26; the first is held against each of the others.
+        out: Directory of the page.
+        entries: Published figures, for what the paper claims.
+
+    Returns:
+        The page.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    beside = Beside(out)
+    letters = string.ascii_uppercase[: len(runs)]
+    whole = [(letter, run) for letter, run in zip(letters, runs, strict=True) if run.whole]
+    first = runs[0]
+    paired: list[tuple[str, Measured]] = []
+    refused = []
+    if first.whole:
+        for letter, run in whole[1:]:
+            try:
+                comparison.check_same(first.stored, run.stored)
+                paired.append((letter, run))
+            except ResultError as error:
+                refused.append(f"{letter} is not held against A: {error}")
+    differences, sentences = _differences(first, paired)
+    table = _runs(letters, runs, out)
+    claims = literature.claims(entries, [run for _, run in whole], out)
+    beside.tables([table, differences, claims])
+    shown = [(f"{letter}, {run.stored.path.name}", *_uar(run), "ours") for letter, run in whole]
+    page = out / results.PAGE
+    write(
+        page,
+        "several.html.jinja",
+        title=f"{len(runs)} runs side by side",
+        runs=[
+            {
+                "letter": letter,
+                "title": run.stored.title,
+                "changes": comparison.changes(first.stored.settings, run.stored.settings),
+                "unfinished": words.unfinished(run.stored, run.summary),
+                "warnings": words.warnings(run.stored, run.summary),
+            }
+            for letter, run in zip(letters, runs, strict=True)
+        ],
+        table=table,
+        differences=differences,
+        sentences=sentences,
+        cautions=comparison.warnings([first.stored, *(run.stored for _, run in paired)]) if paired else [],
+        refused=refused,
+        claims=claims,
+        plot=Markup(beside.figure(figures.bars([("UAR, 95 % interval", shown)], "%"), "runs")) if shown else "",
+        results_name=", ".join(run.stored.path.absolute().name for run in runs),
+    )
+    return page
+
+
+def _uar(run: Measured) -> tuple[float, tuple[float, float] | None]:
+    interval = run.summary["interval"]
+    return run.summary["pooled"]["uar"], tuple(interval["uar"]) if interval else None
+
+
+def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
+    columns = [
+        Column("run"), Column("results"), Column("corpus"), Column("classes", "count"), Column("protocol"), Column("preset"),
+        Column("seed", "count"), Column("epoch chosen on"), Column("folds"), Column("UAR %", "percent", bar=True),
+        Column("from", "percent"), Column("to", "percent"), Column("accuracy %", "percent"), Column("macro F1 %", "percent"),
+        Column("seconds", "seconds"),
+    ]  # fmt: skip
+    rows = []
+    for letter, run in zip(letters, runs, strict=True):
+        record, summary = run.stored.record, run.summary
+        href, name = results.page_link(run.stored.path, page), run.stored.path.absolute().name
+        rows.append(
+            [
+                letter, Link(name, href) if href else name, words.corpora(run.stored), len(record["classes"]),
+                record["protocol"], run.stored.config.get("preset"), record["seed"], literature.CHOSEN[record["selection"]],
+                f"{len(run.stored.folds)} of {record['folds']}", *_headlines(run), summary["seconds"],
+            ]
+        )  # fmt: skip
+    return Table("runs", "Runs", columns, rows, note="From, to: 95 % interval of the UAR over speakers.")
+
+
+def _headlines(run: Measured) -> list[Any]:
+    """Pooled figures of a whole run."""
+    if not run.whole:
+        return [None] * 5
+    pooled, interval = run.summary["pooled"], run.summary["interval"]
+    low, high = interval["uar"] if interval else (None, None)
+    return [pooled["uar"], low, high, pooled["accuracy"], pooled["macro_f1"]]
+
+
+def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tuple[Table | None, list[str]]:
+    """What the paired test says of each of the others against the first, as a table and in words."""
+    if not others:
+        return None, []
+    classes = first.stored.classes
+    base = comparison.confusions(first.stored, classes)
+    rows: list[list[Any]] = []
+    sentences = []
+    for letter, run in others:
+        found = uncertainty.differences(base, comparison.confusions(run.stored, classes))
+        for metric in uncertainty.HEADLINES:
+            one = found[metric]
+            low, high = one.interval or (None, None)
+            rows.append([f"{letter} - A", NAMES[metric], one.value, low, high, one.p])
+        sentences.append(f"UAR: {comparison.in_words('A', letter, found['uar'])}.")
+    columns = [
+        Column("difference"), Column("figure"), Column("points", "points"), Column("from", "points"), Column("to", "points"),
+        Column("p", "p"),
+    ]  # fmt: skip
+    note = (
+        "From, to: 95 % interval, bootstrap over speakers. p: of a two-sided permutation test that swaps the two runs' "
+        "predictions for whole speakers."
+    )
+    return Table("differences", "Differences on the same test utterances", columns, rows, note=note), sentences

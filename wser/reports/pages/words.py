@@ -1,0 +1,130 @@
+"""A run in words."""
+
+import importlib
+import inspect
+from typing import Any
+
+from precompute.recipe import in_words
+from wser.reports.published import Published
+from wser.results import Stored
+
+SELECTIONS = {
+    "validation": "chosen on a validation part cut from training",
+    "last": "the last one, nothing was chosen",
+    "test": "chosen on the test part itself, as the paper's",
+}
+SPEAKERS = {
+    "unknown": "test speakers held out of training",
+    "known": "test speakers known from training",
+    "unclear": "not said whether test speakers were known",
+}
+METRICS = {"uar": "UAR", "accuracy": "accuracy"}
+
+
+def percent(share: float) -> str:
+    """A share as it is read."""
+    return f"{100 * share:.1f}"
+
+
+def protocol(name: str) -> str:
+    """How utterances were held out: what the protocol's file says of itself."""
+    try:
+        text = inspect.getdoc(importlib.import_module(f"wser.data.protocols.{name}")) or ""
+    except ImportError:
+        return name
+    return text.partition("\n")[0].partition(" (")[0].rstrip(".")
+
+
+def corpora(stored: Stored) -> str:
+    """The corpora, synthetic ones named as such."""
+    return " + ".join(
+        f"{one['corpus']} (synthetic speech)" if one["synthetic"] else one["corpus"] for one in stored.record["corpora"]
+    )
+
+
+def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was run, on what, and how long it took: names and values."""
+    record, settings, folds = stored.record, stored.settings, summary["folds"]
+    recipe = in_words(record["recipe"])
+    tested = f"; tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
+    held = protocol(record["protocol"])
+    target = f", tested on {settings['protocol.test']}" if settings.get("protocol.test") else ""
+    devices = ", ".join(dict.fromkeys(fold["device"] for fold in folds))
+    precision = ", ".join(dict.fromkeys(fold["precision"] for fold in folds))
+    first, last = min(fold["created"] for fold in folds), max(fold["created"] for fold in folds)
+    when = f"{moment(first)} to {moment(last)} UTC" if first != last else f"{moment(first)} UTC"
+    parameters = ", ".join(dict.fromkeys(f"{fold['parameters']:,}" for fold in folds))
+    return [
+        ("corpus", f"{corpora(stored)}, {record['utterances']} utterances"),
+        ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
+        ("protocol", f"{record['protocol']}{target}: {held}"),
+        ("epoch", SELECTIONS[record["selection"]]),
+        ("network", f"{settings.get('model.name')}, {parameters} parameters"),
+        ("preset", str(stored.config.get("preset"))),
+        ("pictures", f"recipe {recipe} ({record['recipe_id']}){tested}"),
+        ("seed", str(record["seed"])),
+        ("finished", when),
+        ("on", f"{devices}, {precision}"),
+        ("took", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
+    ]
+
+
+def moment(stamp: str) -> str:
+    """A time stamp to the minute."""
+    return stamp[:16].replace("T", " ")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as hours and minutes."""
+    from wser.training.progress import duration
+
+    return duration(seconds)
+
+
+def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
+    """What is missing, and how to get it; nothing for a whole run."""
+    missing = summary["missing"]
+    if not missing:
+        return ""
+    names = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
+    return (
+        f"Unfinished: {len(missing)} of {stored.record['folds']} folds {'is' if len(missing) == 1 else 'are'} missing "
+        f"({names}), so nothing is averaged or pooled here. Run the command below again, with fold=all."
+    )
+
+
+def verdict(summary: dict[str, Any], best: Published | None) -> str:
+    """The headline figure and what it is to be held against, in a sentence or two."""
+    pooled, interval = summary["pooled"], summary["interval"]
+    range_ = f" (95 % interval {percent(interval['uar'][0])} to {percent(interval['uar'][1])})" if interval else ""
+    majority = summary["majority"]
+    text = (
+        f"Unweighted average recall {percent(pooled['uar'])} %{range_}, where guessing gives {percent(summary['chance'])} %. "
+        f"Accuracy {percent(pooled['accuracy'])} %, where always answering {majority['class']} gives "
+        f"{percent(majority['accuracy'])} %"
+    )
+    listeners = [f"listeners {100 * one['accuracy']:.0f} % ({one['classes']} emotions)" for one in summary["human"]]
+    if listeners:
+        text += f" and {', '.join(listeners)}"
+    if best:
+        chosen = ", its epoch chosen on the test part" if best.chosen else ""
+        text += (
+            f". The best published figure of the same kind of protocol is {percent(best.value)} % "
+            f"{METRICS[best.metric]} ({best.work}{chosen})"
+        )
+    return text + "."
+
+
+def warnings(stored: Stored, summary: dict[str, Any]) -> list[str]:
+    """What nobody may overlook about the figures."""
+    found = []
+    if any(one["synthetic"] for one in stored.record["corpora"]):
+        found.append("Synthetic speech: nobody spoke, so these figures say nothing about emotions.")
+    if stored.record["selection"] == "test":
+        found.append(
+            "The epoch was chosen on the test part, as the paper's: the figures flatter, and are not to be compared with "
+            "honest ones."
+        )
+    if diverged := [str(fold["fold"]) for fold in summary["folds"] if fold["diverged"]]:
+        found.append(f"The loss became infinite in fold {', '.join(diverged)}, and training stopped there.")
+    return found
