@@ -411,6 +411,29 @@ def test_a_damaged_file_is_named_in_one_sentence_or_not_missed(copy, name, damag
         assert Path(name).name in printed.err or (damage == "bare" and str(copy / "fold_0") in printed.err)
 
 
+def test_a_run_that_diverged_has_a_page(copy):
+    folder = copy / "fold_0"
+    rows = list(csv.DictReader((folder / results.PREDICTIONS).open(newline="")))
+    with (folder / results.PREDICTIONS).open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({key: "nan" if key.startswith("p_") else value for key, value in row.items()} for row in rows)
+    (folder / results.METRICS).write_text(json.dumps(json.loads((folder / results.METRICS).read_text()) | {"diverged": True}))
+    lines = (folder / results.CURVES).read_text().splitlines()
+    (folder / results.CURVES).write_text(
+        "\n".join([lines[0], *(re.sub(r",[\d.]+,", ",inf,", line, count=1) for line in lines[1:])])
+    )
+    found = Page(written(copy))
+    assert "The loss became infinite in fold 0" in words(found.text)
+    assert "nan" not in [words(cell["text"]) for row in found.tables["table-mistakes"] for cell in row]
+
+
+def test_a_repeated_run_says_what_was_found(copy):
+    (copy / results.REPEAT).mkdir()
+    (copy / results.REPEAT / results.VERDICT).write_text('{"matches": true, "verdict": "matches: all of them"}')
+    assert "matches: all of them" in words(Page(written(copy)).text)
+
+
 @pytest.mark.parametrize("key", ["uar", "per_class", "confusion", "speakers", "device", "created"])
 def test_metrics_of_another_version_are_refused(copy, key, capsys):
     file = copy / "fold_1" / results.METRICS

@@ -1,6 +1,7 @@
 """Tables of what one run measured: by fold, class, speaker and sex, and where it was wrong."""
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any
 
 from wser.reports.metrics import measure
@@ -123,14 +124,14 @@ def mistakes(stored: Stored, most: int | None = None) -> Table:
         Column("of the truth %", "percent"),
     ]
     wrong = [
-        (float(row[f"p_{row['predicted']}"]), fold, row)
+        (_probability(row, row["predicted"]), fold, row)
         for fold, rows in stored.parts.items()
         for row in rows
         if row["predicted"] != row["true"]
     ]
-    wrong.sort(key=lambda one: (-one[0], one[2]["key"], one[1]))
+    wrong.sort(key=lambda one: (-(one[0] or 0.0), one[2]["key"], one[1]))
     rows = [
-        [None, row["key"], row["speaker"], fold, row["true"], row["predicted"], sure, float(row[f"p_{row['true']}"])]
+        [None, row["key"], row["speaker"], fold, row["true"], row["predicted"], sure, _probability(row, row["true"])]
         for sure, fold, row in wrong[:most]
     ]
     return Table("mistakes", f"{len(wrong)} of {len(stored.rows)} test utterances were given another class", columns, rows)
@@ -157,6 +158,12 @@ def leakage(reports: Sequence[dict[str, Any]]) -> Table:
         for one in reports
     ]
     return Table("leakage", "What training and test share", columns, rows, note="Empty: the corpus does not say.")
+
+
+def _probability(row: dict[str, str], name: str) -> float | None:
+    """Of a class, None where the loss diverged and it is no number."""
+    value = float(row[f"p_{name}"])
+    return None if isnan(value) else value
 
 
 def _measure(stored: Stored, rows: Sequence[dict[str, str]]) -> dict[str, Any]:

@@ -80,8 +80,9 @@ def _require(found: dict[str, Any], needed: dict[str, Any], file: Path, remedy: 
 
 
 def _is_number(text: str | None) -> bool:
+    """Whether a cell is a probability, or nan, as where the loss diverged."""
     try:
-        return text is not None and 0 <= float(text) <= 1
+        return text is not None and not (float(text) < 0 or float(text) > 1)
     except ValueError:
         return False
 
@@ -182,6 +183,15 @@ def _provenance(stored: Stored) -> list[tuple[str, str]]:
         ("caches", caches),
         ("recipe", json.dumps({key: value for key, value in record["recipe"].items() if key != "colour_table"})),
         ("split", f"SHA-256 {record['split_hash']}"),
+        ("repeated", _repeated(stored.path)),
         ("settings", "; ".join(f"{key}={value}" for key, value in stored.config.items())),
     ]
     return [(name, str(value)) for name, value in known if value]
+
+
+def _repeated(path: Path) -> str:
+    """What `wser.run --repeat` found, empty where it has not been run."""
+    try:
+        return str(json.loads((path / results.REPEAT / results.VERDICT).read_text())["verdict"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
