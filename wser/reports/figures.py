@@ -25,7 +25,7 @@ BESIDE = 0.07
 DECADE = 10
 """Numbers that span more than this factor stand on a logarithmic axis."""
 
-MOST_BARS_LABEL = 46
+MOST_BARS_LABEL = 60
 """Characters of a bar's name; longer ones are cut."""
 
 
@@ -131,7 +131,7 @@ def bars(groups: Sequence[tuple[str, Sequence[tuple[str, float, tuple[float, flo
     colours = {"ours": FIRST, "theirs": SOFT, "reference": QUIET}
     rows = sum(len(found) + 1 for _, found in groups)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(1.7 * WIDTH, 0.6 + 0.27 * rows), layout="constrained")
+        figure, axes = plt.subplots(figsize=(1.9 * WIDTH, 0.6 + 0.27 * rows), layout="constrained")
         at, names = 0, []
         for heading, found in groups:
             axes.text(0, at, heading, va="center", ha="left", fontsize=10, weight="bold")

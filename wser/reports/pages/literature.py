@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from wser import results
 from wser.reports.pages.table import Column, Link, Table
@@ -62,9 +63,9 @@ class Measured:
 
 
 def is_comparable(entry: Published, run: Measured) -> bool:
-    """Whether a published figure is of the same corpus, number of classes and kind of protocol."""
+    """Whether a published figure is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
     same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers)
-    return same and (entry.listeners or entry.classes == len(run.stored.classes))
+    return same and (entry.listeners or entry.classes in (None, len(run.stored.classes)))
 
 
 def best(entries: Sequence[Published], run: Measured) -> Published | None:
@@ -98,7 +99,9 @@ def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table, Tabl
     kind = f"{SPEAKERS[run.speakers]}, {len(stored.classes)} classes"
     rows = sorted([*ours, *map(_row, near)], key=lambda row: -row[5])
     strong = frozenset(at for at, row in enumerate(rows) if any(row is one for one in ours))
-    table = Table("comparison", kind.capitalize(), columns, rows, strong=strong)
+    silent = any(row[3] is None for row in rows)
+    note = "No number of classes: the source does not say." if silent else ""
+    table = Table("comparison", kind.capitalize(), columns, rows, note=note, strong=strong)
     if not far:
         return table, None
     apart = sorted(map(_row, far), key=lambda row: -row[5])
@@ -217,22 +220,28 @@ def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:
 
 def _row(entry: Published) -> list[Any]:
     remarks = [
-        "listeners" if entry.listeners else None,
         "pretrained on other speech" if entry.pretrained else None,
         "epoch chosen on the test part" if entry.chosen else None,
         f"as quoted by {entry.quoted}" if entry.quoted else None,
         entry.note,
     ]
+    work = f"listeners, {entry.work}" if entry.listeners else entry.work
+    where = urlsplit(entry.url).netloc if entry.url else f"doi {entry.doi}"
     return [
-        entry.work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],
-        entry.value, entry.deviation, Link(entry.url or f"doi {entry.doi}", entry.link), "; ".join(filter(None, remarks)),
+        work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],
+        entry.value, entry.deviation, Link(where, entry.link), "; ".join(filter(None, remarks)),
     ]  # fmt: skip
 
 
 def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
-    classes = f", {entry.classes} classes" if apart and entry.classes else ""
-    test = ", chosen on test" if entry.chosen else ""
-    return (f"{entry.work}, {METRICS[entry.metric]}{classes}{test}", entry.value, None, "theirs")
+    said = [
+        f"{entry.work}, {METRICS[entry.metric]}",
+        f"{entry.classes} classes" if apart and entry.classes else None,
+        "listeners" if entry.listeners else None,
+        "pretrained" if entry.pretrained else None,
+        "chosen on test" if entry.chosen else None,
+    ]
+    return (", ".join(filter(None, said)), entry.value, None, "theirs")
 
 
 def _remark_of_run(stored: Stored) -> str:

@@ -108,6 +108,7 @@ def verdict(summary: dict[str, Any], best: Published | None) -> str:
         text += f" and {', '.join(listeners)}"
     if best:
         chosen = ", its epoch chosen on the test part" if best.chosen else ""
+        chosen += ", pretrained on other speech" if best.pretrained else ""
         text += (
             f". The best published figure of the same kind of protocol is {percent(best.value)} % "
             f"{METRICS[best.metric]} ({best.work}{chosen})"
