@@ -125,7 +125,7 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]")
     table = literature.claims(entries, runs)
     if table is None:
         raise ResultError("the paper claims nothing for the corpora of these runs: give one run, whose folds are printed")
-    return f"{table.as_markdown()}\n{table.note}\n"
+    return f"{table.as_markdown()}\n{' '.join(table.notes)}\n"
 
 
 if __name__ == "__main__":

@@ -79,7 +79,12 @@ def test_the_page_is_sound_html(page):
     assert page.counts["main"] == page.counts["h1"] == page.counts["title"] == 1
     assert max(Counter(page.ids).values()) == 1
     assert all(after - before <= 1 for before, after in zip([0, *page.headings], page.headings, strict=False))
-    labels = [value for _, fields in page.attributes for name, value in fields.items() if name.startswith("aria-labelledby")]
+    labels = [
+        value
+        for _, fields in page.attributes
+        for name, value in fields.items()
+        if name in ("aria-labelledby", "aria-describedby")
+    ]
     assert {*labels} <= {*page.ids}
     anchors = {fields["href"][1:] for tag, fields in page.attributes if tag == "a" and fields["href"].startswith("#")}
     assert anchors <= {*page.ids}
@@ -251,7 +256,7 @@ def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     (directory,) = tmp_path.iterdir()
     found = Page((directory / results.PAGE).read_text())
     assert "epoch was chosen on the test part" in words(found.text).split("What was run")[0]
-    assert any("epoch chosen on the test part" in cell["text"] for cell in found.tables["table-comparison"][1])
+    assert any("Epoch chosen on the test part" in cell["text"] for cell in found.tables["table-comparison"][1])
     # The paper's way stands beside honest runs of the same corpus in its place.
     assert "the test part" in [words(cell["text"]) for row in found.tables["table-claims"] for cell in row]
 
@@ -498,7 +503,7 @@ def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
     links = [fields["href"] for tag, fields in found.attributes if tag == "a" and fields["href"].startswith("../tiny-")]
     assert len({*links}) == 4
     assert all((path / link).is_file() for link in links)
-    assert found.counts["svg"] == 1
+    assert found.counts["svg"] == 1, "one axis besides the seed"
 
 
 def test_an_unfinished_point_is_named_and_has_no_figures(swept, tmp_path):
@@ -541,7 +546,7 @@ def test_runs_of_other_utterances_stand_side_by_side_without_the_test(swept, cop
     rows = copy / "fold_0" / results.PREDICTIONS
     rows.write_text(rows.read_text().replace("\n03-", "\n03x-", 1))
     found = Page(written(copy, other))
-    assert "B is not held against A: " in words(found.text)
+    assert "A and B have no paired test: " in words(found.text)
     assert "table-differences" not in found.tables
 
 
@@ -554,7 +559,7 @@ def test_index_lists_every_run_and_links_to_its_page(swept, tmp_path):
     found = Page(written("--index", folder))
     rows = {words(cells[0]["text"]): cells for cells in found.tables["table-all"][1:]}
     assert sorted(rows) == [names[0], *names[2:]]
-    assert words(rows[names[0]][9]["text"]) == "1 of 2"
+    assert "1 of 2, unfinished" in [words(cell["text"]) for cell in rows[names[0]]]
     assert values(rows[names[0]])[-5:] == [None] * 5
     for name in names[2:]:
         expected = json.loads((swept / name / results.SUMMARY).read_text())
@@ -587,7 +592,8 @@ def test_index_never_ranks_by_the_test_part(copy, tiny, capsys):
         (path / results.SUMMARY).write_text(json.dumps(summary | {"validation": None}))
     found = Page(written("--index", copy.parent))
     (row,) = found.tables["table-best"][1:]
-    assert [words(cell["text"]) for cell in row][3:5] == ["2", ""]
+    assert "2" in [words(cell["text"]) for cell in row]
+    assert "best" not in [cell["text"] for cell in found.tables["table-best"][0]]
     assert "the test part must not choose" in row[-1]["text"]
 
 
@@ -599,5 +605,5 @@ def test_markdown_for_a_readme(swept, trained, capsys):
     assert f"| {100 * summary['pooled']['uar']:.1f} |" in next(line for line in lines if line.startswith("| pooled"))
     assert report.main(["--markdown", str(sweep_of(swept))]) == 0
     out = capsys.readouterr().out
-    assert "the paper, Table 4" in out
+    assert "Sayed et al. 2025, Table 4" in out
     assert out.count("seed ") == 4

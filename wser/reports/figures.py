@@ -1,6 +1,5 @@
 """Figures of one experiment and of a sweep; each is drawn in the style of `precompute.plot` and returned."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,9 +23,6 @@ BESIDE = 0.07
 
 DECADE = 10
 """Numbers that span more than this factor stand on a logarithmic axis."""
-
-MOST_BARS_LABEL = 60
-"""Characters of a bar's name; longer ones are cut."""
 
 
 def confusion(title: str, classes: Sequence[str], panels: Sequence[tuple[str, Any]]) -> Any:
@@ -82,13 +78,13 @@ def curves(panels: Sequence[tuple[dict[str, Any], dict[str, list[float]]]], titl
     across = min(len(panels), PANELS_IN_ROW)
     down = -(-len(panels) // across)
     longest = max(record["epochs"] for record, _ in panels)
-    size = (1.2 + 2.9 * across, 4.4 * down) if title else (0.62 * WIDTH, 0.8 * WIDTH)
+    size = (1.2 + 2.9 * across, 4.4 * down) if title else (0.5 * WIDTH, 0.7 * WIDTH)
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(2 * down, across, figsize=size, squeeze=False, gridspec_kw={"hspace": 0.45, "wspace": 0.3})
         if title:
             figure.subplots_adjust(left=0.55 / size[0], right=1 - 0.15 / size[0], top=1 - 0.7 / size[1], bottom=0.85 / size[1])
         else:
-            figure.subplots_adjust(left=0.2, right=0.94, top=0.97, bottom=0.15)
+            figure.subplots_adjust(left=0.26, right=0.93, top=0.97, bottom=0.17)
         for axes in grid.ravel():
             axes.set_visible(False)
         for place, (record, history) in enumerate(panels):
@@ -102,7 +98,7 @@ def curves(panels: Sequence[tuple[dict[str, Any], dict[str, list[float]]]], titl
                         axes.plot(history["epoch"], values, color=colour, label=_part(part, record), marker=marker, lw=1.3)
                 axes.axvline(record["epoch"], color=SECOND, linestyle="--", linewidth=1.2, label="chosen epoch")
                 axes.set(xlim=(0, longest + 1), ylabel="loss" if quantity == "loss" else "accuracy, %")
-                axes.tick_params(labelsize=8)
+                axes.tick_params(labelsize=9)
                 axes.grid()
                 if quantity == "loss":
                     axes.set_title(f"fold {record['fold']}" if title else "", fontsize=10)
@@ -131,43 +127,44 @@ def bars(groups: Sequence[tuple[str, Sequence[tuple[str, float, tuple[float, flo
     colours = {"ours": FIRST, "theirs": SOFT, "reference": QUIET}
     rows = sum(len(found) + 1 for _, found in groups)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(1.9 * WIDTH, 0.6 + 0.27 * rows), layout="constrained")
-        at, names = 0, []
+        figure, axes = plt.subplots(figsize=(1.2 * WIDTH, 0.6 + 0.4 * rows), layout="constrained")
+        at = 0
         for heading, found in groups:
             axes.text(0, at, heading, va="center", ha="left", fontsize=10, weight="bold")
-            names.append("")
             at += 1
             for name, value, interval, kind in found:
-                axes.barh(at, 100 * value, height=0.66, color=colours[kind])
+                weight = "bold" if kind == "ours" else "normal"
+                axes.text(0, at - 0.24, name, va="center", ha="left", fontsize=9, weight=weight)
+                axes.barh(at + 0.2, 100 * value, height=0.42, color=colours[kind])
                 end = value
                 if interval:
-                    axes.plot([100 * interval[0], 100 * interval[1]], [at, at], color=INK, linewidth=1.4)
+                    axes.plot([100 * interval[0], 100 * interval[1]], [at + 0.2, at + 0.2], color=INK, linewidth=1.4)
                     end = max(value, interval[1])
-                weight = "bold" if kind == "ours" else "normal"
-                axes.text(100 * end + 1, at, f"{100 * value:.1f}", va="center", fontsize=9, weight=weight)
-                names.append(textwrap.shorten(name, MOST_BARS_LABEL, placeholder="…"))
+                axes.text(100 * end + 1, at + 0.2, f"{100 * value:.1f}", va="center", fontsize=9, weight=weight)
                 at += 1
-        axes.set_yticks(range(rows), names, fontsize=9)
-        axes.set(xlim=(0, 108), ylim=(rows - 0.4, -0.6), xlabel=xlabel)
+        axes.set(xlim=(0, 108), ylim=(rows - 0.4, -0.6), xlabel=xlabel, yticks=[])
         axes.set_xticks(range(0, 101, 20))
-        axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.grid(axis="x")
     return figure
 
 
-def sweep(found: Sweep, title: str | None = None) -> Any:
-    """Draw validation and test UAR by each axis of a sweep, a panel for each but the seed, over which they are averaged.
+def swept_axes(found: Sweep) -> list[str]:
+    """Keys that the figure of a sweep has a panel for: all but the seed, over which it averages, unless there is no other."""
+    return [axis for axis in found.axes if axis != "seed"] or ["seed"]
+
+
+def sweep(found: Sweep, axis: str | None = None) -> Any:
+    """Draw validation and test UAR by each axis of a sweep.
 
     Args:
         found: The sweep; its best settings are ringed.
-        title: Heading.
+        axis: The only one to draw, in the size of a plot in a page.
     """
-    keys = [axis for axis in found.axes if axis != "seed"] or ["seed"]
+    keys = [axis] if axis else swept_axes(found)
     names = dict(zip(found.axes, found.titles(), strict=True))
-    wide = max(7.0, 3.8 * len(keys))
+    size = (1.1 * WIDTH, 4.0) if axis else (max(7.0, 3.8 * len(keys)), 4.8)
     with plt.rc_context(STYLE):
-        figure, grid = plt.subplots(1, len(keys), figsize=(wide, 4.8), sharey=True, squeeze=False, layout="constrained")
+        figure, grid = plt.subplots(1, len(keys), figsize=size, sharey=True, squeeze=False, layout="constrained")
         for axes, key in zip(grid[0], keys, strict=True):
             labels = [f"{len(found.points)} seeds"] * len(found.points) if key == "seed" else found.labels(key)
             values = {label: one.values[key] for label, one in zip(labels, found.points, strict=True)}
@@ -187,11 +184,8 @@ def sweep(found: Sweep, title: str | None = None) -> Any:
             axes.grid(axis="y")
         grid[0, 0].set_ylabel("UAR, %")
         handles = {label: handle for axes in grid[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-        figure.legend(
-            handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9
-        )
-        if title:
-            figure.suptitle("\n".join(textwrap.wrap(title, round(13 * wide))), fontsize=10, x=0.01, ha="left")
+        columns = 2 if axis else len(handles)
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
     return figure
 
 

@@ -77,10 +77,11 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
     write(
         page,
         "index.html.jinja",
-        title=f"Runs in {directory.absolute().name}",
+        title=f"Runs in the directory {directory.absolute().name}",
         table=_table(entries, out),
         best=_best(entries, out),
-        sweeps=[one for one in sweeps if one],
+        sweeps=[*filter(None, sweeps), *_comparisons(directory, out)],
+        pageless=sum(results.page_link(one.path, out) is None for one in entries),
         damaged=damaged,
         unfinished=sum(one.summary is None for one in entries),
         runs=len(entries),
@@ -108,7 +109,7 @@ def _table(entries: Sequence[Entry], page: Path) -> Table:
         Column("run"), Column("corpus"), Column("protocol"), Column("classes", "count"), Column("preset"), Column("network"),
         Column("pictures"), Column("seed", "count"), Column("epoch chosen on"), Column("folds"),
         Column("UAR %", "percent", bar=True), Column("from", "percent"), Column("to", "percent"),
-        Column("accuracy %", "percent"), Column("validation UAR %", "percent"), Column("begun"), Column("by"),
+        Column("accuracy %", "percent"), Column("validation UAR %", "percent"), Column("begun, UTC"), Column("by"),
     ]  # fmt: skip
     return Table("index", "All runs", columns, [_row(one, page) for one in entries])
 
@@ -120,9 +121,10 @@ def _row(one: Entry, page: Path) -> list[Any]:
     pictures = in_words(record["recipe"]) + (
         f", tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
     )
+    folds = f"{one.finished} of {record['folds']}{'' if one.summary else ', unfinished'}"
     return [
         _link(one, page), corpus + synthetic, protocol, classes, config.get("preset"), (config.get("model") or {}).get("name"),
-        pictures, record["seed"], CHOSEN[record["selection"]], f"{one.finished} of {record['folds']}", *_figures(one),
+        pictures, record["seed"], CHOSEN[record["selection"]], folds, *_figures(one),
         words.moment(str(record.get("created"))), record.get("by"),
     ]  # fmt: skip
 
@@ -155,7 +157,7 @@ def _best(entries: Sequence[Entry], page: Path) -> Table | None:
     for task, members in sorted(groups.items()):
         validated = [one for one in members if one.summary and one.summary["validation"]]
         if len(members) == 1:
-            rows.append([*task, 1, _link(members[0], page), *_best_figures(members[0]), "the only one"])
+            rows.append([*task, 1, _link(members[0], page), *_best_figures(members[0]), "the only run"])
         elif validated:
             best = max(validated, key=lambda one: one.summary["validation"]["uar"] if one.summary else 0.0)
             others = len(members) - len(validated)
@@ -180,6 +182,12 @@ def _sweep(path: Path, page: Path) -> dict[str, Any] | None:
     """Name, link and settings of a sweep; None where its record cannot be read."""
     try:
         axes = json.loads((path / results.SWEEP).read_text())["axes"]
-        return {"name": path.name, "href": results.page_link(path, page), "axes": ", ".join(axes)}
+        return {"name": path.name, "href": results.page_link(path, page), "what": f"sweep over {', '.join(axes)}"}
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _comparisons(directory: Path, page: Path) -> list[dict[str, Any]]:
+    """Name and link of each page of several runs."""
+    places = sorted(file.parent for file in directory.glob(f"comparison-*/{results.PAGE}"))
+    return [{"name": one.name, "href": results.page_link(one, page), "what": "several runs side by side"} for one in places]

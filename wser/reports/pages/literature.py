@@ -3,11 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from wser import results
+from wser.data.leakage import Leakage, Shared
 from wser.reports.pages.table import Column, Link, Table
 from wser.reports.pages.words import METRICS, SPEAKERS
 from wser.reports.published import PAPER, Published
@@ -16,7 +18,7 @@ from wser.results import ResultError, Stored
 KINDS = ("speakers", "sessions", "sentences", "recordings", "left_out")
 """What a leakage report counts."""
 
-CHOSEN = {"validation": "validation", "last": "nothing, the last", "test": "the test part"}
+CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test part"}
 
 
 @dataclass(frozen=True)
@@ -45,18 +47,24 @@ class Measured:
     @property
     def speakers(self) -> str:
         """Whether the test speakers were `known` from training, as the leakage report has it."""
-        return "known" if any(one["speakers"]["count"] for one in self.leakage) else "unknown"
+        return "known" if any(one.speakers.count for one in self.reports) else "unknown"
 
-    @property
-    def leakage(self) -> list[dict[str, Any]]:
-        """What training and test share, a report for each fold."""
+    @cached_property
+    def reports(self) -> list[Leakage]:
+        """What training and test share in each fold.
+
+        Raises:
+            ResultError: They are damaged or gone.
+        """
         path = self.stored.path / results.LEAKAGE
         try:
-            found: list[dict[str, Any]] = json.loads(path.read_text())
-            if not isinstance(found, list) or len(found) != self.stored.record["folds"]:
-                raise ValueError("not a report for each fold")
-            _ = [(one["fold"], *((one[kind]["count"], one[kind]["examples"][:0]) for kind in KINDS)) for one in found]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            found = [
+                Leakage(one["fold"], **{kind: Shared(one[kind]["count"], tuple(one[kind]["examples"])) for kind in KINDS})
+                for one in json.loads(path.read_text())
+            ]
+            if len(found) != self.stored.record["folds"]:
+                raise ValueError(f"{len(found)} folds, not {self.stored.record['folds']}")
+        except (OSError, ValueError, LookupError, TypeError) as error:
             why = " ".join(str(error).split()) or type(error).__name__
             raise ResultError(f"{path} cannot be read ({why}): restore it, {results.AGAIN}") from None
         return found
@@ -100,13 +108,13 @@ def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table, Tabl
     rows = sorted([*ours, *map(_row, near)], key=lambda row: -row[5])
     strong = frozenset(at for at, row in enumerate(rows) if any(row is one for one in ours))
     silent = any(row[3] is None for row in rows)
-    note = "No number of classes: the source does not say." if silent else ""
-    table = Table("comparison", kind.capitalize(), columns, rows, note=note, strong=strong)
+    notes = ["No number of classes: the source does not say."] if silent else []
+    table = Table("comparison", kind.capitalize(), columns, rows, notes=notes, strong=strong)
     if not far:
         return table, None
     apart = sorted(map(_row, far), key=lambda row: -row[5])
     note = "Not to be held against this run: other speakers, other classes, or a source that does not say."
-    return table, Table("comparison_apart", "Other protocols or classes", columns, apart, note=note)
+    return table, Table("comparison_apart", "Other protocols or classes", columns, apart, notes=[note])
 
 
 def bars(entries: Sequence[Published], run: Measured) -> list[tuple[str, list[Any]]]:
@@ -148,26 +156,23 @@ def claims(
         Column("UAR, pooled %", "percent"), Column("from", "percent"), Column("to", "percent"),
     ]  # fmt: skip
     rows: list[list[Any]] = []
-    notes = []
-    strong = []
+    notes = ["SD: over folds. From, to: 95 % interval over speakers."]
     for claim in (one for one in entries if one.doi == PAPER and one.folds):
         measured = [run for run in runs if (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
         if not measured:
             continue
-        strong.append(len(rows))
         rows.append(
             [
-                claim.corpus, claim.protocol, claim.classes, "the paper, Table 4", "the test part", claim.value,
-                _deviation(claim.folds or []), None, None, None,
+                claim.corpus, claim.protocol, claim.classes, Link(f"{claim.work}, Table 4", claim.link), "the test part",
+                claim.value, _deviation(claim.folds or []), None, None, None,
             ]
         )  # fmt: skip
         rows += [_claim_row(run, page, run is own) for run in measured]
         if claim.note:
-            notes.append(f"{claim.corpus}, {claim.protocol}: {claim.note}")
+            notes.append(f"{claim.work}, {claim.corpus}, {SPEAKERS[claim.speakers]}: {claim.note}")
     if not rows:
         return None
-    note = " ".join(["SD: over folds. From, to: 95 % interval over speakers.", *notes])
-    return Table("claims", "Claimed and measured", columns, rows, note=note, strong=frozenset(strong))
+    return Table("claims", "Claimed and measured", columns, rows, notes=notes)
 
 
 def siblings(run: Measured, summarised: Any) -> list[Measured]:
@@ -226,10 +231,11 @@ def _row(entry: Published) -> list[Any]:
         entry.note,
     ]
     work = f"listeners, {entry.work}" if entry.listeners else entry.work
+    said = ". ".join(one[0].upper() + one[1:].rstrip(".") for one in remarks if one)
     where = urlsplit(entry.url).netloc if entry.url else f"doi {entry.doi}"
     return [
         work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],
-        entry.value, entry.deviation, Link(where, entry.link), "; ".join(filter(None, remarks)),
+        entry.value, entry.deviation, Link(where, entry.link), said,
     ]  # fmt: skip
 
 
@@ -245,7 +251,7 @@ def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
 
 
 def _remark_of_run(stored: Stored) -> str:
-    return "epoch chosen on the test part" if stored.record["selection"] == "test" else ""
+    return "Epoch chosen on the test part" if stored.record["selection"] == "test" else ""
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
+from wser.data.leakage import Leakage
 from wser.reports.metrics import measure
 from wser.reports.pages.literature import KINDS
 from wser.reports.pages.table import Column, Table
@@ -19,7 +20,7 @@ FIGURES = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for nam
 
 def folds(stored: Stored, summary: dict[str, Any]) -> Table:
     """A row for each finished fold; beneath, of a whole run alone, mean, deviation, pooled figures and their interval."""
-    columns = [Column("fold", "count"), Column("test speakers"), Column("utterances", "count"), *FIGURES]
+    columns = [Column("fold", "ordinal"), Column("test speakers"), Column("utterances", "count"), *FIGURES]
     columns += [Column("epoch", "count"), Column("seconds", "seconds")]
     rows = [
         [
@@ -43,13 +44,14 @@ def folds(stored: Stored, summary: dict[str, Any]) -> Table:
             for end, name in enumerate(("95 % from", "95 % to")):
                 ends = {key: interval[end] for key, interval in summary["interval"].items()}
                 foot.append([name, None, None, *_headlines(ends), None, None])
-    note = ""
+    notes = ["The bar behind a figure runs from 0 to 100 %."]
     if foot:
-        note = "Pooled: over the predictions of all folds together. SD: standard deviation over folds (n - 1)."
-        note += f" 95 %: bootstrap over the {summary['speakers']} test speakers." if summary["interval"] else ""
+        notes.append("Pooled: over the predictions of all folds together. SD: standard deviation over folds (n - 1).")
+    if foot and summary["interval"]:
+        notes.append(f"95 %: bootstrap over the {summary['speakers']} test speakers.")
     if stored.record["selection"] == "test":
-        note += " The epoch of each fold was chosen on the very utterances that it is measured on."
-    return Table("folds", "Folds", columns, rows, foot, note)
+        notes.append("The epoch of each fold was chosen on the very utterances that it is measured on.")
+    return Table("folds", "Folds", columns, rows, foot, notes)
 
 
 def classes(found: dict[str, Any]) -> Table:
@@ -74,7 +76,7 @@ def classes(found: dict[str, Any]) -> Table:
         "Accuracy is of this class against all others together, and high for every rare class; the paper's Table 5 does not "
         "say how its column of that name is defined."
     )
-    return Table("classes", "Classes", columns, rows, note=note)
+    return Table("classes", "Classes", columns, rows, notes=[note])
 
 
 def speakers(stored: Stored, summary: dict[str, Any], sexes: dict[str, str | None]) -> Table:
@@ -89,8 +91,8 @@ def speakers(stored: Stored, summary: dict[str, Any], sexes: dict[str, str | Non
         found = _measure(stored, [row for row in stored.rows if row["speaker"] == name])
         in_folds = ", ".join(map(str, tested[name]))
         rows.append([name, sexes.get(name), in_folds, found["utterances"], *_headlines(found)])
-    note = "" if sexes else "Sexes stand in the cache, which is not here."
-    return Table("speakers", "Speakers", columns, rows, note=note)
+    notes = [] if sexes else ["Sexes stand in the cache, which is not here."]
+    return Table("speakers", "Speakers", columns, rows, notes=notes)
 
 
 def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
@@ -114,14 +116,14 @@ def mistakes(stored: Stored, most: int | None = None) -> Table:
         most: Rows, by default all.
     """
     columns = [
-        Column("", "picture"),
+        Column("picture", "picture"),
         Column("utterance"),
         Column("speaker"),
-        Column("fold", "count"),
+        Column("fold", "ordinal"),
         Column("true"),
         Column("predicted"),
-        Column("sure of it %", "percent"),
-        Column("of the truth %", "percent"),
+        Column("probability of the predicted class %", "percent"),
+        Column("of the true class %", "percent"),
     ]
     wrong = [
         (_probability(row, row["predicted"]), fold, row)
@@ -144,20 +146,19 @@ def confusion(stored: Stored, counts: Sequence[Sequence[int]], name: str) -> Tab
     return Table(name, "Utterances of each true class by predicted class", columns, rows)
 
 
-def leakage(reports: Sequence[dict[str, Any]]) -> Table:
+def leakage(reports: Sequence[Leakage]) -> Table:
     """What the training part (with validation) and the test part of each fold share."""
-    columns = [Column("fold", "count"), Column("speakers", "count"), Column("sessions", "count")]
+    columns = [Column("fold", "ordinal"), Column("speakers", "count"), Column("sessions", "count")]
     columns += [Column("sentences of one speaker", "count"), Column("recordings", "count")]
-    columns += [Column("left out of both", "count"), Column("such as")]
+    columns += [Column("utterances in no part", "count"), Column("examples")]
+    shared = [(one.fold, [getattr(one, kind) for kind in KINDS]) for one in reports]
     rows = [
-        [
-            one["fold"],
-            *(one[kind]["count"] for kind in KINDS),
-            "; ".join(", ".join(one[kind]["examples"][:2]) for kind in KINDS if one[kind]["examples"]),
-        ]
-        for one in reports
+        [fold, *(one.count for one in found), "; ".join(", ".join(one.examples[:2]) for one in found if one.examples)]
+        for fold, found in shared
     ]
-    return Table("leakage", "What training and test share", columns, rows, note="Empty: the corpus does not say.")
+    return Table(
+        "leakage", "What training and test share", columns, rows, notes=["What is not counted, the corpus does not say."]
+    )
 
 
 def _probability(row: dict[str, str], name: str) -> float | None:

@@ -13,7 +13,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.addEventListener("click", () => {
       const numeric = head.classList.contains("n");
       const before = head.getAttribute("aria-sort");
-      const order = before ? (before === "ascending" ? "descending" : "ascending") : numeric ? "descending" : "ascending";
+      const order = before ? (before === "ascending" ? "descending" : "ascending") : numeric && !head.classList.contains("ordinal") ? "descending" : "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", order);
       const sign = order === "ascending" ? 1 : -1;
@@ -37,6 +37,7 @@ for (const input of document.querySelectorAll("input[data-filters]")) {
   const rows = [...document.getElementById(input.dataset.filters).tBodies[0].rows];
   const texts = rows.map((row) => row.textContent.toLowerCase());
   const count = document.getElementById(input.getAttribute("aria-describedby"));
+  input.closest("p").hidden = false;
   const filter = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -44,7 +45,7 @@ for (const input of document.querySelectorAll("input[data-filters]")) {
       row.hidden = !words.every((word) => texts[at].includes(word));
       shown += !row.hidden;
     });
-    count.textContent = `${shown} of ${rows.length} shown`;
+    count.textContent = shown ? `${shown} of ${rows.length} shown` : `none of ${rows.length} has all these words`;
   };
   input.addEventListener("input", filter);
   if (input.value) filter();
@@ -53,6 +54,8 @@ for (const input of document.querySelectorAll("input[data-filters]")) {
 // Recordings are played in the page; without this script the links open them.
 let playing = null;
 for (const link of document.querySelectorAll("a.play")) {
+  const name = link.getAttribute("aria-label");
+  const show = (mark, label) => { link.textContent = mark; link.setAttribute("aria-label", label); };
   link.setAttribute("role", "button");
   link.addEventListener("keydown", (event) => {
     if (event.key === " ") { event.preventDefault(); link.click(); }
@@ -63,15 +66,19 @@ for (const link of document.querySelectorAll("a.play")) {
     if (playing) playing.stop();
     if (again) return;
     const audio = new Audio(link.href);
-    const mark = link.querySelector("span");
-    const stop = () => { audio.pause(); mark.textContent = "▶"; playing = null; };
-    mark.textContent = "■";
+    const stop = () => { audio.pause(); show("▶", name); playing = null; };
+    show("■", name.replace("play", "stop"));
     playing = { link, stop };
     audio.addEventListener("ended", stop);
     audio.addEventListener("pause", () => { if (playing && playing.link === link) stop(); });
-    audio.play().catch(() => { stop(); mark.textContent = "not found"; });
+    audio.play().catch(() => { stop(); show("not found", `${name}: the recording is not found`); });
   });
 }
+
+// A link to what is folded unfolds it.
+const unfold = () => document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
+addEventListener("hashchange", unfold);
+unfold();
 
 // What is folded on the screen is printed.
 addEventListener("beforeprint", () => document.querySelectorAll("details:not([open])").forEach((one) => {

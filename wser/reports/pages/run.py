@@ -11,10 +11,11 @@ from markupsafe import Markup
 
 from precompute.plot import svg
 from wser import results
+from wser.data.leakage import lines as leakage_lines
 from wser.reports import figures, summary
 from wser.reports.pages import literature, measured, words
 from wser.reports.pages.literature import Measured
-from wser.reports.pages.pictures import look
+from wser.reports.pages.pictures import Album, look
 from wser.reports.pages.table import Table
 from wser.reports.pages.write import Beside, write
 from wser.reports.published import Published
@@ -108,7 +109,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         "speakers": measured.speakers(stored, found, album.sexes),
         "mistakes": surest,
     }
-    leakage = measured.leakage(run.leakage)
+    leakage = measured.leakage(run.reports)
     beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
     plots: dict[str, Markup] = {}
     comparison = apart = claims = None
@@ -156,7 +157,10 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         images=album.pictures,
         cells={(one.speaker, one.emotion): one for one in gallery},
         pictured=list(dict.fromkeys(one.speaker for one in gallery)),
-        emotions=sorted({one.emotion for one in gallery}),
+        emotions=_in_order_of_classes(stored, album),
+        audible=any(one.audio for one in gallery),
+        frequencies=f"from {words.frequencies(stored.record['recipe'])}",
+        shared=leakage_lines(run.reports, speaker_independent=False)[1:],
         speakers=len({row["speaker"] for row in stored.rows}),
         why_not=album.why_not,
         silent=recordings is not None and not any(one.audio for one in gallery),
@@ -165,6 +169,12 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         provenance=_provenance(stored),
     )
     return page
+
+
+def _in_order_of_classes(stored: Stored, album: Album) -> list[str]:
+    """Emotions of the gallery, as the classes that they are counted in."""
+    place = {row["key"]: stored.classes.index(row["true"]) for row in stored.rows}
+    return list(dict.fromkeys(album.pictures[key].emotion for key in sorted(album.gallery, key=lambda key: place[key])))
 
 
 def _provenance(stored: Stored) -> list[tuple[str, str]]:

@@ -42,7 +42,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
                 comparison.check_same(first.stored, run.stored)
                 paired.append((letter, run))
             except ResultError as error:
-                refused.append(f"{letter} is not held against A: {error}")
+                refused.append(f"A and {letter} have no paired test: {error}.")
     differences, sentences = _differences(first, paired)
     table = _runs(letters, runs, out)
     claims = literature.claims(entries, [run for _, run in whole], out)
@@ -52,7 +52,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
     write(
         page,
         "several.html.jinja",
-        title=f"{len(runs)} runs side by side",
+        title=f"Side by side: {'; '.join(dict.fromkeys(run.stored.title for run in runs))}",
         runs=[
             {
                 "letter": letter,
@@ -98,7 +98,7 @@ def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
                 f"{len(run.stored.folds)} of {record['folds']}", *_headlines(run), summary["seconds"],
             ]
         )  # fmt: skip
-    return Table("runs", "Runs", columns, rows, note="From, to: 95 % interval of the UAR over speakers.")
+    return Table("runs", "Runs", columns, rows, notes=["From, to: 95 % interval of the UAR over speakers."])
 
 
 def _headlines(run: Measured) -> list[Any]:
@@ -133,4 +133,4 @@ def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tup
         "From, to: 95 % interval, bootstrap over speakers. p: of a two-sided permutation test that swaps the two runs' "
         "predictions for whole speakers."
     )
-    return Table("differences", "Differences on the same test utterances", columns, rows, note=note), sentences
+    return Table("differences", "Differences on the same test utterances", columns, rows, notes=[note]), sentences

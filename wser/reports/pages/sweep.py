@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.pyplot import close
 
+from precompute.plot import save, svg
 from wser import results
 from wser.reports import figures
 from wser.reports.pages import literature, words
@@ -51,12 +53,13 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
     claims = literature.claims(entries, [run for run in runs if run.whole], out)
     beside.tables([table, over_seeds, claims])
     whole = Sweep(found.axes, [point for point, run in zip(points, runs, strict=True) if run.whole])
-    title = "; ".join(record["titles"])
+    titles = record["titles"]
+    what = titles[0] if len(titles) == 1 else f"{len(titles)} tasks"
     page = out / results.PAGE
     write(
         page,
         "sweep.html.jinja",
-        title=f"Sweep: {title}",
+        title=f"Sweep over {', '.join(found.titles())}: {what}",
         axes=[(axis, ", ".join(map(as_text, values))) for axis, values in record["axes"].items()],
         command=record["command"],
         unfinished=[f"{run.stored.path.name}, folds {_numbers(run.summary['missing'])}" for run in unfinished],
@@ -66,12 +69,24 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
         table=table,
         over_seeds=over_seeds,
         claims=claims,
-        plot=Markup(beside.figure(figures.sweep(whole), "axes")) if whole.points else "",
+        plots=_plots(whole, beside) if whole.points else [],
         warnings=list(dict.fromkeys(text for run in runs for text in words.warnings(run.stored, run.summary))),
         seconds=words.duration(sum(run.summary["seconds"] for run in runs)),
         results_name=path.absolute().name,
     )
     return page
+
+
+def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
+    """A plot for each axis, to stand in the page; and all of them in a row, in the files."""
+    figure = figures.sweep(whole)
+    save(figure, beside.path / "axes")
+    close(figure)
+    titles = dict(zip(whole.axes, whole.titles(), strict=True))
+    return [
+        (titles[axis], Markup(svg(figures.sweep(whole, axis), f"axis_{number}")))
+        for number, axis in enumerate(figures.swept_axes(whole))
+    ]
 
 
 def opened(path: Path) -> list[Measured]:
@@ -131,7 +146,7 @@ def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
         rows.append([Link(name, href) if href else name, *values, f"{len(run.stored.folds)} of {count}", *_figures(run)])
     best = frozenset(at for at, point in enumerate(found.points) if all(run.whole for run in runs) and found.is_best(point))
     note = "From, to: 95 % interval of the test UAR over speakers. Epoch: the chosen one, mean of folds, and seconds up to it."
-    return Table("points", "Settings", columns, rows, note=note, strong=best)
+    return Table("points", "Settings", columns, rows, notes=[note], strong=best)
 
 
 def _figures(run: Measured) -> list[Any]:
@@ -168,7 +183,7 @@ def _over_seeds(found: Sweep) -> Table | None:
         rows.append([*(found.labels(axis)[at] for axis in axes), len(summaries), *validation, *test])
     strong = frozenset(at for at, one in enumerate(several) if any(one is chosen for chosen in found.best))
     return Table(
-        "seeds", "Settings over seeds", columns, rows, note="SD: standard deviation over seeds (n - 1).", strong=strong
+        "seeds", "Settings over seeds", columns, rows, notes=["SD: standard deviation over seeds (n - 1)."], strong=strong
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["text", "count", "percent", "points", "seconds", "p", "picture"]
+Kind = Literal["text", "ordinal", "count", "percent", "points", "seconds", "p", "picture"]
 
 LATEX = str.maketrans(
     {
@@ -29,7 +29,8 @@ class Column:
 
     Attributes:
         heading: Its name, with the unit.
-        kind: What its cells are: `percent` are shares in [0, 1], `points` differences of shares, both shown times 100.
+        kind: What its cells are: `percent` are shares in [0, 1], `points` differences of shares, both shown times 100;
+            `ordinal` numbers name things.
         bar: Whether cells show their share of 100 % as a bar behind the figure.
     """
 
@@ -64,7 +65,7 @@ class Table:
         columns: Of every row.
         rows: Cells: text, numbers, links, pictures, or None where there is nothing.
         foot: Rows beneath, such as means, that stay there when the others are sorted.
-        note: What should be known to read it.
+        notes: What should be known to read it, a sentence or two each.
         strong: Indices of rows that stand out.
     """
 
@@ -73,12 +74,22 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     foot: Sequence[Sequence[Any]] = ()
-    note: str = ""
+    notes: Sequence[str] = ()
     strong: frozenset[int] = field(default_factory=frozenset)
 
+    @property
+    def filled(self) -> list[int]:
+        """Indices of the columns that hold anything; only these are shown."""
+        rows = [*self.rows, *self.foot]
+        return [
+            at
+            for at, column in enumerate(self.columns)
+            if column.kind == "picture" or any(row[at] not in (None, "") for row in rows)
+        ]
+
     def as_csv(self) -> str:
-        """Headings and all rows, numbers with every digit; shares stay shares."""
-        kept = self._kept()
+        """Headings and all rows, numbers with every digit; shares stay shares.  Every column is there, also an empty one."""
+        kept = [at for at, column in enumerate(self.columns) if column.kind != "picture"]
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([self.columns[at].heading.removesuffix(" %") for at in kept])
@@ -112,7 +123,7 @@ class Table:
         (directory / f"{self.name}.tex").write_text(self.as_latex(), encoding="utf-8")
 
     def _kept(self) -> list[int]:
-        return [at for at, column in enumerate(self.columns) if column.kind != "picture"]
+        return [at for at in self.filled if self.columns[at].kind != "picture"]
 
     def _latex_row(self, cells: Sequence[str]) -> str:
         return " & ".join(" ".join(cell.split()).translate(LATEX) for cell in cells) + r" \\"

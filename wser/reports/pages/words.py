@@ -45,7 +45,6 @@ def corpora(stored: Stored) -> str:
 def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What was run, on what, and how long it took: names and values."""
     record, settings, folds = stored.record, stored.settings, summary["folds"]
-    recipe = in_words(record["recipe"])
     tested = f"; tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
     held = protocol(record["protocol"])
     target = f", tested on {settings['protocol.test']}" if settings.get("protocol.test") else ""
@@ -59,14 +58,25 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
         ("protocol", f"{record['protocol']}{target}: {held}"),
         ("epoch", SELECTIONS[record["selection"]]),
-        ("network", f"{settings.get('model.name')}, {parameters} parameters"),
+        ("network", f"{settings.get('model.name')}, {parameters} parameters; python -m wser.run --describe draws it"),
         ("preset", str(stored.config.get("preset"))),
-        ("pictures", f"recipe {recipe} ({record['recipe_id']}){tested}"),
+        ("pictures", f"{pictures(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
-        ("finished", when),
+        ("folds finished", when),
         ("on", f"{devices}, {precision}"),
         ("took", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
     ]
+
+
+def pictures(recipe: dict[str, Any]) -> str:
+    """What kind of picture a recipe makes, and of which frequencies."""
+    kind = {"wavelet": f"wavelet scalograms ({recipe.get('wavelet')})", "stft": "spectrograms", "mel": "log-mel spectrograms"}
+    return f"{kind.get(str(recipe.get('transform')), recipe.get('transform'))}, {frequencies(recipe)}"
+
+
+def frequencies(recipe: dict[str, Any]) -> str:
+    """The range of frequencies that a recipe's pictures show."""
+    return f"{recipe.get('f_min', 0):g} to {recipe.get('f_max', 0):g} Hz"
 
 
 def moment(stamp: str) -> str:
