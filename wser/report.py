@@ -102,11 +102,11 @@ def _report(options: argparse.Namespace) -> int:
 
 def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", options: argparse.Namespace) -> Path:
     from wser import results
-    from wser.reports.pages import run, several, sweep
+    from wser.reports.pages import opened, run, several, sweep
 
     if sweeps:
         return sweep.write_page(paths[0], options.out or paths[0], entries)
-    runs = [run.summarised(path) for path in paths]
+    runs = [opened.summarised(path) for path in paths]
     if len(runs) == 1:
         return run.write_page(runs[0], options.out or paths[0], entries, options.audio)
     return several.write_page(runs, options.out or results.comparison_directory(paths), entries)
@@ -114,10 +114,10 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", op
 
 def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
     """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
-    from wser.reports.pages import literature, measured, run, sweep
+    from wser.reports.pages import literature, measured, opened, sweep
     from wser.results import ResultError
 
-    runs = sweep.opened(paths[0]) if sweeps else [run.summarised(path) for path in paths]
+    runs = sweep.opened(paths[0]) if sweeps else [opened.summarised(path) for path in paths]
     if unfinished := [one.stored.path for one in runs if not one.whole]:
         raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
     if len(runs) == 1:

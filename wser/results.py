@@ -32,6 +32,12 @@ PAGE, BESIDE_PAGE = "report.html", "report"
 """The page of a run or sweep, and the directory of its figures and tables."""
 
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
+SUMMARISED = {
+    "folds", "missing", "pooled", "speakers", "interval", "chance", "majority", "human", "mean", "deviation", "validation",
+    "epoch", "seconds", "seconds_to_epoch", "selection",
+}  # fmt: skip
+"""What summary.json holds; one that lacks any of it is of another version, and is made anew."""
+
 CURVE_COLUMNS = ("epoch", *(f"{part}_{quantity}" for part in ("train", "validation") for quantity in ("loss", "accuracy")))
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
@@ -284,7 +290,9 @@ def current_summary(path: Path) -> dict[str, Any] | None:
     """
     try:
         summary: dict[str, Any] = json.loads((path / SUMMARY).read_text())
-        whole = summary["folds"] == [read_metrics(path, fold) for fold in finished(path)] and "validation" in summary
+        if not {*summary} >= SUMMARISED:
+            return None
+        whole = summary["folds"] == [read_metrics(path, fold) for fold in finished(path)]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return summary if whole else None

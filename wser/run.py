@@ -215,16 +215,17 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
 
     from wser import results
     from wser.reports import published, tables
-    from wser.reports.pages import run
+    from wser.reports.pages import opened
+    from wser.reports.pages import run as pages
 
     path = experiment.directory
-    measured = run.summarised(path)
+    measured = opened.summarised(path)
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print()
     console.print(tables.fold_table(_title(experiment), measured.summary, experiment.config.selection))
     page = path / results.PAGE
     if results.current_summary(path) is None or not page.is_file():
-        run.write_page(measured, path, published.load())
+        pages.write_page(measured, path, published.load())
         # Last, so that a summary that is there has its page.
         (path / results.SUMMARY).write_text(json.dumps(measured.summary, indent=1) + "\n")
     print(f"results: {path}\npage: {page}", flush=True)

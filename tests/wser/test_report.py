@@ -8,15 +8,17 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from markup import Page, words
+from omegaconf import OmegaConf
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from wser import report, results, run
+from wser import loading, report, results, run
 
 
 def written(*arguments: object) -> str:
@@ -325,7 +327,45 @@ def test_recordings_are_linked_and_never_embedded(copy, small_ravdess, tmp_path)
     assert "No recording of them lies in" in words(Page(written(copy, "--audio", empty)).text)
 
 
-# Published figures.
+# Published figures, and what the paper claims.
+
+
+def change(path: Path, **values) -> None:
+    """Change keys of run.json."""
+    file = path / results.RUN
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def of_the_paper(path: Path) -> None:
+    """Make a run look like one of the paper's own values."""
+    (plain,) = loading.load(["preset=paper"])
+    (path / results.CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(plain))))
+
+
+def claimed(page: Page) -> list[list[str]]:
+    return [[words(cell["text"]) for cell in row] for row in page.tables["table-claims"][1:]]
+
+
+def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
+    mine, other = claimed(Page(written(copy)))[1][3], Path(shutil.copytree(copy, copy.with_name("other")))
+    assert re.fullmatch(r"this run, preset tuned with \d+ other values, seed 0", mine)
+    assert len(claimed(Page(written(copy)))) == 2, "that run has no values of the paper"
+    of_the_paper(other)
+    change(other, selection="test")
+    paper, beside, own = claimed(Page(written(copy)))
+    assert paper[3:6] == ["Sayed et al. 2025, Table 4", "the test part", "78.7"]
+    assert beside[3:5] == ["preset paper, seed 0", "the test part"]
+    assert own[3] == mine
+    change(other, test_recipe_id="0123456789ab")
+    assert len(claimed(Page(written(copy)))) == 2, "noisy pictures are another task"
+
+
+def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
+    change(copy, test_recipe_id="0123456789ab", test_recipe=json.loads((copy / results.RUN).read_text())["recipe"])
+    found = Page(written(copy))
+    assert {words(row[0]["text"]) for row in found.tables["table-comparison"][1:]} == {"this run, measured"}
+    assert "table-claims" not in found.tables
+    assert "best published figure" not in words(found.text)
 
 
 def test_the_users_published_figures_join_the_comparison(copy, tmp_path):

@@ -43,7 +43,9 @@ class Entry:
         """What figures have in common that may be ranked."""
         corpora = "+".join(one["corpus"] for one in self.record["corpora"])
         target = (self.config.get("protocol") or {}).get("test")
-        return f"{corpora} on {target}" if target else corpora, self.record["protocol"], len(self.record["classes"])
+        tested = self.record.get("test_recipe")
+        named = [corpora, f"tested on {target}" if target else "", f"tested on {in_words(tested)}" if tested else ""]
+        return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
 
 
 def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
@@ -118,13 +120,10 @@ def _row(one: Entry, page: Path) -> list[Any]:
     record, config = one.record, one.config
     corpus, protocol, classes = one.task
     synthetic = " (synthetic)" if any(cache["synthetic"] for cache in record["corpora"]) else ""
-    pictures = in_words(record["recipe"]) + (
-        f", tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
-    )
     folds = f"{one.finished} of {record['folds']}{'' if one.summary else ', unfinished'}"
     return [
         _link(one, page), corpus + synthetic, protocol, classes, config.get("preset"), (config.get("model") or {}).get("name"),
-        pictures, record["seed"], CHOSEN[record["selection"]], folds, *_figures(one),
+        in_words(record["recipe"]), record["seed"], CHOSEN[record["selection"]], folds, *_figures(one),
         words.moment(str(record.get("created"))), record.get("by"),
     ]  # fmt: skip
 

@@ -2,77 +2,25 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 from urllib.parse import urlsplit
 
 from wser import results
-from wser.data.leakage import Leakage, Shared
+from wser.reports.pages import words
+from wser.reports.pages.opened import Measured, summarised
 from wser.reports.pages.table import Column, Link, Table
 from wser.reports.pages.words import METRICS, SPEAKERS
 from wser.reports.published import PAPER, Published
 from wser.results import ResultError, Stored
 
-KINDS = ("speakers", "sessions", "sentences", "recordings", "left_out")
-"""What a leakage report counts."""
-
 CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test part"}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A run with its summary.
-
-    Attributes:
-        stored: The run.
-        summary: Of its finished folds.
-    """
-
-    stored: Stored
-    summary: dict[str, Any]
-
-    @property
-    def whole(self) -> bool:
-        """Whether every fold is finished."""
-        return not self.summary["missing"]
-
-    @property
-    def corpus(self) -> str:
-        """The corpus that is tested on; several are joined by `+`."""
-        target = self.stored.config.get("protocol.test")
-        return str(target or "+".join(one["corpus"] for one in self.stored.record["corpora"]))
-
-    @property
-    def speakers(self) -> str:
-        """Whether the test speakers were `known` from training, as the leakage report has it."""
-        return "known" if any(one.speakers.count for one in self.reports) else "unknown"
-
-    @cached_property
-    def reports(self) -> list[Leakage]:
-        """What training and test share in each fold.
-
-        Raises:
-            ResultError: They are damaged or gone.
-        """
-        path = self.stored.path / results.LEAKAGE
-        try:
-            found = [
-                Leakage(one["fold"], **{kind: Shared(one[kind]["count"], tuple(one[kind]["examples"])) for kind in KINDS})
-                for one in json.loads(path.read_text())
-            ]
-            if len(found) != self.stored.record["folds"]:
-                raise ValueError(f"{len(found)} folds, not {self.stored.record['folds']}")
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            why = " ".join(str(error).split()) or type(error).__name__
-            raise ResultError(f"{path} cannot be read ({why}): restore it, {results.AGAIN}") from None
-        return found
 
 
 def is_comparable(entry: Published, run: Measured) -> bool:
     """Whether a published figure is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
-    same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers)
+    same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers) and run.clean
     return same and (entry.listeners or entry.classes in (None, len(run.stored.classes)))
 
 
@@ -158,13 +106,13 @@ def claims(
     rows: list[list[Any]] = []
     notes = ["SD: over folds. From, to: 95 % interval over speakers."]
     for claim in (one for one in entries if one.doi == PAPER and one.folds):
-        measured = [run for run in runs if (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
+        measured = [run for run in runs if run.clean and (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
         if not measured:
             continue
         rows.append(
             [
                 claim.corpus, claim.protocol, claim.classes, Link(f"{claim.work}, Table 4", claim.link), "the test part",
-                claim.value, _deviation(claim.folds or []), None, None, None,
+                claim.value, stdev(claim.folds or []), None, None, None,
             ]
         )  # fmt: skip
         rows += [_claim_row(run, page, run is own) for run in measured]
@@ -175,33 +123,31 @@ def claims(
     return Table("claims", "Claimed and measured", columns, rows, notes=notes)
 
 
-def siblings(run: Measured, summarised: Any) -> list[Measured]:
-    """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and choice of epoch.
-
-    Args:
-        run: The run.
-        summarised: Opens a run with its summary.
-    """
-    found: dict[tuple[Any, ...], tuple[str, Path]] = {}
-    for file in sorted(run.stored.path.absolute().parent.glob(f"*/{results.RUN}")):
+def siblings(run: Measured) -> list[Measured]:
+    """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and selection."""
+    made: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
+    corpora = [one["corpus"] for one in run.stored.record["corpora"]]
+    for file in run.stored.path.absolute().parent.glob(f"*/{results.RUN}"):
+        if file.parent.resolve() == run.stored.path.resolve() or "preset: paper" not in _config(file.parent):
+            continue
         try:
             record = json.loads(file.read_text())
-            corpora = [one["corpus"] for one in record["corpora"]]
             key = (record["protocol"], record["selection"], tuple(record["classes"]))
-            made = str(record["created"])
+            if corpora == [one["corpus"] for one in record["corpora"]]:
+                made.setdefault(key, []).append((str(record["created"]), file.parent))
         except (OSError, ValueError, KeyError, TypeError):
             continue  # foreign or damaged: not what was asked about
-        same = corpora == [one["corpus"] for one in run.stored.record["corpora"]]
-        if same and "preset: paper" in _config(file.parent) and (key not in found or made > found[key][0]):
-            found[key] = (made, file.parent)
-    beside = []
-    for _, path in found.values():
-        if path.resolve() != run.stored.path.resolve():
-            try:
-                beside.append(summarised(path))
-            except ResultError:
-                continue  # half-written: it has no figures yet
-    return [one for one in beside if one.whole]
+    latest = (next(filter(None, map(_literal, sorted(group, reverse=True))), None) for _, group in sorted(made.items()))
+    return [one for one in latest if one]
+
+
+def _literal(made: tuple[str, Path]) -> Measured | None:
+    """A run if it is whole and of the paper's own values."""
+    try:
+        one = summarised(made[1])
+    except ResultError:
+        return None  # half-written: it has no figures yet
+    return one if one.whole and one.clean and words.preset(one.stored) == "paper" else None
 
 
 def _config(path: Path) -> list[str]:
@@ -213,7 +159,7 @@ def _config(path: Path) -> list[str]:
 
 def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:
     record, summary = run.stored.record, run.summary
-    name = f"{'this run, ' if own else ''}preset {run.stored.config.get('preset')}, seed {record['seed']}"
+    name = f"{'this run, ' if own else ''}preset {words.preset(run.stored)}, seed {record['seed']}"
     interval = summary["interval"]["uar"] if summary["interval"] else (None, None)
     deviation = summary["deviation"]["accuracy"] if summary["deviation"] else None
     href = results.page_link(run.stored.path, page) if page and not own else None
@@ -252,9 +198,3 @@ def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
 
 def _remark_of_run(stored: Stored) -> str:
     return "Epoch chosen on the test part" if stored.record["selection"] == "test" else ""
-
-
-def _deviation(values: Sequence[float]) -> float:
-    from statistics import stdev
-
-    return stdev(values)

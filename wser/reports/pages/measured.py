@@ -6,7 +6,7 @@ from typing import Any
 
 from wser.data.leakage import Leakage
 from wser.reports.metrics import measure
-from wser.reports.pages.literature import KINDS
+from wser.reports.pages.opened import KINDS
 from wser.reports.pages.table import Column, Table
 from wser.reports.tables import NAMES
 from wser.reports.uncertainty import HEADLINES

@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -12,9 +11,9 @@ from markupsafe import Markup
 from precompute.plot import svg
 from wser import results
 from wser.data.leakage import lines as leakage_lines
-from wser.reports import figures, summary
+from wser.reports import figures
 from wser.reports.pages import literature, measured, words
-from wser.reports.pages.literature import Measured
+from wser.reports.pages.opened import Measured
 from wser.reports.pages.pictures import Album, look
 from wser.reports.pages.table import Table
 from wser.reports.pages.write import Beside, write
@@ -26,14 +25,6 @@ MOST_MISTAKES = 12
 
 MOST_PANELS = 40
 """Folds whose curves and confusion matrices are shown in the page; the files hold all."""
-
-OF_RECORD: dict[str, Any] = {"recipe": dict, "utterances": int, "command": str, "created": str}
-OF_FOLD: dict[str, Any] = {
-    "fold": int, "uar": float, "accuracy": float, "macro_f1": float, "utterances": int, "per_class": dict, "confusion": list,
-    "speakers": dict, "epoch": int, "epochs": int, "diverged": bool, "parameters": int, "seconds": (int, float),
-    "selection": str, "device": str, "precision": str, "created": str,
-}  # fmt: skip
-"""What a page needs of run.json and of metrics.json, and of which type."""
 
 
 @dataclass(frozen=True)
@@ -48,44 +39,6 @@ class Matrix:
         """Share of a true class, None where it has no utterance."""
         total = sum(self.counts[row])
         return self.counts[row][column] / total if total else None
-
-
-def summarised(path: Path) -> Measured:
-    """Open a run and its summary, which is made anew where the stored one is not of all finished folds.
-
-    Raises:
-        ResultError: There is no such run, or it is damaged; one sentence says which, and the remedy.
-    """
-    stored = results.open_begun(path)
-    _require(
-        stored.record, OF_RECORD, path / results.RUN, "run its command again into another directory, which gives a new one"
-    )
-    for fold in stored.folds:
-        folder = path / results.fold_name(fold)
-        remedy = f"move {folder} away and run the command in {results.RUN} again"
-        metrics = results.read_metrics(path, fold)
-        _require(metrics, OF_FOLD, folder / results.METRICS, remedy)
-        if metrics["fold"] != fold or np.shape(metrics["confusion"]) != (len(stored.classes),) * 2:
-            raise results.ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes: {remedy}")
-        probabilities = {f"p_{name}" for name in stored.classes}
-        if not all(probabilities <= {*row} and all(map(_is_number, map(row.get, probabilities))) for row in stored.parts[fold]):
-            raise results.ResultError(f"{folder / results.PREDICTIONS} lacks probabilities: {remedy}")
-    return Measured(stored, summary.of(stored))
-
-
-def _require(found: dict[str, Any], needed: dict[str, Any], file: Path, remedy: str) -> None:
-    """Refuse a record without a key that the page shows: of another version, or damaged."""
-    for key, kind in needed.items():
-        if not isinstance(found.get(key), kind):
-            raise results.ResultError(f"{file} has no usable '{key}', it is damaged or of another version: {remedy}")
-
-
-def _is_number(text: str | None) -> bool:
-    """Whether a cell is a probability, or nan, as where the loss diverged."""
-    try:
-        return text is not None and not (float(text) < 0 or float(text) > 1)
-    except ValueError:
-        return False
 
 
 def write_page(run: Measured, out: Path, entries: Sequence[Published], recordings: Path | None = None) -> Path:
@@ -116,7 +69,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     if whole:
         tables |= {"classes": measured.classes(found["pooled"]), "sexes": measured.sexes(stored, album.sexes)}
         comparison, apart = literature.comparison(entries, run)
-        claims = literature.claims(entries, [*literature.siblings(run, summarised), run], out, run)
+        claims = literature.claims(entries, [*literature.siblings(run), run], out, run)
         pooled = found["pooled"]["confusion"]
         beside.tables([tables["classes"], tables["sexes"], comparison, apart, claims])
         beside.tables([measured.confusion(stored, pooled, "confusion")])

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from wser import results
 from wser.reports import comparison, figures, uncertainty
 from wser.reports.pages import literature, words
-from wser.reports.pages.literature import Measured
+from wser.reports.pages.opened import Measured
 from wser.reports.pages.table import Column, Link, Table
 from wser.reports.pages.write import Beside, write
 from wser.reports.published import Published

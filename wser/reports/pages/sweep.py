@@ -12,8 +12,7 @@ from precompute.plot import save, svg
 from wser import results
 from wser.reports import figures
 from wser.reports.pages import literature, words
-from wser.reports.pages.literature import Measured
-from wser.reports.pages.run import summarised
+from wser.reports.pages.opened import Measured, summarised
 from wser.reports.pages.table import Column, Link, Table
 from wser.reports.pages.write import Beside, write
 from wser.reports.published import Published

@@ -2,10 +2,16 @@
 
 import importlib
 import inspect
+from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
+from precompute.errors import WserError
 from precompute.recipe import in_words
+from wser.config import UNHASHED, flatten
+from wser.loading import load
 from wser.reports.published import Published
+from wser.reports.sweep import as_text
 from wser.results import Stored
 
 SELECTIONS = {
@@ -18,6 +24,9 @@ SPEAKERS = {
     "known": "test speakers known from training",
     "unclear": "not said whether test speakers were known",
 }
+MOST_CHANGES = 4
+"""Values that differ from a preset's and are named."""
+
 METRICS = {"uar": "UAR", "accuracy": "accuracy"}
 
 
@@ -59,13 +68,41 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("protocol", f"{record['protocol']}{target}: {held}"),
         ("epoch", SELECTIONS[record["selection"]]),
         ("network", f"{settings.get('model.name')}, {parameters} parameters; python -m wser.run --describe draws it"),
-        ("preset", str(stored.config.get("preset"))),
+        ("preset", preset(stored)),
         ("pictures", f"{pictures(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
         ("folds finished", when),
         ("on", f"{devices}, {precision}"),
         ("took", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
     ]
+
+
+def preset(stored: Stored) -> str:
+    """The preset of a run, with the values of network, pictures and training that it was given otherwise."""
+    name = str(stored.config.get("preset"))
+    plain = _plain(name)
+    changed = [
+        f"{key}={as_text(stored.config[key])}"
+        for key, value in plain.items()
+        if key in stored.config and stored.config[key] != value
+    ]
+    if len(changed) > MOST_CHANGES:
+        return f"{name} with {len(changed)} other values"
+    return f"{name} with {', '.join(changed)}" if changed else name
+
+
+@lru_cache
+def _plain(name: str) -> dict[str, Any]:
+    """Values of network, pictures and training that a preset gives; none where it is not one of today's."""
+    try:
+        (config,) = load([f"preset={name}"])
+    except WserError:
+        return {}
+    return {
+        key: value
+        for key, value in flatten(asdict(config)).items()
+        if key.startswith(("model.", "data.", "train.")) and key not in UNHASHED
+    }
 
 
 def pictures(recipe: dict[str, Any]) -> str:
