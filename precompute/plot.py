@@ -39,11 +39,10 @@ def save(figure: Any, stem: Path) -> None:
         figure: Of matplotlib, drawn in `STYLE`.
         stem: Path without the ending.
     """
-    with plt.rc_context(STYLE):
+    with plt.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(stem.with_suffix(".png"), dpi=DPI, facecolor=PAPER)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
-            figure.savefig(stem.with_suffix(".svg"), facecolor=PAPER, metadata={"Date": None, "Creator": None})
+        figure.savefig(stem.with_suffix(".svg"), facecolor=PAPER, metadata={"Date": None, "Creator": None})
 
 
 def svg(figure: Any, name: str) -> str:

@@ -67,13 +67,19 @@ def _index(options: argparse.Namespace) -> int:
     from wser.reports.pages import index
     from wser.results import ResultError
 
-    if options.runs:
-        raise ResultError(f"--index {options.index} is a page of its own: leave out {' '.join(options.runs)}")
+    others = [*options.runs, *_given(options, "audio", "published", "markdown")]
+    if others:
+        raise ResultError(f"--index {options.index} is a page of its own: leave out {' '.join(others)}")
     page, damaged = index.write_page(options.index, options.out or options.index)
     for why in damaged:
         print(f"warning: left out: {why}", file=sys.stderr)
     print(page)
     return 0
+
+
+def _given(options: argparse.Namespace, *names: str) -> list[str]:
+    """Of some options, those that were given."""
+    return [f"--{name}" for name in names if getattr(options, name)]
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -90,6 +96,10 @@ def _report(options: argparse.Namespace) -> int:
     sweeps = [path for path in paths if (path / results.SWEEP).is_file()]
     if sweeps and len(paths) > 1:
         raise results.ResultError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")
+    if (sweeps or len(paths) > 1) and options.audio:
+        raise results.ResultError("--audio links the page of one run to its recordings: leave it out, or give one run")
+    if options.markdown and (others := _given(options, "out", "audio")):
+        raise results.ResultError(f"--markdown prints tables and writes no page: leave out {' '.join(others)}")
     if options.audio and not options.audio.is_dir():
         raise results.ResultError(f"--audio {options.audio} is no directory: give the one that holds the corpora")
     entries = published.load(options.published)

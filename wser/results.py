@@ -109,7 +109,8 @@ class Stored:
         model = self.settings.get("model.name")
         tested = self.settings.get("data.test_recipe")
         pictures = f", tested on pictures of {tested}" if tested else ""
-        protocol, seed = self.record["protocol"], self.record["seed"]
+        target, seed = self.config.get("protocol.test"), self.record["seed"]
+        protocol = f"{self.record['protocol']} tested on {target}" if target else self.record["protocol"]
         return f"{names}, {len(self.classes)} classes, {protocol}, {model}, seed {seed}{pictures}"
 
 
@@ -155,7 +156,7 @@ def sweep_directory(points: Sequence[Path]) -> Path:
 
 def comparison_directory(runs: Sequence[Path]) -> Path:
     """Where the page of several runs goes, beside the first: `comparison-<hash8>`, of their names in the order given."""
-    places = [path.absolute() for path in runs]
+    places = [path.resolve() for path in runs]
     return places[0].with_name(f"comparison-{_digest([path.name for path in places])}")
 
 
@@ -292,7 +293,8 @@ def current_summary(path: Path) -> dict[str, Any] | None:
         summary: dict[str, Any] = json.loads((path / SUMMARY).read_text())
         if not {*summary} >= SUMMARISED:
             return None
-        whole = summary["folds"] == [read_metrics(path, fold) for fold in finished(path)]
+        planned = len(summary["folds"]) + len(summary["missing"])
+        whole = summary["folds"] == [read_metrics(path, fold) for fold in finished(path) if fold < planned]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return summary if whole else None
@@ -305,8 +307,20 @@ def page_link(path: Path, page: Path) -> str | None:
         path: Directory of the run or sweep.
         page: Directory of the page that links to it.
     """
-    there = path / PAGE
-    return quote(os.path.relpath(there.resolve(), page.resolve()).replace(os.sep, "/")) if there.is_file() else None
+    return relative_link(path / PAGE, page) if (path / PAGE).is_file() else None
+
+
+def relative_link(file: Path, page: Path) -> str:
+    """Address of a file as a page links to it: relative, so that both may be moved together.
+
+    Args:
+        file: On this machine.
+        page: Directory of the page.
+    """
+    try:
+        return quote(os.fsencode(os.path.relpath(file.resolve(), page.resolve()).replace(os.sep, "/")))
+    except ValueError:  # another drive of Windows
+        return file.resolve().as_uri()
 
 
 def read_metrics(path: Path, fold: int) -> dict[str, Any]:

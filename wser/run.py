@@ -225,10 +225,14 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
     console.print(tables.fold_table(_title(experiment), measured.summary, experiment.config.selection))
     page = path / results.PAGE
     if results.current_summary(path) is None or not page.is_file():
-        pages.write_page(measured, path, published.load())
-        # Last, so that a summary that is there has its page.
-        (path / results.SUMMARY).write_text(json.dumps(measured.summary, indent=1) + "\n")
-    print(f"results: {path}\npage: {page}", flush=True)
+        try:
+            pages.write_page(measured, path, published.load())
+            # Last, so that a summary that is there has its page.
+            (path / results.SUMMARY).write_text(json.dumps(measured.summary, indent=1) + "\n")
+        except OSError as error:
+            remedy = f"python -m wser.report {path} --out DIR writes it elsewhere"
+            print(f"warning: {error.filename or path}: {error.strerror}, so the page is missing; {remedy}", file=sys.stderr)
+    print(f"results: {path}" + (f"\npage: {page}" if page.is_file() else ""), flush=True)
     return measured.summary
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -390,6 +391,9 @@ def test_the_users_published_figures_join_the_comparison(copy, tmp_path):
         ("- {corpus: x}", "entry 1 of "),
         ("- {corpus: x, speakers: some, metric: uar, value: 0.5, work: x, doi: x}", "unknown or known or unclear"),
         ("- {corpus: x, speakers: known, metric: uar, value: 77, work: x, doi: x}", "a share between 0 and 1"),
+        ("- {corpus: x, speakers: known, metric: uar, value: null, work: x, doi: x}", "a share between 0 and 1"),
+        ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, folds: [.5]}", "two or more shares"),
+        ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, pretrained: 'no'}", "true or false"),
         ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, clases: 3}", "did you mean 'classes'"),
         ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, url: 'javascript:x'}", "https://"),
     ],
@@ -454,6 +458,91 @@ def test_a_damaged_file_is_named_in_one_sentence_or_not_missed(copy, name, damag
         assert printed.err.count("\n") == 1
         # Metrics that say nothing do not fit their predictions: either may be named, and their folder to be moved away.
         assert Path(name).name in printed.err or (damage == "bare" and str(copy / "fold_0") in printed.err)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"selection": "chance"}, "strange 'selection'"),
+        ({"corpora": [{"corpus": "ravdess", "synthetic": False}]}, "strange 'corpora'"),
+        ({"recipe": {}}, "strange 'recipe'"),
+        ({"recipe": 3}, "no usable 'recipe'"),
+        ({"versions": "1.0"}, "no usable 'versions'"),
+    ],
+)
+def test_records_of_another_version_are_refused_and_left_out_of_the_index(copy, values, says, capsys):
+    shutil.copytree(copy, copy.with_name("sound"))
+    change(copy, **values)
+    assert says in refused(capsys, copy)
+    (copy / results.SUMMARY).unlink()
+    assert report.main(["--index", str(copy.parent)]) == 0
+    assert f"left out: {copy}" in capsys.readouterr().err
+    assert len(Page((copy.parent / "index.html").read_text()).tables["table-all"]) == 2
+
+
+@pytest.mark.parametrize("content", ["[]", "model: three_pipe", "protocol: loso", "3"])
+def test_a_strange_configuration_leaves_the_index_whole(copy, content, capsys):
+    shutil.copytree(copy, copy.with_name("sound"))
+    (copy / results.CONFIG).write_text(content)
+    assert report.main(["--index", str(copy.parent)]) == 0
+    assert "left out: " in capsys.readouterr().err
+
+
+def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary):
+    shutil.copytree(copy / "fold_0", copy / "fold_7")
+    (copy / results.SUMMARY).unlink()
+    found = Page(written(copy))
+    (pooled,) = [cells for cells in found.tables["table-folds"] if words(cells[0]["text"]) == "pooled"]
+    assert values(pooled)[:2] == [None, summary["pooled"]["utterances"]]
+
+
+def test_a_directory_whose_name_is_no_text_has_a_page(copy):
+    try:
+        moved = copy.rename(copy.parent / os.fsdecode(b"bad\xff"))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes text alone")
+    assert report.main([str(moved)]) in (0, 1)
+    assert not list(moved.glob(".report*"))
+
+
+def test_options_that_would_be_ignored_are_refused(copy, capsys):
+    other = shutil.copytree(copy, copy.with_name("other"))
+    assert "leave out --audio" in refused(capsys, "--index", copy.parent, "--audio", copy)
+    assert "leave out --markdown" in refused(capsys, "--index", copy.parent, "--markdown")
+    assert "leave out --out" in refused(capsys, copy, "--markdown", "--out", copy)
+    assert "--audio" in refused(capsys, copy, other, "--audio", copy)
+
+
+def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path):
+    assert (
+        run.main(
+            [
+                *tiny,
+                f"results={tmp_path / 'dependent'}",
+                "train.epochs=1",
+                "protocol=speaker_dependent",
+                "fold=0,1",
+                "protocol.folds=3",
+            ]
+        )
+        == 0
+    )
+    (directory,) = (tmp_path / "dependent").iterdir()
+    found = Page((directory / results.PAGE).read_text())
+    assert "table-speakers" not in found.tables
+    assert "1 of 3 folds is missing (2)" in words(found.text)
+
+
+def test_speakers_of_joined_corpora_keep_their_own_pictures(joined_cache, network, small_recipe_id, tmp_path):
+    settings = ["corpus=[ravdess,emodb]", "labels=common4", f"cache_root={joined_cache}", f"recipe={small_recipe_id}", *network]
+    quick = ["train.epochs=1", "train.device=cpu", "jobs=1", "logger=[]", "protocol.folds=2", f"results={tmp_path}"]
+    assert run.main([*settings, *quick]) == 0
+    (directory,) = tmp_path.iterdir()
+    found = Page((directory / results.PAGE).read_text())
+    rows = [words(cells[0]["text"]) for cells in found.tables[None] if cells[0].get("scope") == "row"]
+    tested = {row["speaker"] for row in predictions(directory)}
+    assert tested <= {*rows}
+    assert "ravdess + emodb, 4 classes" in words(found.text)
 
 
 def test_a_run_that_diverged_has_a_page(copy):

@@ -1,5 +1,6 @@
 """Figures of one experiment and of a sweep; each is drawn in the style of `precompute.plot` and returned."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ PARTS = {"validation": (FIRST, "o", -1), "test": (SECOND, "s", 1)}
 
 BESIDE = 0.07
 """Distance of a part's marks from the place of their value, where values stand about one apart."""
+
+LONGEST = 68
+"""Characters above a bar."""
 
 DECADE = 10
 """Numbers that span more than this factor stand on a logarithmic axis."""
@@ -130,11 +134,11 @@ def bars(groups: Sequence[tuple[str, Sequence[tuple[str, float, tuple[float, flo
         figure, axes = plt.subplots(figsize=(1.2 * WIDTH, 0.6 + 0.4 * rows), layout="constrained")
         at = 0
         for heading, found in groups:
-            axes.text(0, at, heading, va="center", ha="left", fontsize=10, weight="bold")
+            _above(axes, at, heading, fontsize=10, weight="bold")
             at += 1
             for name, value, interval, kind in found:
                 weight = "bold" if kind == "ours" else "normal"
-                axes.text(0, at - 0.24, name, va="center", ha="left", fontsize=9, weight=weight)
+                _above(axes, at - 0.24, name, fontsize=9, weight=weight)
                 axes.barh(at + 0.2, 100 * value, height=0.42, color=colours[kind])
                 end = value
                 if interval:
@@ -146,6 +150,11 @@ def bars(groups: Sequence[tuple[str, Sequence[tuple[str, float, tuple[float, flo
         axes.set_xticks(range(0, 101, 20))
         axes.spines["left"].set_visible(False)
     return figure
+
+
+def _above(axes: Any, at: float, text: str, **style: Any) -> None:
+    """Write a line of text from the left edge; its length leaves the layout alone."""
+    axes.text(0, at, textwrap.shorten(text, LONGEST, placeholder="…"), va="center", in_layout=False, **style)
 
 
 def swept_axes(found: Sweep) -> list[str]:
@@ -179,7 +188,7 @@ def sweep(found: Sweep, axis: str | None = None) -> Any:
             crowded = sum(map(len, values)) > 30 / len(keys) + 6
             turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
             axes.set_xticks(places, list(values), **turned)
-            axes.set_xlim(places[0] - 0.5, places[-1] + 0.5)
+            axes.set_xlim(min(places) - 0.5, max(places) + 0.5)
             axes.set_xlabel(names[key] + (" (log scale)" if kind == "logarithms" else ""))
             axes.grid(axis="y")
         grid[0, 0].set_ylabel("UAR, %")

@@ -128,9 +128,18 @@ def _wrong(entry: dict[str, Any]) -> tuple[str, str] | None:
     if not str(entry.get("url") or "https://").startswith(("https://", "http://")):
         return "url", "an address that begins with https://"
     for key in ("value", "deviation"):
-        value = entry.get(key, 0.0)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1):
+        if not (_is_share(entry.get(key)) or (key == "deviation" and entry.get(key) is None)):
             return key, "a share between 0 and 1"
-    if not isinstance(entry.get("classes"), int | None):
+    folds = entry.get("folds", [0, 0])
+    if not isinstance(folds, list) or len(folds) < 2 or not all(map(_is_share, folds)):
+        return "folds", "a list of two or more shares between 0 and 1"
+    if isinstance(entry.get("classes"), bool) or not isinstance(entry.get("classes"), int | None):
         return "classes", "a whole number"
+    for key in ("pretrained", "listeners"):
+        if not isinstance(entry.get(key, False), bool):
+            return key, "true or false"
     return None
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

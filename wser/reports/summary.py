@@ -18,7 +18,8 @@ def of(stored: results.Stored) -> dict[str, Any]:
     if found is None:
         record = stored.record
         marks = {"synthetic": any(one["synthetic"] for one in record["corpora"]), "selection": record["selection"]}
-        corpora = [one["corpus"] for one in record["corpora"]]
+        target = stored.config.get("protocol.test")
+        corpora = [target] if target else [one["corpus"] for one in record["corpora"]]
         found = marks | summarise(stored.path, stored.classes, record["folds"], corpora)
     return found
 
@@ -42,7 +43,7 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         one; `seconds` of all folds, and `seconds_to_epoch`, of training up to the end of the chosen epochs.  Validation and
         seconds to the epoch are None where a finished fold has none.
     """
-    finished = results.finished(path)
+    finished = [fold for fold in results.finished(path) if fold < folds]
     records = [results.read_metrics(path, fold) for fold in finished]
     rows = [row for fold in finished for row in results.read_predictions(path, fold)]
     place = {name: index for index, name in enumerate(classes)}

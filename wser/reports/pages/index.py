@@ -10,9 +10,8 @@ import yaml
 
 from precompute.recipe import in_words
 from wser import results
-from wser.reports import summary
 from wser.reports.pages import words
-from wser.reports.pages.literature import CHOSEN
+from wser.reports.pages.opened import CHOSEN, headlines, summarised
 from wser.reports.pages.table import Column, Link, Table
 from wser.reports.pages.write import write
 from wser.results import ResultError
@@ -40,10 +39,11 @@ class Entry:
 
     @property
     def task(self) -> tuple[str, str, int]:
-        """What figures have in common that may be ranked."""
+        """Corpora with what is tested, protocol, and number of classes."""
         corpora = "+".join(one["corpus"] for one in self.record["corpora"])
         target = (self.config.get("protocol") or {}).get("test")
         tested = self.record.get("test_recipe")
+        corpora += " (synthetic)" if any(one["synthetic"] for one in self.record["corpora"]) else ""
         named = [corpora, f"tested on {target}" if target else "", f"tested on {in_words(tested)}" if tested else ""]
         return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
 
@@ -70,8 +70,12 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
     for path in places:
         try:
             entries.append(_entry(path))
+            _row(entries[-1], out)
         except ResultError as error:
             damaged.append(str(error))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            damaged.append(f"{path} is of another version or damaged ({type(error).__name__}: {error}): {results.AGAIN}")
+            entries = [one for one in entries if one.path != path]
     entries.sort(key=lambda one: str(one.record.get("created")), reverse=True)
     out.mkdir(parents=True, exist_ok=True)
     sweeps = [_sweep(file.parent, out) for file in sorted(directory.glob(f"*/{results.SWEEP}"))]
@@ -79,7 +83,7 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
     write(
         page,
         "index.html.jinja",
-        title=f"Runs in the directory {directory.absolute().name}",
+        title=f"Runs in the directory {directory.resolve().name}",
         table=_table(entries, out),
         best=_best(entries, out),
         sweeps=[*filter(None, sweeps), *_comparisons(directory, out)],
@@ -87,7 +91,7 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
         damaged=damaged,
         unfinished=sum(one.summary is None for one in entries),
         runs=len(entries),
-        results_name=directory.absolute().name,
+        results_name=directory.resolve().name,
     )
     return page, damaged
 
@@ -96,13 +100,15 @@ def _entry(path: Path) -> Entry:
     record = results.read_record(path)
     done = [fold for fold in results.finished(path) if fold < record["folds"]]
     try:
-        config = yaml.load((path / results.CONFIG).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        config = yaml.load((path / results.CONFIG).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if not isinstance(config, dict):
+            raise ValueError("no keys with values")
     except (OSError, ValueError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
         raise ResultError(f"{path / results.CONFIG} cannot be read ({why}): restore it, {results.AGAIN}") from None
     found = None
     if len(done) == record["folds"]:
-        found = results.current_summary(path) or summary.of(results.open_finished(path))
+        found = results.current_summary(path) or summarised(path).summary
     return Entry(path, record, config, len(done), found)
 
 
@@ -119,10 +125,9 @@ def _table(entries: Sequence[Entry], page: Path) -> Table:
 def _row(one: Entry, page: Path) -> list[Any]:
     record, config = one.record, one.config
     corpus, protocol, classes = one.task
-    synthetic = " (synthetic)" if any(cache["synthetic"] for cache in record["corpora"]) else ""
     folds = f"{one.finished} of {record['folds']}{'' if one.summary else ', unfinished'}"
     return [
-        _link(one, page), corpus + synthetic, protocol, classes, config.get("preset"), (config.get("model") or {}).get("name"),
+        _link(one, page), corpus, protocol, classes, config.get("preset"), (config.get("model") or {}).get("name"),
         in_words(record["recipe"]), record["seed"], CHOSEN[record["selection"]], folds, *_figures(one),
         words.moment(str(record.get("created"))), record.get("by"),
     ]  # fmt: skip
@@ -131,29 +136,26 @@ def _row(one: Entry, page: Path) -> list[Any]:
 def _figures(one: Entry) -> list[float | None]:
     """Pooled figures of a whole run; nothing where a fold is missing."""
     found = one.summary
-    if found is None:
-        return [None] * 5
-    low, high = found["interval"]["uar"] if found["interval"] else (None, None)
-    validation = found["validation"]["uar"] if found["validation"] else None
-    return [found["pooled"]["uar"], low, high, found["pooled"]["accuracy"], validation]
+    validation = found["validation"]["uar"] if found and found["validation"] else None
+    return [*headlines(found)[:4], validation]
 
 
 def _best(entries: Sequence[Entry], page: Path) -> Table | None:
-    """Of each corpus, protocol and number of classes, the run that validation chooses: the test part must not.
+    """Of each corpus, protocol, classes and split, the run that validation chooses: the test part must not.
 
     A run whose epoch was chosen on the test part is no candidate; where just one is left, there is nothing to choose.
     """
-    groups: dict[tuple[str, str, int], list[Entry]] = {}
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
     for one in entries:
         if one.summary and one.record["selection"] != "test":
-            groups.setdefault(one.task, []).append(one)
+            groups.setdefault((one.task, tuple(one.record["classes"]), one.record["split_hash"]), []).append(one)
     columns = [
         Column("corpus"), Column("protocol"), Column("classes", "count"), Column("runs", "count"), Column("best"),
         Column("validation UAR %", "percent"), Column("UAR %", "percent", bar=True), Column("from", "percent"),
         Column("to", "percent"), Column("why"),
     ]  # fmt: skip
     rows = []
-    for task, members in sorted(groups.items()):
+    for (task, *_), members in sorted(groups.items()):
         validated = [one for one in members if one.summary and one.summary["validation"]]
         if len(members) == 1:
             rows.append([*task, 1, _link(members[0], page), *_best_figures(members[0]), "the only run"])

@@ -9,13 +9,11 @@ from urllib.parse import urlsplit
 
 from wser import results
 from wser.reports.pages import words
-from wser.reports.pages.opened import Measured, summarised
+from wser.reports.pages.opened import CHOSEN, Measured, summarised
 from wser.reports.pages.table import Column, Link, Table
 from wser.reports.pages.words import METRICS, SPEAKERS
 from wser.reports.published import PAPER, Published
 from wser.results import ResultError, Stored
-
-CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test part"}
 
 
 def is_comparable(entry: Published, run: Measured) -> bool:
@@ -25,8 +23,8 @@ def is_comparable(entry: Published, run: Measured) -> bool:
 
 
 def best(entries: Sequence[Published], run: Measured) -> Published | None:
-    """The highest comparable figure of a machine."""
-    machines = [one for one in entries if is_comparable(one, run) and not one.listeners]
+    """The highest comparable figure of a machine whose source says its number of classes."""
+    machines = [one for one in entries if is_comparable(one, run) and one.classes and not one.listeners]
     return max(machines, key=lambda one: one.value, default=None)
 
 
@@ -127,7 +125,7 @@ def siblings(run: Measured) -> list[Measured]:
     """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and selection."""
     made: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
     corpora = [one["corpus"] for one in run.stored.record["corpora"]]
-    for file in run.stored.path.absolute().parent.glob(f"*/{results.RUN}"):
+    for file in run.stored.path.resolve().parent.glob(f"*/{results.RUN}"):
         if file.parent.resolve() == run.stored.path.resolve() or "preset: paper" not in _config(file.parent):
             continue
         try:

@@ -47,6 +47,8 @@ def folds(stored: Stored, summary: dict[str, Any]) -> Table:
     notes = ["The bar behind a figure runs from 0 to 100 %."]
     if foot:
         notes.append("Pooled: over the predictions of all folds together. SD: standard deviation over folds (n - 1).")
+    if foot and len({row["key"] for row in stored.rows}) < len(stored.rows):
+        notes.append("An utterance that several folds test is counted in each.")
     if foot and summary["interval"]:
         notes.append(f"95 %: bootstrap over the {summary['speakers']} test speakers.")
     if stored.record["selection"] == "test":
@@ -79,13 +81,15 @@ def classes(found: dict[str, Any]) -> Table:
     return Table("classes", "Classes", columns, rows, notes=[note])
 
 
-def speakers(stored: Stored, summary: dict[str, Any], sexes: dict[str, str | None]) -> Table:
-    """A row for each test speaker."""
+def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table | None:
+    """A row for each test speaker; None of an unfinished run some of whose speakers are tested in several folds."""
     columns = [Column("speaker"), Column("sex"), Column("fold"), Column("utterances", "count"), *FIGURES]
     tested: dict[str, list[int]] = {}
-    for record in summary["folds"]:
-        for name in record["speakers"]["test"]:
-            tested.setdefault(name, []).append(record["fold"])
+    for fold, predictions in stored.parts.items():
+        for name in {row["speaker"] for row in predictions}:
+            tested.setdefault(name, []).append(fold)
+    if not whole and any(len(found) > 1 for found in tested.values()):
+        return None
     rows = []
     for name in sorted(tested):
         found = _measure(stored, [row for row in stored.rows if row["speaker"] == name])
@@ -139,11 +143,22 @@ def mistakes(stored: Stored, most: int | None = None) -> Table:
     return Table("mistakes", f"{len(wrong)} of {len(stored.rows)} test utterances were given another class", columns, rows)
 
 
-def confusion(stored: Stored, counts: Sequence[Sequence[int]], name: str) -> Table:
-    """Utterances of each true class (rows) by predicted class (columns)."""
+def confusion(stored: Stored, counts: Sequence[Sequence[int]]) -> Table:
+    """Utterances of each true class (rows) by predicted class (columns), of all folds together."""
     columns = [Column("true"), *(Column(one, "count") for one in stored.classes)]
     rows = [[true, *row] for true, row in zip(stored.classes, counts, strict=True)]
-    return Table(name, "Utterances of each true class by predicted class", columns, rows)
+    return Table("confusion", "Utterances of each true class by predicted class", columns, rows)
+
+
+def confusion_folds(stored: Stored, summary: dict[str, Any]) -> Table:
+    """The same of each fold."""
+    columns = [Column("fold", "ordinal"), Column("true"), *(Column(one, "count") for one in stored.classes)]
+    rows = [
+        [record["fold"], true, *row]
+        for record in summary["folds"]
+        for true, row in zip(stored.classes, record["confusion"], strict=True)
+    ]
+    return Table("confusion_folds", "Utterances of each true class by predicted class and fold", columns, rows)
 
 
 def leakage(reports: Sequence[Leakage]) -> Table:

@@ -11,16 +11,32 @@ from wser.data.leakage import Leakage, Shared
 from wser.reports import summary
 from wser.results import ResultError, Stored
 
+CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test part"}
+"""What the epoch was chosen on, by selection."""
+
 KINDS = ("speakers", "sessions", "sentences", "recordings", "left_out")
 """What a leakage report counts."""
 
-OF_RECORD: dict[str, Any] = {"recipe": dict, "utterances": int, "command": str, "created": str}
+OF_RECORD: dict[str, Any] = {
+    "recipe": dict, "utterances": int, "command": str, "created": str, "versions": (dict, type(None)),
+    "test_recipe": (dict, type(None)),
+}  # fmt: skip
 OF_FOLD: dict[str, Any] = {
     "fold": int, "uar": float, "accuracy": float, "macro_f1": float, "utterances": int, "per_class": dict, "confusion": list,
     "speakers": dict, "epoch": int, "epochs": int, "diverged": bool, "parameters": int, "seconds": (int, float),
+    "seconds_to_epoch": (int, float, type(None)), "validation": (dict, type(None)),
     "selection": str, "device": str, "precision": str, "created": str,
 }  # fmt: skip
 """What a page needs of run.json and of metrics.json, and of which type."""
+
+
+def headlines(summary: dict[str, Any] | None) -> list[float | None]:
+    """Pooled UAR, its interval's ends, accuracy and macro F1, None for each that is not there."""
+    if summary is None:
+        return [None] * 5
+    pooled = summary["pooled"]
+    low, high = summary["interval"]["uar"] if summary["interval"] else (None, None)
+    return [pooled["uar"], low, high, pooled["accuracy"], pooled["macro_f1"]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,11 @@ class Measured:
         return f"{joined}, tested on {target}" if target else joined
 
     @property
+    def figures(self) -> list[float | None]:
+        """Pooled UAR, its interval's ends, accuracy and macro F1; nothing of an unfinished run."""
+        return headlines(self.summary if self.whole else None)
+
+    @property
     def clean(self) -> bool:
         """Whether it was tested on the kind of pictures that it was trained on, and not, say, on noisy ones."""
         return not self.stored.record.get("test_recipe_id")
@@ -67,8 +88,7 @@ class Measured:
         path = self.stored.path / results.LEAKAGE
         try:
             found = [
-                Leakage(one["fold"], **{kind: Shared(one[kind]["count"], tuple(one[kind]["examples"])) for kind in KINDS})
-                for one in json.loads(path.read_text())
+                Leakage(one["fold"], **{kind: _shared(**one[kind]) for kind in KINDS}) for one in json.loads(path.read_text())
             ]
             if len(found) != self.stored.record["folds"]:
                 raise ValueError(f"{len(found)} folds, not {self.stored.record['folds']}")
@@ -76,6 +96,12 @@ class Measured:
             why = " ".join(str(error).split()) or type(error).__name__
             raise ResultError(f"{path} cannot be read ({why}): restore it, {results.AGAIN}") from None
         return found
+
+
+def _shared(count: int | None, examples: list[str]) -> Shared:
+    if not isinstance(count, int | None) or not all(isinstance(one, str) for one in examples):
+        raise TypeError("no count with examples")
+    return Shared(count, tuple(examples))
 
 
 def summarised(path: Path) -> Measured:
@@ -88,6 +114,7 @@ def summarised(path: Path) -> Measured:
     _require(
         stored.record, OF_RECORD, path / results.RUN, "run its command again into another directory, which gives a new one"
     )
+    _check_record(stored)
     for fold in stored.folds:
         folder = path / results.fold_name(fold)
         remedy = f"move {folder} away and run the command in {results.RUN} again"
@@ -97,10 +124,24 @@ def summarised(path: Path) -> Measured:
             raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes: {remedy}")
         if not isinstance(metrics["speakers"].get("test"), list):
             raise ResultError(f"{folder / results.METRICS} names no test speakers: {remedy}")
+        validation = metrics.get("validation")
+        if validation and not _is_square(validation.get("confusion") or [], len(stored.classes)):
+            raise ResultError(f"{folder / results.METRICS} has no confusion matrix of its validation part: {remedy}")
         probabilities = {f"p_{name}" for name in stored.classes}
         if not all(probabilities <= {*row} and all(map(_is_number, map(row.get, probabilities))) for row in stored.parts[fold]):
             raise ResultError(f"{folder / results.PREDICTIONS} lacks probabilities: {remedy}")
     return Measured(stored, summary.of(stored))
+
+
+def _check_record(stored: Stored) -> None:
+    """Refuse what run.json and config.yaml may hold and a page cannot show."""
+    record = stored.record
+    known = record["selection"] in CHOSEN
+    caches = all(isinstance(one.get(key), str) for one in record["corpora"] for key in ("corpus", "cache", "fingerprint"))
+    recipe = all(isinstance(record["recipe"].get(key), int | float) for key in ("f_min", "f_max"))
+    for fine, what in ((known, "selection"), (caches, "corpora"), (recipe, "recipe")):
+        if not fine:
+            raise ResultError(f"{stored.path / results.RUN} has a strange '{what}': restore it, {results.AGAIN}")
 
 
 def _require(found: dict[str, Any], needed: dict[str, Any], file: Path, remedy: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from precompute.page import Thumbnail, one_of_each, thumbnail
 from precompute.store import places
 from precompute.store.cache import Cache
 from precompute.store.roots import Roots, find
-from wser.results import Stored
+from wser.results import Stored, relative_link
 
 MOST_SPEAKERS = 24
 """Speakers whose pictures are shown: a few pages, and less than 1 MB."""
@@ -28,7 +27,7 @@ class Picture:
 
     Attributes:
         key: Of the utterance.
-        speaker: Who speaks.
+        speaker: Who speaks, by the name that the run gives them.
         emotion: As the cache names it.
         sentence: As the corpus codes it, empty where it does not.
         seconds: Its duration.
@@ -91,35 +90,35 @@ def _open(roots: Roots, recipe: str, wanted: tuple[tuple[str, str], ...]) -> tup
     return tuple(find(roots, corpus, recipe, inputs) for corpus, inputs in wanted)
 
 
-def _records(caches: tuple[Cache, ...]) -> tuple[dict[str, tuple[Cache, Record]], dict[str, str | None]]:
+def _records(caches: tuple[Cache, ...]) -> tuple[dict[str, tuple[Cache, Record, str]], dict[str, str | None]]:
     """Every utterance and each speaker's sex, by the names that a run gives them: of joined corpora with the corpus before."""
-    records: dict[str, tuple[Cache, Record]] = {}
+    records: dict[str, tuple[Cache, Record, str]] = {}
     sexes: dict[str, str | None] = {}
     for cache in caches:
         prefix = f"{cache.corpus}/" if len(caches) > 1 else ""
         for record in cache.records:
-            records[prefix + record.key] = (cache, record)
+            records[prefix + record.key] = (cache, record, prefix + record.speaker)
             sexes[prefix + record.speaker] = record.sex
     return records, sexes
 
 
-def _gallery(records: dict[str, tuple[Cache, Record]], keys: Iterable[str]) -> list[str]:
+def _gallery(records: dict[str, tuple[Cache, Record, str]], keys: Iterable[str]) -> list[str]:
     """Of the first speakers, the key of one utterance of each emotion, which say the same wherever a speaker has that."""
     there = [(key, *records[key]) for key in keys if key in records]
-    speakers = sorted({(cache.corpus, record.speaker) for _, cache, record in there})[:MOST_SPEAKERS]
+    speakers = sorted({speaker for *_, speaker in there})[:MOST_SPEAKERS]
     chosen = one_of_each(
-        [one for one in there if (one[1].corpus, one[2].speaker) in speakers],
-        lambda one: (f"{one[1].corpus}/{one[2].speaker}", one[2].emotion),
+        [one for one in there if one[3] in speakers],
+        lambda one: (one[3], one[2].emotion),
         lambda one: (one[2].sentence or "", one[2].intensity or ""),
         lambda one: one[0],
     )
-    return [key for key, _, _ in chosen]
+    return [key for key, *_ in chosen]
 
 
-def _picture(key: str, cache: Cache, record: Record, recordings: Path | None, page: Path) -> Picture:
+def _picture(key: str, cache: Cache, record: Record, speaker: str, recordings: Path | None, page: Path) -> Picture:
     image = _thumbnail(cache, record.array, record.row, record.start, record.stop)
     audio = _audio(recordings, cache.corpus, record, page) if recordings else None
-    return Picture(key, record.speaker, record.emotion, record.sentence or "", record.duration, image, audio)
+    return Picture(key, speaker, record.emotion, record.sentence or "", record.duration, image, audio)
 
 
 @lru_cache(maxsize=2048)
@@ -138,4 +137,4 @@ def _audio(recordings: Path, corpus: str, record: Record, page: Path) -> str | N
     if not file.is_file():
         return None
     part = f"#t={record.begin or 0:g},{record.end:g}" if record.end is not None else ""
-    return quote(os.path.relpath(file.resolve(), page.resolve()).replace(os.sep, "/")) + part
+    return relative_link(file, page) + part

@@ -1,6 +1,7 @@
 """The page of one run."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,11 +60,12 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     album = look(stored, [row[1] for row in surest.rows], recordings, out)
     tables: dict[str, Table | None] = {
         "folds": measured.folds(stored, found),
-        "speakers": measured.speakers(stored, found, album.sexes),
+        "speakers": measured.speakers(stored, whole, album.sexes),
         "mistakes": surest,
     }
     leakage = measured.leakage(run.reports)
     beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
+    beside.tables([measured.confusion_folds(stored, found)])
     plots: dict[str, Markup] = {}
     comparison = apart = claims = None
     if whole:
@@ -72,7 +74,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         claims = literature.claims(entries, [*literature.siblings(run), run], out, run)
         pooled = found["pooled"]["confusion"]
         beside.tables([tables["classes"], tables["sexes"], comparison, apart, claims])
-        beside.tables([measured.confusion(stored, pooled, "confusion")])
+        beside.tables([measured.confusion(stored, pooled)])
         plots["comparison"] = Markup(
             beside.figure(figures.bars(literature.bars(entries, run), "% accuracy or UAR, as named"), "comparison")
         )
@@ -83,12 +85,15 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     beside.figure(figures.confusion(stored.title, stored.classes, by_fold), "confusion_folds")
     gallery = [album.pictures[key] for key in album.gallery]
     best = literature.best(entries, run) if whole else None
-    page = out / results.PAGE
+    page, name = out / results.PAGE, stored.path.resolve().name
     write(
         page,
         "run.html.jinja",
         title=stored.title,
         record=stored.record,
+        repeat=shlex.join(
+            ["python", "-m", "wser.run", "--repeat", f"{stored.config.get('results')}/{stored.path.resolve().name}"]
+        ),
         summary=found,
         unfinished=words.unfinished(stored, found),
         verdict=words.verdict(found, best) if whole else "",
@@ -118,7 +123,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         why_not=album.why_not,
         silent=recordings is not None and not any(one.audio for one in gallery),
         leakage=leakage,
-        results_name=stored.path.absolute().name,
+        results_name=name,
         provenance=_provenance(stored),
     )
     return page
@@ -136,7 +141,7 @@ def _provenance(stored: Stored) -> list[tuple[str, str]]:
     caches = "; ".join(f"{one['corpus']} {one['cache']}, fingerprint {one['fingerprint']}" for one in record["corpora"])
     versions = ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items())
     known = [
-        ("results", stored.path.absolute().name),
+        ("results", stored.path.resolve().name),
         ("command", record.get("command")),
         ("begun", record.get("created")),
         ("by", record.get("by")),

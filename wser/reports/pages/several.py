@@ -10,7 +10,7 @@ from markupsafe import Markup
 from wser import results
 from wser.reports import comparison, figures, uncertainty
 from wser.reports.pages import literature, words
-from wser.reports.pages.opened import Measured
+from wser.reports.pages.opened import CHOSEN, Measured
 from wser.reports.pages.table import Column, Link, Table
 from wser.reports.pages.write import Beside, write
 from wser.reports.published import Published
@@ -37,12 +37,16 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
     paired: list[tuple[str, Measured]] = []
     refused = []
     if first.whole:
+        begun = [letter for letter, run in zip(letters, runs, strict=True) if not run.whole]
+        refused += [f"A and {letter} have no paired test while {letter} is unfinished." for letter in begun]
         for letter, run in whole[1:]:
             try:
                 comparison.check_same(first.stored, run.stored)
                 paired.append((letter, run))
             except ResultError as error:
                 refused.append(f"A and {letter} have no paired test: {error}.")
+    else:
+        refused.append("Nothing is held against A while it is unfinished.")
     differences, sentences = _differences(first, paired)
     table = _runs(letters, runs, out)
     claims = literature.claims(entries, [run for _, run in whole], out)
@@ -70,7 +74,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
         refused=refused,
         claims=claims,
         plot=Markup(beside.figure(figures.bars([("UAR, 95 % interval", shown)], "%"), "runs")) if shown else "",
-        results_name=", ".join(run.stored.path.absolute().name for run in runs),
+        results_name=", ".join(run.stored.path.resolve().name for run in runs),
     )
     return page
 
@@ -90,24 +94,15 @@ def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
     rows = []
     for letter, run in zip(letters, runs, strict=True):
         record, summary = run.stored.record, run.summary
-        href, name = results.page_link(run.stored.path, page), run.stored.path.absolute().name
+        href, name = results.page_link(run.stored.path, page), run.stored.path.resolve().name
         rows.append(
             [
                 letter, Link(name, href) if href else name, words.corpora(run.stored), len(record["classes"]),
-                record["protocol"], run.stored.config.get("preset"), record["seed"], literature.CHOSEN[record["selection"]],
-                f"{len(run.stored.folds)} of {record['folds']}", *_headlines(run), summary["seconds"],
+                record["protocol"], run.stored.config.get("preset"), record["seed"], CHOSEN[record["selection"]],
+                f"{len(run.stored.folds)} of {record['folds']}", *run.figures, summary["seconds"],
             ]
         )  # fmt: skip
     return Table("runs", "Runs", columns, rows, notes=["From, to: 95 % interval of the UAR over speakers."])
-
-
-def _headlines(run: Measured) -> list[Any]:
-    """Pooled figures of a whole run."""
-    if not run.whole:
-        return [None] * 5
-    pooled, interval = run.summary["pooled"], run.summary["interval"]
-    low, high = interval["uar"] if interval else (None, None)
-    return [pooled["uar"], low, high, pooled["accuracy"], pooled["macro_f1"]]
 
 
 def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tuple[Table | None, list[str]]:

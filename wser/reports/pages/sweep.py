@@ -19,6 +19,7 @@ from wser.reports.published import Published
 from wser.reports.sweep import Point, Setting, Sweep, as_text
 from wser.reports.uncertainty import spread
 from wser.results import ResultError
+from wser.training.progress import duration
 
 NEEDED = {"axes": dict, "points": list, "command": str, "titles": list}
 """What sweep.json has to hold, and of which type."""
@@ -49,9 +50,13 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
     beside = Beside(out)
     table = _points(found, runs, out)
     over_seeds = _over_seeds(found) if not unfinished else None
-    claims = literature.claims(entries, [run for run in runs if run.whole], out)
+    telling = [
+        run
+        for run, point in zip(runs, points, strict=True)
+        if run.whole and (" with " not in words.preset(run.stored) or (not unfinished and found.is_best(point)))
+    ]
+    claims = literature.claims(entries, telling, out)
     beside.tables([table, over_seeds, claims])
-    whole = Sweep(found.axes, [point for point, run in zip(points, runs, strict=True) if run.whole])
     titles = record["titles"]
     what = titles[0] if len(titles) == 1 else f"{len(titles)} tasks"
     page = out / results.PAGE
@@ -68,10 +73,10 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
         table=table,
         over_seeds=over_seeds,
         claims=claims,
-        plots=_plots(whole, beside) if whole.points else [],
+        plots=[] if unfinished else _plots(found, beside),
         warnings=list(dict.fromkeys(text for run in runs for text in words.warnings(run.stored, run.summary))),
-        seconds=words.duration(sum(run.summary["seconds"] for run in runs)),
-        results_name=path.absolute().name,
+        seconds=duration(sum(run.summary["seconds"] for run in runs)),
+        results_name=path.resolve().name,
     )
     return page
 
@@ -117,7 +122,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _place(sweep: Path, directory: str) -> Path:
     """Where a point's results are: beside the sweep, wherever all of them were moved to."""
-    beside = sweep.absolute().parent / Path(directory).name
+    beside = sweep.resolve().parent / Path(directory).name
     if not beside.is_dir():
         raise ResultError(f"{beside}, a run of {sweep}, is gone: bring it back, or run the command of the sweep again")
     return beside
@@ -153,10 +158,9 @@ def _figures(run: Measured) -> list[Any]:
     summary = run.summary
     if not run.whole:
         return [None] * 8 + [summary["seconds"]]
-    validation, pooled = summary["validation"], summary["pooled"]
-    low, high = summary["interval"]["uar"] if summary["interval"] else (None, None)
+    validation = summary["validation"]
     return [
-        validation["uar"] if validation else None, pooled["uar"], low, high, pooled["accuracy"], pooled["macro_f1"],
+        validation["uar"] if validation else None, *run.figures,
         round(summary["epoch"], 1), summary["seconds_to_epoch"], summary["seconds"],
     ]  # fmt: skip
 
@@ -198,7 +202,7 @@ def _chosen(found: Sweep, setting: Setting) -> dict[str, Any]:
     named = ", ".join(f"{titles[axis]} {found.labels(axis)[at]}" for axis in found.axes if axis != "seed")
     return {
         "named": named, "validation": setting.validation, "test": setting.test, "seeds": len(setting.points),
-        "seconds": words.duration(setting.seconds),
+        "seconds": duration(setting.seconds),
     }  # fmt: skip
 
 

@@ -119,14 +119,16 @@ class Table:
 
     def write(self, directory: Path) -> None:
         """Write `name`.csv and `name`.tex."""
-        (directory / f"{self.name}.csv").write_text(self.as_csv(), encoding="utf-8")
-        (directory / f"{self.name}.tex").write_text(self.as_latex(), encoding="utf-8")
+        (directory / f"{self.name}.csv").write_text(self.as_csv(), encoding="utf-8", errors="replace")
+        (directory / f"{self.name}.tex").write_text(self.as_latex(), encoding="utf-8", errors="replace")
 
     def _kept(self) -> list[int]:
         return [at for at in self.filled if self.columns[at].kind != "picture"]
 
     def _latex_row(self, cells: Sequence[str]) -> str:
-        return " & ".join(" ".join(cell.split()).translate(LATEX) for cell in cells) + r" \\"
+        # After \\, a bracket or a star would be its argument.
+        row = " & ".join(" ".join(cell.split()).translate(LATEX) for cell in cells)
+        return ("{}" if row[:1] in ("[", "*") else "") + row + r" \\"
 
 
 def shown(value: Any, kind: Kind) -> str:

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import shlex
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,8 @@ from wser.config import UNHASHED, flatten
 from wser.loading import load
 from wser.reports.published import Published
 from wser.reports.sweep import as_text
-from wser.results import Stored
+from wser.results import Stored, corpus_names
+from wser.training.progress import duration
 
 SELECTIONS = {
     "validation": "chosen on a validation part cut from training",
@@ -46,9 +48,7 @@ def protocol(name: str) -> str:
 
 def corpora(stored: Stored) -> str:
     """The corpora, synthetic ones named as such."""
-    return " + ".join(
-        f"{one['corpus']} (synthetic speech)" if one["synthetic"] else one["corpus"] for one in stored.record["corpora"]
-    )
+    return corpus_names([(one["corpus"], one["synthetic"]) for one in stored.record["corpora"]], selection="")
 
 
 def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -121,13 +121,6 @@ def moment(stamp: str) -> str:
     return stamp[:16].replace("T", " ")
 
 
-def duration(seconds: float) -> str:
-    """Seconds as hours and minutes."""
-    from wser.training.progress import duration
-
-    return duration(seconds)
-
-
 def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
     """What is missing, and how to get it; nothing for a whole run."""
     missing = summary["missing"]
@@ -136,8 +129,17 @@ def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
     names = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
     return (
         f"Unfinished: {len(missing)} of {stored.record['folds']} folds {'is' if len(missing) == 1 else 'are'} missing "
-        f"({names}), so nothing is averaged or pooled here. Run the command below again, with fold=all."
+        f"({names}), so nothing is averaged or pooled here. This finishes it: {finishing(stored)}"
     )
+
+
+def finishing(stored: Stored) -> str:
+    """The command that finishes a run: the one that began it, with all folds."""
+    try:
+        begun = [word for word in shlex.split(stored.record["command"]) if not word.startswith("fold=")]
+    except ValueError:  # no command of a shell
+        return str(stored.record["command"])
+    return shlex.join([*begun, "fold=all"])
 
 
 def verdict(summary: dict[str, Any], best: Published | None) -> str:
@@ -150,7 +152,9 @@ def verdict(summary: dict[str, Any], best: Published | None) -> str:
         f"Accuracy {percent(pooled['accuracy'])} %, where always answering {majority['class']} gives "
         f"{percent(majority['accuracy'])} %"
     )
-    listeners = [f"listeners {100 * one['accuracy']:.0f} % ({one['classes']} emotions)" for one in summary["human"]]
+    listeners = [
+        f"listeners of {one['corpus']} {100 * one['accuracy']:.0f} % ({one['classes']} emotions)" for one in summary["human"]
+    ]
     if listeners:
         text += f" and {', '.join(listeners)}"
     if best:

@@ -61,5 +61,9 @@ def write(path: Path, template: str, **values: Any) -> None:
         **values,
     )
     aside = path.with_name(f".{path.name}-{os.getpid()}")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
+    try:
+        # A file name need not be text.
+        aside.write_text(text, encoding="utf-8", errors="replace")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
