@@ -15,6 +15,9 @@ from wser.reports.pages.words import METRICS, SPEAKERS
 from wser.reports.published import PAPER, Published
 from wser.results import ResultError, Stored
 
+PAPERS_WAY_FIRST = ("test", "validation", "last")
+"""Selections in the order of the rows beneath a claim."""
+
 
 def is_comparable(entry: Published, run: Measured) -> bool:
     """Whether a published figure is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
@@ -113,6 +116,7 @@ def claims(
                 claim.value, stdev(claim.folds or []), None, None, None,
             ]
         )  # fmt: skip
+        measured.sort(key=lambda run: (PAPERS_WAY_FIRST.index(run.stored.record["selection"]), run.stored.record["protocol"]))
         rows += [_claim_row(run, page, run is own) for run in measured]
         if claim.note:
             notes.append(f"{claim.work}, {claim.corpus}, {SPEAKERS[claim.speakers]}: {claim.note}")
