@@ -300,6 +300,15 @@ def current_summary(path: Path) -> dict[str, Any] | None:
     return summary if whole else None
 
 
+def task(record: dict[str, Any]) -> tuple[str, ...]:
+    """What figures need in common to be ranked: corpora, classes and split.
+
+    Args:
+        record: What made a run.
+    """
+    return ("+".join(one["corpus"] for one in record["corpora"]), *record["classes"], record["split_hash"])
+
+
 def page_link(path: Path, page: Path) -> str | None:
     """Link from one page to that of a run or sweep, None where it has none.
 

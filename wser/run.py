@@ -11,6 +11,7 @@ from precompute.errors import WserError
 
 if TYPE_CHECKING:
     from wser.config import Config
+    from wser.reports.pages.opened import Measured
     from wser.training.plan import Experiment
 
 EPILOG = """\
@@ -133,9 +134,9 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     sys.stdout.flush()
     command = shlex.join(["python", "-m", "wser.run", *settings])
     plan.execute(experiments, configs[0].jobs, command, _finished, list(axes))
-    summaries = [_report(experiment) for experiment in experiments]
+    runs = [_report(experiment) for experiment in experiments]
     if axes:
-        _report_sweep(experiments, summaries, axes, command)
+        _report_sweep(experiments, runs, axes, command)
     return 0
 
 
@@ -209,7 +210,7 @@ def _finished(experiment: "Experiment", fold: int) -> str:
     )
 
 
-def _report(experiment: "Experiment") -> dict[str, Any]:
+def _report(experiment: "Experiment") -> "Measured":
     """Print the table of an experiment, and write its summary and its page."""
     from rich.console import Console
 
@@ -233,11 +234,11 @@ def _report(experiment: "Experiment") -> dict[str, Any]:
             remedy = f"python -m wser.report {path} --out DIR writes it elsewhere"
             print(f"warning: {error.filename or path}: {error.strerror}, so the page is missing; {remedy}", file=sys.stderr)
     print(f"results: {path}" + (f"\npage: {page}" if page.is_file() else ""), flush=True)
-    return measured.summary
+    return measured
 
 
 def _report_sweep(
-    experiments: "Sequence[Experiment]", summaries: Sequence[dict[str, Any]], axes: dict[str, list[Any]], command: str
+    experiments: "Sequence[Experiment]", runs: "Sequence[Measured]", axes: dict[str, list[Any]], command: str
 ) -> None:
     """Write table and page of a sweep, and print the table."""
     from rich.console import Console
@@ -248,8 +249,13 @@ def _report_sweep(
     from wser.reports.sweep import Point, Sweep
 
     points = [
-        Point({key: values[at] for key, values in axes.items()}, str(one.directory), summary, _task(one))
-        for at, (one, summary) in enumerate(zip(experiments, summaries, strict=True))
+        Point(
+            {key: values[at] for key, values in axes.items()},
+            str(one.stored.path),
+            one.summary,
+            results.task(one.stored.record),
+        )
+        for at, one in enumerate(runs)
     ]
     sweep = Sweep(list(axes), points)
     titles = list(dict.fromkeys(map(_title, experiments)))
@@ -260,15 +266,6 @@ def _report_sweep(
     console.print(tables.sweep_table("; ".join(titles), sweep))
     page = pages.write_page(path, path, published.load())
     print(f"sweep: {path}\npage: {page}", flush=True)
-
-
-def _task(experiment: "Experiment") -> tuple[str, ...]:
-    """What a ranking needs in common: corpora, classes and split."""
-    from wser.data.protocols import split_hash
-
-    dataset = experiment.dataset
-    corpora = "+".join(cache.corpus for cache in dataset.caches)
-    return (corpora, *dataset.classes, split_hash(experiment.folds, dataset.examples))
 
 
 if __name__ == "__main__":

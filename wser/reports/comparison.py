@@ -51,10 +51,15 @@ def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
 
 
-def warnings(runs: Sequence[Stored]) -> list[str]:
-    """What should be known before a comparison is believed."""
+def warnings(runs: Sequence[Stored], letters: Sequence[str] = string.ascii_uppercase) -> list[str]:
+    """What should be known before a comparison is believed.
+
+    Args:
+        runs: The first is held against each of the others.
+        letters: By which they are called.
+    """
     found = []
-    by_letter = dict(zip(string.ascii_uppercase, runs, strict=False))
+    by_letter = dict(zip(letters, runs, strict=False))
     chosen = [letter for letter, run in by_letter.items() if run.record["selection"] == "test"]
     if chosen:
         found.append(

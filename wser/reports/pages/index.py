@@ -148,7 +148,7 @@ def _best(entries: Sequence[Entry], page: Path) -> Table | None:
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for one in entries:
         if one.summary and one.record["selection"] != "test":
-            groups.setdefault((one.task, tuple(one.record["classes"]), one.record["split_hash"]), []).append(one)
+            groups.setdefault((one.task, results.task(one.record)), []).append(one)
     columns = [
         Column("corpus"), Column("protocol"), Column("classes", "count"), Column("runs", "count"), Column("best"),
         Column("validation UAR %", "percent"), Column("UAR %", "percent", bar=True), Column("from", "percent"),

@@ -70,7 +70,11 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
         table=table,
         differences=differences,
         sentences=sentences,
-        cautions=comparison.warnings([first.stored, *(run.stored for _, run in paired)]) if paired else [],
+        cautions=comparison.warnings(
+            [first.stored, *(run.stored for _, run in paired)], ["A", *(letter for letter, _ in paired)]
+        )
+        if paired
+        else [],
         refused=refused,
         claims=claims,
         plot=Markup(beside.figure(figures.bars([("UAR, 95 % interval", shown)], "%"), "runs")) if shown else "",

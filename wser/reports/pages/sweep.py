@@ -42,7 +42,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
     record = _read(path)
     runs = opened(path)
     points = [
-        Point(point["values"], str(run.stored.path), run.summary, _task(run))
+        Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record))
         for point, run in zip(record["points"], runs, strict=True)
     ]
     found = Sweep(list(record["axes"]), points)
@@ -126,12 +126,6 @@ def _place(sweep: Path, directory: str) -> Path:
     if not beside.is_dir():
         raise ResultError(f"{beside}, a run of {sweep}, is gone: bring it back, or run the command of the sweep again")
     return beside
-
-
-def _task(run: Measured) -> tuple[str, ...]:
-    """What a ranking needs in common: corpora, classes and split."""
-    record = run.stored.record
-    return ("+".join(one["corpus"] for one in record["corpora"]), *record["classes"], record["split_hash"])
 
 
 def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
