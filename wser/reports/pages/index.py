@@ -69,13 +69,13 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
     entries, damaged = [], []
     for path in places:
         try:
-            entries.append(_entry(path))
-            _row(entries[-1], out)
+            one = _entry(path)
+            _row(one, out)
+            entries.append(one)
         except ResultError as error:
             damaged.append(str(error))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             damaged.append(f"{path} is of another version or damaged ({type(error).__name__}: {error}): {results.AGAIN}")
-            entries = [one for one in entries if one.path != path]
     entries.sort(key=lambda one: str(one.record.get("created")), reverse=True)
     out.mkdir(parents=True, exist_ok=True)
     sweeps = [_sweep(file.parent, out) for file in sorted(directory.glob(f"*/{results.SWEEP}"))]

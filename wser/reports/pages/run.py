@@ -66,8 +66,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     leakage = measured.leakage(run.reports)
     beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
     beside.tables([measured.confusion_folds(stored, found)])
-    plots: dict[str, Markup] = {}
-    comparison = apart = claims = None
+    comparison = apart = claims = bars = None
     if whole:
         tables |= {"classes": measured.classes(found["pooled"]), "sexes": measured.sexes(stored, album.sexes)}
         comparison, apart = literature.comparison(entries, run)
@@ -75,9 +74,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         pooled = found["pooled"]["confusion"]
         beside.tables([tables["classes"], tables["sexes"], comparison, apart, claims])
         beside.tables([measured.confusion(stored, pooled)])
-        plots["comparison"] = Markup(
-            beside.figure(figures.bars(literature.bars(entries, run), "% accuracy or UAR, as named"), "comparison")
-        )
+        bars = Markup(beside.figure(figures.bars(literature.bars(entries, run), "% accuracy or UAR, as named"), "comparison"))
         beside.figure(figures.confusion(f"{stored.title}, all folds", stored.classes, [("", pooled)]), "confusion")
     panels = [(record, results.read_curves(stored.path, record["fold"])) for record in found["folds"]]
     beside.figure(figures.curves(panels, stored.title), "curves")
@@ -100,7 +97,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         warnings=words.warnings(stored, found),
         facts=words.facts(stored, found),
         tables=tables,
-        plots=plots,
+        bars=bars,
         curves=[
             (record, Markup(svg(figures.curves([(record, history)]), f"curves_{record['fold']}")))
             for record, history in panels[:MOST_PANELS]
