@@ -23,6 +23,10 @@ class UnusableAudioError(WserError, ValueError):
     """The content of one recording cannot be used; the message is the reason written to the record of skipped inputs."""
 
 
+class UnsafePathError(WserError):
+    """Something in a shared tree is a link, a pipe, or larger than what it stands for may be."""
+
+
 class CacheError(WserError):
     """A cache is unreadable, foreign, torn or ambiguous."""
 

@@ -1,0 +1,1 @@
+"""What both packages stand on: files, processes, foreign text, the terminal."""

@@ -1,0 +1,94 @@
+"""Processes: who is who on this machine, workers that end with their owner, and signals that end a command in order."""
+
+import contextlib
+import ctypes
+import hashlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def end_with(owner: int) -> None:
+    """Have this process end as soon as its owner does, at whatever moment and by whatever cause.
+
+    Linux does it by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread looks every second.
+
+    Args:
+        owner: Process id of the parent that this process works for.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    else:
+        threading.Thread(target=_watch, args=(owner,), daemon=True).start()
+    if os.getppid() != owner:
+        # It ended before it could be told.
+        os._exit(1)
+
+
+def _watch(owner: int) -> None:
+    while os.getppid() == owner:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
+
+
+@lru_cache(maxsize=1)
+def _place() -> str | None:
+    """What tells this machine, since it was started, from every other, and one container's processes from another's.
+
+    None where the system does not say.
+    """
+    try:
+        boot, processes = Path("/proc/sys/kernel/random/boot_id").read_text(), Path("/proc/self/ns/pid").readlink()
+        return hashlib.sha256(f"{boot}{processes}".encode()).hexdigest()[:8]
+    except OSError:
+        return None
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in clock ticks since the machine did; None where there is none of this number."""
+    try:
+        # The name of the program, in parentheses, may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def signature() -> str:
+    """Names this process for a file name: letters, digits and dots; `elsewhere` where the system does not say enough."""
+    place, started = _place(), _started(os.getpid())
+    return f"{place}.{os.getpid()}.{started}" if place and started else "elsewhere"
+
+
+def is_gone(signature: str) -> bool:
+    """Whether the process of a signature has certainly ended: it was one of this machine, and is not there any more."""
+    place, _, rest = signature.partition(".")
+    pid, _, started = rest.partition(".")
+    return place == _place() and pid.isdecimal() and _started(int(pid)) != started
+
+
+@contextlib.contextmanager
+def ended_in_order() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing is left behind; nohup stays in force."""
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(name) is signal.SIG_DFL:
+                before[name] = signal.signal(name, stop)
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -1,0 +1,121 @@
+"""What a person sees on the terminal: text without what would steer it, tables without markup, errors without a traceback."""
+
+import contextlib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any
+
+from precompute.common.process import ended_in_order
+from precompute.errors import WserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FAILED = 1
+TRACEBACK = "WSER_TRACEBACK"
+"""Environment variable that shows where an unexpected error came from."""
+
+STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and line feed
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # which turn the direction of what follows
+    "\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"  # lines, marks, halves and tags that are not seen
+)
+
+
+def printable(text: str) -> str:
+    r"""Text with escapes, as `\x1b`, for what would steer a terminal or cannot be seen; line feeds and tabs stay."""
+    return STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def in_a_line(text: str) -> str:
+    """The same in one line, whatever it holds."""
+    return printable(text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+class _Printable:
+    """A stream whose text is made printable on its way to another."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        self.stream.write(printable(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def console(stderr: bool = False, width: int = 120) -> "Console":
+    """A console of rich for tables and bars; text given to it is never markup, and is made printable.
+
+    Args:
+        stderr: Whether it writes to stderr, otherwise to stdout.
+        width: In characters, where the stream is no terminal.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options | {"markup": False, "emoji": False})
+
+    stream = sys.stderr if stderr else sys.stdout
+    # Its own colours and lines must not be escaped.
+    stream = stream.stream if isinstance(stream, _Printable) else stream
+    return Plain(
+        file=stream, width=None if stream.isatty() else width, markup=False, emoji=False, highlight=False, soft_wrap=False
+    )
+
+
+@contextlib.contextmanager
+def _guarded() -> Iterator[None]:
+    """Have all that is printed be printable, in whatever encoding the terminal has."""
+    before: tuple[Any, Any] = sys.stdout, sys.stderr
+    for stream in before:
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            # A terminal of another encoding must not end what is done.
+            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = (_Printable(stream) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def command(name: str, work: Callable[[], int], kept: str) -> int:
+    """Run a command; whatever goes wrong is one sentence on stderr.
+
+    Args:
+        name: Of the command, before the sentence.
+        work: Gives the exit code.
+        kept: What of its work stays where it is interrupted or a file cannot be used, and what to do then.
+
+    Returns:
+        The exit code; 1 where it failed.
+    """
+    with _guarded(), ended_in_order():
+        try:
+            return work()
+        except WserError as error:
+            said = str(error)
+        except BrokenPipeError:
+            # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
+        except KeyboardInterrupt:
+            said = f"interrupted; {kept}"
+        except MemoryError:
+            said = f"this machine has not enough memory for it: give fewer --jobs or jobs=, or a smaller input; {kept}"
+        except OSError as error:
+            said = f"{error.filename or 'a file that is being used'}: {error.strerror or error or type(error).__name__}; {kept}"
+        except Exception as error:  # a fault of ours, or an input that nobody thought of
+            if os.environ.get(TRACEBACK):
+                traceback.print_exc()
+            why = str(error)[:300] or "no reason given"
+            said = f"unexpected {type(error).__name__} ({why}): set {TRACEBACK}=1 to see where, and report it; {kept}"
+        print(f"{name}: {in_a_line(said)}", file=sys.stderr)
+        return FAILED
