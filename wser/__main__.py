@@ -2,9 +2,9 @@
 
 import sys
 
-from wser import compare, report, run
+from wser import compare, report, run, runs
 
-COMMANDS = {"run": run.main, "compare": compare.main, "report": report.main}
+COMMANDS = {"run": run.main, "compare": compare.main, "report": report.main, "runs": runs.main}
 
 
 def main() -> int:

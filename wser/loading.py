@@ -1,12 +1,13 @@
 """From presets, experiment files and a command line to configurations."""
 
 import difflib
+import io
 import itertools
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
-from precompute.errors import unknown
+from precompute.common import files
+from precompute.common.reading import LARGEST_YAML, parse_yaml, refuse_interpolation
+from precompute.errors import UnsafePathError, unknown
 from wser.config import Config, ConfigError, check, flatten
 
 TEXT = (
@@ -49,11 +52,11 @@ NAMES = ("corpus", "logger")
 
 def experiments() -> Path:
     """Directory of the experiment files: inside the installed package, or beside it in a checkout."""
-    packaged = Path(str(files("wser"))) / "experiments"
-    return packaged if packaged.is_dir() else Path(str(files("wser"))).parent / "experiments"
+    packaged = Path(str(resources.files("wser"))) / "experiments"
+    return packaged if packaged.is_dir() else Path(str(resources.files("wser"))).parent / "experiments"
 
 
-def load(arguments: Sequence[str]) -> list[Config]:
+def load(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[Config]:
     """Merge default.yaml, preset, experiment and command line, one configuration for each point of a sweep.
 
     An experiment file may sweep by itself: its section `sweep` maps keys to lists of values, several keys with a comma between
@@ -62,12 +65,13 @@ def load(arguments: Sequence[str]) -> list[Config]:
     Args:
         arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
             such as `corpus=[ravdess,emodb]` is one value, and so are `fold=0,2` and `logger=csv,tensorboard`.
+        environment: Of the process: WSER_CACHE is read.
 
     Raises:
         ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
     """
     return [
-        _merge({key: text for choice in point for key, text in choice.items()})
+        _merge({key: text for choice in point for key, text in choice.items()}, environment)
         for axes in _axes(arguments)
         for point in itertools.product(*axes)
     ]
@@ -161,6 +165,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
         )
     root = os.environ.get("WSER_CACHE")
     environment = OmegaConf.create({"cache_root": root} if root else {})
+    _refuse_interpolation(environment, "WSER_CACHE")
     stored = _read(path)
     try:
         _typed([stored], [])
@@ -176,7 +181,7 @@ def _split(argument: str) -> tuple[str, str]:
     return key, text
 
 
-def _merge(point: dict[str, str]) -> Config:
+def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     command_line = _layer(list(point.items()))
     layers = [_read(experiments() / "default.yaml")]
     if "experiment" in command_line:
@@ -184,7 +189,8 @@ def _merge(point: dict[str, str]) -> Config:
         layers[-1].pop("sweep", None)
     preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
-    environment = OmegaConf.create({"cache_root": os.environ.get("WSER_CACHE") or Config.cache_root})
+    environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
+    _refuse_interpolation(environment, "WSER_CACHE")
     return _typed([environment, *layers], list(point.items()))
 
 
@@ -198,6 +204,7 @@ def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
     layer = OmegaConf.create({})
     for key, text in point:
         OmegaConf.update(layer, _full(key), _value(_full(key), text))
+    _refuse_interpolation(layer, "the command line")
     return layer
 
 
@@ -245,11 +252,15 @@ def _value(key: str, text: str) -> Any:
 def _read(path: Path) -> DictConfig:
     """A file of settings, its short forms `model: three_pipe`, `protocol: loso` and `corpus: emodb` written out."""
     try:
-        layer = OmegaConf.load(path)
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
+        content = files.read(path.resolve(), path.resolve().parent, LARGEST_YAML)
+        parse_yaml(content)
+        # Its own reader knows numbers such as 1e-3, which YAML 1.1 takes for text.
+        layer = OmegaConf.load(io.StringIO(content.decode("utf-8")))
+    except (YAMLError, OmegaConfBaseException, UnsafePathError, OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}: write key: value lines") from None
     if not isinstance(layer, DictConfig):
         raise ConfigError(f"{path} is no mapping: write key: value lines")
+    _refuse_interpolation(layer, str(path))
     for key in ("model", "protocol"):
         if isinstance(layer.get(key), str):
             layer[key] = {"name": layer[key]}
@@ -257,6 +268,15 @@ def _read(path: Path) -> DictConfig:
         if isinstance(layer.get(key), str):
             layer[key] = [layer[key]]
     return layer
+
+
+def _refuse_interpolation(layer: DictConfig, where: str) -> None:
+    """Refuse text that OmegaConf would replace: files come from others, and what it is replaced by stands in pages."""
+
+    def refuse(text: str) -> ConfigError:
+        return ConfigError(f"{where} holds '{text}', and ${{...}} is not replaced here: write the value itself")
+
+    refuse_interpolation(OmegaConf.to_container(layer, resolve=False), refuse)
 
 
 def _experiment_file(name: str) -> Path:

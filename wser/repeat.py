@@ -1,23 +1,20 @@
 """Running a stored run again, to see whether its predictions come out the same."""
 
-import json
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from omegaconf import OmegaConf
 
+from precompute.common import executor, files, terminal
+from precompute.common.reading import UnreadableError, read_json, read_yaml
 from precompute.provenance import provenance
 from precompute.store import places
 from precompute.store.roots import candidates
-from wser import loading, results
+from wser import identity, loading, results
 from wser.config import flatten
 from wser.data.protocols import split_hash
 from wser.results import ResultError, Stored
@@ -79,8 +76,8 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     then = {fold: _facts(path, fold) for fold in stored.folds}
     experiment = _prepare(stored, settings, then)
     again = experiment.directory
-    anew = (again / results.VERDICT).exists() or not _is_of_now(again, experiment.config)
-    done = set() if anew else {*results.finished(again)}
+    anew = files.exists(again / results.VERDICT, path) or not _is_of_now(again, experiment)
+    done = set() if anew else {fold for fold in stored.folds if results.whole(again, fold, experiment.identity)}
     to_do = [fold for fold in stored.folds if fold not in done]
     took = sum(then[fold]["seconds"] for fold in to_do)
     print(f"{path}: {stored.title}")
@@ -92,14 +89,11 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     if dry_run:
         return True
     from wser.training import plan
-    from wser.training.fold import accelerated
+    from wser.training.hardware import accelerated
 
     accelerated(experiment.config.train)  # a device that is not here is refused before anything is removed
-    if anew and again.exists():
-        # The verdict goes last, so that a removal that is cut short is taken up again.
-        for fold in again.glob("fold_*"):
-            shutil.rmtree(fold)
-        shutil.rmtree(again)
+    if anew:
+        _remove(again, path)
 
     def say(_: "Experiment", fold: int) -> str:
         return _in_words(_compare(stored, then[fold], again, fold))
@@ -108,16 +102,38 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     return _conclude(stored, [_compare(stored, then[fold], again, fold) for fold in stored.folds], again)
 
 
-def _is_of_now(again: Path, config: "Config") -> bool:
-    """Whether a repeat that was cut off had the same settings, threads and software, so that it may be gone on with."""
-    if not (again / results.RUN).exists():
-        return not again.exists()
-    begun = json.loads((again / results.RUN).read_text())
-    now = {"revision": results.revision(), **provenance(results.PACKAGES)}
-    settings = [flatten(one) for one in (OmegaConf.to_container(OmegaConf.load(again / results.CONFIG)), asdict(config))]  # type: ignore[arg-type]
+def _remove(again: Path, root: Path) -> None:
+    """Remove an earlier repeat: its folds first, and what says that it is one last, so that a removal cut short is resumed."""
+    for name in files.names(again, root):
+        if name.startswith(("fold_", ".fold_")):
+            files.remove(again / name, root)
+    files.remove(again, root)
+    if files.exists(again, root):
+        raise ResultError(f"{again} could not be removed: ask its owner to do it, or copy the run and repeat the copy")
+
+
+def _is_of_now(again: Path, experiment: "Experiment") -> bool:
+    """Whether a repeat that was cut off had the same settings, threads and software, so that it may be continued."""
+    root = again.parent
+    if not files.exists(again / results.RUN, root):
+        return not files.exists(again, root)
+    try:
+        begun, config = read_json(again / results.RUN, root), read_yaml(again / results.CONFIG, root)
+    except (OSError, UnreadableError):
+        return False
+    if not isinstance(begun, dict) or not isinstance(config, dict):
+        return False
+    now = {
+        "identity": identity.digest(experiment.identity), "revision": results.revision(), **provenance(results.PACKAGES),
+    }  # fmt: skip
     indifferent = {"jobs", "cache_root"}
-    then_and_now = [{key: value for key, value in one.items() if key not in indifferent} for one in settings]
-    return then_and_now[0] == then_and_now[1] and all(begun.get(key) == now[key] for key in ("revision", "versions"))
+    then_and_now = [
+        {key: value for key, value in flatten(one).items() if key not in indifferent}
+        for one in (config, asdict(experiment.config))
+    ]
+    return then_and_now[0] == then_and_now[1] and all(
+        begun.get(key) == now[key] for key in ("identity", "revision", "versions")
+    )
 
 
 def _facts(path: Path, fold: int) -> dict[str, Any]:
@@ -149,7 +165,8 @@ def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, 
     # The copies that loggers keep are of no use here, and their packages need not be installed.
     config.logger = []
     config.fold = ",".join(map(str, stored.folds))
-    experiment = replace(plan.prepare(config, caches), directory=path / results.REPEAT)
+    experiment = plan.prepare(config, caches)
+    experiment = replace(experiment, directory=path / results.REPEAT, older=path / results.REPEAT)
     _check_same(stored, experiment)
     return experiment
 
@@ -157,7 +174,7 @@ def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, 
 def _threads(config: "Config", recorded: Sequence[int]) -> int:
     """Threads as then, where this machine has as many: sums depend on them in the last digits."""
     (most,) = {*recorded} if len({*recorded}) == 1 else {0}
-    return most if 0 < most <= joblib.cpu_count() else config.train.threads
+    return most if 0 < most <= executor.cores() else config.train.threads
 
 
 def _choose_caches(config: "Config", stored: Stored) -> tuple[str, ...]:
@@ -178,12 +195,7 @@ def _check_same(stored: Stored, experiment: "Experiment") -> None:
     """Refuse to train on anything else than then."""
     path, record, dataset = stored.path, stored.record, experiment.dataset
     revision = f"use the software as it was then (revision {record.get('revision')})"
-    for one, cache in zip(record["corpora"], dataset.caches, strict=True):
-        if one.get("fingerprint") != cache.fingerprint:
-            raise ResultError(
-                f"{path} was trained on {one['corpus']}/{one.get('cache')} with fingerprint {one.get('fingerprint')}, and the "
-                f"one in {cache.path.parent.parent} has {cache.fingerprint}: give cache_root= or WSER_CACHE of the other"
-            )
+    _check_pictures(stored, experiment)
     if record["recipe_id"] != dataset.recipe_id:
         raise ResultError(f"{path} was trained on recipe {record['recipe_id']}, and this is {dataset.recipe_id}: {revision}")
     if record["classes"] != dataset.classes:
@@ -212,6 +224,32 @@ def _check_same(stored: Stored, experiment: "Experiment") -> None:
             )
 
 
+def _check_pictures(stored: Stored, experiment: "Experiment") -> None:
+    """Refuse other utterances than then; of another copy of the cache, say that its pictures may differ by a level."""
+    path, caches = stored.path, experiment.dataset.caches
+    try:
+        then = read_json(path / results.IDENTITY, path)["caches"]
+    except FileNotFoundError:
+        then = None  # A run of an older version, whose caches are known by their names alone.
+    except (OSError, UnreadableError, LookupError, TypeError) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        raise ResultError(f"{path / results.IDENTITY} is damaged ({why}): restore it, {results.AGAIN}") from None
+    if then is not None and then != experiment.identity["caches"]:
+        places = ", ".join(str(cache.path) for cache in caches)
+        raise ResultError(
+            f"{path} was trained on other utterances, or other parts of them, than {places} has under the same name: give "
+            "cache_root= or WSER_CACHE of the other"
+        )
+    for one, cache in zip(stored.record["corpora"], caches, strict=True):
+        if one.get("fingerprint") != cache.fingerprint:
+            print(
+                f"warning: {path} was trained on another copy of {cache.corpus}/{cache.id}: the pictures of the one in "
+                f"{cache.path.parent.parent} are not the same to the last level, as where another processor made them, and "
+                "predictions may differ",
+                file=sys.stderr,
+            )
+
+
 def _probabilities(stored: Stored, path: Path, fold: int) -> tuple[list[dict[str, str]], NDArray[np.float64]]:
     """Predictions of a fold sorted by key, and their probabilities."""
     rows = sorted(results.checked_predictions(path, fold, stored.classes), key=lambda row: row["key"])
@@ -226,13 +264,16 @@ def _compare(stored: Stored, then: dict[str, Any], again: Path, fold: int) -> Fo
     now = results.read_metrics(again, fold)
     rows, probabilities = _probabilities(stored, stored.path, fold)
     new_rows, new_probabilities = _probabilities(stored, again, fold)
-    files = [path / results.fold_name(fold) / results.PREDICTIONS for path in (stored.path, again)]
+    contents = [
+        files.read(path / results.fold_name(fold) / results.PREDICTIONS, path, results.LARGEST_PREDICTIONS)
+        for path in (stored.path, again)
+    ]
     # Where a loss diverged, probabilities are no numbers, on both sides or, as far apart as can be, on one.
     apart = np.nan_to_num(np.abs(probabilities - new_probabilities), nan=1.0)
     apart[np.isnan(probabilities) & np.isnan(new_probabilities)] = 0.0
     return FoldVerdict(
         fold=fold,
-        same=files[0].read_bytes() == files[1].read_bytes(),
+        same=contents[0] == contents[1],
         predictions=len(rows),
         labels_differ=sum(one["predicted"] != other["predicted"] for one, other in zip(rows, new_rows, strict=True)),
         largest_difference=round(float(apart.max()), 6),
@@ -260,8 +301,6 @@ def _in_words(found: FoldVerdict) -> str:
 
 def _conclude(stored: Stored, found: Sequence[FoldVerdict], again: Path) -> bool:
     """Print table and verdict, and store them."""
-    from rich.console import Console
-
     from wser.reports.tables import repeat_table
 
     count, same = len(found), sum(one.same for one in found)
@@ -274,10 +313,8 @@ def _conclude(stored: Stored, found: Sequence[FoldVerdict], again: Path) -> bool
     changes = {key: values for one in found for key, values in one.environment.items()}
     lines = [f"  {key}: {then} then, {now} now" for key, (then, now) in changes.items()]
     record = {"matches": same == count, "verdict": verdict, "folds": [asdict(one) for one in found]}
-    aside = again / f".{results.VERDICT}-{os.getpid()}"
-    aside.write_text(json.dumps(record, indent=1) + "\n")
-    aside.rename(again / results.VERDICT)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    files.replace(again / results.VERDICT, results.as_json(record), stored.path)
+    console = terminal.console()
     console.print()
     console.print(repeat_table(str(stored.path), found))
     print(verdict)

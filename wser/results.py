@@ -1,42 +1,63 @@
-"""Results on disk: how they are named, what of them is finished, and where they come from."""
+"""Results on disk: how they are named, what of them is finished, and where they come from.
+
+Nothing in a directory of results is believed that contradicts something else there: a fold is finished where its
+predictions are the ones that its metrics were made of, and belongs to a run where it names the run's identity.
+"""
 
 import csv
 import hashlib
+import io
 import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import isnan
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import rfc8785
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
-from precompute.errors import WserError
+from precompute.common import files
+from precompute.common.process import is_running
+from precompute.common.reading import UnreadableError, read_json, read_yaml
+from precompute.common.sheet import from_sheet
+from precompute.errors import UnsafePathError, WserError
 from precompute.provenance import provenance
-from wser.config import UNHASHED, Config, flatten, hashed
+from wser import identity
+from wser.config import UNHASHED, Config, flatten
 from wser.data.dataset import Dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold, as_file, split_hash
+from wser.reports.uncertainty import HEADLINES, SAME, scores
 
 CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
+IDENTITY = "identity.json"
 REPEAT, VERDICT = "repeat", "verdict.json"
 SWEEP_ROWS, SWEEP = "sweep.csv", "sweep.json"
 PAGE, BESIDE_PAGE = "report.html", "report"
 """The page of a run or sweep, and the directory of its figures and tables."""
 
 METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
-SUMMARISED = {
-    "folds", "missing", "pooled", "speakers", "interval", "chance", "majority", "human", "mean", "deviation", "validation",
-    "epoch", "seconds", "seconds_to_epoch", "selection",
-}  # fmt: skip
-"""What summary.json holds; one that lacks any of it is of another version, and is made anew."""
+
+MOST_FOLDS, MOST_CLASSES = 10_000, 1000
+"""Of a run that is read: more of either is a damaged file, and would take memory without end."""
+
+LARGEST_PREDICTIONS, LARGEST_CURVES = 1 << 30, 64 << 20
+"""Bytes of files of a fold: a million predictions of a hundred classes, and curves of as many epochs as may be asked for."""
+
+ROUNDED = 1e-6
+"""By how much a probability of predictions.csv may be off."""
+
+LEFTOVER = re.compile(r"\.fold_\d+-(?:([^-]+)-)?[0-9a-f]{8}")
+"""Name of a fold's directory while it is being trained, with the signature of the process that does it."""
+NAMED = ("key", "speaker", "true", "predicted")
+"""Columns of predictions.csv that hold names."""
 
 CURVE_COLUMNS = ("epoch", *(f"{part}_{quantity}" for part in ("train", "validation") for quantity in ("loss", "accuracy")))
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
@@ -119,34 +140,18 @@ def fold_name(number: int) -> str:
     return f"fold_{number}"
 
 
-def directory(config: Config, dataset: Dataset, folds: Sequence[Fold], tested: Dataset | None = None) -> Path:
-    """Where the results of a configuration go: `<experiment>-<hash8>`.
-
-    The hash covers the configuration, the recipe, the classes, the caches' fingerprints and the split; it leaves out which
-    folds were asked for, where they run and on what device.
+def directory(config: Config, named: Mapping[str, Any]) -> Path:
+    """Where the results of a configuration go: `<experiment>-<hash12>`.
 
     Args:
         config: Of the experiment.
-        dataset: Its utterances.
-        folds: All of its folds.
-        tested: The same utterances in the pictures that are scored, where these are others.
+        named: The run's identity, which leaves out which folds were asked for, where they run and on what device.
     """
-    identity: dict[str, Any] = {
-        "config": hashed(config),
-        "recipe": dataset.recipe_id,
-        "classes": {name: list(emotions) for name, emotions in dataset.label_map.classes.items()},
-        "dropped": list(dataset.label_map.drop),
-        "caches": [cache.fingerprint for cache in dataset.caches],
-        "split": split_hash(folds, dataset.examples),
-    }
-    if tested:
-        identity["tested"] = [tested.recipe_id, *(cache.fingerprint for cache in tested.caches)]
-    digest = hashlib.sha256(rfc8785.dumps(identity)).hexdigest()[:8]
-    return Path(config.results) / f"{Path(config.experiment).stem}-{digest}"
+    return Path(config.results) / f"{Path(config.experiment).stem}-{identity.digest(named)[: identity.DIGITS]}"
 
 
 def sweep_directory(points: Sequence[Path]) -> Path:
-    """Where the results of a sweep go, beside those of its points: `<experiment>-sweep-<hash8>`.
+    """Where the results of a sweep go, beside those of its points: `<experiment>-sweep-<hash12>`.
 
     Args:
         points: Directories of the points' results; their names alone, in any order, make the hash.
@@ -155,13 +160,13 @@ def sweep_directory(points: Sequence[Path]) -> Path:
 
 
 def comparison_directory(runs: Sequence[Path]) -> Path:
-    """Where the page of several runs goes, beside the first: `comparison-<hash8>`, of their names in the order given."""
+    """Where the page of several runs goes, beside the first: `comparison-<hash12>`, of their names in the order given."""
     places = [path.resolve() for path in runs]
     return places[0].with_name(f"comparison-{_digest([path.name for path in places])}")
 
 
 def _digest(names: Sequence[str]) -> str:
-    return hashlib.sha256(rfc8785.dumps(list(names))).hexdigest()[:8]
+    return hashlib.sha256(rfc8785.dumps(list(names))).hexdigest()[: identity.DIGITS]
 
 
 def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, Any]) -> None:
@@ -172,17 +177,20 @@ def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, An
         rows: One for each point, with the same columns.
         record: For JSON.
     """
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / SWEEP_ROWS).open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows({**row, "best": "yes" if row["best"] else "no"} for row in rows)
-    (path / SWEEP).write_text(json.dumps(record, indent=1) + "\n")
+    root = path.parent
+    files.make_directory(path, root)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]))
+    writer.writeheader()
+    writer.writerows({**row, "best": "yes" if row["best"] else "no"} for row in rows)
+    files.replace(path / SWEEP_ROWS, table.getvalue().encode(), root)
+    files.replace(path / SWEEP, as_json(record), root)
 
 
 def describe(
     path: Path,
     config: Config,
+    named: Mapping[str, Any],
     dataset: Dataset,
     folds: Sequence[Fold],
     command: str,
@@ -190,24 +198,29 @@ def describe(
     leakage: Sequence[Leakage],
     tested: Dataset | None = None,
 ) -> None:
-    """Write what a run is, unless an earlier call for the same configuration has: configuration, origin, split.
+    """Write what a run is, unless an earlier call for the same configuration has: configuration, identity, origin, split.
 
     Args:
         path: Directory of the results.
         config: Of the experiment.
+        named: The run's identity.
         dataset: Its utterances.
         folds: All of its folds.
         command: That asked for it.
         speaker_independent: Whether the protocol promises disjoint speakers.
         leakage: What training and test have in common, for each fold.
         tested: The same utterances in the pictures that are scored, where these are others.
+
+    Raises:
+        ResultError: The directory holds another run.
     """
-    path.mkdir(parents=True, exist_ok=True)
-    if (path / RUN).exists():
+    root = path.parent
+    if stored_identity(path, named):
         return
     record = {
         "experiment": config.experiment,
         "command": command,
+        "identity": identity.digest(named),
         "corpora": [
             {"corpus": cache.corpus, "synthetic": cache.synthetic, "cache": cache.id, "fingerprint": cache.fingerprint}
             for cache in dataset.caches
@@ -228,19 +241,113 @@ def describe(
         "revision": revision(),
         **provenance(PACKAGES),
     }
-    (path / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(config))))
+    files.make_directory(path, root)
     split = as_file(config.protocol.name, speaker_independent, folds, dataset.examples)
-    (path / SPLIT).write_text(json.dumps(split, indent=1) + "\n")
-    (path / LEAKAGE).write_text(json.dumps([asdict(report) for report in leakage], indent=1) + "\n")
-    aside = path / f".{RUN}-{os.getpid()}"
-    aside.write_text(json.dumps(record, indent=1) + "\n")
-    aside.rename(path / RUN)
+    contents = {
+        CONFIG: OmegaConf.to_yaml(OmegaConf.create(asdict(config))).encode(),
+        IDENTITY: as_json(named),
+        SPLIT: as_json(split),
+        LEAKAGE: as_json([asdict(report) for report in leakage]),
+        # Last: where it is, the others are too.
+        RUN: as_json(record),
+    }
+    for name, content in contents.items():
+        files.replace(path / name, content, root)
+
+
+def as_json(record: Any) -> bytes:
+    """A record as results hold it: JSON, indented, UTF-8."""
+    return (json.dumps(record, indent=1) + "\n").encode()
+
+
+def holds(file: Path, content: bytes) -> bool:
+    """Whether a file of a run has just this content."""
+    try:
+        return files.read(file, file.parent, len(content)) == content
+    except (OSError, UnsafePathError):
+        return False
+
+
+def stored_identity(path: Path, named: Mapping[str, Any]) -> bool:
+    """Whether the record of a run is there, of this identity; one that cannot be read, as after a power cut, is not.
+
+    Args:
+        path: Directory of the results, which need not be there.
+        named: Identity of the run that is to be there.
+
+    Raises:
+        ResultError: It is the record of another run; the message names what differs.
+    """
+    record = _read_or_none(path / RUN, path.parent)
+    if not isinstance(record, dict):
+        return False
+    expected = identity.digest(named)
+    if record.get("identity") != expected:
+        differ = identity.differences(_read_or_none(path / IDENTITY, path.parent), named)
+        what = f"which differs in {', '.join(differ[:3])}" if differ else "whose record names another identity"
+        raise ResultError(f"{path} holds another run, {what}: move it away, or give another directory with results=DIR")
+    return True
+
+
+def _read_or_none(file: Path, root: Path) -> Any:
+    try:
+        return read_json(file, root)
+    except (OSError, UnreadableError):
+        return None
 
 
 def finished(path: Path) -> list[int]:
-    """Numbers of the folds whose results are complete."""
-    folds = (re.fullmatch(r"fold_(\d+)", file.parent.name) for file in path.glob(f"fold_*/{METRICS}"))
-    return sorted(int(fold[1]) for fold in folds if fold)
+    """Numbers of the folds that have metrics; whether these can be believed shows when they are read."""
+    folds = (re.fullmatch(r"fold_(\d+)", name) for name in files.names(path, path))
+    return sorted(int(fold[1]) for fold in folds if fold and files.exists(path / fold[0] / METRICS, path))
+
+
+def whole(path: Path, fold: int, named: Mapping[str, Any]) -> bool:
+    """Whether a fold of a run is finished and can be believed; what cannot be read, or contradicts itself, is not.
+
+    Args:
+        path: Directory of the results.
+        fold: Its number.
+        named: The run's identity.
+
+    Raises:
+        ResultError: It is finished, and of another run.
+    """
+    if not files.exists(path / fold_name(fold), path.parent):
+        return False
+    try:
+        record = read_metrics(path, fold)
+        checked_predictions(path, fold, [name for name, _ in named["classes"]])
+    except ResultError:
+        return False
+    if record.get("identity") != identity.digest(named):
+        raise ResultError(
+            f"{path / fold_name(fold)} is a fold of another run, by the identity in its {METRICS}: move it away, and run the "
+            "same command again"
+        )
+    vouched = _vouched(record)
+    return all(files.size(path / fold_name(fold) / name, path) == entry["size"] for name, entry in vouched.items())
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove from a run what jobs left that were killed, as far as they are certainly gone."""
+    for name in files.names(path, path.parent):
+        if is_leftover(name, path):
+            files.remove(path / name, path.parent)
+
+
+def is_leftover(name: str, path: Path) -> bool:
+    """Whether something in a directory of results was left by a job that is gone, or is so old that it must be.
+
+    Args:
+        name: In the directory.
+        path: The directory.
+    """
+    made = LEFTOVER.fullmatch(name) or files.PART.fullmatch(name)
+    if not made:
+        return False
+    running = is_running(made[1] or "")
+    return files.is_stale(path / name, path) if running is None else not running
 
 
 def open_finished(path: Path) -> Stored:
@@ -284,22 +391,6 @@ def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
     return f"{names}, epoch chosen on the test part" if selection == "test" else names
 
 
-def current_summary(path: Path) -> dict[str, Any] | None:
-    """The stored summary of an experiment where it still is of all finished folds, else None.
-
-    The bootstrap of a hundred points takes half a minute, and finished folds do not change.
-    """
-    try:
-        summary: dict[str, Any] = json.loads((path / SUMMARY).read_text())
-        if not {*summary} >= SUMMARISED:
-            return None
-        planned = len(summary["folds"]) + len(summary["missing"])
-        whole = summary["folds"] == [read_metrics(path, fold) for fold in finished(path) if fold < planned]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return summary if whole else None
-
-
 def task(record: dict[str, Any]) -> tuple[str, ...]:
     """What figures need in common to be ranked: corpora, classes and split.
 
@@ -338,20 +429,22 @@ def read_metrics(path: Path, fold: int) -> dict[str, Any]:
     Raises:
         ResultError: The file is damaged.
     """
-    file = path / fold_name(fold) / METRICS
-    try:
-        record: dict[str, Any] = json.loads(file.read_text())
-        if not isinstance(record, dict):
-            raise ValueError("no object")
-    except ValueError as error:
-        raise ResultError(f"{file} is damaged ({error}): move {file.parent} away and run the command in {RUN} again") from None
+    record = _json(path / fold_name(fold) / METRICS, path, _again(path, fold))
+    _vouched(record, path / fold_name(fold) / METRICS, _again(path, fold))
     return record
 
 
 def read_predictions(path: Path, fold: int) -> list[dict[str, str]]:
     """The predictions of one finished fold, a row for each utterance."""
-    with (path / fold_name(fold) / PREDICTIONS).open(newline="") as file:
-        return list(csv.DictReader(file))
+    return read_rows(files.read(path / fold_name(fold) / PREDICTIONS, path, LARGEST_PREDICTIONS))
+
+
+def read_rows(content: bytes) -> list[dict[str, str]]:
+    """The rows of a predictions.csv, from its content, by column."""
+    return [
+        {key: from_sheet(value) if key in NAMED else value for key, value in row.items()}
+        for row in csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))
+    ]
 
 
 def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
@@ -362,12 +455,81 @@ def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
     """
     file = path / fold_name(fold) / CURVES
     try:
-        with file.open(newline="") as lines:
-            rows = list(csv.DictReader(lines))
+        text = files.read(file, path, LARGEST_CURVES).decode("utf-8")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
         return {name: [float(row[name]) for row in rows] for name in (*rows[0], *CURVE_COLUMNS)}
-    except (OSError, ValueError, TypeError, LookupError, csv.Error) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        raise ResultError(f"{file} is damaged ({why}): move {file.parent} away and run the command in {RUN} again") from None
+    except (OSError, ValueError, TypeError, LookupError, csv.Error, UnsafePathError) as error:
+        raise ResultError(f"{file} is damaged ({_why(error)}): {_again(path, fold)}") from None
+
+
+def read_weights(path: Path, fold: int) -> bytes:
+    """The file of the weights of one finished fold.
+
+    Raises:
+        ResultError: It is damaged, gone, or not the one that its metrics were made with.
+    """
+    file = path / fold_name(fold) / WEIGHTS
+    try:
+        content = files.read(file, path)
+    except (OSError, UnsafePathError) as error:
+        raise ResultError(f"{file} cannot be read ({_why(error)}): move {file.parent} away and run again") from None
+    _check_vouched(file, content, read_metrics(path, fold), f"move {file.parent} away and run again")
+    return content
+
+
+def _check_vouched(file: Path, content: bytes, metrics: Mapping[str, Any], remedy: str) -> None:
+    """Refuse a file of a fold that is another than its metrics vouch for; those of older versions vouch for none."""
+    vouched = _vouched(metrics).get(file.name)
+    if vouched and vouched["sha256"] != files.sha256(content):
+        raise ResultError(f"{file} is damaged (its SHA-256 is not the one in {METRICS}): {remedy}")
+
+
+def _vouched(record: Mapping[str, Any], file: Path | None = None, remedy: str = "") -> dict[str, dict[str, Any]]:
+    """What metrics.json says of the other files of its fold, by name."""
+    vouched = record.get("files", {})
+    usable = isinstance(vouched, dict) and all(
+        name in (PREDICTIONS, CURVES, WEIGHTS)
+        and isinstance(entry, dict)
+        and isinstance(entry.get("size"), int)
+        and isinstance(entry.get("sha256"), str)
+        for name, entry in vouched.items()
+    )
+    if not usable:
+        raise ResultError(f"{file} is damaged (no usable 'files'): {remedy}")
+    return dict(vouched)
+
+
+def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> dict[str, Any]:
+    """The object in a file of JSON.
+
+    Args:
+        file: Of the run.
+        root: Of the run.
+        remedy: What to do where there is none.
+        otherwise: What the file is then.
+
+    Raises:
+        ResultError: It is gone or damaged.
+    """
+    try:
+        record = read_json(file, root)
+        if not isinstance(record, dict):
+            raise UnreadableError("no object")
+    except PermissionError:
+        # Whoever may not read it cannot say that it is damaged.
+        raise
+    except (OSError, UnreadableError) as error:
+        raise ResultError(f"{file} is {otherwise} ({_why(error)}): {remedy}") from None
+    return record
+
+
+def _again(path: Path, fold: int) -> str:
+    return f"move {path / fold_name(fold)} away and run the command in {RUN} again"
+
+
+def _why(error: BaseException) -> str:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def revision() -> str | None:
@@ -383,8 +545,17 @@ def revision() -> str | None:
 
 
 def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
-    config = _config(path)
-    return Stored(path, record, config, {fold: checked_predictions(path, fold, record["classes"]) for fold in folds})
+    config, split = _config(path), _json(path / SPLIT, path, f"restore it, {AGAIN}")
+    parts = {fold: checked_predictions(path, fold, record["classes"]) for fold in folds}
+    for fold, rows in parts.items():
+        try:
+            tested = sorted(split["folds"][fold]["test"])
+        except (LookupError, TypeError):
+            raise ResultError(f"{path / SPLIT} has no test part of fold {fold}: restore it, {AGAIN}") from None
+        if [row["key"] for row in sorted(rows, key=lambda row: row["key"])] != tested:
+            file = path / fold_name(fold) / PREDICTIONS
+            raise ResultError(f"{file} has other utterances than the run's split: restore it, {AGAIN}")
+    return Stored(path, record, config, parts)
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -395,7 +566,7 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     if not path.is_dir():
         raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/default-1a2b3c4d")
-    if not (path / RUN).is_file():
+    if not files.exists(path / RUN, path):
         inside = sorted(file.parent.name for file in path.glob(f"*/{RUN}"))
         if inside:
             raise ResultError(f"{path} holds the results of {len(inside)} runs: give one of them, as {path / inside[0]}")
@@ -404,45 +575,96 @@ def read_record(path: Path) -> dict[str, Any]:
             f"{path} {what}, so it holds no results: run the command that was to fill it, or give another directory, "
             "as runs/default-1a2b3c4d"
         )
-    try:
-        record: dict[str, Any] = json.loads((path / RUN).read_text())
-        wrong = [key for key, kind in RECORDED.items() if not isinstance(record[key], kind)]
-        wrong += [key for one in record["corpora"] for key in ("corpus", "synthetic") if key not in one]
-        wrong += ["folds"] if not wrong and record["folds"] < 1 else []
-    except (ValueError, KeyError, TypeError) as error:
-        wrong = [" ".join(str(error).split()) or type(error).__name__]
+    remedy = f"give a directory that wser.run made, {AGAIN}"
+    record = _json(path / RUN, path, remedy, "damaged or foreign")
+    wrong = [key for key, kind in RECORDED.items() if type(record.get(key)) is not kind]
+    wrong = wrong or [
+        key for key, fine in (
+            ("folds", 1 <= record["folds"] <= MOST_FOLDS),
+            ("classes", _are_classes(record["classes"])),
+            ("corpora", bool(record["corpora"]) and all(map(_is_corpus, record["corpora"]))),
+        ) if not fine
+    ]  # fmt: skip
     if wrong:
-        raise ResultError(f"{path / RUN} is damaged or foreign ({wrong[0]}): give a directory that wser.run made, {AGAIN}")
+        raise ResultError(f"{path / RUN} is damaged or foreign ({wrong[0]}): {remedy}")
     return record
+
+
+def _are_classes(names: list[Any]) -> bool:
+    return 0 < len(names) <= MOST_CLASSES and all(isinstance(name, str) for name in names) and len({*names}) == len(names)
+
+
+def _is_corpus(found: Any) -> bool:
+    return isinstance(found, dict) and isinstance(found.get("corpus"), str) and isinstance(found.get("synthetic"), bool)
 
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        return flatten(OmegaConf.to_container(OmegaConf.load(path / CONFIG)))  # type: ignore[arg-type]
-    except (YAMLError, OmegaConfBaseException, OSError, ValueError, AttributeError) as error:
-        why = " ".join(str(error).split())
-        raise ResultError(f"{path / CONFIG} cannot be read ({why}): restore it, {AGAIN}") from None
+        settings = read_yaml(path / CONFIG, path)
+        if not isinstance(settings, dict):
+            raise UnreadableError("no keys with values")
+        return flatten(settings)
+    except (OSError, UnreadableError) as error:
+        raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)}): restore it, {AGAIN}") from None
 
 
 def checked_predictions(path: Path, fold: int, classes: list[str]) -> list[dict[str, str]]:
-    """Predictions of a finished fold, every row complete and as many as its metrics count.
+    """Predictions of a finished fold, which its metrics were made of.
+
+    Args:
+        path: Directory of the results.
+        fold: Its number.
+        classes: Names of the classes, by index.
 
     Raises:
-        ResultError: They are not, or cannot be read.
+        ResultError: They cannot be read, or are not those of the metrics: the file is another, rows are missing or twice, the
+            predicted class is not the most probable one, or the counts are others.
     """
     folder = path / fold_name(fold)
+    metrics, file = read_metrics(path, fold), folder / PREDICTIONS
+    for key in ("utterances", "confusion", *HEADLINES):
+        if key not in metrics:
+            raise ResultError(
+                f"{folder / METRICS} has no usable '{key}', it is damaged or of another version: {_again(path, fold)}"
+            )
     try:
-        rows = read_predictions(path, fold)
-        expected = read_metrics(path, fold)["utterances"]
-        strange = [
-            row for row in rows if not row["key"] or not row["speaker"] or not {row["true"], row["predicted"]} <= {*classes}
-        ]
-        why = "a class that is none of the run's" if strange else f"{len(rows)} utterances, not {expected}"
-        whole = not strange and 0 < len(rows) == expected
+        content = files.read(file, path, LARGEST_PREDICTIONS)
+        _check_vouched(file, content, metrics, _again(path, fold))
+        rows = read_rows(content)
+        why = _contradiction(rows, metrics, classes)
+    except PermissionError:
+        raise
     except KeyError as error:
-        why, whole = f"no {error}", False
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        why, whole = " ".join(str(error).split()) or type(error).__name__, False
-    if not whole:
-        raise ResultError(f"{folder / PREDICTIONS} is damaged ({why}): move {folder} away and run the command in {RUN} again")
+        why = f"no {error}"
+    except (OSError, ValueError, TypeError, csv.Error, UnsafePathError) as error:
+        why = _why(error)
+    if why:
+        raise ResultError(f"{file} is damaged ({why}): {_again(path, fold)}")
     return rows
+
+
+def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any], classes: list[str]) -> str | None:
+    """What is wrong with the predictions of a fold, by themselves and beside its metrics; None where nothing is."""
+    if len(rows) != metrics["utterances"] or not rows:
+        return f"{len(rows)} utterances, not {metrics['utterances']}"
+    place, counts = {name: index for index, name in enumerate(classes)}, [[0] * len(classes) for _ in classes]
+    seen: set[str] = set()
+    for row in rows:
+        if not row["key"] or not row["speaker"] or row["true"] not in place or row["predicted"] not in place:
+            return "a class that is none of the run's"
+        if row["key"] in seen:
+            return f"{row['key']} is there twice"
+        seen.add(row["key"])
+        counts[place[row["true"]]][place[row["predicted"]]] += 1
+        if all(f"p_{name}" in row for name in classes):
+            probabilities = [float(row[f"p_{name}"]) for name in classes]
+            # Where the loss diverged they are no numbers, and nothing is the largest.
+            if not any(map(isnan, probabilities)) and probabilities[place[row["predicted"]]] < max(probabilities) - ROUNDED:
+                return f"{row['key']} is given {row['predicted']}, which is not its most probable class"
+    if metrics.get("confusion") != counts:
+        return f"they do not give the confusion matrix in {METRICS}"
+    for part in filter(None, (metrics, metrics.get("validation"))):
+        figures = scores(np.array(part["confusion"], dtype=np.float64))
+        if wrong := next((name for name, value in figures.items() if not abs(part[name] - float(value)) < SAME), None):
+            return f"{METRICS} has another {wrong} than follows from its confusion matrix"
+    return None

@@ -1,12 +1,12 @@
 """The command `python -m wser.run`: train and cross-validate from the cache."""
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from precompute.common import files, terminal
 from precompute.errors import WserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or interrupted, or a repeated run whose predictions differ.
     """
+    kept = "finished folds are kept, and the same command continues with the others"
+    return terminal.command("wser.run", lambda: _main(arguments), kept)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.run",
         description="Train and cross-validate on a cache of wavelet-scaled spectrograms.",
@@ -54,19 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "exits 1 where they are not",
     )
     options = parser.parse_intermixed_args(arguments)
-    try:
-        if options.repeat is not None and options.describe:
-            raise WserError("--repeat and --describe are two commands: give one of them")
-        if options.repeat is not None:
-            return _repeat(options.repeat, options.setting, options.dry_run)
-        return _describe(options.setting) if options.describe else _run(options.setting, options.dry_run)
-    except WserError as error:
-        print(f"wser.run: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"wser.run: {error.filename or 'a file'}: {error.strerror}; finished folds are kept, run again", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("wser.run: interrupted; finished folds are kept, the same command goes on with the others", file=sys.stderr)
-    return 1
+    if options.repeat is not None and options.describe:
+        raise WserError("--repeat and --describe are two commands: give one of them")
+    if options.repeat is not None:
+        return _repeat(options.repeat, options.setting, options.dry_run)
+    return _describe(options.setting) if options.describe else _run(options.setting, options.dry_run)
 
 
 def _keys() -> str:
@@ -76,13 +73,12 @@ def _keys() -> str:
 
     from wser.loading import load
 
-    return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(load([])[0]))).splitlines())
+    defaults = load([], environment={})[0]
+    return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(defaults))).splitlines())
 
 
 def _describe(settings: Sequence[str]) -> int:
     """Print each network that the settings name, once."""
-    from rich.console import Console
-
     from wser import describe, loading
     from wser.training import plan
 
@@ -92,7 +88,7 @@ def _describe(settings: Sequence[str]) -> int:
         if not any((one.model, sizes) == (other.model, known) for other, known in found):
             found.append((one, sizes))
     changes = plan.differing([one for one, _ in found])
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = terminal.console(width=100)
     for at, (one, (height, width, classes)) in enumerate(found):
         point = "".join(f", {key}={values[at]}" for key, values in changes.items())
         heading = f"{one.model.name}, preset {one.preset}, recipe {one.recipe}, {classes} classes{point}"
@@ -122,7 +118,8 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         values = ", ".join(f"{key}={','.join(dict.fromkeys(map(as_text, values)))}" for key, values in axes.items())
         print(f"  and {len(experiments) - 1} more settings: {values}")
     _announce_leakage(experiments)
-    pending = sum(len(experiment.pending) for experiment in experiments)
+    _announce_older(experiments)
+    pending = sum(len(experiment.pending()) for experiment in experiments)
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max(one.train.epochs for one in configs)
     print(
@@ -134,10 +131,24 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     sys.stdout.flush()
     command = shlex.join(["python", "-m", "wser.run", *settings])
     plan.execute(experiments, configs[0].jobs, command, _finished, list(axes))
-    runs = [_report(experiment) for experiment in experiments]
+    runs, written = zip(*map(_report, experiments), strict=True)
     if axes:
         _report_sweep(experiments, runs, axes, command)
-    return 0
+    return 0 if all(written) else terminal.FAILED
+
+
+def _announce_older(experiments: "Sequence[Experiment]") -> None:
+    """Name results of the same settings that an older version left, and say why they are not continued."""
+    from wser import results
+
+    for older in dict.fromkeys(experiment.older for experiment in experiments):
+        if done := results.finished(older) if older.is_dir() else []:
+            print(
+                f"note: {older} holds {len(done)} finished folds of these settings by an older version, which did not record "
+                "all that can change a prediction: they stay as they are, can be read, compared and reported, and are not "
+                "continued here",
+                file=sys.stderr,
+            )
 
 
 def _swept(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict[str, list[Any]]:
@@ -210,39 +221,44 @@ def _finished(experiment: "Experiment", fold: int) -> str:
     )
 
 
-def _report(experiment: "Experiment") -> "Measured":
-    """Print the table of an experiment, and write its summary and its page."""
-    from rich.console import Console
+def _report(experiment: "Experiment") -> "tuple[Measured, bool]":
+    """Write summary and page of an experiment and print its table; what was measured, and whether it could be written.
 
+    Another job may finish a fold of the same run meanwhile, and write its own summary earlier than this one: what is there is
+    read again until nothing has changed.
+    """
     from wser import results
     from wser.reports import published, tables
     from wser.reports.pages import opened
     from wser.reports.pages import run as pages
 
     path = experiment.directory
-    measured = opened.summarised(path)
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print()
-    console.print(tables.fold_table(_title(experiment), measured.summary, experiment.config.selection))
-    page = path / results.PAGE
-    if results.current_summary(path) is None or not page.is_file():
+    page, failed = path / results.PAGE, ""
+    while True:
+        measured = opened.summarised(path)
+        summary = results.as_json(measured.summary)
         try:
-            pages.write_page(measured, path, published.load())
-            # Last, so that a summary that is there has its page.
-            (path / results.SUMMARY).write_text(json.dumps(measured.summary, indent=1) + "\n")
+            if not (page.is_file() and results.holds(path / results.SUMMARY, summary)):
+                pages.write_page(measured, path, published.load())
+                # Last, so that a summary that is there has its page.
+                files.replace(path / results.SUMMARY, summary, path.parent)
         except OSError as error:
-            remedy = f"python -m wser.report {path} --out DIR writes it elsewhere"
-            print(f"warning: {error.filename or path}: {error.strerror}, so the page is missing; {remedy}", file=sys.stderr)
-    print(f"results: {path}" + (f"\npage: {page}" if page.is_file() else ""), flush=True)
-    return measured
+            failed = f"{error.filename or path}: {error.strerror}"
+        if failed or results.finished(path) == measured.stored.folds:
+            break
+    print()
+    terminal.console().print(tables.fold_table(_title(experiment), measured.summary, experiment.config.selection))
+    if failed:
+        remedy = f"make room, and python -m wser.report {path} writes the page, with --out DIR elsewhere"
+        print(f"warning: {failed}, so the page and {results.SUMMARY} are missing or not complete; {remedy}", file=sys.stderr)
+    print(f"results: {path}" + ("" if failed else f"\npage: {page}"), flush=True)
+    return measured, not failed
 
 
 def _report_sweep(
     experiments: "Sequence[Experiment]", runs: "Sequence[Measured]", axes: dict[str, list[Any]], command: str
 ) -> None:
     """Write table and page of a sweep, and print the table."""
-    from rich.console import Console
-
     from wser import results
     from wser.reports import published, tables
     from wser.reports.pages import sweep as pages
@@ -262,8 +278,7 @@ def _report_sweep(
     path = results.sweep_directory([one.directory for one in experiments])
     names = list(dict.fromkeys(one.config.experiment for one in experiments))
     results.write_sweep(path, sweep.rows(), {"experiment": names, "command": command, "titles": titles, **sweep.record()})
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(tables.sweep_table("; ".join(titles), sweep))
+    terminal.console().print(tables.sweep_table("; ".join(titles), sweep))
     page = pages.write_page(path, path, published.load())
     print(f"sweep: {path}\npage: {page}", flush=True)
 

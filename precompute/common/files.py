@@ -11,15 +11,18 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from precompute.common.process import signature
 from precompute.errors import UnsafePathError, WserError
 
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV)
@@ -32,6 +35,9 @@ GRACE_DAYS = 7.0
 """Days for which what is in the trash can be brought back, and after which something unfinished counts as given up."""
 
 TRASH = ".trash"
+PART = re.compile(r"\..+-([^-]+)-[0-9a-f]{8}\.part")
+"""Name of a file that is being written, with the signature of the process that does it."""
+
 _STAMP = "%Y%m%dT%H%M%SZ"
 _UMASK = threading.Lock()
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -129,6 +135,52 @@ def names(path: Path, root: Path) -> list[str]:
             return sorted(os.listdir(opened))  # noqa: PTH208, pathlib takes no descriptor
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def size(path: Path, root: Path) -> int | None:
+    """Bytes of a plain file; None where there is none, or something else.
+
+    Raises:
+        UnsafePathError: A directory above it is a symbolic link.
+    """
+    try:
+        with folder(path.parent, root) as above:
+            found = os.stat(path.name, dir_fd=above, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def is_directory(path: Path, root: Path) -> bool:
+    """Whether there is a directory of this name, and no link to one.
+
+    Raises:
+        UnsafePathError: A directory above it is a symbolic link.
+    """
+    try:
+        with folder(path.parent, root) as above:
+            return stat.S_ISDIR(os.stat(path.name, dir_fd=above, follow_symlinks=False).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def total(path: Path, root: Path) -> int:
+    """Bytes of a file, or of all files below a directory; what another job removes meanwhile does not count."""
+    bytes_ = 0
+    with contextlib.suppress(FileNotFoundError), folder(path.parent, root) as above:
+        found = os.stat(path.name, dir_fd=above, follow_symlinks=False)
+        if not stat.S_ISDIR(found.st_mode):
+            return found.st_size
+        for _, _, inside, handle in os.fwalk(path.name, dir_fd=above):
+            for name in inside:
+                with contextlib.suppress(FileNotFoundError):
+                    bytes_ += os.stat(name, dir_fd=handle, follow_symlinks=False).st_size
+    return bytes_
+
+
+def is_stale(path: Path, root: Path) -> bool:
+    """Whether nothing in a file or directory was touched for `STALE_SECONDS`."""
+    return time.time() - newest(path, root) > STALE_SECONDS
 
 
 def newest(path: Path, root: Path) -> float:
@@ -278,8 +330,8 @@ def put(path: Path, content: bytes, root: Path, aside: Path, mode: int | None = 
 
 
 def part_name(name: str) -> str:
-    """Name of a file that is being written and will be called `name`."""
-    return f".{name}.{uuid.uuid4().hex}.part"
+    """Name of a file that this process writes and that will be called `name`."""
+    return f".{name}-{signature()}-{uuid.uuid4().hex[:8]}.part"
 
 
 def link(source: Path, target: Path, root: Path) -> bool:

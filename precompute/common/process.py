@@ -68,11 +68,13 @@ def signature() -> str:
     return f"{place}.{os.getpid()}.{started}" if place and started else "elsewhere"
 
 
-def is_gone(signature: str) -> bool:
-    """Whether the process of a signature has certainly ended: it was one of this machine, and is not there any more."""
+def is_running(signature: str) -> bool | None:
+    """Whether the process of a signature still runs; None where nobody can tell, as of another machine's."""
     place, _, rest = signature.partition(".")
     pid, _, started = rest.partition(".")
-    return place == _place() and pid.isdecimal() and _started(int(pid)) != started
+    if place != _place() or not pid.isdecimal():
+        return None
+    return _started(int(pid)) == started
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forging import figures
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from wser import compare, results, run
@@ -40,7 +41,11 @@ def write(path: Path, wrong: set[str] = frozenset(), classes=CLASSES, truth=TRUT
         folder.mkdir()
         lines = [f"{key},{speaker},{CLASSES[label]},{CLASSES[(label + (key in wrong)) % 3]}" for key, speaker, label in rows]
         (folder / results.PREDICTIONS).write_text("\n".join(["key,speaker,true,predicted", *lines]) + "\n")
-        (folder / results.METRICS).write_text(json.dumps({"utterances": len(rows)}))
+        if rows:
+            found = figures(results.read_rows((folder / results.PREDICTIONS).read_bytes()), classes)
+            (folder / results.METRICS).write_text(json.dumps(found))
+    tested = [[key for key, (speaker, _) in truth.items() if SPEAKERS.index(speaker) % 2 == fold] for fold in (0, 1)]
+    (path / results.SPLIT).write_text(json.dumps({"folds": [{"test": keys} for keys in tested]}))
     return path
 
 
@@ -175,6 +180,8 @@ def test_utterances_that_several_folds_test_are_counted_in_each(pair, tmp_path, 
         shutil.copytree(path / "fold_0", path / "fold_2")
         record = json.loads((path / results.RUN).read_text()) | {"folds": 3}
         (path / results.RUN).write_text(json.dumps(record))
+        split = json.loads((path / results.SPLIT).read_text())["folds"]
+        (path / results.SPLIT).write_text(json.dumps({"folds": [*split, split[0]]}))
     assert "54 test utterances of 6 speakers" in said(capsys, *pair)[0]
     assert "18 test utterances are in" in refused(capsys, pair[0], write(tmp_path / "three"))
 
@@ -219,20 +226,20 @@ FAULTS = {
     "no record": (damage(results.RUN, "[]"), "run.json is damaged or foreign"),
     "an empty record": (damage(results.RUN, ""), "run.json is damaged or foreign"),
     "bytes for a record": (damage(results.RUN, b"\xff\xfe\x00"), "run.json is damaged or foreign"),
-    "a record of something else": (damage(results.RUN, '{"name": "x"}'), "run.json is damaged or foreign ('classes')"),
+    "a record of something else": (damage(results.RUN, '{"name": "x"}'), "run.json is damaged or foreign (classes)"),
     "no folds at all": (change_record(folds=0), "run.json is damaged or foreign (folds)"),
     "a fold missing": (lambda path: shutil.rmtree(path / "fold_1"), "two is not finished, fold 1 of 2 is missing"),
     "a fold half-written": (
         damage("fold_1/metrics.json", None),
         "fold 1 of 2 is missing: run the command in its run.json again",
     ),
-    "countless folds missing": (change_record(folds=10**12), "fold 2 of 1000000000000 is missing"),
+    "countless folds missing": (change_record(folds=10**12), "run.json is damaged or foreign (folds)"),
     "half the predictions": (cut, "fold_1/predictions.csv is damaged"),
-    "no predictions": (damage("fold_1/predictions.csv", None), "predictions.csv is damaged ([Errno 2]"),
+    "no predictions": (damage("fold_1/predictions.csv", None), "predictions.csv is damaged (No such file"),
     "empty predictions": (damage("fold_1/predictions.csv", ""), "is damaged (0 utterances, not 18): move"),
-    "other columns": (damage("fold_1/predictions.csv", "a,b\n1,2\n"), "is damaged (no 'key')"),
+    "other columns": (damage("fold_1/predictions.csv", "a,b\n" + 18 * "1,2\n"), "is damaged (no 'key')"),
     "bytes for predictions": (damage("fold_1/predictions.csv", b"\xff\xfe\x00"), "predictions.csv is damaged"),
-    "no metrics": (damage("fold_1/metrics.json", "{}"), "is damaged (no 'utterances')"),
+    "no metrics": (damage("fold_1/metrics.json", "{}"), "metrics.json has no usable 'utterances'"),
     "metrics of something else": (damage("fold_1/metrics.json", "[]"), "metrics.json is damaged (no object)"),
     "no configuration": (damage(results.CONFIG, None), "config.yaml cannot be read"),
     "half a configuration": (damage(results.CONFIG, "model: {name: "), "config.yaml cannot be read"),

@@ -1,12 +1,15 @@
 import dataclasses
 import typing
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from wser import config, results
+from wser import config, identity
 from wser.config import Config, ConfigError, hashed
 from wser.loading import load
+from wser.models import three_pipe
+from wser.training import hardware
 
 
 @pytest.fixture(autouse=True)
@@ -165,10 +168,12 @@ def leaves_of(tree: dict, prefix: str = "") -> dict[str, object]:
 
 
 @pytest.mark.parametrize("key", LEAVES)
-def test_every_key_but_the_unhashed_names_the_results(key):
+def test_every_key_but_the_unhashed_names_the_results(key, monkeypatch):
+    monkeypatch.setattr("wser.models.file", lambda _: Path(three_pipe.__file__))
     label_map = SimpleNamespace(name="m", classes={"a": ("a",)}, drop=(), default_for=())
-    dataset = SimpleNamespace(recipe_id="r", caches=(), examples=(), label_map=label_map, classes=["a"])
-    before, after = (results.directory(c, dataset, []).name.rpartition("-")[2] for c in (Config(), changed(key)))
+    dataset = SimpleNamespace(recipe={}, caches=(), examples=(), label_map=label_map, classes=["a"])
+    identities = [identity.of(one, dataset, [], hardware.precision(one.train)) for one in (Config(), changed(key))]
+    before, after = map(identity.digest, identities)
     assert (before == after) == (key in config.UNHASHED)
 
 

@@ -1,4 +1,3 @@
-import csv
 import json
 import os
 import shutil
@@ -9,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from forging import change_json, reseal, rewrite_predictions
 
 from wser import compare, loading, results, run
 
@@ -60,10 +60,6 @@ def refused(capsys: pytest.CaptureFixture, path: Path, *settings: str) -> str:
     return printed.err
 
 
-def change_json(file: Path, **changes) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
 def change_config(path: Path, old: str, new: str) -> None:
     text = (path / results.CONFIG).read_text()
     assert old in text
@@ -72,14 +68,14 @@ def change_config(path: Path, old: str, new: str) -> None:
 
 def change_predictions(path: Path, fold: int) -> None:
     """Give the first utterance of a fold another predicted class, and a probability that is larger by 0.25."""
-    file = path / f"fold_{fold}" / results.PREDICTIONS
-    rows = list(csv.reader(file.open(newline="")))
-    header, first = rows[:2]
-    classes = [name.removeprefix("p_") for name in header[4:]]
-    first[3] = next(name for name in classes if name != first[3])
-    first[4] = f"{float(first[4]) + 0.25:.6f}"
-    with file.open("w", newline="") as opened:
-        csv.writer(opened).writerows(rows)
+
+    def change(rows: list[list[str]]) -> None:
+        header, first = rows[:2]
+        at = next(i for i in range(4, len(header)) if header[i] != f"p_{first[3]}")
+        first[at] = f"{float(first[at]) + 0.25:.6f}"
+        first[3] = header[max(range(4, len(header)), key=lambda i: float(first[i]))].removeprefix("p_")
+
+    rewrite_predictions(path / f"fold_{fold}", change)
 
 
 def test_same_software_and_machine_give_the_same_predictions(repeated, trained, capsys):
@@ -105,14 +101,14 @@ def test_run_itself_is_left_alone_and_still_read(repeated, trained, capsys):
 def test_other_predictions_are_counted_and_the_environment_is_named(done, capsys):
     change_predictions(done, 1)
     metrics = json.loads((done / "fold_1" / results.METRICS).read_text())
-    change_json(done / "fold_1" / results.METRICS, versions=metrics["versions"] | {"torch": "1.0"}, epoch=99, uar=0.987)
+    change_json(done / "fold_1" / results.METRICS, versions=metrics["versions"] | {"torch": "1.0"}, epoch=99)
     (done / results.REPEAT / results.VERDICT).unlink()
     assert run.main(["--repeat", str(done)]) == 1
     printed = capsys.readouterr()
     rows = metrics["utterances"]
     assert f"differs: fold 1: 1 of {rows} predicted classes differ, probabilities by up to 0.25\n" in printed.out
     assert "  torch: 1.0 then, " in printed.out
-    assert "98.7" in printed.out
+    assert f"{100 * json.loads((done / 'fold_1' / results.METRICS).read_text())['uar']:.1f}" in printed.out
     found = verdict(done)
     assert found["matches"] is False
     assert [one["same"] for one in found["folds"]] == [True, False]
@@ -272,18 +268,19 @@ def no_fold(path: Path) -> None:
         shutil.rmtree(fold)
 
 
-def other_fingerprint(path: Path) -> None:
-    record = json.loads((path / results.RUN).read_text())
-    change_json(path / results.RUN, corpora=[record["corpora"][0] | {"fingerprint": "f" * 64}])
+def other_utterances(path: Path) -> None:
+    """As if the index had said something else of where an utterance begins and ends in its picture."""
+    caches = json.loads((path / results.IDENTITY).read_text())["caches"]
+    change_json(path / results.IDENTITY, caches=[caches[0] | {"utterances": "f" * 64}])
 
 
 def other_labels(path: Path) -> None:
     """Exchange two classes among the true ones, as if the label map had said otherwise."""
-    file = path / "fold_0" / results.PREDICTIONS
-    rows = list(csv.reader(file.open(newline="")))
-    rows[1][2] = next(row[2] for row in rows[1:] if row[2] != rows[1][2])
-    with file.open("w", newline="") as opened:
-        csv.writer(opened).writerows(rows)
+
+    def change(rows: list[list[str]]) -> None:
+        rows[1][2] = next(row[2] for row in rows[1:] if row[2] != rows[1][2])
+
+    rewrite_predictions(path / "fold_0", change)
 
 
 def swap_folds(path: Path) -> None:
@@ -303,7 +300,7 @@ FAULTS = {
     "no finished fold": (no_fold, "has no finished fold: run the command in its run.json first"),
     "no predictions": (damage("fold_1/predictions.csv", None), "predictions.csv is damaged"),
     "no epoch": (lambda path: change_json(path / "fold_1" / results.METRICS, epoch=None), "metrics.json is damaged (no epoch)"),
-    "another fingerprint": (other_fingerprint, "give cache_root= or WSER_CACHE of the other"),
+    "other utterances": (other_utterances, "other parts of them, than"),
     "another recipe": (change_record(recipe_id="0123456789ab"), "which is not in"),
     "no classes": (change_record(classes=[]), "is damaged"),
     "another split": (change_record(split_hash="f" * 64), "has the split ffffffffffff, and protocol=speaker_independent makes"),
@@ -319,9 +316,19 @@ def test_what_cannot_be_repeated_is_refused_in_one_sentence(stored, fault, capsy
     assert says in refused(capsys, stored)
 
 
+def test_another_copy_of_the_cache_is_the_same_cache_and_is_said(stored, capsys):
+    record = json.loads((stored / results.RUN).read_text())
+    change_json(stored / results.RUN, corpora=[record["corpora"][0] | {"fingerprint": "f" * 64}])
+    assert run.main(["--repeat", str(stored), "--dry-run"]) == 0
+    assert "warning: " in (said := capsys.readouterr().err)
+    assert "was trained on another copy of ravdess/" in said
+
+
 def test_classes_of_another_order_are_refused(stored, capsys):
     record = json.loads((stored / results.RUN).read_text())
     change_json(stored / results.RUN, classes=record["classes"][::-1])
+    for fold in (0, 1):
+        reseal(stored / f"fold_{fold}")
     assert "apart, and its label map ravdess7 today neutral" in refused(capsys, stored)
 
 
@@ -330,7 +337,8 @@ def test_damaged_probability_is_refused(stored, capsys):
     lines = file.read_text().splitlines()
     lines[1] = lines[1].rpartition(",")[0] + ",much"
     file.write_text("\n".join(lines) + "\n")
-    assert "is damaged (no probability" in refused(capsys, stored)
+    reseal(stored / "fold_0")
+    assert "is damaged (could not convert" in refused(capsys, stored)
 
 
 def test_threads_are_those_of_then_where_the_machine_has_them(stored, monkeypatch, capsys):
@@ -338,7 +346,7 @@ def test_threads_are_those_of_then_where_the_machine_has_them(stored, monkeypatc
     from wser import repeat
 
     loaded = loading.load_stored(stored / results.CONFIG, [], repeat.CHANGEABLE)
-    monkeypatch.setattr(repeat.joblib, "cpu_count", lambda: 4)
+    monkeypatch.setattr(repeat.executor, "cores", lambda: 4)
     assert repeat._threads(loaded, [3, 3]) == 3
     assert repeat._threads(loaded, [8, 8]) == 0, "more than there are"
     assert repeat._threads(loaded, [1, 2]) == 0, "folds of several machines"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forging import change_json, reseal
 from markup import Page, words
 from omegaconf import OmegaConf
 from PIL import Image
@@ -292,6 +293,8 @@ def test_names_are_shown_as_text(copy):
     command = f"python -m wser.run '{STRANGE}'"
     record = json.loads((copy / results.RUN).read_text())
     rename(copy, {"03": speaker, "happy": emotion, record["command"]: command, record["by"]: "</dd><script>"})
+    for fold in (0, 1):
+        reseal(copy / f"fold_{fold}")
     moved = copy.rename(copy.with_name("<script>ö"))
     text = written(moved)
     found = Page(text)
@@ -552,11 +555,12 @@ def test_a_run_that_diverged_has_a_page(copy):
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows({key: "nan" if key.startswith("p_") else value for key, value in row.items()} for row in rows)
-    (folder / results.METRICS).write_text(json.dumps(json.loads((folder / results.METRICS).read_text()) | {"diverged": True}))
+    change_json(folder / results.METRICS, diverged=True)
     lines = (folder / results.CURVES).read_text().splitlines()
     (folder / results.CURVES).write_text(
         "\n".join([lines[0], *(re.sub(r",[\d.]+,", ",inf,", line, count=1) for line in lines[1:])])
     )
+    reseal(folder)
     found = Page(written(copy))
     assert "The loss became infinite in fold 0" in words(found.text)
     assert "nan" not in [words(cell["text"]) for row in found.tables["table-mistakes"] for cell in row]
@@ -673,7 +677,10 @@ def test_several_runs_stand_side_by_side_with_the_paired_test(swept, capsys):
 def test_runs_of_other_utterances_stand_side_by_side_without_the_test(swept, copy):
     other = next(path for path in swept.glob("tiny-*") if "-sweep-" not in path.name)
     rows = copy / "fold_0" / results.PREDICTIONS
-    rows.write_text(rows.read_text().replace("\n03-", "\n03x-", 1))
+    key = rows.read_text().splitlines()[1].partition(",")[0]
+    for file in (rows, copy / results.SPLIT):
+        file.write_text(file.read_text().replace(key, f"{key}x"))
+    reseal(copy / "fold_0")
     found = Page(written(copy, other))
     assert "A and B have no paired test: " in words(found.text)
     assert "table-differences" not in found.tables

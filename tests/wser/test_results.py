@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 
 from precompute.store import roots
 from precompute.store.cache import Cache
-from wser import results, run
+from wser import identity, results, run
 from wser.config import Config
 from wser.data.dataset import open_dataset
 from wser.data.protocols import Fold
@@ -38,8 +38,8 @@ def summary(directory) -> dict:
 
 
 def test_everything_is_there_and_nothing_is_left_over(directory):
-    assert re.fullmatch(r"tiny-[0-9a-f]{8}", directory.name)
-    own = {results.CONFIG, results.RUN, results.SPLIT, results.LEAKAGE, results.SUMMARY, results.PAGE}
+    assert re.fullmatch(r"tiny-[0-9a-f]{12}", directory.name)
+    own = {results.CONFIG, results.RUN, results.IDENTITY, results.SPLIT, results.LEAKAGE, results.SUMMARY, results.PAGE}
     assert {file.name for file in directory.iterdir()} == own | {"fold_0", "fold_1", results.BESIDE_PAGE}
     for fold in ("fold_0", "fold_1"):
         of_fold = {results.METRICS, results.PREDICTIONS, results.CURVES, results.WEIGHTS}
@@ -153,7 +153,8 @@ def test_first_record_stays(trained, tmp_path, tiny, capsys):
 
 
 def named(dataset, folds=(), **changes) -> str:
-    return results.directory(Config(**changes), dataset, list(folds)).name
+    config = Config(**changes)
+    return results.directory(config, identity.of(config, dataset, list(folds), "32-true")).name
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from precompute.common import process
 from wser import loading, results, run
 from wser.data.protocols import split_hash
 from wser.training import plan
@@ -268,17 +269,34 @@ def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_p
     assert again.read_bytes() == (directory / "fold_2" / results.PREDICTIONS).read_bytes()
 
 
-def test_what_a_killed_run_left_is_removed_when_it_is_old(trained, tiny, tmp_path, capsys):
+def test_what_a_killed_run_left_is_removed(trained, tiny, tmp_path, capsys):
+    """At once where its process is certainly gone, else after a day; and nothing that has not a name of ours."""
     directory = tmp_path / trained[0].name
     shutil.copytree(trained[0], directory)
-    old, young = directory / ".fold_0-old", directory / ".fold_0-young"
-    for aside in (old, young):
-        aside.mkdir()
-    two_days_ago = time.time() - 2 * 24 * 3600
-    os.utime(old, (two_days_ago, two_days_ago))
+    with subprocess.Popen([sys.executable, "-c", "from precompute.common import process; print(process.signature())"],
+                          stdout=subprocess.PIPE, text=True) as ended:  # fmt: skip
+        gone = ended.stdout.read().strip()
+    here, elsewhere = process.signature(), "01234567.1.1"
+    ages = {gone: 0, f"{gone}-": 2, here: 2, elsewhere: 0, f"{elsewhere}-": 2, "": 2, "-": 0}
+    places = {}
+    for number, (signature, days) in enumerate(ages.items()):
+        name = f".fold_0-{signature.removesuffix('-')}-{number:08x}".replace("--", "-")
+        places[signature] = directory / name
+        places[signature].mkdir()
+        (places[signature] / results.CURVES).touch()
+        then = time.time() - days * 24 * 3600 - 60
+        for place in (places[signature] / results.CURVES, places[signature]):
+            os.utime(place, (then, then))
+    part = directory / f".summary.json-{gone}-0123abcd.part"
+    foreign = directory / ".fold_notes"
+    for file in (part, foreign):
+        file.touch()
+    os.utime(foreign, (0, 0))
     assert run.main([*tiny, f"results={tmp_path}"]) == 0
-    assert not old.exists()
-    assert young.exists(), "another process may be at work there"
+    left = {signature for signature, place in places.items() if place.exists()}
+    assert left == {here, elsewhere, "-"}, "a job that may still be at work keeps its place"
+    assert not part.exists()
+    assert foreign.exists()
 
 
 ARCHITECTURE = """

@@ -222,7 +222,7 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
     assert len(list(tmp_path.glob(f"*/fold_0/{results.METRICS}"))) == 6
 
     (path,) = (tmp_path / line.rpartition("/")[2] for line in out.splitlines() if line.startswith("sweep: "))
-    assert re.fullmatch(r"tiny-sweep-[0-9a-f]{8}", path.name)
+    assert re.fullmatch(r"tiny-sweep-[0-9a-f]{12}", path.name)
     assert {file.name for file in path.iterdir()} == {results.SWEEP_ROWS, results.SWEEP, results.PAGE, results.BESIDE_PAGE}
     rows = list(csv.DictReader((path / results.SWEEP_ROWS).open()))
     assert [(row["train.lr"], row["seed"]) for row in rows] == list(itertools.product(("0.01", "0.02", "0.05"), "01"))
@@ -248,16 +248,24 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
     assert f"/{path.name}" in out
 
 
-def test_summary_is_made_anew_when_a_fold_is_added_or_it_is_damaged(tiny, tmp_path, capsys):
+def test_summary_is_made_anew_when_a_fold_is_added_or_it_is_another(tiny, tmp_path, capsys):
     settings = [*tiny, f"results={tmp_path}", "train.epochs=1"]
     assert run.main([*settings, "fold=0"]) == 0
     (directory,) = tmp_path.iterdir()
-    assert results.current_summary(directory)["missing"] == [1]
+
+    def summary() -> dict:
+        return json.loads((directory / results.SUMMARY).read_text())
+
+    assert summary()["missing"] == [1]
     assert run.main([*settings, "fold=1"]) == 0
-    assert results.current_summary(directory)["missing"] == []
-    (directory / results.SUMMARY).write_text("{")
-    assert results.current_summary(directory) is None
+    whole = summary()
+    assert whole["missing"] == []
+    for other in ("{", "", json.dumps(whole | {"pooled": whole["pooled"] | {"uar": 0.987}})):
+        (directory / results.SUMMARY).write_text(other)
+        capsys.readouterr()
+        assert run.main([*settings, "fold=1"]) == 0
+        assert summary() == whole
+        assert "98.7" not in capsys.readouterr().out
     (directory / results.PAGE).unlink()
     assert run.main([*settings, "fold=1"]) == 0
-    assert results.current_summary(directory) is not None
     assert (directory / results.PAGE).is_file()

@@ -1,16 +1,17 @@
 import csv
 import dataclasses
+import io
 import json
 import math
 import re
 import shutil
-import uuid
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from forging import reseal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -143,7 +144,8 @@ def learn(tiny, tmp_path):
         (config,) = load([*tiny, *settings])
         experiment = plan.prepare(config)
         fold = experiment.folds[0]
-        told = Run(config, change(experiment.dataset, fold), fold, tmp_path / name, tmp_path / name / ".aside", 1)
+        place = tmp_path / name
+        told = Run(config, change(experiment.dataset, fold), fold, place, place / ".aside", 1, experiment.identity)
         execute(told)
         return told.final
 
@@ -171,23 +173,37 @@ def test_other_pictures_of_the_test_part_are_what_is_scored(learn, tiny, tmp_pat
     experiment = plan.prepare(config)
     dataset, fold = experiment.dataset, experiment.folds[0]
     aside = tmp_path / "scored" / ".aside"
-    told = Run(config, dataset, fold, aside.parent, aside, 1, None, blurred(dataset, fold.test), clean.parent)
+    scored = blurred(dataset, fold.test)
+    told = Run(config, dataset, fold, aside.parent, aside, 1, experiment.identity, scored, clean.parent)
     execute(told)
     assert (told.final / results.PREDICTIONS).read_bytes() == (blurry / results.PREDICTIONS).read_bytes()
     assert (told.final / results.PREDICTIONS).read_bytes() != (clean / results.PREDICTIONS).read_bytes()
 
 
-def test_weights_that_cannot_be_read_are_named_with_the_remedy(learn, tiny, tmp_path):
+def test_weights_that_cannot_be_read_are_named_with_the_remedy(learn, trained, tiny, tmp_path):
     clean = learn("clean")
+    shutil.copy(trained[0] / results.RUN, clean.parent)
     (config,) = load(tiny)
     experiment = plan.prepare(config)
-    told = Run(
-        config, experiment.dataset, experiment.folds[0], tmp_path, tmp_path / "a", 1, None, experiment.dataset, clean.parent
-    )
-    for spoil in (lambda file: file.write_bytes(b"junk"), lambda file: file.unlink()):
+    dataset, fold = experiment.dataset, experiment.folds[0]
+    told = Run(config, dataset, fold, tmp_path / "b", tmp_path / "b" / "a", 1, experiment.identity, dataset, clean.parent)
+    kept = (clean / results.WEIGHTS).read_bytes()
+    for spoil, says in (
+        (lambda file: file.write_bytes(b"junk"), r"is damaged \(its SHA-256 is not the one in metrics.json\)"),
+        (lambda file: (file.write_bytes(b"junk"), reseal(clean)), "cannot be read"),
+        (lambda file: (save(file, kept, classes=["a"]), reseal(clean)), "tells a apart, and this run neutral, "),
+        (lambda file: (save(file, kept, mean=torch.zeros(3)), reseal(clean)), r"cannot be read \(statistics of shape"),
+        (lambda file: (save(file, kept, model={}), reseal(clean)), r"cannot be read \(Error\(s\) in loading"),
+        (lambda file: file.unlink(), "cannot be read"),
+    ):
         spoil(clean / results.WEIGHTS)
-        with pytest.raises(results.ResultError, match=rf"weights\.pt cannot be read .*move {clean} away and run again"):
-            execute(dataclasses.replace(told, aside=tmp_path / uuid.uuid4().hex))
+        with pytest.raises(results.ResultError, match=rf"weights\.pt {says}.*move {clean} away and run again"):
+            execute(told)
+        assert not told.aside.exists(), "nothing is left of a fold that fails"
+
+
+def save(file: Path, content: bytes, **changes) -> None:
+    torch.save(torch.load(io.BytesIO(content), weights_only=True) | changes, file)
 
 
 @pytest.mark.parametrize("changes", [{"height": 8}, {"width": 32}])
@@ -301,7 +317,8 @@ PLAIN += ["model.pipe_filters=4", "data.standardise=training"]
 
 def curves_of(tmp_path, selection: str, patience: int, epochs: list[tuple[float, float]]) -> tuple[Curves, int]:
     """Show a `Curves` one (validation loss, accuracy on four utterances) for each epoch; it, and epochs until it stops."""
-    curves = Curves(tmp_path / "curves.csv", ["a", "b"], selection, patience)
+    file = (tmp_path / "curves.csv").open("wb")
+    curves = Curves(file, ["a", "b"], selection, patience)
     trainer = SimpleNamespace(current_epoch=0, should_stop=False)
     for epoch, (loss, accuracy) in enumerate(epochs):
         trainer.current_epoch = epoch
@@ -314,6 +331,7 @@ def curves_of(tmp_path, selection: str, patience: int, epochs: list[tuple[float,
         curves.on_train_epoch_end(trainer, module)
         if trainer.should_stop:
             break
+    file.close()
     return curves, epoch + 1
 
 

@@ -7,6 +7,7 @@ its own may have a `title`.
 
 import importlib
 import pkgutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precompute.errors import WserError, unknown
@@ -33,6 +34,16 @@ def check(name: str) -> None:
     """
     if name not in names():
         raise ModelError(unknown("model", name, names()))
+
+
+def file(name: str) -> Path:
+    """The file of a model.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    check(name)
+    return Path(__path__[0]) / f"{name}.py"
 
 
 def build(config: ModelConfig, height: int, classes: int) -> "nn.Module":

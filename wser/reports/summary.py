@@ -13,15 +13,12 @@ from wser.reports.uncertainty import spread
 
 
 def of(stored: results.Stored) -> dict[str, Any]:
-    """The summary of a run: the stored one where it still is of all finished folds, else a new one, which is not written."""
-    found = results.current_summary(stored.path)
-    if found is None:
-        record = stored.record
-        marks = {"synthetic": any(one["synthetic"] for one in record["corpora"]), "selection": record["selection"]}
-        target = stored.config.get("protocol.test")
-        corpora = [target] if target else [one["corpus"] for one in record["corpora"]]
-        found = marks | summarise(stored.path, stored.classes, record["folds"], corpora)
-    return found
+    """The summary of a run, from the files of its finished folds."""
+    record = stored.record
+    marks = {"synthetic": any(one["synthetic"] for one in record["corpora"]), "selection": record["selection"]}
+    target = stored.config.get("protocol.test")
+    corpora = [target] if target else [one["corpus"] for one in record["corpora"]]
+    return marks | summarise(stored.path, stored.classes, record["folds"], corpora)
 
 
 def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str] = ()) -> dict[str, Any]:

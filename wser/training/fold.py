@@ -2,28 +2,29 @@
 
 import csv
 import ctypes
-import json
+import io
 import logging
 import os
 import platform
-import shutil
 import sys
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from precompute.common import files
+from precompute.common.sheet import sheet_safe
 from precompute.provenance import provenance
-from wser import models
-from wser.config import Config, ConfigError, TrainConfig
+from wser import identity, models, results
+from wser.config import Config
 from wser.data.batches import Batches, Statistics, measure, unstandardised
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
@@ -34,6 +35,12 @@ from wser.training.module import Training, class_weights
 
 MALLOC = {-3: 2**30, -1: 2**31 - 1, -2: 2**27}
 """M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3), in bytes."""
+
+KERNELS = (
+    "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE",
+)  # fmt: skip
+"""Environment variables that choose the kernels of libraries."""
 
 OF_TRAINING = ("epoch", "epochs", "diverged", "validation", "seconds_to_epoch", "seconds")
 """What the record of a run that scores other pictures takes over from the one that trained its weights."""
@@ -49,19 +56,16 @@ class Curves(pl.Callback):
     the highest accuracy on the test part, as the paper's figures (4.1 to 4.3 report "the highest accuracy" of each fold).
 
     Args:
-        file: CSV to write.
+        file: CSV to write, opened.
         classes: Names of the classes.
         selection: `validation`, `last` or `test`.
         patience: Epochs without a better one after which training stops; 0 never stops it.
-        owner: Process that planned the runs; a worker that it started stops when it is killed.
         tell: Takes each epoch's number and figures, and the learning rate of its last step, for the loggers.
     """
 
     FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar")
 
-    def __init__(
-        self, file: Path, classes: list[str], selection: str, patience: int, owner: int | None = None, tell: Tell | None = None
-    ) -> None:
+    def __init__(self, file: BinaryIO, classes: list[str], selection: str, patience: int, tell: Tell | None = None) -> None:
         self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
         self.tell, self.rate = tell, np.nan
         self.best: float | None = None
@@ -71,9 +75,12 @@ class Curves(pl.Callback):
         self.best_seconds = 0.0
         self.train: list[dict[str, Any]] = []
         self.validation: list[dict[str, Any]] = []
-        self.owner = owner if os.getppid() == owner else None
         self.started = time.monotonic()
-        file.write_text(",".join(["epoch", *self.FIGURES, "seconds"]) + "\n")
+
+    def _write(self, cells: Sequence[str]) -> None:
+        self.file.write(f"{','.join(cells)}\n".encode())
+        # Progress is read from it.
+        self.file.flush()
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note the learning rate before the schedule sets that of the next step."""
@@ -89,9 +96,6 @@ class Curves(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: Training) -> None:  # type: ignore[override]
         """Write the epoch's line; keep its weights if they are the best; stop where patience has run out."""
-        if self.owner and os.getppid() != self.owner:
-            # An exception would be kept for the owner, and the worker would wait for its next task.
-            os._exit(1)
         count = sum(int(batch["count"]) for batch in self.train)
         train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
         hits = sum(int(batch["hits"]) for batch in self.train) / count
@@ -106,8 +110,9 @@ class Curves(pl.Callback):
         epoch = trainer.current_epoch + 1
         seconds = time.monotonic() - self.started
         values = (train_loss, hits, loss, accuracy, uar)
-        with self.file.open("a") as file:
-            file.write(",".join([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"]) + "\n")
+        if epoch == 1:
+            self._write(["epoch", *self.FIGURES, "seconds"])
+        self._write([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"])
         if self.tell:
             figures = dict(zip(self.FIGURES, values, strict=True)) | {"lr": self.rate}
             self.tell(epoch, {name: value for name, value in figures.items() if np.isfinite(value) or "train" in name})
@@ -135,7 +140,7 @@ class Run:
         directory: Of the experiment's results.
         aside: Where this run's results grow; renamed to their place at the end.
         threads: Of the CPU.
-        owner: Process that planned the runs, None where nobody waits for them.
+        identity: Of the experiment.
         tested: The same utterances in other pictures, to be scored in place of those of `dataset`.
         trained: Directory of the results whose weights are scored on them.
     """
@@ -146,9 +151,14 @@ class Run:
     directory: Path
     aside: Path
     threads: int
-    owner: int | None = None
+    identity: dict[str, Any] = field(hash=False)
     tested: Dataset | None = None
     trained: Path | None = None
+
+    @property
+    def root(self) -> Path:
+        """Directory of all results, below which no link is followed."""
+        return self.directory.parent
 
     @property
     def final(self) -> Path:
@@ -157,63 +167,104 @@ class Run:
 
 
 def execute(run: Run) -> None:
-    """Train and score one fold; its directory appears, complete, at the end."""
+    """Train and score one fold; its directory appears, complete and on the disk, at the end.
+
+    Where that fails, nothing of it is left.
+
+    Raises:
+        ResultError: The weights that are to be scored cannot be read, or are of other classes.
+        OSError: A file cannot be written.
+    """
+    files.make_directory(run.aside, run.root)
+    try:
+        _train_and_score(run)
+        _publish(run)
+    finally:
+        files.remove(run.aside, run.root)
+
+
+def _publish(run: Run) -> None:
+    """Give the fold its name; what stands there and cannot be read goes to the trash."""
+    files.sync_tree(run.aside, run.root)
+    while True:
+        try:
+            files.rename(run.aside, run.final, run.root)
+            return
+        except OSError:
+            # Another process finished the same fold first: the same run, so its results are as good.
+            if results.whole(run.directory, run.fold.number, run.identity):
+                return
+            if not files.exists(run.final, run.root):
+                raise
+            place = files.to_trash(run.final, run.directory / files.TRASH, run.root)
+            print(f"warning: {run.final} cannot be read, and was moved to {place}", file=sys.stderr)
+
+
+def _train_and_score(run: Run) -> None:
     quiet()
     keep_memory()
-    config, fold, dataset = run.config, run.fold, run.dataset
+    config, fold, dataset, aside = run.config, run.fold, run.dataset, run.aside
     torch.set_num_threads(run.threads)
     started = time.monotonic()
-    aside = run.aside
-    aside.mkdir(parents=True)
     # Before the seed is set, so that whatever they draw changes nothing.
     logs = [] if run.trained else loggers.build(config, aside, run.final)
     seed = int(np.random.SeedSequence([config.seed, fold.number]).generate_state(1)[0])
     pl.seed_everything(seed, verbose=False)
 
     height = int(dataset.recipe["height"])
-    stored = _stored(run)
+    network = models.build(config.model, height, len(dataset.classes))
+    stored = _stored(run, network)
     if stored:
         statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
     else:
         statistics = unstandardised(height) if config.data.standardise == "none" else measure(dataset, fold.train)
     labels = [dataset.examples[i].label for i in fold.train]
     balance = class_weights(labels, len(dataset.classes)) if config.train.balanced else None
-    network = models.build(config.model, height, len(dataset.classes))
     module = Training(network, config.train, config.data, seed, balance)
     tell = partial(loggers.log, logs, config)
-    curves = Curves(aside / CURVES, dataset.classes, config.selection, config.train.patience, run.owner, tell)
-    trainer = pl.Trainer(
-        accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
-        devices=1,
-        precision=precision(config.train),
-        max_epochs=config.train.epochs,
-        limit_val_batches=0 if config.selection == "last" and not fold.validation else None,
-        num_sanity_val_steps=0,
-        callbacks=[curves],
-        logger=logs,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=aside,
-    )
-    if stored:
-        weights = stored["model"]
-    else:
-        batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
-        _fit(trainer, module, batches)
-        weights = curves.weights
+    with files.create(aside / CURVES, run.root) as file:
+        curves = Curves(file, dataset.classes, config.selection, config.train.patience, tell)
+        trainer = pl.Trainer(
+            accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
+            devices=1,
+            precision=run.identity["settings"]["train.precision"],
+            max_epochs=config.train.epochs,
+            limit_val_batches=0 if config.selection == "last" and not fold.validation else None,
+            num_sanity_val_steps=0,
+            callbacks=[curves],
+            logger=logs,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=aside,
+        )
+        if stored and run.trained:
+            weights = stored["model"]
+            file.write(files.read(run.trained / run.final.name / CURVES, run.root, results.LARGEST_CURVES))
+        else:
+            batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
+            _fit(trainer, module, batches)
+            weights = curves.weights
+    contents: dict[str, bytes] = {}
+    if not stored:
         mean, deviation = torch.from_numpy(statistics.mean), torch.from_numpy(statistics.deviation)
-        torch.save({"model": weights, "mean": mean, "deviation": deviation}, aside / WEIGHTS)
+        saved = {"model": weights, "mean": mean, "deviation": deviation, "classes": dataset.classes}
+        contents[WEIGHTS] = _as_file(saved)
     module.model.load_state_dict(weights)
     scored = Batches(run.tested or dataset, fold, config.data, config.train.batch, statistics, seed)
     probabilities = torch.cat(trainer.predict(module, datamodule=scored)).numpy()  # type: ignore[arg-type]
 
     true = [dataset.examples[i].label for i in fold.test]
     found = metrics.measure(true, probabilities.argmax(1), dataset.classes)
-    _write_predictions(aside / PREDICTIONS, dataset, fold, probabilities)
+    contents[PREDICTIONS] = _predictions(dataset, fold, probabilities)
+    for name, content in contents.items():
+        files.write_new(aside / name, content, run.root)
+    contents[CURVES] = files.read(aside / CURVES, run.root)
     parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
     record = {
         "fold": fold.number,
+        "identity": identity.digest(run.identity),
+        "files": {name: {"size": len(content), "sha256": files.sha256(content)} for name, content in contents.items()},
         **found.as_dict(),
         # With `selection=test`, what the callback has measured is the test part.
         "validation": curves.best_found.as_dict() if fold.validation and curves.best_found else None,
@@ -227,36 +278,51 @@ def execute(run: Run) -> None:
         "seconds": round(time.monotonic() - started, 2),
         "seconds_to_epoch": round(curves.best_seconds, 2),
         "revision": revision(),
+        "source": identity.code(),
         **provenance(PACKAGES),
         "device": device_name(trainer),
         "precision": trainer.precision,
         "threads": torch.get_num_threads(),
+        "kernels": kernels(),
+        "fingerprints": [cache.fingerprint for one in (dataset, run.tested) if one for cache in one.caches],
     }
     if run.trained:
         # Of training, everything is as it was there.
-        shutil.copy(run.trained / fold_name(fold.number) / CURVES, aside / CURVES)
         before = read_metrics(run.trained, fold.number)
         record |= {name: before[name] for name in OF_TRAINING} | {"trained": run.trained.name}
     loggers.close(logs)
-    (aside / METRICS).write_text(json.dumps(record, indent=1) + "\n")
-    try:
-        aside.rename(run.final)
-    except OSError:
-        # Another process finished the same fold first: the same configuration, so its results are as good.
-        if not (run.final / METRICS).exists():
-            raise
+    files.write_new(aside / METRICS, results.as_json(record), run.root)
 
 
-def _stored(run: Run) -> dict[str, Any] | None:
+def _as_file(record: dict[str, Any]) -> bytes:
+    # A full disk is then an error of writing like any other; PyTorch's own writer has words of its own for it.
+    file = io.BytesIO()
+    torch.save(record, file)
+    return file.getvalue()
+
+
+def _stored(run: Run, network: torch.nn.Module) -> dict[str, Any] | None:
     """Weights and statistics of the run whose network is scored on other pictures, None where this one trains its own."""
     if run.trained is None:
         return None
     file = run.trained / fold_name(run.fold.number) / WEIGHTS
+    content = results.read_weights(run.trained, run.fold.number)
+    remedy = f"move {file.parent} away and run again"
     try:
-        stored: dict[str, Any] = torch.load(file, weights_only=True)
-    except Exception as error:  # of a damaged file, PyTorch's reader raises whatever it stumbles over
+        stored: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+        network.load_state_dict(stored["model"])
+        height = int(run.dataset.recipe["height"])
+        shapes = {tuple(stored[name].shape) for name in ("mean", "deviation")}
+        if shapes != {(height, 1, 3)}:
+            raise ValueError(f"statistics of shape {shapes}")
+    except Exception as error:  # of a damaged file, PyTorch's reader raises whatever it meets
         why = (" ".join(str(error).split()) or type(error).__name__)[:100]
-        raise ResultError(f"{file} cannot be read ({why}): move {file.parent} away and run again") from None
+        raise ResultError(f"{file} cannot be read ({why}): {remedy}") from None
+    if stored.get("classes") != run.dataset.classes:
+        raise ResultError(
+            f"{file} tells {', '.join(map(str, stored.get('classes') or ['classes that it does not name']))} apart, and this "
+            f"run {', '.join(run.dataset.classes)}: {remedy}"
+        )
     return stored
 
 
@@ -268,44 +334,17 @@ def _fit(trainer: pl.Trainer, module: Training, batches: Batches) -> None:
         raise KeyboardInterrupt from None
 
 
-def accelerated(config: TrainConfig) -> bool:
-    """Whether runs of this configuration go to a GPU here.
-
-    Raises:
-        ConfigError: The configuration asks for a device that is not here.
-    """
-    here = [name for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
-    if config.device not in ("auto", "cpu", *here):
-        raise ConfigError(f"train.device={config.device} is not here: choose from {', '.join(['auto', 'cpu', *here])}")
-    return config.device != "cpu" and bool(here)
-
-
-def precision(config: TrainConfig) -> Any:
-    """Lightning's precision for this machine: bfloat16 where `auto` finds instructions for it."""
-    if config.precision != "auto":
-        return {"fp32": "32-true", "bf16": "bf16-mixed"}[config.precision]
-    if accelerated(config):
-        native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        native = cpu_has_bf16()
-    return "bf16-mixed" if native else "32-true"
-
-
-def cpu_has_bf16() -> bool:
-    """Whether the CPU has bfloat16 instructions, and this PyTorch the library that uses them."""
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    if platform.machine() in ("x86_64", "AMD64"):
-        # On x86, oneDNN also answers yes where it would emulate.
-        return bool(torch.cpu._is_avx512_bf16_supported())
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 def device_name(trainer: pl.Trainer) -> str:
     """What a run ran on, in words."""
     if trainer.strategy.root_device.type == "cuda":
         return torch.cuda.get_device_name(trainer.strategy.root_device)
     return f"{trainer.strategy.root_device.type}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def kernels() -> dict[str, str]:
+    """What chooses the processor's kernels, by which sums differ in their last digits."""
+    chosen = {name: os.environ[name] for name in KERNELS if name in os.environ}
+    return {"cpu": torch.backends.cpu.get_cpu_capability(), **chosen}
 
 
 def quiet() -> None:
@@ -326,11 +365,14 @@ def keep_memory() -> None:
             mallopt(parameter, value)
 
 
-def _write_predictions(path: Path, dataset: Dataset, fold: Fold, probabilities: Any) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["key", "speaker", "true", "predicted", *(f"p_{name}" for name in dataset.classes)])
-        for i, row in zip(fold.test, probabilities, strict=True):
-            example = dataset.examples[i]
-            true, predicted = dataset.classes[example.label], dataset.classes[int(row.argmax())]
-            writer.writerow([example.key, example.speaker, true, predicted, *(f"{p:.6f}" for p in row)])
+def _predictions(dataset: Dataset, fold: Fold, probabilities: Any) -> bytes:
+    """Content of predictions.csv."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["key", "speaker", "true", "predicted", *(f"p_{name}" for name in dataset.classes)])
+    for i, row in zip(fold.test, probabilities, strict=True):
+        example = dataset.examples[i]
+        true, predicted = dataset.classes[example.label], dataset.classes[int(row.argmax())]
+        names = map(sheet_safe, (example.key, example.speaker, true, predicted))
+        writer.writerow([*names, *(f"{p:.6f}" for p in row)])
+    return file.getvalue().encode("utf-8", "backslashreplace")

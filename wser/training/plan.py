@@ -1,9 +1,6 @@
 """The plan of all runs: configurations times folds, minus what is finished; and their execution."""
 
 import itertools
-import os
-import shutil
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -14,23 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
+from precompute.common import executor, process
 from precompute.store import places, roots
-from wser import models, results
+from wser import identity, models, results
 from wser.config import Config, ConfigError, flatten
 from wser.data import leakage, protocols
 from wser.data.dataset import Dataset, open_dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold
 from wser.reports.sweep import as_text
-from wser.training import loggers
+from wser.training import hardware, loggers
 from wser.training.progress import Job
 from wser.training.watch import Watch
 
 if TYPE_CHECKING:
     from wser.training.fold import Run
-
-STALE_SECONDS = 24 * 3600
-"""Age after which what a killed run left aside is removed."""
 
 MOST_JOBS = 8
 """Runs at once unless more are asked for: each holds the pictures of its caches in memory."""
@@ -48,6 +43,9 @@ class Experiment:
         leakage: What training and test have in common, for each fold.
         wanted: Numbers of the folds asked for.
         directory: Of its results.
+        identity: Everything that can change a prediction, by name.
+        older: Directory in which a version without identities put the results of this configuration, whether it is there or
+            not.
         tested: The same utterances in the pictures that are scored, with `data.test_recipe`.
         trained: Directory of the results whose weights are scored on them.
     """
@@ -59,14 +57,19 @@ class Experiment:
     leakage: list[Leakage]
     wanted: list[int]
     directory: Path
+    identity: dict[str, Any]
+    older: Path
     tested: Dataset | None = None
     trained: Path | None = None
 
-    @property
     def pending(self) -> list[Fold]:
-        """Folds asked for and not finished."""
-        finished = results.finished(self.directory)
-        return [self.folds[number] for number in self.wanted if number not in finished]
+        """Folds asked for and not finished; one that cannot be read is not.
+
+        Raises:
+            ResultError: The directory, or a fold in it, is of another run.
+        """
+        results.stored_identity(self.directory, self.identity)
+        return [self.folds[number] for number in self.wanted if not results.whole(self.directory, number, self.identity)]
 
 
 def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
@@ -89,7 +92,7 @@ def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
         ]
         roots.require(places.parse(root), needed)
     # Two points of a sweep that compute the same, as seed=0,0, are one.
-    return list({one.directory: one for one in map(prepare, every)}.values())
+    return list({(one.directory, identity.digest(one.identity)): one for one in map(prepare, every)}.values())
 
 
 def prepare(config: Config, caches: tuple[str, ...] | None = None) -> Experiment:
@@ -108,12 +111,14 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None) -> Experiment
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
     dataset = _dataset(where, corpora, config.recipe, caches or config.cache, config.labels)
     folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
+    precision = hardware.precision(config.train)
     tested = trained = None
     if config.data.test_recipe:
         inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)
         tested = _dataset(where, corpora, config.data.test_recipe, inputs, config.labels)
         _check_comparable(dataset, tested)
-        trained = results.directory(_clean(config), dataset, folds)
+        trained = results.directory(_clean(config), identity.of(_clean(config), dataset, folds, precision))
+    named = identity.of(config, dataset, folds, precision, tested)
     return Experiment(
         config,
         dataset,
@@ -121,7 +126,9 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None) -> Experiment
         protocol.speaker_independent,
         [leakage.measure(fold, dataset.examples) for fold in folds],
         _wanted(config.fold, len(folds)),
-        results.directory(config, dataset, folds, tested),
+        results.directory(config, named),
+        named,
+        Path(config.results) / identity.older_name(config, dataset, folds, tested),
         tested,
         trained,
     )
@@ -168,24 +175,20 @@ def execute(
         say: Gives the line to show when a fold of an experiment is finished.
         axes: Dotted keys by which the experiments differ, for the progress that is shown.
     """
+    work = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
     for experiment in experiments:
-        _remove_stale(experiment.directory)
-        for fold in experiment.pending:
-            foreign = experiment.directory / results.fold_name(fold.number)
-            # Asked in this order: another process may just now be finishing the fold.
-            if foreign.exists() and not (foreign / results.METRICS).exists():
-                raise results.ResultError(f"{foreign} has no {results.METRICS}, so it is no finished fold: move it away")
-    work = [(experiment, fold) for experiment in experiments for fold in experiment.pending]
+        results.remove_leftovers(experiment.directory)
     if not work:
         return
-    from wser.training.fold import Run, accelerated
+    from wser.training.fold import Run
 
-    alone = all(accelerated(experiment.config.train) for experiment, _ in work)
+    alone = all(hardware.accelerated(experiment.config.train) for experiment, _ in work)
     for experiment in experiments:
         loggers.prepare(experiment.config, experiment.directory)
         results.describe(
             experiment.directory,
             experiment.config,
+            experiment.identity,
             experiment.dataset,
             experiment.folds,
             command,
@@ -200,9 +203,9 @@ def execute(
             experiment.dataset,
             fold,
             experiment.directory,
-            experiment.directory / f".{results.fold_name(fold.number)}-{uuid.uuid4().hex[:8]}",
+            experiment.directory / f".{results.fold_name(fold.number)}-{process.signature()}-{uuid.uuid4().hex[:8]}",
             threads(experiment),
-            os.getpid(),
+            experiment.identity,
             experiment.tested,
             experiment.trained,
         )
@@ -218,7 +221,7 @@ def execute(
         for run in runs
     ]
     with Watch(watched, jobs) as watch:
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+        parallel = executor.parallel(jobs, return_as="generator_unordered")
         try:
             for scoring in (False, True):
                 wave = [(at, run) for at, run in enumerate(runs) if (run.trained is not None) == scoring]
@@ -234,7 +237,7 @@ def execute(
 
 def most_jobs() -> int:
     """Runs at once on the CPU unless the user says otherwise: one for each core that this process may use."""
-    return min(int(joblib.cpu_count()), MOST_JOBS)
+    return min(executor.cores(), MOST_JOBS)
 
 
 def threads(experiment: Experiment) -> int:
@@ -243,7 +246,7 @@ def threads(experiment: Experiment) -> int:
     Sums depend on them in the last digits, so they follow from the machine and the protocol, and not from how many folds
     happen to be pending: a fold gives the same predictions alone, resumed, or among all.
     """
-    return experiment.config.train.threads or max(1, int(joblib.cpu_count()) // min(most_jobs(), len(experiment.folds)))
+    return experiment.config.train.threads or max(1, executor.cores() // min(most_jobs(), len(experiment.folds)))
 
 
 def _name(config: Config, axes: Sequence[str]) -> str:
@@ -278,13 +281,6 @@ def _wanted(fold: object, count: int) -> list[int]:
         there = f"folds 0 to {count - 1}" if count > 1 else "fold 0 alone"
         raise ConfigError(f"fold={outside[0]} does not exist: the protocol has {there}, or give fold=all")
     return numbers
-
-
-def _remove_stale(directory: Path) -> None:
-    for aside in directory.glob(".fold_*"):
-        newest = max((file.stat().st_mtime for file in [aside, *aside.glob("*")]), default=0)
-        if time.time() - newest > STALE_SECONDS:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def differing(configs: Sequence[Config]) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 
+from precompute.common import terminal
 from wser.training.progress import Job, State, look, outlook, running
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -31,7 +32,7 @@ class Watch:
         self.thread = threading.Thread(target=self._watch, daemon=True)
         self.live = None
         if sys.stderr.isatty():
-            from rich.console import Console, Group
+            from rich.console import Group
             from rich.live import Live
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
             from rich.text import Text
@@ -39,7 +40,7 @@ class Watch:
             columns = (BarColumn(), MofNCompleteColumn(), TextColumn("epochs; {task.description}"))
             self.bar, self.names = Progress(*columns), Text(style="dim", overflow="ellipsis", no_wrap=True)
             self.task = self.bar.add_task("starting", total=sum(job.epochs for job in jobs))
-            self.live = Live(Group(self.bar, self.names), console=Console(stderr=True))
+            self.live = Live(Group(self.bar, self.names), console=terminal.console(stderr=True))
 
     def __enter__(self) -> "Watch":
         if self.live:
@@ -76,5 +77,5 @@ class Watch:
         names, rest = running(self.states, MOST_NAMED), outlook(self.states, self.at_once, datetime.now())
         if self.live:
             self.bar.update(self.task, completed=sum(state.done for state in self.states), description=rest)
-            self.names.plain = running(self.states, len(self.states)).replace("; ", "\n")
+            self.names.plain = terminal.printable(running(self.states, len(self.states)).replace("; ", "\n"))
         return f"{names}; {rest}" if names and "done by" in rest else None

@@ -108,7 +108,7 @@ def _entry(path: Path) -> Entry:
         raise ResultError(f"{path / results.CONFIG} cannot be read ({why}): restore it, {results.AGAIN}") from None
     found = None
     if len(done) == record["folds"]:
-        found = results.current_summary(path) or summarised(path).summary
+        found = summarised(path).summary
     return Entry(path, record, config, len(done), found)
 
 

@@ -1,0 +1,152 @@
+"""What lies in a directory of results, and what of it nobody needs any more.
+
+Nothing that holds a finished fold is ever proposed for removal, and what might be wanted goes to the trash first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time
+from typing import Any
+
+from precompute.common import files
+from wser import results
+from wser.results import ResultError
+
+DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run as `list` shows it.
+
+    Attributes:
+        path: Its directory.
+        state: `finished`, `unfinished`, `no finished fold` or `damaged`.
+        done: Number of finished folds.
+        folds: Number of folds of its protocol; 0 where its record cannot be read.
+        corpus: Names of its corpora, joined by `+`.
+        protocol: Its name.
+        size: Bytes of all of it.
+        leftovers: Bytes of what killed jobs left in it.
+        made: When, to the minute, in UTC; empty where unknown.
+        by: By whom; empty where unknown.
+    """
+
+    path: Path
+    state: str
+    done: int
+    folds: int
+    corpus: str
+    protocol: str
+    size: int
+    leftovers: int
+    made: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """Something that nobody needs any more.
+
+    Attributes:
+        path: Of a file or directory.
+        why: In words.
+        size: Bytes on disk.
+        for_good: Whether it is to be deleted; otherwise it goes to the trash first.
+    """
+
+    path: Path
+    why: str
+    size: int
+    for_good: bool
+
+
+def runs(root: Path) -> list[Path]:
+    """Directories of the runs in a directory of results, finished or not, sorted; links are left out."""
+    return [root / name for name in files.names(root, root) if not name.startswith(".") and _is_run(root / name)]
+
+
+def listed(root: Path) -> Iterator[Listed]:
+    """Every run of a directory of results, by name."""
+    for path in runs(root):
+        record: dict[str, Any] = {}
+        try:
+            record = results.read_record(path)
+        except (ResultError, OSError):
+            state = "damaged"
+        done = len([fold for fold in results.finished(path) if fold < record.get("folds", 0)])
+        if record:
+            state = "finished" if done == record["folds"] else "unfinished" if done else "no finished fold"
+        yield Listed(
+            path,
+            state,
+            done,
+            record.get("folds", 0),
+            "+".join(one["corpus"] for one in record.get("corpora", ())),
+            record.get("protocol", ""),
+            files.total(path, root),
+            sum(one.size for one in _leftovers(path, root)),
+            str(record.get("created", ""))[:16].replace("T", " "),
+            str(record.get("by", "")),
+        )
+
+
+def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbage]:
+    """What a directory of results holds that nobody needs.
+
+    What a killed job left is garbage at once where its process is known to be gone, and after a day otherwise; the trash, and
+    a run without a single finished fold, after the time of grace.
+
+    Args:
+        root: Directory of all results.
+        grace_days: Age in days.
+    """
+    folders = [root / name for name in files.names(root, root) if files.is_directory(root / name, root)]
+    inside = [path / name for path in folders for name in ("", results.REPEAT, results.BESIDE_PAGE)]
+    for path in (root, *(path for path in inside if files.is_directory(path, root))):
+        yield from _leftovers(path, root)
+        if not files.is_directory(path / files.TRASH, root):
+            continue
+        for name in files.names(path / files.TRASH, root):
+            since = files.trashed(name)
+            if since is not None and time() - since > grace_days * DAY:
+                place = path / files.TRASH / name
+                yield Garbage(
+                    place, f"in the trash since {datetime.fromtimestamp(since, UTC):%Y-%m-%d}", files.total(place, root), True
+                )
+    for path in runs(root):
+        idle = (time() - files.newest(path, root)) / DAY
+        if not results.finished(path) and idle > grace_days:
+            yield Garbage(path, f"without a finished fold, and untouched for {idle:.0f} days", files.total(path, root), False)
+
+
+def clear(found: Garbage, root: Path) -> Path | None:
+    """Delete garbage, or move it to the trash; its place there, None where it is deleted.
+
+    Raises:
+        ResultError: It may not be deleted or moved.
+    """
+    try:
+        if not found.for_good:
+            return files.to_trash(found.path, root / files.TRASH, root)
+        files.remove(found.path, root)
+    except OSError as error:
+        raise ResultError(f"{found.path} could not be removed ({error.strerror}): ask its owner to do it") from None
+    if files.exists(found.path, root):
+        raise ResultError(f"{found.path} could not be deleted: ask its owner to do it")
+    return None
+
+
+def _leftovers(path: Path, root: Path) -> Iterator[Garbage]:
+    for name in files.names(path, root):
+        if results.is_leftover(name, path):
+            yield Garbage(path / name, "left by a job that was killed", files.total(path / name, root), True)
+
+
+def _is_run(path: Path) -> bool:
+    if not files.is_directory(path, path.parent):
+        return False
+    names = files.names(path, path.parent)
+    return results.RUN in names or any(results.LEFTOVER.fullmatch(name) or name.startswith("fold_") for name in names)

@@ -1,0 +1,120 @@
+"""The command `python -m wser.runs`: what runs there are, and clearing away what nobody needs."""
+
+import argparse
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from precompute.common import files, terminal
+from precompute.errors import WserError
+
+KEPT = "what was cleared stays cleared"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 done, 1 refused or failed.
+    """
+    return terminal.command("wser.runs", lambda: _main(arguments), KEPT)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m wser.runs", description="Look after results: list runs, and clear away what nobody needs."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--results", metavar="DIR", type=Path, default=Path("runs"), help="directory of all results (default: ./runs)"
+    )
+    text = "Every run: how far it is, its size, who made it and when, and what killed jobs left in it."
+    commands.add_parser("list", help=text, description=text, parents=[common]).set_defaults(run=_list)
+    text = (
+        "Delete what killed jobs left and old trash; move runs without a finished fold to the trash. Runs with a finished fold "
+        "are never touched."
+    )
+    clean = commands.add_parser("gc", help=text, description=text, parents=[common])
+    clean.set_defaults(run=_gc)
+    clean.add_argument(
+        "--grace", metavar="DAYS", type=_days, default=files.GRACE_DAYS,
+        help="age in days of trash and of runs without a finished fold (default: %(default)g)",
+    )  # fmt: skip
+    clean.add_argument("--yes", action="store_true", help="do it; without this, only say what would be done")
+    options = parser.parse_args(arguments)
+    if not options.results.is_dir():
+        raise WserError(f"{options.results} is no directory: give the one of all results with --results DIR")
+    return int(options.run(options))
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = math.nan
+    if not 0 <= days < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days: give 0 or more")
+    return days
+
+
+def _list(options: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from wser.housekeeping import listed
+
+    found = list(listed(options.results))
+    if not found:
+        print(f"no runs in {options.results}: python -m wser.run results={options.results} makes one")
+        return 0
+    table = Table(title=f"runs in {options.results}", title_justify="left", header_style="bold")
+    for heading in ("run", "corpus", "protocol", "folds", "state", "MB", "left over, MB", "begun, UTC", "by"):
+        right = heading in ("folds", "MB", "left over, MB")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for one in found:
+        folds = f"{one.done} of {one.folds}" if one.folds else ""
+        left = f"{one.leftovers / 1e6:.1f}" if one.leftovers else ""
+        size = f"{one.size / 1e6:.1f}"
+        table.add_row(one.path.name, one.corpus, one.protocol, folds, one.state, size, left, one.made, one.by)
+    terminal.console(width=140).print(table)
+    unfinished = sum(one.state != "finished" for one in found)
+    total = sum(one.size for one in found)
+    print(f"{len(found)} runs, {unfinished} of them not finished, {total / 1e6:.1f} MB")
+    return 0
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from wser import housekeeping
+
+    code, count, size = 0, 0, 0
+    for one in list(housekeeping.garbage(options.results, options.grace)):
+        what = f"{one.path}  {one.size / 1e6:.1f} MB, {one.why}"
+        if not options.yes:
+            print(f"would {'delete' if one.for_good else 'move to trash'}  {what}")
+        else:
+            try:
+                place = housekeeping.clear(one, options.results)
+            except WserError as error:
+                print(f"wser.runs: {error}", file=sys.stderr)
+                code = terminal.FAILED
+                continue
+            undo = f"; to bring it back: {shlex.join(['mv', str(place), str(one.path)])}"
+            print(f"moved to trash  {what}{undo}" if place else f"deleted  {what}")
+        count += 1
+        size += one.size
+    if not count:
+        print("there is nothing to clear")
+        return code
+    print(f"{size / 1e6:.1f} MB {'cleared' if options.yes else 'could be cleared'}")
+    if not options.yes:
+        print("nothing was done: give --yes to do it")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

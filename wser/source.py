@@ -1,0 +1,69 @@
+"""What identifies code that computes a result: its source, but for comments, docstrings and blank lines."""
+
+import ast
+import hashlib
+import io
+import tokenize
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def digest(files: Sequence[Path]) -> str:
+    """SHA-256 of some Python files, of what they do and not of what they say.
+
+    The same on every version of Python: positions are asked of its parser, and the text itself is hashed.
+
+    Args:
+        files: In an order that does not change.
+    """
+    lines = hashlib.sha256()
+    for file in files:
+        lines.update(f"{file.name}\n{_bare(file.read_text('utf-8'))}\n".encode())
+    return lines.hexdigest()
+
+
+def with_imports(file: Path) -> list[Path]:
+    """A file and those beside it that it imports, directly or by way of one another, sorted."""
+    found, new = {file}, [file]
+    while new:
+        for name in _imported(ast.parse(new.pop().read_text("utf-8"))):
+            beside = file.parent / f"{name}.py"
+            if beside not in found and beside.is_file() and beside.name != "__init__.py":
+                found.add(beside)
+                new.append(beside)
+    return sorted(found)
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """Last parts of the names of all that is imported: of modules, and of what may be modules."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.update([node.module or "", *(alias.name for alias in node.names)])
+    return {name.rpartition(".")[2] for name in names}
+
+
+def _bare(text: str) -> str:
+    tree, kept = ast.parse(text), text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            kept[row - 1] = kept[row - 1][:column]
+    in_text: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr):
+            in_text.update(range(node.lineno - 1, node.end_lineno or node.lineno))
+    for said in _docstrings(tree):
+        first, last = said.lineno - 1, said.end_lineno or said.lineno
+        alone = not kept[first][: said.col_offset].strip() and not kept[last - 1][said.end_col_offset :].strip()
+        if alone:
+            kept[first:last] = [""] * (last - first)
+            in_text.difference_update(range(first, last))
+    return "\n".join(line if at in in_text else line.rstrip() for at, line in enumerate(kept) if line.strip() or at in in_text)
+
+
+def _docstrings(tree: ast.Module) -> list[ast.stmt]:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return [node.body[0] for node in ast.walk(tree) if isinstance(node, documented) and ast.get_docstring(node) is not None]
