@@ -119,11 +119,6 @@ class Record(Utterance):
     row: int
     image_sha256: str
 
-    @property
-    def audio(self) -> str:
-        """What was heard: the SHA-256 of the recording, with the part of it where several utterances share one."""
-        return self.sha256 if self.begin is None and self.end is None else f"{self.sha256}#t={self.begin},{self.end}"
-
 
 @dataclass(frozen=True)
 class Skipped:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from precompute.store.cache import Cache
 from precompute.store.roots import Roots, candidates, find
 from wser.data import labels
+from wser.data.recordings import Origin, recordings
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Example:
         label: Index of its class.
         start: First image column that holds part of it.
         stop: Image column after the last one that holds part of it.
-        audio: SHA-256 of its recording, with the part of it where several utterances share one.
+        recording: The same for doubles of one recording, and unique to them: `wser.data.recordings` says what is a double.
+        origin: File, part of it and picture.
         row: Its place among all pictures of its caches.
         session: Of the recordings, unique among all corpora of the run; None where the corpus has none.
         sentence: What was said, as the corpus codes it; None where it does not.
@@ -39,7 +41,8 @@ class Example:
     label: int
     start: int
     stop: int
-    audio: str
+    recording: str
+    origin: Origin
     row: int
     session: str | None = None
     sentence: str | None = None
@@ -117,13 +120,17 @@ def open_dataset(
     chosen = labels.load(label_map) if label_map else labels.default(corpora, emotions)
     places = chosen.index(emotions)
     joined = len(caches) > 1
+    records = [(one.corpus, record) for one in caches for record in one.records]
+    kept = [row for row, label in enumerate(places) if label is not None]
+    origins = [Origin(r.sha256, r.begin, r.end, r.image_sha256) for _, r in (records[row] for row in kept)]
+    doubles = dict(zip(kept, zip(recordings(origins), origins, strict=True), strict=True))
     examples, dropped_keys = [], set()
-    records = ((one.corpus, record) for one in caches for record in one.records)
     for row, ((corpus, record), label) in enumerate(zip(records, places, strict=True)):
         prefix = f"{corpus}/" if joined else ""
         if label is None:
             dropped_keys.add(prefix + record.key)
         else:
+            recording, origin = doubles[row]
             examples.append(
                 Example(
                     key=prefix + record.key,
@@ -133,7 +140,8 @@ def open_dataset(
                     label=label,
                     start=record.start,
                     stop=record.stop,
-                    audio=record.audio,
+                    recording=recording,
+                    origin=origin,
                     row=row,
                     session=None if record.session is None else prefix + record.session,
                     sentence=record.sentence,
