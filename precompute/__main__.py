@@ -131,7 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     own = parser.add_argument_group("with --corpus table, or --check table")
     own.add_argument(
         "--table", metavar="CSV", type=Path,
-        help="columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, anything else",
+        help="columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, same_speakers_as "
+        "(the corpus whose speakers are the same people under the same names), anything else",
     )  # fmt: skip
     own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
     own.add_argument("--skip-bad", action="store_true", help="go on with the good lines")

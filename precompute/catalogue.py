@@ -38,6 +38,10 @@ def _section(module: ModuleType) -> str:
         f"- get it from: {corpus.source}" + (f", or by `--fetch {corpus.name}`" if corpus.downloads else ""),
         f"- lay it as: `{corpus.usual_place}`, under the directory that `--corpora` or `$WSER_CORPORA` names",
     ]
+    if corpus.same_speakers_as:
+        facts.insert(
+            2, f"- the same people, under the same names, as those of [{corpus.same_speakers_as}](#{corpus.same_speakers_as})"
+        )
     paragraphs = (module.__doc__ or "").strip().split("\n\n")[1:]
     return "\n".join(["", f"## {corpus.name}", "", facts[0], "", *facts[1:], "", "\n\n".join(map(_one_line, paragraphs)), ""])
 

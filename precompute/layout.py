@@ -17,7 +17,7 @@ import rfc8785
 
 from precompute.errors import CacheError
 
-VERSION = (1, 3)
+VERSION = (1, 4)
 """Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
 
 ID_LENGTH = 12
@@ -41,6 +41,12 @@ MANIFEST = "manifest.json"
 PROVENANCE = "provenance"
 SHARD = "c.0.0.0.0"
 RESERVED = {GROUP, RECIPE, INDEX, SKIPPED, MANIFEST, PROVENANCE}
+
+SAME_SPEAKERS_AS = "same_speakers_as"
+"""Key of a manifest, and of an utterance's `more`: the corpus whose speakers are the same people under the same names."""
+
+SAME_SPEAKERS = {"ravdess_song": "ravdess"}
+"""What manifests before layout 1.4 do not say of their corpora."""
 
 ZSTD_LEVEL = 3
 """The library's default."""
@@ -112,11 +118,6 @@ class Record(Utterance):
     array: str
     row: int
     image_sha256: str
-
-    @property
-    def audio(self) -> str:
-        """What was heard: the SHA-256 of the recording, with the part of it where several utterances share one."""
-        return self.sha256 if self.begin is None and self.end is None else f"{self.sha256}#t={self.begin},{self.end}"
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,10 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
     layout.check_names((s.utterance.speaker, s.utterance.emotion) for s in sources)
     inputs = layout.input_id((source.utterance, source.sha256) for source in sources)
     skipped = [*scan.skipped, *unreadable]
-    drafts = [Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic) for root in roots]
+    drafts = [
+        Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic, corpus.same_speakers_as)
+        for root in roots
+    ]
     for draft in drafts:
         check_root(draft.root)
         if draft.sealed:

@@ -2,8 +2,9 @@
 
 Columns `path` (of the recording, relative to the table's folder), `speaker` and `emotion`; where they are there, `start` and
 `end` (in seconds, of an utterance that is part of a recording), `sex`, `session`, `sentence`, `intensity`, and `key` (otherwise
-the path names the utterance).  Any other column is kept as it is.  Commas, semicolons or tabs separate; capitals in the
-header do not matter.
+the path names the utterance).  Where the speaker is one of another corpus's, under the same name, `same_speakers_as` names that
+corpus, and where the two are joined this is one speaker.  Any other column is kept as it is.  Commas, semicolons or tabs
+separate; capitals in the header do not matter.
 """
 
 import csv
@@ -12,6 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -154,6 +156,8 @@ def _utterance(row: dict[str, str], folder: Path) -> tuple[Utterance, list[str]]
     if Path(path).is_absolute():
         path = os.path.relpath(path, folder)
     part = "" if begin is None and end is None else f"#t={row.get('start', '')},{row.get('end', '')}"
+    if others := row.get(layout.SAME_SPEAKERS_AS):
+        wrong += _of_corpus(others)
     word = row.get("emotion", "").lower()
     more: dict[str, str | float] = {column: cell for column, cell in row.items() if column not in KNOWN and cell}
     names: dict[str, Any] = {column: row.get(column) or None for column in ("session", "sentence", "intensity")}
@@ -161,6 +165,16 @@ def _utterance(row: dict[str, str], folder: Path) -> tuple[Utterance, list[str]]
         key=row.get("key") or path + part, path=path, speaker=row.get("speaker", ""), emotion=WORDS.get(word, word),
         label=row.get("emotion", ""), sex=SEXES.get(sex), begin=begin, end=end, more=more, **names,
     ), wrong  # fmt: skip
+
+
+@cache
+def _of_corpus(name: str) -> list[str]:
+    """What is wrong with the name of a corpus that is said to share speakers."""
+    if not layout.legal_corpus(name):
+        return [f"{layout.SAME_SPEAKERS_AS} is '{name}', and not the name of a corpus"]
+    if name.lower() in {*corpora.names()} - {name}:
+        return [f"{layout.SAME_SPEAKERS_AS} is '{name}', and that corpus is named {name.lower()}"]
+    return []
 
 
 def _of_names(utterance: Utterance, known: dict[tuple[str, ...], tuple[str, ...]]) -> Iterator[str]:

@@ -82,6 +82,7 @@ class Corpus:
         keys: Published keys of the utterances, where their names follow a rule; empty where they do not.
         by_speaker: Published number of utterances of each speaker; empty where none is published.
         downloads: Archives that together hold the corpus; empty where it has to be applied for, or is made on the spot.
+        same_speakers_as: Name of the corpus whose speakers are the same people under the same names; empty where there is none.
         content: SHA-256 of the lines `<SHA-256 of the recording>  <key>` of all recordings in the order of their keys, by
             which a download is compared with the copy that was examined; empty where it is not known.
     """
@@ -99,6 +100,7 @@ class Corpus:
     keys: frozenset[str] = field(default=frozenset(), hash=False, repr=False)
     by_speaker: dict[str, int] = field(default_factory=dict, hash=False, repr=False)
     downloads: tuple[Download, ...] = ()
+    same_speakers_as: str = ""
     content: str = ""
 
     @property

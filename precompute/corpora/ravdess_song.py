@@ -6,7 +6,8 @@ doi 10.5281/zenodo.1188976.  CC BY-NC-SA 4.0.
 Layout: `Actor_01` to `Actor_24` without `Actor_18`, 44 files each, 1012 in all, in a folder of their own or among the
 speech part's, directly in the corpus's directory or up to three folders deeper, or all files in one flat folder.
 
-A name such as `03-02-05-02-01-02-11` is the speech part's with channel 02 (song).  Odd actors are men, even actors women.
+A name such as `03-02-05-02-01-02-11` is the speech part's with channel 02 (song).  Odd actors are men, even actors women;
+they are those of the speech part, by the same numbers.
 Emotions: 01 neutral, 02 calm, 03 happy, 04 sad, 05 angry, 06 fearful.
 
 Quirks: actor 18, a woman, has no song; neutral has no strong intensity, hence 92 utterances where the other emotions have
@@ -35,6 +36,7 @@ CORPUS = Corpus(
     women=11,
     keys=KEYS,
     by_speaker=Counter(key[-2:] for key in KEYS),
+    same_speakers_as="ravdess",
 )
 
 

@@ -30,7 +30,7 @@ _MANIFEST = {
     "layout": str, "corpus": str, "synthetic": bool, "recipe_id": str, "input_id": str, "fingerprint": str, "utterances": int,
     "skipped": int, "files": dict,
 }  # fmt: skip
-"""Keys of a manifest."""
+"""Keys that every manifest has."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,9 @@ def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
         for key, kind in _MANIFEST.items():
             if type(parsed[key]) is not kind:
                 raise TypeError(f"'{key}' is {parsed[key]!r:.50}")
+        others = parsed.get(layout.SAME_SPEAKERS_AS, "")
+        if others != "" and not (isinstance(others, str) and layout.legal_corpus(others)):
+            raise ValueError(f"'{layout.SAME_SPEAKERS_AS}' is {others!r:.50}")
         for name, entry in parsed["files"].items():
             if type(entry["size"]) is not int or not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
                 raise ValueError(f"the entry of {name:.100} is {entry!r:.150}")
@@ -170,6 +173,11 @@ class Cache:
     def synthetic(self) -> bool:
         """Whether no human spoke: results say so."""
         return bool(self.manifest["synthetic"])
+
+    @property
+    def same_speakers_as(self) -> str:
+        """The corpus whose speakers are the same people under the same names; empty where there is none."""
+        return str(self.manifest.get(layout.SAME_SPEAKERS_AS, layout.SAME_SPEAKERS.get(self.corpus, "")))
 
     @property
     def fingerprint(self) -> str:

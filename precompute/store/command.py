@@ -166,6 +166,8 @@ def _about(cache: "Cache") -> Iterator[str]:
     yield f"  utterances   {len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes"
     for title, counts in (("emotions", Counter(record.emotion for record in cache.records)), ("speakers", speakers)):
         yield f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
+    if cache.same_speakers_as:
+        yield f"  same people  as the speakers of {cache.same_speakers_as}, under the same names"
     yield f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})"
     usual = Recipe().record()
     for key, value in cache.recipe.items():

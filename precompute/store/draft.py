@@ -34,10 +34,21 @@ class Draft:
         recipe_id: Id of the recipe.
         input_id: Id of the input.
         synthetic: Whether the corpus is synthetic speech.
+        same_speakers_as: Corpus with which it shares its speakers, if there is one.
     """
 
-    def __init__(self, root: Path, corpus: str, recipe: dict[str, Any], recipe_id: str, input_id: str, synthetic: bool) -> None:
+    def __init__(
+        self,
+        root: Path,
+        corpus: str,
+        recipe: dict[str, Any],
+        recipe_id: str,
+        input_id: str,
+        synthetic: bool,
+        same_speakers_as: str = "",
+    ) -> None:
         self.corpus, self.recipe_id, self.input_id, self.synthetic = corpus, recipe_id, input_id, synthetic
+        self.same_speakers_as = same_speakers_as
         self.root, self.recipe = root, recipe
         self.path = root / corpus / layout.cache_name(recipe_id, input_id)
         self.trash = root / corpus / layout.TRASH
@@ -164,6 +175,7 @@ class Draft:
                 "layout": layout.version(),
                 "corpus": self.corpus,
                 "synthetic": self.synthetic,
+                layout.SAME_SPEAKERS_AS: self.same_speakers_as,
                 "recipe_id": self.recipe_id,
                 "input_id": self.input_id,
                 "fingerprint": layout.fingerprint(records),

@@ -100,6 +100,7 @@ def _write(file: Any, cache: Cache, sink: _Sink, what: str) -> None:
     recipe, manifest = cache.recipe, cache.manifest
     for key in ("layout", "corpus", "recipe_id", "input_id", "fingerprint"):
         file.attrs[key] = _text(manifest[key], key)
+    file.attrs["same_speakers_as"] = _text(cache.same_speakers_as, "same_speakers_as")
     file.attrs["synthetic"] = np.int8(cache.synthetic)
     file.attrs["recipe"] = _text(json.dumps(recipe, ensure_ascii=False), "recipe")
     for key, value in recipe.items():

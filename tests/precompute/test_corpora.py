@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from precompute import corpora
+from precompute import corpora, layout
 from precompute.corpora import (
     EMOTIONS,
     Corpus,
@@ -53,6 +53,11 @@ class TestContract:
         assert 0 <= corpus.women <= corpus.speakers
         assert len(corpus.keys) in (0, corpus.files)
         assert sum(corpus.by_speaker.values()) in (0, corpus.files)
+
+    def test_it_shares_speakers_with_a_corpus_that_is_there_as_older_manifests_are_read(self, module):
+        others = module.CORPUS.same_speakers_as
+        assert others in {"", *NAMES} - {module.CORPUS.name}
+        assert layout.SAME_SPEAKERS.get(module.CORPUS.name, "") == others
 
     def test_its_docstring_gives_origin_and_layout(self, module):
         text = " ".join(module.__doc__.split())

@@ -125,6 +125,32 @@ def test_further_faults(folder, text, fault):
     assert re.match(fault, found), found
 
 
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("a b", "line 3: same_speakers_as is 'a b', and not the name of a corpus"),
+        ("../emodb", "line 3: same_speakers_as is '../emodb', and not"),
+        ("RAVDESS", "line 3: same_speakers_as is 'RAVDESS', and that corpus is named ravdess"),
+        ("Ravdess_Song", "line 3: same_speakers_as is 'Ravdess_Song', and that corpus is named ravdess_song"),
+    ],
+)
+def test_corpus_that_cannot_be_the_one_of_shared_speakers_is_a_fault(name, fault, folder):
+    text = f"path,speaker,emotion,same_speakers_as\nwav/b.flac,a,sad,Lab2\nwav/a.wav,a,sad,{name}\n"
+    (found,) = table.read(write(folder, text), "mine").faults
+    assert found.startswith(fault)
+
+
+def test_corpus_of_shared_speakers_is_kept_and_makes_another_cache(folder):
+    texts = ("path,speaker,emotion,Same_Speakers_As\nwav/a.wav,01,sad,ravdess\n", "path,speaker,emotion\nwav/a.wav,01,sad\n")
+    for text in texts:
+        assert run(folder, "--table", write(folder, text), "--name", "mine").returncode == 0
+    caches = [Cache(path) for path in roots.sealed(folder / "cache", "mine")]
+    assert sorted(str(cache.records[0].more) for cache in caches) == ["{'same_speakers_as': 'ravdess'}", "{}"]
+    assert {cache.manifest["same_speakers_as"] for cache in caches} == {""}
+    done = subprocess.run([sys.executable, "-m", "precompute", "--help"], capture_output=True, text=True, check=True)
+    assert "same_speakers_as" in done.stdout
+
+
 def test_a_line_separator_in_a_cell_is_no_end_of_line(folder):
     found = table.read(write(folder, "path,speaker,emotion,note\nwav/a.wav,a,sad,foo\u2028bar\n"), "mine")
     assert found.faults == ()

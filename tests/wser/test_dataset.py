@@ -9,6 +9,7 @@ from precompute.store import roots
 from precompute.store.cache import Cache
 from wser.data.dataset import open_dataset
 from wser.data.labels import LabelError
+from wser.data.recordings import Origin
 
 
 @pytest.fixture
@@ -30,8 +31,10 @@ def test_every_record_is_an_example(small_cache, small_recipe_id):
     assert len(dataset.classes) == 7, "the corpus's own map, whether or not all of its classes occur"
     for example, record in zip(dataset.examples, cache.records, strict=True):
         assert dataset.classes[example.label] == record.emotion
-        copied = ("key", "speaker", "sex", "start", "stop", "audio", "session", "sentence")
+        copied = ("key", "speaker", "sex", "start", "stop", "session", "sentence")
         assert [getattr(example, name) for name in copied] == [getattr(record, name) for name in copied]
+        assert example.origin == Origin(record.sha256, None, None, record.image_sha256)
+        assert example.recording == record.sha256
 
 
 def test_images_are_the_records_own(small_cache, small_recipe_id):

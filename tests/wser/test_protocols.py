@@ -12,15 +12,17 @@ from wser.config import ProtocolConfig
 from wser.data import protocols
 from wser.data.dataset import Example
 from wser.data.protocols import BaseProtocol, Fold, HeldOut, ProtocolError, as_file, check, split_hash
+from wser.data.recordings import Origin
 
 CONTRACT = settings(max_examples=25)
 
 
 def example(number: int, speaker: str = "s", sex: str | None = "female", label: int = 0) -> Example:
     """An utterance; speakers w0 and m0 make the first session, w1 and m1 the next, all women one corpus, all men another."""
-    return Example(
-        f"u{number:04}", speaker[0], speaker, sex, label, 0, 8, f"{number:064x}", number, f"session {speaker[1:]}", "sentence"
-    )
+    recording = f"{number:064x}"
+    origin = Origin(recording, None, None, f"picture {number}")
+    session = f"session {speaker[1:]}"
+    return Example(f"u{number:04}", speaker[0], speaker, sex, label, 0, 8, recording, origin, number, session, "sentence")
 
 
 def corpus(women: int, men: int, each: int = 4, classes: int = 3, sex: bool = True) -> list[Example]:
@@ -252,7 +254,8 @@ def test_speaker_dependent_keeps_the_doubles_of_a_recording_together(seed):
     # RAVDESS has two: the same file, byte for byte, under two names.
     examples = corpus(3, 3, each=20)
     for double in (7, 40, 90):
-        examples[double] = dataclasses.replace(examples[double], audio=examples[double - 3].audio)
+        first = examples[double - 3]
+        examples[double] = dataclasses.replace(examples[double], recording=first.recording, origin=first.origin)
     for fold in make("speaker_dependent", examples, folds=3, seed=seed):
         for part in (fold.train, fold.validation, fold.test):
             assert all((double in part) == (double - 3 in part) for double in (7, 40, 90))
@@ -312,7 +315,8 @@ def test_speaker_folds_refuse_a_part_of_ravdess_and_say_what_to_do():
 
 
 def test_speaker_folds_of_ravdess_joined_to_another_corpus_are_drawn():
-    joined = [*ravdess(), *(dataclasses.replace(e, key=f"x{e.key}", audio=f"x{e.audio}") for e in corpus(women=2, men=2))]
+    others = (dataclasses.replace(e, key=f"x{e.key}", recording=f"x{e.recording}") for e in corpus(women=2, men=2))
+    joined = [*ravdess(), *others]
     assert len(make("speaker_folds", joined, folds=3)) == 3
 
 
@@ -415,13 +419,16 @@ def test_overlap_of_a_named_validation_and_test_part_is_refused():
 # The check at run time, and the hash.
 
 
-@pytest.mark.parametrize(("kind", "word"), [("speaker", "speaker"), ("audio", "recording with SHA-256"), ("key", "utterance")])
+@pytest.mark.parametrize(
+    ("kind", "word"), [("speaker", "speaker"), ("recording", "recording with SHA-256"), ("key", "utterance")]
+)
 @pytest.mark.parametrize("sides", [("train", "validation"), ("train", "test"), ("validation", "test")])
 def test_check_names_what_two_parts_share(kind, word, sides):
     examples = [example(i, speaker=f"s{i}") for i in range(6)]
     parts = {"train": (0, 1), "validation": (2, 3), "test": (4, 5)}
     one, other = (parts[side][0] for side in sides)
-    examples[other] = dataclasses.replace(examples[other], **{kind: getattr(examples[one], kind)})
+    fields = [kind, "origin"] if kind == "recording" else [kind]
+    examples[other] = dataclasses.replace(examples[other], **{field: getattr(examples[one], field) for field in fields})
     named = [side.replace("train", "training") for side in sides]
     with pytest.raises(ProtocolError) as refused:
         check(Fold(7, *parts.values()), examples, speaker_independent=True)

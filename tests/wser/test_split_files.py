@@ -10,6 +10,7 @@ from wser.config import ProtocolConfig
 from wser.data import protocols
 from wser.data.dataset import Example
 from wser.data.protocols import Fold, ProtocolError, as_file, as_keys, split_hash
+from wser.data.recordings import Origin
 
 SPEAKERS = ("03", "08", "09", "10")
 
@@ -17,9 +18,10 @@ SPEAKERS = ("03", "08", "09", "10")
 @pytest.fixture
 def examples() -> list[Example]:
     """Four speakers say six utterances each, of three classes."""
+    said = [(speaker, i, f"{speaker}{i:062x}") for speaker in SPEAKERS for i in range(6)]
     return [
-        Example(f"{speaker}a0{i}", "emodb", speaker, "female", i % 3, 0, 8, f"{speaker}{i:062x}", row)
-        for row, (speaker, i) in enumerate((speaker, i) for speaker in SPEAKERS for i in range(6))
+        Example(f"{speaker}a0{i}", "emodb", speaker, "female", i % 3, 0, 8, sha, Origin(sha, None, None, sha[::-1]), row)
+        for row, (speaker, i, sha) in enumerate(said)
     ]
 
 
@@ -134,8 +136,9 @@ def test_key_may_be_stricter_than_the_file(content, examples, write):
 
 def test_recording_under_two_names_in_training_and_test_is_refused(content, examples, write):
     content["speakers"] = "shared"
-    copied = dataclasses.replace(examples[-1], audio=examples[0].audio)
-    with pytest.raises(ProtocolError, match=f"recording with SHA-256 {copied.audio} stands in .*, as 03a00 and 10a05: remove"):
+    copied = dataclasses.replace(examples[-1], recording=examples[0].recording, origin=examples[0].origin)
+    says = rf"recording with SHA-256 {copied.recording} stands in .*, as 03a00 and 10a05 \(the same file\): remove"
+    with pytest.raises(ProtocolError, match=says):
         load(write(content), [*examples[:-1], copied])
 
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from precompute.store.cache import Cache
 from precompute.store.roots import Roots, candidates, find
 from wser.data import labels
+from wser.data.people import identify
+from wser.data.recordings import Origin, recordings
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,16 @@ class Example:
     Attributes:
         key: Unique among all corpora of the run.
         corpus: Where it comes from.
-        speaker: Unique among all corpora of the run.
-        sex: Of the speaker, None where unknown.
+        speaker: One person, in whichever corpora of the run; `wser.data.people` says by what name.
+        sex: Of the speaker, None where no corpus of the run says.
         label: Index of its class.
         start: First image column that holds part of it.
         stop: Image column after the last one that holds part of it.
-        audio: SHA-256 of its recording, with the part of it where several utterances share one.
+        recording: The same for doubles of one recording, and unique to them: `wser.data.recordings` says what is a double.
+        origin: File, part of it and picture.
         row: Its place among all pictures of its caches.
-        session: Of the recordings, unique among all corpora of the run; None where the corpus has none.
+        session: Of the recordings, unique among all corpora of the run, also of those that share speakers; None where the
+            corpus has none.
         sentence: What was said, as the corpus codes it; None where it does not.
     """
 
@@ -39,7 +43,8 @@ class Example:
     label: int
     start: int
     stop: int
-    audio: str
+    recording: str
+    origin: Origin
     row: int
     session: str | None = None
     sentence: str | None = None
@@ -97,7 +102,8 @@ def open_dataset(
 
     Args:
         roots: Directories of caches, searched in order.
-        corpora: Names; with several, speakers, sessions and keys get the corpus's name in front.
+        corpora: Names; with several, sessions and keys get the corpus's name in front, and speakers that of the corpus
+            with which it shares them, if there is one, or else its own.
         recipe: Name of the recipe, or its id where it has none.
         cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, those with a single one
             need none.  Or one id for each corpus.
@@ -106,6 +112,7 @@ def open_dataset(
     Raises:
         CacheError: A cache is missing, ambiguous or damaged.
         LabelError: The map is unknown, does not cover an emotion, or is missing where corpora are joined.
+        SpeakerError: What the corpora say of a person does not fit together.
     """
     if cache is None or isinstance(cache, str):
         alone = len(corpora) == 1
@@ -117,23 +124,30 @@ def open_dataset(
     chosen = labels.load(label_map) if label_map else labels.default(corpora, emotions)
     places = chosen.index(emotions)
     joined = len(caches) > 1
+    people = identify(caches)
+    records = [(one.corpus, record) for one in caches for record in one.records]
+    speakers = [name for names in people.names for name in names]
+    kept = [row for row, label in enumerate(places) if label is not None]
+    origins = [Origin(r.sha256, r.begin, r.end, r.image_sha256) for _, r in (records[row] for row in kept)]
+    doubles = dict(zip(kept, zip(recordings(origins), origins, strict=True), strict=True))
     examples, dropped_keys = [], set()
-    records = ((one.corpus, record) for one in caches for record in one.records)
     for row, ((corpus, record), label) in enumerate(zip(records, places, strict=True)):
         prefix = f"{corpus}/" if joined else ""
         if label is None:
             dropped_keys.add(prefix + record.key)
         else:
+            recording, origin = doubles[row]
             examples.append(
                 Example(
                     key=prefix + record.key,
                     corpus=corpus,
-                    speaker=prefix + record.speaker,
-                    sex=record.sex,
+                    speaker=speakers[row],
+                    sex=people.sexes[speakers[row]],
                     label=label,
                     start=record.start,
                     stop=record.stop,
-                    audio=record.audio,
+                    recording=recording,
+                    origin=origin,
                     row=row,
                     session=None if record.session is None else prefix + record.session,
                     sentence=record.sentence,

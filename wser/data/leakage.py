@@ -32,7 +32,7 @@ class Leakage:
         speakers: Speakers in both parts.
         sessions: Recording sessions in both parts.
         sentences: Sentences that the same speaker says in both parts, as `speaker: sentence`.
-        recordings: Recordings, by SHA-256, of which different utterances stand in both parts; the same one in both is refused.
+        recordings: Files, by SHA-256, of which different parts stand in both parts of the split; the same in both is refused.
         left_out: Utterances in no part.
     """
 
@@ -54,7 +54,7 @@ def measure(fold: Fold, examples: Sequence[Example]) -> Leakage:
         speakers=_shared([e.speaker for e in known], [e.speaker for e in unseen]),
         sessions=_shared([e.session for e in known], [e.session for e in unseen]),
         sentences=_shared(map(_sentence, known), map(_sentence, unseen)),
-        recordings=_shared(map(_recording, known), map(_recording, unseen)),
+        recordings=_shared([e.origin.sha256 for e in known], [e.origin.sha256 for e in unseen]),
         left_out=_first(sorted(example.key for i, example in enumerate(examples) if i not in named)),
     )
 
@@ -78,10 +78,6 @@ def lines(reports: Sequence[Leakage], speaker_independent: bool) -> list[str]:
     if any(one.left_out.count for one in reports):
         shown.append(f"left out by the split: {_range([one.left_out for one in reports])}")
     return shown
-
-
-def _recording(example: Example) -> str:
-    return example.audio.partition("#")[0]
 
 
 def _sentence(example: Example) -> str | None:

@@ -173,6 +173,23 @@ class TestRefusal:
         with pytest.raises(CacheError, match=r"cache layout 9\.0"):
             roots.find([root], "toy", RECIPE.id)
 
+    @pytest.mark.parametrize(("corpus", "others"), [("ravdess_song", "ravdess"), ("ravdess", ""), ("toy", "")])
+    def test_what_an_older_manifest_does_not_say_of_speakers_is_known(self, path, corpus, others):
+        moved = shutil.copytree(path, path.parent.parent / "elsewhere" / corpus / path.name)
+        edit(moved, lambda manifest: (manifest.update(layout="1.3", corpus=corpus), manifest.pop("same_speakers_as")))
+        assert Cache(moved).same_speakers_as == others
+
+    @pytest.mark.parametrize("others", ["", "emodb"])
+    def test_a_manifest_says_who_shares_speakers(self, path, others):
+        edit(path, lambda manifest: manifest.update(same_speakers_as=others))
+        assert Cache(path).same_speakers_as == others
+
+    @pytest.mark.parametrize("others", [None, 1, ["emodb"], "a/b", "..", "x" * 20 + "\n"])
+    def test_a_manifest_that_names_no_corpus_is_refused(self, path, others):
+        edit(path, lambda manifest: manifest.update(same_speakers_as=others))
+        with pytest.raises(CacheError, match=r"is damaged .*'same_speakers_as' is "):
+            Cache(path)
+
     def test_a_newer_minor_version_is_read_and_its_new_keys_are_ignored(self, path):
         index = [json.loads(line) for line in (path / layout.INDEX).read_text().split("\n") if line]
         content = "".join(json.dumps({**line, "dialect": "north", "others": [1, {}]}) + "\n" for line in index)

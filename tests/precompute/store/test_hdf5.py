@@ -90,6 +90,7 @@ class TestContent:
         }
         assert (found["synthetic"].dtype, found.pop("synthetic")) == (np.int8, 0)
         assert json.loads(found.pop("recipe")) == cache.recipe
+        assert found.pop("same_speakers_as") == ""
         assert found == {key: value for key, value in cache.recipe.items() if key != "colour_table"}
 
     def test_synthetic_speech_says_so(self, tmp_path):

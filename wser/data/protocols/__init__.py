@@ -10,7 +10,7 @@ import importlib
 import itertools
 import pkgutil
 from abc import ABC, abstractmethod
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ import rfc8785
 from precompute.errors import WserError, unknown
 from wser.config import ProtocolConfig, Selection
 from wser.data.dataset import Example
+from wser.data.recordings import double, relation
 
 
 class ProtocolError(WserError, ValueError):
@@ -131,28 +132,35 @@ def balanced_by_sex(speakers: Sequence[str], examples: Sequence[Example], rng: n
 
 
 def stratified_part(indices: Sequence[int], examples: Sequence[Example], fraction: float, rng: np.random.Generator) -> set[int]:
-    """A random part of some examples with about the same share of each class; doubles of a recording stay together."""
-    by_class = defaultdict(list)
+    """A random part of some examples with about the same share of each class; doubles of a recording stay together.
+
+    What has doubles brings them along, so that the share of a class can be larger.
+    """
+    by_class, doubles = defaultdict(list), defaultdict(list)
     for index in indices:
         by_class[examples[index].label].append(index)
+        doubles[examples[index].recording].append(index)
     part: set[int] = set()
+    held: Counter[int] = Counter()
     for label in sorted(by_class):
         members = rng.permutation(sorted(by_class[label])).tolist()
-        part.update(members[: max(1, round(fraction * len(members)))])
-    heard = {examples[index].audio for index in part}
-    return {index for index in indices if examples[index].audio in heard}
+        wanted = max(1, round(fraction * len(members)))
+        for index in members[:wanted]:
+            if held[label] > wanted:
+                break
+            new = set(doubles[examples[index].recording]) - part
+            part |= new
+            held.update(examples[i].label for i in new)
+    return part
 
 
-MESSAGES = {
-    "key": ("utterance", "leave it in one part"),
-    "audio": ("recording with SHA-256", "remove its doubles from the corpus, or give a split with all of them in one part"),
-    "speaker": (
-        "speaker",
-        "give a split of disjoint speakers, or one that may share them: protocol=speaker_dependent, or protocol=file with "
-        "protocol.speakers=shared",
-    ),
+REMEDIES = {
+    "utterance": "leave it in one part",
+    "recording": "remove its doubles from the corpus, or give a split with all of them in one part",
+    "speaker": "give a split of disjoint speakers, or one that may share them: protocol=speaker_dependent, or protocol=file "
+    "with protocol.speakers=shared",
 }
-"""What parts may not share, by the field of an example: what it is called, and the remedy."""
+"""What to do about that which parts may not share."""
 
 
 def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) -> None:
@@ -165,16 +173,43 @@ def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) ->
     for part in ("training", "test"):
         if not parts[part]:
             raise ProtocolError(f"fold {fold.number} has no {part} part: use more speakers or utterances, or another protocol")
-    for kind in ("key", "audio", *(["speaker"] if speaker_independent else [])):
-        keys = {part: {getattr(examples[i], kind): examples[i].key for i in members} for part, members in parts.items()}
+    for kind, remedy in REMEDIES.items():
+        if kind == "speaker" and not speaker_independent:
+            continue
+        held = {part: {_name(examples[i], kind) for i in members} for part, members in parts.items()}
         for one, other in itertools.combinations(parts, 2):
-            if shared := sorted(keys[one].keys() & keys[other].keys()):
-                first = shared[0]
-                what, remedy = MESSAGES[kind]
-                doubles = f", as {keys[one][first]} and {keys[other][first]}" if kind == "audio" else ""
+            shared = [(f"{kind} {name}", "") for name in sorted(held[one] & held[other])]
+            if kind == "recording" and shared:
+                shared = _doubles(held[one] & held[other], examples, parts[one], parts[other])
+            if shared:
+                what, how = shared[0]
                 others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
-                where = f"the {one} and the {other} part of fold {fold.number}"
-                raise ProtocolError(f"{what} {first} stands in {where}{doubles}{others}: {remedy}")
+                raise ProtocolError(
+                    f"{what} stands in the {one} and the {other} part of fold {fold.number}{how}{others}: {remedy}"
+                )
+
+
+def _name(example: Example, kind: str) -> str:
+    return {"utterance": example.key, "recording": example.recording, "speaker": example.speaker}[kind]
+
+
+def _doubles(shared: Set[str], examples: Sequence[Example], *parts: Sequence[int]) -> list[tuple[str, str]]:
+    """Of each recording in two parts, what a double in the one and a double in the other have in common, and how.
+
+    A recording is left out whose utterances are all doubles of one in neither part, and of none in the other.
+    """
+    members: list[dict[str, list[Example]]] = [defaultdict(list), defaultdict(list)]
+    for side, part in zip(members, parts, strict=True):
+        for example in (examples[i] for i in part):
+            if example.recording in shared:
+                side[example.recording].append(example)
+    found = []
+    for ours, theirs in ([side[name] for side in members] for name in sorted(shared)):
+        if places := double([e.origin for e in ours], [e.origin for e in theirs]):
+            one, other = ours[places[0]], theirs[places[1]]
+            what, how = relation(one.origin, other.origin)
+            found.append((what, f", as {one.key} and {other.key} ({how})"))
+    return found
 
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:

@@ -1,4 +1,4 @@
-"""Train on some corpora and test on another: one fold.
+"""Train on some corpora, and test on another whose speakers are none of theirs: one fold.
 
 All corpora are named by `corpus=[ravdess,emodb]`, the one to test on by `protocol.test=emodb`; a label map says which classes
 they share, as `labels=common4`.
@@ -38,5 +38,14 @@ class Protocol(BaseProtocol):
         if len(corpora) == 1:
             raise ProtocolError(
                 f"protocol.test={test} leaves no corpus to train on: name others, as in corpus=[ravdess,{test}] labels=common4"
+            )
+        speakers = {example.speaker for example in examples if example.corpus == test}
+        known = {example.speaker: example.corpus for example in examples if example.corpus != test}
+        if shared := sorted(speakers & known.keys()):
+            where = " and ".join(sorted({known[speaker] for speaker in shared}))
+            few = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
+            raise ProtocolError(
+                f"{len(shared)} of {len(speakers)} speakers of protocol.test={test} are also speakers of {where}, on which it "
+                f"would train ({few}): leave {where} out of corpus, or test on another"
             )
         yield HeldOut({i for i, example in enumerate(examples) if example.corpus == test})

@@ -15,6 +15,7 @@ from precompute.page import Thumbnail, one_of_each, thumbnail
 from precompute.store import places
 from precompute.store.cache import Cache
 from precompute.store.roots import Roots, find
+from wser.data.people import identify
 from wser.results import Stored, relative_link
 
 MOST_SPEAKERS = 24
@@ -93,13 +94,12 @@ def _open(roots: Roots, recipe: str, wanted: tuple[tuple[str, str], ...]) -> tup
 def _records(caches: tuple[Cache, ...]) -> tuple[dict[str, tuple[Cache, Record, str]], dict[str, str | None]]:
     """Every utterance and each speaker's sex, by the names that a run gives them: of joined corpora with the corpus before."""
     records: dict[str, tuple[Cache, Record, str]] = {}
-    sexes: dict[str, str | None] = {}
-    for cache in caches:
+    people = identify(caches)
+    for cache, names in zip(caches, people.names, strict=True):
         prefix = f"{cache.corpus}/" if len(caches) > 1 else ""
-        for record in cache.records:
-            records[prefix + record.key] = (cache, record, prefix + record.speaker)
-            sexes[prefix + record.speaker] = record.sex
-    return records, sexes
+        for record, name in zip(cache.records, names, strict=True):
+            records[prefix + record.key] = (cache, record, name)
+    return records, people.sexes
 
 
 def _gallery(records: dict[str, tuple[Cache, Record, str]], keys: Iterable[str]) -> list[str]:
