@@ -51,6 +51,8 @@ def of(
         "dropped": sorted(label_map.drop),
         "recipe": _recipe(dataset),
         "caches": _caches(dataset),
+        # Intervals and tests draw whole speakers, and joined corpora may share people.
+        "speakers": _rows([example.key, example.speaker] for example in dataset.examples),
         "split": split_hash(folds, dataset.examples),
         "tested": {"recipe": _recipe(tested), "caches": _caches(tested)} if tested else None,
         "network": source.digest(source.with_imports(models.file(config.model.name))),

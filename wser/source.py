@@ -54,7 +54,8 @@ def _bare(text: str) -> str:
     in_text: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant | ast.JoinedStr):
-            in_text.update(range(node.lineno - 1, node.end_lineno or node.lineno))
+            # White space at the end of its last line stands behind it.
+            in_text.update(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
     for said in _docstrings(tree):
         first, last = said.lineno - 1, said.end_lineno or said.lineno
         alone = not kept[first][: said.col_offset].strip() and not kept[last - 1][said.end_col_offset :].strip()

@@ -13,6 +13,7 @@ from wser import identity, results
 from wser.config import Config, DataConfig, ModelConfig, TrainConfig
 from wser.data.dataset import Example
 from wser.data.protocols import Fold
+from wser.data.recordings import Origin
 from wser.training.fold import Run, execute
 
 STORED = Path(__file__).with_name("algorithm.json")
@@ -34,7 +35,18 @@ def predictions(tmp_path) -> list[dict[str, str]]:
     """What a small network says of eight test utterances after it was trained on sixteen."""
     keys = [f"{speaker}-{number}" for speaker in "vwxyz" for number in range(6)]
     examples = [
-        Example(key=key, corpus="c", speaker=key[0], sex=None, label=i % 3, start=i % 2, stop=30 + i % 19, audio=key, row=i)
+        Example(
+            key=key,
+            corpus="c",
+            speaker=key[0],
+            sex=None,
+            label=i % 3,
+            start=i % 2,
+            stop=30 + i % 19,
+            recording=key,
+            origin=Origin(key, None, None, key),
+            row=i,
+        )
         for i, key in enumerate(keys)
     ]
     dataset = SimpleNamespace(

@@ -104,7 +104,6 @@ class TestTakenAway:
 
     @pytest.fixture
     def experiment(self, copy, tiny, tmp_path) -> plan.Experiment:
-        plan._dataset.cache_clear()
         return plan.prepare(loading.load([*tiny, f"cache_root={copy.parents[1]}", f"results={tmp_path / 'runs'}"])[0])
 
     def test_before_the_pictures_are_read(self, experiment, copy):

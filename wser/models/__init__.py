@@ -43,7 +43,7 @@ def file(name: str) -> Path:
         ModelError: There is no such model.
     """
     check(name)
-    return Path(__path__[0]) / f"{name}.py"
+    return next(file for folder in __path__ if (file := Path(folder, f"{name}.py")).is_file())
 
 
 def build(config: ModelConfig, height: int, classes: int) -> "nn.Module":

@@ -92,15 +92,21 @@ def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
         ]
         roots.require(places.parse(root), needed)
     # Two points of a sweep that compute the same, as seed=0,0, are one.
-    return list({(one.directory, identity.digest(one.identity)): one for one in map(prepare, every)}.values())
+    # One object for all points of a sweep over the same cache: its records are read once.
+    opened = lru_cache(open_dataset)
+    experiments = [prepare(config, opened=opened) for config in every]
+    return list({(one.directory, identity.digest(one.identity)): one for one in experiments}.values())
 
 
-def prepare(config: Config, caches: tuple[str, ...] | None = None) -> Experiment:
+def prepare(
+    config: Config, caches: tuple[str, ...] | None = None, opened: Callable[..., Dataset] = open_dataset
+) -> Experiment:
     """Open the cache, make and check the split, and find the directory of results; nothing is written.
 
     Args:
         config: Of the experiment.
         caches: Ids of the caches, one for each corpus, in the place of `config.cache`.
+        opened: Opens a dataset; of several configurations, the same one for the same names.
 
     Raises:
         WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
@@ -109,13 +115,13 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None) -> Experiment
     loggers.check(config.logger)
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
-    dataset = _dataset(where, corpora, config.recipe, caches or config.cache, config.labels)
+    dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels)
     folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
     precision = hardware.precision(config.train)
     tested = trained = None
     if config.data.test_recipe:
         inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)
-        tested = _dataset(where, corpora, config.data.test_recipe, inputs, config.labels)
+        tested = opened(where, corpora, config.data.test_recipe, inputs, config.labels)
         _check_comparable(dataset, tested)
         trained = results.directory(_clean(config), identity.of(_clean(config), dataset, folds, precision))
     named = identity.of(config, dataset, folds, precision, tested)
@@ -260,14 +266,6 @@ def _execute(number: int, run: "Run") -> int:
 
     fold.execute(run)
     return number
-
-
-@lru_cache
-def _dataset(
-    where: tuple[Path, ...], corpora: tuple[str, ...], recipe: str, cache: str | tuple[str, ...] | None, label_map: str | None
-) -> Dataset:
-    # One object for all points of a sweep over the same cache: its records are read once.
-    return open_dataset(where, corpora, recipe, cache, label_map)
 
 
 def _wanted(fold: object, count: int) -> list[int]:
