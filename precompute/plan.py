@@ -1,15 +1,14 @@
 """What there is to do for a corpus and a recipe: nothing where a root holds the sealed cache, else what is missing."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from precompute import layout
+from precompute import layout, recording
 from precompute.corpora import Corpus, Scan
-from precompute.errors import CacheError
+from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped, Utterance
 from precompute.recipe import Recipe
 from precompute.store.cache import Cache, Unit
@@ -118,23 +117,19 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
 
 
 def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
-    def digest(path: str) -> str | OSError:
+    def digest(path: str) -> str | Skipped:
         try:
-            with (directory / path).open("rb", buffering=0) as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return recording.digest(directory / path)
         except OSError as error:
-            return error
+            return Skipped(layout.printable(path), f"the file cannot be read: {error.strerror}")
+        except UnusableAudioError as error:
+            return Skipped(layout.printable(path), str(error))
 
     paths = list(dict.fromkeys(utterance.path for utterance in utterances))
     with ThreadPoolExecutor() as pool:
         digests = dict(zip(paths, pool.map(digest, paths), strict=True))
     sources = [Source(one, found) for one in utterances if isinstance(found := digests[one.path], str)]
-    unreadable = [
-        Skipped(layout.printable(path), f"the file cannot be read: {found.strerror}")
-        for path, found in digests.items()
-        if isinstance(found, OSError)
-    ]
-    return sources, unreadable
+    return sources, [found for found in digests.values() if isinstance(found, Skipped)]
 
 
 def _earlier(

@@ -16,6 +16,7 @@ The docstring has a paragraph each that begins with "Origin:", "Layout:" and, wh
 
 import importlib
 import pkgutil
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -173,11 +174,10 @@ def names_in(folder: Path) -> list[str]:
 
 
 def recordings(directory: Path, pattern: str) -> list[Path]:
-    """Files under `directory` that match a glob on `.wav`, in either case, without macOS's `._` companions."""
+    """What matches a glob on `.wav` under `directory`, in either case, without macOS's `._` companions."""
     pattern = pattern.replace(".wav", ".[wW][aA][vV]")
-    files = (file for file in directory.glob(pattern) if not file.name.startswith("."))
-    # A link to nowhere is a recording that cannot be read, and is reported as such.
-    return [file for file in files if file.is_file() or file.is_symlink()]
+    # A link to nowhere, a folder or a pipe of such a name is a recording that cannot be read, and is reported as such.
+    return [file for file in directory.glob(pattern) if not file.name.startswith(".")]
 
 
 def recordings_below(directory: Path, levels: int = 3) -> list[Path]:
@@ -187,9 +187,10 @@ def recordings_below(directory: Path, levels: int = 3) -> list[Path]:
 
 def _size(file: Path) -> int:
     try:
-        return file.stat().st_size
+        found = file.stat()
     except OSError:
         return -1
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
 
 
 def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
