@@ -108,7 +108,7 @@ def lengths(file: io.FileIO) -> tuple[float, float]:
 
 
 class _Memory(io.BytesIO):
-    """A file in memory that stays where it is when a damaged header sends it before its beginning, and soundfile would complain."""
+    """A file in memory that stays where it is when a damaged header sends it before its beginning, and soundfile complains."""
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         try:

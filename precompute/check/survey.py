@@ -11,7 +11,7 @@ import joblib
 
 from precompute import layout, recording
 from precompute.check.measure import Measured, measure
-from precompute.corpora import Corpus, Scan, compare_with_published
+from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
 from precompute.errors import CorpusError, UnusableAudioError
 from precompute.layout import Skipped, Utterance
 from precompute.progress import progress
@@ -63,7 +63,11 @@ class Survey:
     @cached_property
     def differences(self) -> list[str]:
         """Differences between what was found and what is published."""
-        return compare_with_published(self.corpus, [one.utterance for one in self.checked])
+        found = compare_with_published(self.corpus, [one.utterance for one in self.checked])
+        if found or self.unusable:
+            return found
+        recordings = ((key, measured.file_sha256) for key, measured in self.usable.items())
+        return compare_with_known(self.corpus, recordings)
 
     @cached_property
     def speakers(self) -> dict[str, str]:
