@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _list(options.corpora)
         if options.fetch:
             return _fetch(options)
-        if options.accept_licence or options.mirror:
-            parser.error("--accept-licence and --mirror belong to --fetch NAME")
+        if options.accept_licence or options.mirror or options.accept_changed:
+            parser.error("--accept-licence, --mirror and --accept-changed belong to --fetch NAME")
         if not (options.corpus or options.check):
             parser.error("give --corpus NAME, --check NAME, --fetch NAME, or --list to see the choices")
         if options.out and not options.check:
@@ -143,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     fetching.add_argument(
         "--mirror", metavar="URL", help="folder of a web server from which to take the archives, by their names, instead"
     )
+    fetching.add_argument(
+        "--accept-changed", action="store_true",
+        help="take the corpus also where it is not the known one, by its checksum or the content of its recordings; results "
+        "may then not be comparable with published ones",
+    )  # fmt: skip
     return parser
 
 
@@ -155,7 +160,9 @@ def _fetch(options: argparse.Namespace) -> int:
     codes = set()
     for name in dict.fromkeys(names):
         try:
-            there = fetch.fetch(corpora.load(name), options.corpora, options.accept_licence, options.mirror)
+            there = fetch.fetch(
+                corpora.load(name), options.corpora, options.accept_licence, options.mirror, options.accept_changed
+            )
             codes.add(ALL_DONE if there else NOTHING_DONE)
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)

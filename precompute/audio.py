@@ -1,8 +1,11 @@
 """Recordings to waveforms: decode, mix down, resample, normalise, and place in the frame."""
 
+import contextlib
 import hashlib
 import io
+import math
 import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +23,28 @@ SILENCE = 1e-5
 LOUDEST = 1e10
 """Largest sample, re full scale: more than any integers labelled as floats by mistake, less than what overflows later."""
 
+LEAST_RATE, HIGHEST_RATE = 1_000, 768_000
+"""Sample rates in Hz.  Under the lowest there is no speech, and resampling would multiply the samples without end; the highest
+is that of the fastest converters of sound."""
+
+LONGEST = 3600.0
+"""Seconds of one utterance.  An utterance is a sentence or a turn; what is longer is a session that was not cut."""
+
+MOST_SAMPLES = 2**29
+"""Samples of one utterance, of all channels together: 2 GiB as float32, an hour of three channels at 48 kHz."""
+
+MOST_CHUNKS = 10_000
+"""Chunks of a WAVE file before its audio; real ones have a few."""
+
+UNKNOWN = 2**63 - 1
+"""Length that libsndfile gives where a header leaves it open, as FLAC does that was written into a pipe."""
+
+BLOCK = 2**20
+"""Samples read at once, of all channels together: usual recordings are one block, and long ones take little memory."""
+
+FOREIGN = (AssertionError, OverflowError, RuntimeError, SystemError, TypeError, ValueError)
+"""What soundfile and soxr raise, beside their own errors, where a file is damaged."""
+
 
 @dataclass(frozen=True)
 class Waveform:
@@ -29,15 +54,21 @@ class Waveform:
         samples: float32 (n,), full scale 1, mixed down to one channel.
         sample_rate: In Hz.
         channels: Of the recording, before mixing down.
+        container: As libsndfile names it, such as `WAV`.
+        subtype: How samples are stored, likewise, such as `PCM_16`.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     channels: int
+    container: str
+    subtype: str
 
 
 def decode(data: bytes, begin: float | None = None, end: float | None = None) -> Waveform:
     """Decode a recording, or a part of it, and mix its channels down to their mean.
+
+    Memory is bounded by what is kept: channels are mixed down block by block, and what lies before a part is dropped so.
 
     Args:
         data: The file's content, in any format that libsndfile reads.
@@ -45,41 +76,150 @@ def decode(data: bytes, begin: float | None = None, end: float | None = None) ->
         end: Likewise.
 
     Raises:
-        UnusableAudioError: The content is empty, no audio, silent, cut short as far as its format tells, or holds samples
-            that are NaN, infinite or absurdly large; or the part is empty, or reaches past the end.
+        UnusableAudioError: The content is empty, no audio, silent, cut short as far as its format tells, longer or of another
+            sample rate than the limits of this module, or holds samples that are NaN, infinite or absurdly large; or the
+            part is empty, or reaches past the end; or there is not enough memory.
     """
+    wave = _read(data, begin, end, _mixed_down)
+    swing = wave.samples - wave.samples.mean()
+    if np.vdot(swing, swing) < SILENCE**2 * len(swing):
+        raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")
+    return wave
+
+
+def channels(data: bytes, begin: float | None = None, end: float | None = None) -> NDArray[np.float32]:
+    """The samples of each channel, float32 (n, channels), full scale 1; arguments and errors are those of `decode`."""
+    return _read(data, begin, end, lambda block: block).samples
+
+
+def lengths(file: io.FileIO) -> tuple[float, float]:
+    """Seconds of a recording as its header tells, infinite where that leaves them open, and how many an utterance may have.
+
+    Args:
+        file: Opened at its beginning.
+
+    Raises:
+        UnusableAudioError: It is no audio, or its sample rate is outside the limits.
+    """
+    with _understood(), _Sequential(file.fileno(), closefd=False) as opened:
+        most = _most(opened)
+        frames = math.inf if opened.frames == UNKNOWN else opened.frames
+        return frames / opened.samplerate, most / opened.samplerate
+
+
+class _Memory(io.BytesIO):
+    """A file in memory that stays where it is when a damaged header sends it before its beginning, and soundfile complains."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
+class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read on from where it is; the base class seeks there after each block, by which MP3 loses its state."""
+
+    can_seek = property(soundfile.SoundFile.seekable)
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _read(
+    data: bytes, begin: float | None, end: float | None, keep: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> Waveform:
+    """Decode, and keep of each block of (n, channels) what `keep` gives."""
     if not data:
         raise UnusableAudioError("the file is empty")
     missing = _missing_wav_bytes(data)
     if missing:
         raise UnusableAudioError(f"the file is truncated: {missing} bytes of its audio are missing")
+    with _understood(), _Sequential(_Memory(data)) as file:
+        samples = _kept(file, begin, end, keep)
+        return Waveform(samples, file.samplerate, file.channels, file.format, file.subtype)
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """Whatever soundfile raises becomes the one error of this module."""
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate, channels = file.samplerate, file.channels
-            first, last = _part(file.frames, rate, begin, end)
-            expected = last - first
-            # Seeking is exact in samples that are stored one by one; in MP3 it loses what the decoder carries on.
-            skip = first if file.subtype.startswith("MPEG") else 0
-            file.seek(first - skip)
-            # libsndfile takes seven times as long to convert 16-bit samples as to read them.
-            whole = file.subtype == "PCM_16"
-            samples = file.read(skip + expected, dtype="int16" if whole else "float32", always_2d=True)[skip:]
+        yield
+    except UnusableAudioError:
+        raise
     except soundfile.LibsndfileError as error:
         raise UnusableAudioError(f"not a readable audio file ({error.error_string.rstrip('.')})") from None
-    if len(samples) == 0:
+    except MemoryError:
+        raise UnusableAudioError("there is not enough memory to decode it") from None
+    except FOREIGN as error:
+        raise UnusableAudioError(f"not a readable audio file ({type(error).__name__}: {error})") from None
+
+
+def _kept(
+    file: _Sequential,
+    begin: float | None,
+    end: float | None,
+    keep: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+) -> NDArray[np.float32]:
+    rate, most = file.samplerate, _most(file)
+    first, last = _part(file.frames, rate, begin, end)
+    open_end = last == UNKNOWN
+    # One sample more shows that a recording of unknown length is longer.
+    expected = most + 1 if open_end else last - first
+    if not open_end and expected > most:
+        raise UnusableAudioError(f"{expected / rate:g} s are more than the {most / rate:g} s that one utterance may have")
+    # Seeking is exact in samples that are stored one by one; in MP3 it loses what the decoder carries on.
+    passed = 0
+    if first and file.can_seek and file.frames != UNKNOWN and not file.subtype.startswith("MPEG"):
+        passed = file.seek(first)
+    for block in _blocks(file, first - passed, "float32"):
+        passed += len(block)
+    # libsndfile takes seven times as long to convert 16-bit samples as to read them.
+    whole, found, kept = file.subtype == "PCM_16", 0, []
+    for block in _blocks(file, expected, "int16" if whole else "float32"):
+        found += len(block)
+        if whole:
+            block = block.astype(np.float32) * np.float32(2**-15)
+        else:
+            _check_range(block)
+        kept.append(keep(block))
+    if open_end and found > most:
+        raise UnusableAudioError(f"it is longer than the {most / rate:g} s that one utterance may have")
+    if file.frames == UNKNOWN:
+        # Only now the length is known, and with it whether it has that part.
+        last = _part(passed + found, rate, begin, end)[1]
+        expected = last - first
+    if found == 0:
         raise UnusableAudioError("the file holds no audio samples")
-    if len(samples) < expected:
-        raise UnusableAudioError(f"the file is truncated: {len(samples)} of {expected} samples decode")
-    if whole:
-        samples = samples.astype(np.float32) * np.float32(2**-15)
-    else:
-        _check_range(samples)
+    if found < expected:
+        raise UnusableAudioError(f"the file is truncated: {found} of {expected} samples decode")
+    return kept[0] if len(kept) == 1 else np.concatenate(kept)
+
+
+def _blocks(file: _Sequential, count: int, dtype: str) -> Iterator[NDArray[np.float32]]:
+    """The next `count` samples in blocks of (n, channels); fewer where the file ends."""
+    most = max(1, BLOCK // file.channels)
+    while count > 0 and len(block := file.read(min(count, most), dtype=dtype, always_2d=True)):
+        count -= len(block)
+        yield block
+
+
+def _most(file: _Sequential) -> int:
+    """Samples of each channel that one utterance may have."""
+    rate = file.samplerate
+    if not LEAST_RATE <= rate <= HIGHEST_RATE:
+        raise UnusableAudioError(f"its sample rate of {rate} Hz is not between {LEAST_RATE} and {HIGHEST_RATE} Hz")
+    return int(min(LONGEST * rate, MOST_SAMPLES // file.channels))
+
+
+def _mixed_down(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of the channels of (n, channels)."""
+    count = block.shape[1]
+    if count == 1:
+        return block[:, 0]
     # Several times as fast as the mean over an axis of two.
-    mono = sum(samples.T[1:], samples[:, 0]) / np.float32(channels) if channels > 1 else samples[:, 0]
-    swing = mono - mono.mean()
-    if np.vdot(swing, swing) < SILENCE**2 * len(swing):
-        raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")
-    return Waveform(mono, rate, channels)
+    mean: NDArray[np.float32] = sum(block.T[1:], block[:, 0]) / np.float32(count)
+    return mean
 
 
 def _check_range(samples: NDArray[np.float32]) -> None:
@@ -92,6 +232,9 @@ def _check_range(samples: NDArray[np.float32]) -> None:
 
 
 def _part(frames: int, rate: int, begin: float | None, end: float | None) -> tuple[int, int]:
+    """The first sample of a part and the one after its last; the latter is `UNKNOWN` where the recording's is and counts."""
+    if not (math.isfinite(begin or 0) and math.isfinite(end or 0)):
+        raise UnusableAudioError(f"the part from {begin or 0:g} s to {end or 0:g} s is none of a recording")
     first = round((begin or 0) * rate)
     # Times that were rounded for print may lie a hundredth of a second past the end.
     last = frames if end is None or frames < round(end * rate) <= frames + rate // 100 else round(end * rate)
@@ -110,7 +253,9 @@ def _missing_wav_bytes(data: bytes) -> int:
     if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
         return 0
     at, large = 12, None
-    while at + 8 <= len(data):
+    for _ in range(MOST_CHUNKS):
+        if at + 8 > len(data):
+            return max(0, at - len(data))
         name, size = struct.unpack_from("<4sI", data, at)
         if name == b"ds64" and at + 24 <= len(data):
             (large,) = struct.unpack_from("<Q", data, at + 16)
@@ -118,7 +263,7 @@ def _missing_wav_bytes(data: bytes) -> int:
             size = large if size == 0xFFFFFFFF else size
             return 0 if size is None else max(0, at + 8 + size - len(data))
         at += 8 + size + size % 2
-    return max(0, at - len(data))
+    raise UnusableAudioError(f"it has more than {MOST_CHUNKS} chunks before its audio: the data are damaged")
 
 
 def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float32]:
@@ -131,10 +276,18 @@ def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.flo
 
     Returns:
         float32 (about n * to / rate,).
+
+    Raises:
+        UnusableAudioError: soxr refuses, or there is not enough memory.
     """
     if rate == to:
         return samples
-    resampled: NDArray[np.float32] = soxr.resample(samples, rate, to, quality="HQ")
+    try:
+        resampled: NDArray[np.float32] = soxr.resample(samples, rate, to, quality="HQ")
+    except MemoryError:
+        raise UnusableAudioError("there is not enough memory to resample it") from None
+    except FOREIGN as error:
+        raise UnusableAudioError(f"it cannot be resampled from {rate} to {to} Hz ({error})") from None
     return resampled
 
 

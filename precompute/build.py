@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import joblib
-import numpy as np
-from numpy.typing import NDArray
 
-from precompute import layout
+from precompute import layout, recording
 from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped
 from precompute.plan import Earlier, Plan, Source
@@ -153,7 +151,7 @@ def estimate(plan: Plan) -> Estimate:
             seconds.append(time.perf_counter() - started)
     if not pictures:
         return Estimate(0, 0)
-    size = len(shard.encode(np.stack(pictures)))
+    size = len(shard.encode(pictures))
     # The median: the first picture also pays for what later ones find in memory.
     return Estimate(statistics.median(seconds) * len(sources), size * len(sources) / len(pictures))
 
@@ -167,21 +165,25 @@ def _make(
         return unit, "found", len(sources)
     if earlier and (unit := _reuse(draft, sources, earlier)):
         return unit, "reused", len(sources)
-    images: list[NDArray[np.uint8]] = []
+    content = shard.Writer()
+    shape: tuple[int, ...] = ()
     records: list[Record] = []
     skipped: list[Skipped] = []
     for source in sources:
         try:
-            made = _picture(directory, recipe, source)
+            with recording.enough_memory():
+                made = _picture(directory, recipe, source)
         except UnusableAudioError as error:
             skipped.append(Skipped(layout.printable(source.utterance.path), str(error)))
             continue
         digest = hashlib.sha256(made.pixels.data).hexdigest()
         records.append(_record(source, len(records), round(made.duration, 6), made.channels, made.start, made.stop, digest))
-        images.append(made.pixels)
+        # Encoded at once: a unit may have more utterances than memory has room for their pictures.
+        content.add(made.pixels)
+        shape = made.pixels.shape
     if not records:
         return Unit((), tuple(skipped), ""), "computed", len(sources)
-    return draft.publish(records, skipped, np.stack(images)), "computed", len(sources)
+    return draft.publish_shard(records, skipped, (len(records), *shape), content.finish()), "computed", len(sources)
 
 
 def _reuse(draft: Draft, sources: list[Source], earlier: Earlier) -> Unit | None:
@@ -228,6 +230,8 @@ def _picture(directory: Path, recipe: Recipe, source: Source) -> "Picture":
         raise CacheError(
             f"{file} could be read a moment ago and now cannot ({error.strerror}): run the same command again"
         ) from None
+    except UnusableAudioError as error:
+        raise CacheError(f"{file} changed while it was being used ({error}): run the same command again") from None
     if digest != source.sha256:
         raise CacheError(f"{file} changed while it was being used: run the same command again when it is complete")
     return picture(data, one.key, recipe, one.begin, one.end)
@@ -236,5 +240,5 @@ def _picture(directory: Path, recipe: Recipe, source: Source) -> "Picture":
 @lru_cache(maxsize=1)
 def _read(file: Path) -> tuple[bytes, str]:
     """Content of a recording and its SHA-256; the last one is kept, since several utterances may lie in it."""
-    data = file.read_bytes()
+    data = recording.read(file)
     return data, sha256(data)

@@ -1,13 +1,15 @@
 """Fetch a corpus: download its archives from the publisher, check them, and unpack them to where `--corpus` finds them.
 
 All that is not whole yet lies in `.fetch` under the directory of corpora.  The corpus leaves it by one rename, so that half
-an unpacking is never taken for the corpus; an archive that was downloaded whole stays until its content is laid.
+an unpacking is never taken for the corpus; an archive that was downloaded whole stays until its content is laid.  What killed
+runs left half done is removed by the next one.
 """
 
 import contextlib
+import fcntl
 import functools
-import hashlib
 import lzma
+import os
 import shutil
 import stat
 import struct
@@ -22,8 +24,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from precompute.corpora import Corpus, Download, Scan, child, compare_with_published
-from precompute.errors import CorpusError
+from precompute import corpora as known
+from precompute import recording
+from precompute.corpora import Corpus, Download, Scan, child, compare_with_known, compare_with_published
+from precompute.errors import CorpusError, UnusableAudioError
 from precompute.progress import progress
 
 if TYPE_CHECKING:
@@ -48,6 +52,12 @@ TRANSIENT = {408, 416, 429, 500, 502, 503, 504}
 EXPANSION = 10
 """How many times its own size an archive may unpack to; recordings compress to a third at best."""
 
+ROOM = 2
+"""How many times its known size an archive may have where a changed one is accepted."""
+
+STALE_SECONDS = 24 * 3600.0
+"""Age after which what lies half unpacked counts as a killed run's, where locks cannot tell."""
+
 BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, UnicodeDecodeError,
     RuntimeError,  # Encrypted, or compressed by a method that Python does not know.
@@ -55,7 +65,9 @@ BROKEN = (
 """What `zipfile` raises where an archive is damaged."""
 
 
-def fetch(module: ModuleType, corpora: Path, accept_licence: bool, mirror: str | None = None) -> bool:
+def fetch(
+    module: ModuleType, corpora: Path, accept_licence: bool, mirror: str | None = None, accept_changed: bool = False
+) -> bool:
     """Download a corpus and lay it under the directory of corpora; where that cannot be done from here, print how to get it.
 
     Args:
@@ -63,6 +75,7 @@ def fetch(module: ModuleType, corpora: Path, accept_licence: bool, mirror: str |
         corpora: Directory that holds the corpora.
         accept_licence: The user accepts the licence; without, it is shown and nothing is downloaded.
         mirror: URL of a folder that holds the archives, by their names, instead of the publisher's.
+        accept_changed: Whether a corpus whose checksum or content is not the known one is taken all the same.
 
     Returns:
         Whether the corpus is there now.
@@ -73,11 +86,14 @@ def fetch(module: ModuleType, corpora: Path, accept_licence: bool, mirror: str |
     corpus: Corpus = module.CORPUS
     if (found := module.find(corpora)) is not None:
         scan = module.scan(found)
-        if differences := compare_with_published(corpus, scan.utterances):
+        differences = _differences(corpus, scan, found)
+        if differences and not accept_changed:
             raise CorpusError(
                 f"{found} is there but not as published ({differences[0]}): move it away, and fetch or lay {corpus.name} anew"
             )
-        print(f"{corpus.name}: nothing to do, {_in_words(scan)} are in {found}")
+        _warn(corpus, differences)
+        known_content = ", with the known content" if corpus.content and not differences else ""
+        print(f"{corpus.name}: nothing to do, {_in_words(scan)} are in {found}{known_content}")
         return True
     _show(corpus)
     if not corpus.downloads:
@@ -92,16 +108,77 @@ def fetch(module: ModuleType, corpora: Path, accept_licence: bool, mirror: str |
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise CorpusError(f"{target} is there but is not {corpus.name}: move it away, or give another --corpora DIR")
     try:
-        _lay(module, corpora / ASIDE, target, mirror)
+        with _workplace(corpora / ASIDE):
+            _lay(module, corpora / ASIDE, target, mirror, accept_changed)
     except OSError as error:
         why = error.strerror or error
         raise CorpusError(
             f"{corpus.name} cannot be laid in {corpora} ({why}): make room there, or give another --corpora DIR"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):  # It stays where an archive waits in it, or another corpus is on its way.
-            (corpora / ASIDE).rmdir()
     return True
+
+
+@contextlib.contextmanager
+def _workplace(aside: Path) -> Iterator[None]:
+    """The directory for what is not whole yet; gone afterwards, unless an archive waits in it or another run is at work.
+
+    Every run holds a shared lock on it, so that who can have it alone knows what is left over.
+    """
+    handle = _entered(aside)
+    try:
+        yield
+    finally:
+        alone = _is_alone(handle)
+        _sweep(aside, 0 if alone else STALE_SECONDS)
+        if alone is not False:
+            with contextlib.suppress(OSError):
+                aside.rmdir()
+        os.close(handle)
+
+
+def _entered(aside: Path) -> int:
+    """Make and lock the directory, and remove what killed runs left there."""
+    while True:
+        try:
+            aside.mkdir(parents=True, exist_ok=True)
+            handle = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue  # Another run was done with it and removed it.
+        except OSError as error:
+            if aside.is_symlink():
+                raise CorpusError(f"{aside} is a symbolic link, and nothing is written through it: remove it") from error
+            raise
+        _sweep(aside, 0 if _is_alone(handle) else STALE_SECONDS)
+        with contextlib.suppress(OSError):  # Not every file system has such locks.
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), aside.lstat()):
+                return handle
+        os.close(handle)
+
+
+def _is_alone(handle: int) -> bool | None:
+    """Whether no other run holds a lock on the directory; None where the file system has no such locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _sweep(aside: Path, age: float) -> None:
+    """Remove what lies half downloaded or half unpacked, if it is so many seconds old; archives that are whole stay."""
+    for entry in aside.glob(f"{tempfile.gettempprefix()}*"):
+        with contextlib.suppress(OSError):
+            found = entry.lstat()
+            if time.time() - found.st_mtime < age:
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
 
 
 def _is_address(url: str) -> bool:
@@ -124,11 +201,10 @@ def _in_words(scan: Scan) -> str:
     return f"{len(scan.utterances)} utterances of {len({utterance.speaker for utterance in scan.utterances})} speakers"
 
 
-def _lay(module: ModuleType, aside: Path, target: Path, mirror: str | None) -> None:
+def _lay(module: ModuleType, aside: Path, target: Path, mirror: str | None, accept_changed: bool) -> None:
     """Download, unpack aside, and move what was unpacked to `target`."""
     corpus: Corpus = module.CORPUS
-    aside.mkdir(parents=True, exist_ok=True)
-    archives = [_download(corpus, download, aside, mirror) for download in corpus.downloads]
+    archives = [_download(corpus, download, aside, mirror, accept_changed) for download in corpus.downloads]
     with tempfile.TemporaryDirectory(dir=aside) as staging:
         folder = Path(staging, target.name)
         try:
@@ -139,12 +215,17 @@ def _lay(module: ModuleType, aside: Path, target: Path, mirror: str | None) -> N
                     f"{archives[0].name} holds nothing that could lie as {corpus.usual_place} and was removed: "
                     f"get {corpus.name} from {corpus.source}"
                 )
+            differences = _differences(corpus, scan, folder)
+            if differences and corpus.content and not accept_changed:
+                raise CorpusError(
+                    f"{archives[0].name} does not hold {corpus.name} as it is known ({differences[0]}) and was removed: get it "
+                    f"from {corpus.source}, or take it as it is by --accept-changed"
+                )
         except CorpusError:
             for archive in archives:
                 archive.unlink(missing_ok=True)
             raise
-        for warning in _differences(corpus, scan, folder):
-            print(f"warning: {corpus.name} is not as published: {warning}", file=sys.stderr)
+        _warn(corpus, differences)
         folder.rename(target)
     for archive in archives:
         archive.unlink(missing_ok=True)
@@ -153,34 +234,44 @@ def _lay(module: ModuleType, aside: Path, target: Path, mirror: str | None) -> N
 
 def _differences(corpus: Corpus, scan: Scan, directory: Path) -> list[str]:
     differences = compare_with_published(corpus, scan.utterances)
-    if corpus.content and not differences and (found := content(scan, directory)) != corpus.content:
-        differences.append(f"the content of the recordings: {found} found, {corpus.content} known")
-    return differences
+    return differences or compare_with_known(corpus, _digests(scan, directory))
 
 
 def content(scan: Scan, directory: Path) -> str:
     """What identifies the content of a corpus, see `Corpus.content`."""
-    lines = hashlib.sha256()
+    return known.content(_digests(scan, directory))
+
+
+def _digests(scan: Scan, directory: Path) -> Iterator[tuple[str, str]]:
+    """Key of each utterance and SHA-256 of its recording."""
     for utterance in scan.utterances:
-        recording = hashlib.sha256((directory / utterance.path).read_bytes()).hexdigest()
-        lines.update(f"{recording}  {utterance.key}\n".encode())
-    return lines.hexdigest()
+        file = directory / utterance.path
+        try:
+            yield utterance.key, recording.digest(file)
+        except UnusableAudioError as error:
+            raise CorpusError(f"{file} cannot be compared with what is known of it ({error}): move it away") from None
 
 
-def _download(corpus: Corpus, download: Download, folder: Path, mirror: str | None) -> Path:
+def _warn(corpus: Corpus, differences: Sequence[str]) -> None:
+    for difference in differences:
+        print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
+
+
+def _download(corpus: Corpus, download: Download, folder: Path, mirror: str | None, accept_changed: bool) -> Path:
     """The archive, from an earlier download where its checksum says that this is whole."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
     url = f"{mirror.rstrip('/')}/{download.file}" if mirror else download.url
     name = f"{corpus.name}-{download.file}"
-    if download.checksum is None:
+    checksum = None if accept_changed else download.checksum
+    if checksum is None:
         (folder / name).unlink(missing_ok=True)
-    transfer = functools.partial(_transfer, corpus=corpus, download=download)
-    return Path(pooch.retrieve(url, download.checksum, fname=name, path=folder, downloader=transfer))
+    transfer = functools.partial(_transfer, corpus=corpus, download=download, accept_changed=accept_changed)
+    return Path(pooch.retrieve(url, checksum, fname=name, path=folder, downloader=transfer))
 
 
-def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: Download) -> None:
+def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: Download, accept_changed: bool) -> None:
     """Pooch's downloader that goes on where a connection broke off; pooch removes the file if this raises."""
     import pooch
     import requests
@@ -190,7 +281,7 @@ def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: D
     furthest, left = 0, list(WAITS)
     while True:
         try:
-            _receive(url, file, corpus.name, download.size)
+            _receive(url, file, corpus, download, download.limit * ROOM if accept_changed else download.limit)
             break
         except requests.RequestException as error:
             reason, reached = _reason(error), file.stat().st_size
@@ -208,14 +299,17 @@ def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: D
         algorithm = download.checksum.partition(":")[0]
         found = f"{algorithm}:{pooch.file_hash(output_file, alg=algorithm)}"
         if found != download.checksum:
-            raise CorpusError(
-                f"{url} has the checksum {found} where {download.checksum} is published and was removed: try again later, "
-                f"or get {corpus.name} from {corpus.source}"
-            )
+            difference = f"the checksum {found} where {download.checksum} is published"
+            if not accept_changed:
+                raise CorpusError(
+                    f"{url} has {difference} and was removed: try again later, get {corpus.name} from {corpus.source}, or take "
+                    "it as it is by --accept-changed"
+                )
+            _warn(corpus, [f"its archive has {difference}"])
 
 
-def _receive(url: str, file: Path, name: str, size: int | None) -> None:
-    """Append to `file` what it still lacks, or begin anew where the server cannot go on in the middle."""
+def _receive(url: str, file: Path, corpus: Corpus, download: Download, limit: int) -> None:
+    """Append to `file` what it still lacks, up to `limit` bytes, or begin anew where the server cannot go on in the middle."""
     import requests
 
     have = file.stat().st_size
@@ -231,13 +325,24 @@ def _receive(url: str, file: Path, name: str, size: int | None) -> None:
             have = 0
         output.truncate(have)
         output.seek(have)
-        length = int(response.headers.get("Content-Length", 0))
-        with _kilobytes(name, length or (size or 0) - have) as show:
+        told = response.headers.get("Content-Length", "")
+        length = int(told) if told.isdecimal() and len(told) < 20 else 0
+        _check_size(url, corpus, have + length, limit)
+        with _kilobytes(corpus.name, length or (download.size or 0) - have) as show:
             for chunk in response.iter_content(CHUNK):
+                _check_size(url, corpus, output.tell() + len(chunk), limit)
                 output.write(chunk)
                 show(output.tell() - have)
         if output.tell() - have < length:  # The older urllib3 takes this for the end.
             raise requests.exceptions.ChunkedEncodingError("fewer bytes than announced")
+
+
+def _check_size(url: str, corpus: Corpus, size: int, limit: int) -> None:
+    if size > limit:
+        raise CorpusError(
+            f"{url} offers more than the {limit / 1e6:.0f} MB that {corpus.name} may have, and its download was stopped and "
+            f"removed: get {corpus.name} from {corpus.source}"
+        )
 
 
 @contextlib.contextmanager

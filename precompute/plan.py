@@ -1,15 +1,14 @@
 """What there is to do for a corpus and a recipe: nothing where a root holds the sealed cache, else what is missing."""
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from precompute import layout
-from precompute.corpora import Corpus, Scan
-from precompute.errors import CacheError
+from precompute import layout, recording
+from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
+from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped, Utterance
 from precompute.recipe import Recipe
 from precompute.store.cache import Cache, Unit
@@ -59,7 +58,8 @@ class Plan:
         earlier: Of these, the ones that an earlier cache has.
         done: Units that are published.
         skipped: Files that the corpus could not understand or nobody could read.
-        warnings: Earlier caches that could not be read, and why.
+        warnings: What is worth knowing beforehand: recordings that are not the known ones, and earlier caches that could not
+            be read, and why.
     """
 
     directory: Path
@@ -99,6 +99,7 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
     layout.check_names((s.utterance.speaker, s.utterance.emotion) for s in sources)
     inputs = layout.input_id((source.utterance, source.sha256) for source in sources)
     skipped = [*scan.skipped, *unreadable]
+    warnings = [] if unreadable else list(_changed(corpus, sources))
     drafts = [
         Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic, corpus.same_speakers_as)
         for root in roots
@@ -106,7 +107,7 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
     for draft in drafts:
         check_root(draft.root)
         if draft.sealed:
-            return Plan(directory, recipe, draft, {}, {}, [], skipped, [])
+            return Plan(directory, recipe, draft, {}, {}, [], skipped, warnings)
     draft = drafts[list(roots).index(writable(roots))]
     units: dict[Pair, list[Source]] = defaultdict(list)
     for source in sources:
@@ -116,28 +117,31 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
         if unit := draft.published(*pair):
             done.append(unit)
             del units[pair]
-    earlier, warnings = _earlier(corpus, recipe, roots, units)
-    return Plan(directory, recipe, draft, units, earlier, done, skipped, warnings)
+    earlier, unusable = _earlier(corpus, recipe, roots, units)
+    return Plan(directory, recipe, draft, units, earlier, done, skipped, [*warnings, *unusable])
+
+
+def _changed(corpus: Corpus, sources: Sequence[Source]) -> Iterator[str]:
+    """That the recordings are not the known ones, where all of them are there; that some are missing is told otherwise."""
+    if not compare_with_published(corpus, [source.utterance for source in sources]):
+        for difference in compare_with_known(corpus, ((source.utterance.key, source.sha256) for source in sources)):
+            yield f"the recordings are not as published ({difference}), and results may not be comparable with published ones"
 
 
 def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
-    def digest(path: str) -> str | OSError:
+    def digest(path: str) -> str | Skipped:
         try:
-            with (directory / path).open("rb", buffering=0) as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return recording.digest(directory / path)
         except OSError as error:
-            return error
+            return Skipped(layout.printable(path), f"the file cannot be read: {error.strerror}")
+        except UnusableAudioError as error:
+            return Skipped(layout.printable(path), str(error))
 
     paths = list(dict.fromkeys(utterance.path for utterance in utterances))
     with ThreadPoolExecutor() as pool:
         digests = dict(zip(paths, pool.map(digest, paths), strict=True))
     sources = [Source(one, found) for one in utterances if isinstance(found := digests[one.path], str)]
-    unreadable = [
-        Skipped(layout.printable(path), f"the file cannot be read: {found.strerror}")
-        for path, found in digests.items()
-        if isinstance(found, OSError)
-    ]
-    return sources, unreadable
+    return sources, [found for found in digests.values() if isinstance(found, Skipped)]
 
 
 def _earlier(

@@ -9,6 +9,7 @@ separate; capitals in the header do not matter.
 
 import csv
 import io
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -17,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from precompute import corpora, layout
+from precompute import corpora, layout, recording
 from precompute.corpora import EMOTIONS, Corpus, Scan
-from precompute.errors import CacheError, CorpusError
+from precompute.errors import CacheError, CorpusError, UnusableAudioError
 from precompute.layout import Skipped, Utterance
 
 NEEDED = ("path", "speaker", "emotion")
@@ -90,7 +91,7 @@ def read(file: Path, name: str) -> Table:
         return _table(name, file, [], wrong_columns)
     utterances: dict[str, tuple[int, Utterance]] = {}
     names: dict[tuple[str, ...], tuple[str, ...]] = {}
-    lengths: dict[Path, float | str] = {}
+    lengths: dict[Path, tuple[float, float] | str] = {}
     faults, skipped = [], []
     for number, cells in lines:
         found, wrong = _utterance(dict(zip(columns, cells, strict=False)), file.parent)
@@ -147,6 +148,8 @@ def _utterance(row: dict[str, str], folder: Path) -> tuple[Utterance, list[str]]
             try:
                 times[column] = float(text)
             except ValueError:
+                times[column] = math.inf
+            if math.isinf(times[column] or 0):
                 wrong.append(f"{column} is '{text}', and not a number of seconds")
     begin, end = times["start"], times["end"]
     sex = row.get("sex", "").lower()
@@ -190,28 +193,34 @@ def _of_names(utterance: Utterance, known: dict[tuple[str, ...], tuple[str, ...]
             return
 
 
-def _of_recording(utterance: Utterance, file: Path, lengths: dict[Path, float | str]) -> Iterator[str]:
+def _of_recording(utterance: Utterance, file: Path, lengths: dict[Path, tuple[float, float] | str]) -> Iterator[str]:
     """What is wrong with a line, as its recording shows."""
     if file not in lengths:
-        lengths[file] = _length(file)
-    length, begin = lengths[file], utterance.begin or 0.0
-    if isinstance(length, str):
-        yield length
+        lengths[file] = _lengths(file)
+    known, begin = lengths[file], utterance.begin or 0.0
+    if isinstance(known, str):
+        yield known
         return
+    length, most = known
     end = length if utterance.end is None else utterance.end
     if not end <= length + TOLERANCE:
         yield f"end {end:g} s is past the end of {utterance.path}, which has {length:.2f} s"
     if not 0 <= begin < end:
         yield f"start {begin:g} s is not between 0 and the end, {end:g} s"
+    elif most < end - begin < math.inf:
+        yield f"{end - begin:g} s are more than the {most:g} s that one utterance may have: cut it by start and end"
 
 
-def _length(file: Path) -> float | str:
-    """Seconds of a recording, or why it is none."""
-    import soundfile
+def _lengths(file: Path) -> tuple[float, float] | str:
+    """Seconds of a recording, infinite where they are unknown, and how many an utterance may have; or why it is none."""
+    from precompute import audio
 
     try:
-        if not file.is_file():
-            return f"there is no file {file}"
-        return float(soundfile.info(file).duration)
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        return f"{file} is no recording that can be read ({str(getattr(error, 'error_string', error)).rstrip('.')})"
+        with recording.opened(file) as handle:
+            return audio.lengths(handle)
+    except FileNotFoundError:
+        return f"there is no file {file}"
+    except OSError as error:
+        return f"{file} cannot be read ({error.strerror})"
+    except UnusableAudioError as error:
+        return f"{file} is no recording that can be read ({error})"

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute import audio, image, noise, spectrogram, wavelet
+from precompute.common.threads import one_thread
 from precompute.errors import UnusableAudioError
 from precompute.recipe import Recipe
 
@@ -33,7 +34,7 @@ class Picture:
 
 
 def picture(data: bytes, key: str, recipe: Recipe, begin: float | None = None, end: float | None = None) -> Picture:
-    """Compute the wavelet-scaled spectrogram of one recording.
+    """Compute the wavelet-scaled spectrogram of one recording, by one thread.
 
     Args:
         data: Content of the audio file.
@@ -45,6 +46,17 @@ def picture(data: bytes, key: str, recipe: Recipe, begin: float | None = None, e
     Raises:
         UnusableAudioError: The recording cannot be used; the message says why.
     """
+    with one_thread():
+        return _picture(data, key, recipe, begin, end)
+
+
+def warm_up(recipe: Recipe) -> None:
+    """Load and prepare what the first picture of a recipe needs, so that it takes no longer than others."""
+    with one_thread():
+        _powers(np.zeros(recipe.samples // 2, np.float32), 0, recipe)
+
+
+def _picture(data: bytes, key: str, recipe: Recipe, begin: float | None, end: float | None) -> Picture:
     recording = audio.decode(data, begin, end)
     duration = len(recording.samples) / recording.sample_rate
     if duration < recipe.duration / recipe.columns:
@@ -62,11 +74,6 @@ def picture(data: bytes, key: str, recipe: Recipe, begin: float | None = None, e
         duration=duration,
         channels=recording.channels,
     )
-
-
-def warm_up(recipe: Recipe) -> None:
-    """Load and prepare what the first picture of a recipe needs, so that it takes no longer than others."""
-    _powers(np.zeros(recipe.samples // 2, np.float32), 0, recipe)
 
 
 def _powers(samples: NDArray[np.float32], offset: int, recipe: Recipe) -> list[NDArray[np.float32]]:

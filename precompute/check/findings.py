@@ -57,7 +57,7 @@ def verdict(survey: Survey, found: list[Finding]) -> str:
 
 
 def _differences(survey: Survey) -> Finding:
-    meaning = "The corpus is not what was published: files are missing, doubled or foreign."
+    meaning = "The corpus is not what was published: files are missing, doubled, foreign or changed."
     return Finding("", meaning, tuple(survey.differences), warning=True)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import joblib
 
+from precompute import recording
 from precompute.check.survey import Survey
 from precompute.errors import CorpusError
 from precompute.layout import Utterance
@@ -64,5 +65,7 @@ def thumbnails(utterances: list[Utterance], directory: Path, recipe: Recipe, job
 
 
 def _shown(utterance: Utterance, directory: Path, recipe: Recipe) -> Shown:
-    made = picture((directory / utterance.path).read_bytes(), utterance.key, recipe, utterance.begin, utterance.end)
+    with recording.enough_memory():
+        data = recording.read(directory / utterance.path)
+        made = picture(data, utterance.key, recipe, utterance.begin, utterance.end)
     return Shown(utterance, thumbnail(made.pixels[:, made.start : made.stop]))

@@ -1,11 +1,9 @@
 """Measurements of one recording, or of a part of it."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
 from precompute import audio
@@ -71,9 +69,7 @@ def measure(data: bytes, begin: float | None = None, end: float | None = None) -
         UnusableAudioError: As `precompute.audio.decode`.
     """
     wave = audio.decode(data, begin, end)
-    with soundfile.SoundFile(io.BytesIO(data)) as file:
-        container, subtype = file.format, file.subtype
-    samples = wave.samples[:, None] if wave.channels == 1 else _channels(data, begin, len(wave.samples))
+    samples = wave.samples[:, None] if wave.channels == 1 else audio.channels(data, begin, end)
     equal = bool((samples == samples[:, :1]).all())
     distinct = np.ascontiguousarray(samples[:, :1] if equal else samples, dtype="<f4")
     leading, trailing = _silence(samples, wave.sample_rate)
@@ -82,23 +78,16 @@ def measure(data: bytes, begin: float | None = None, end: float | None = None) -
         rate=wave.sample_rate,
         channels=wave.channels,
         equal_channels=equal,
-        encoding=f"{container} {subtype}",
+        encoding=f"{wave.container} {wave.subtype}",
         peak=_decibels(float(max(samples.max(), -samples.min())) ** 2),
         level=_decibels(float(np.mean(np.square(samples), dtype=np.float64))),
-        clipped=_clipped(samples, 1 - 2.0 ** (-7 if subtype in EIGHT_BITS else -15)),
+        clipped=_clipped(samples, 1 - 2.0 ** (-7 if wave.subtype in EIGHT_BITS else -15)),
         leading=leading,
         trailing=trailing,
         offset=float(samples.mean(dtype=np.float64)),
         file_sha256=hashlib.sha256(data).hexdigest(),
         samples_sha256=hashlib.sha256(b"%d %d " % (wave.sample_rate, distinct.shape[1]) + distinct.data).hexdigest(),
     )
-
-
-def _channels(data: bytes, begin: float | None, length: int) -> NDArray[np.float32]:
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    first = round((begin or 0) * rate)
-    part: NDArray[np.float32] = samples[first : first + length]
-    return part
 
 
 def _decibels(power: float) -> float:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import joblib
 
-from precompute import layout
+from precompute import layout, recording
 from precompute.check.measure import Measured, measure
-from precompute.corpora import Corpus, Scan, compare_with_published
+from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
 from precompute.errors import CorpusError, UnusableAudioError
 from precompute.layout import Skipped, Utterance
 from precompute.progress import progress
@@ -63,7 +63,11 @@ class Survey:
     @cached_property
     def differences(self) -> list[str]:
         """Differences between what was found and what is published."""
-        return compare_with_published(self.corpus, [one.utterance for one in self.checked])
+        found = compare_with_published(self.corpus, [one.utterance for one in self.checked])
+        if found or self.unusable:
+            return found
+        recordings = ((key, measured.file_sha256) for key, measured in self.usable.items())
+        return compare_with_known(self.corpus, recordings)
 
     @cached_property
     def speakers(self) -> dict[str, str]:
@@ -138,15 +142,19 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
 def _check(directory: Path, sharing: Sequence[Utterance], recipe: Recipe) -> list[Checked]:
     """Check the utterances that lie in one recording."""
     try:
-        data = (directory / sharing[0].path).read_bytes()
+        with recording.enough_memory():
+            data = recording.read(directory / sharing[0].path)
     except OSError as error:
         return [Checked(one, None, f"the file cannot be read: {error.strerror}") for one in sharing]
+    except UnusableAudioError as error:
+        return [Checked(one, None, str(error)) for one in sharing]
     return [_check_one(one, data, recipe) for one in sharing]
 
 
 def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:
     try:
-        measured = measure(data, utterance.begin, utterance.end)
+        with recording.enough_memory():
+            measured = measure(data, utterance.begin, utterance.end)
     except UnusableAudioError as error:
         return Checked(utterance, None, str(error))
     column = recipe.duration / recipe.columns

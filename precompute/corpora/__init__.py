@@ -14,8 +14,10 @@ The docstring has a paragraph each that begins with "Origin:", "Layout:" and, wh
 `docs/corpora.md` is made of it and of `CORPUS` (`python -m precompute --markdown`).
 """
 
+import hashlib
 import importlib
 import pkgutil
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -51,17 +53,24 @@ class Download:
         size: In bytes; None where it is not known.
         checksum: Algorithm and value, as in `md5:0123...`; None where none is published.
         source: Where size and checksum are published, or what is known instead.
+        most: Bytes that are taken from a server at most where the size is not known.
     """
 
     url: str
     size: int | None
     checksum: str | None
     source: str
+    most: int = 10**9
 
     @property
     def file(self) -> str:
         """Name of the archive."""
         return PurePosixPath(urlsplit(self.url).path).name
+
+    @property
+    def limit(self) -> int:
+        """Bytes that it may have."""
+        return self.most if self.size is None else self.size
 
 
 @dataclass(frozen=True)
@@ -175,11 +184,10 @@ def names_in(folder: Path) -> list[str]:
 
 
 def recordings(directory: Path, pattern: str) -> list[Path]:
-    """Files under `directory` that match a glob on `.wav`, in either case, without macOS's `._` companions."""
+    """What matches a glob on `.wav` under `directory`, in either case, without macOS's `._` companions."""
     pattern = pattern.replace(".wav", ".[wW][aA][vV]")
-    files = (file for file in directory.glob(pattern) if not file.name.startswith("."))
-    # A link to nowhere is a recording that cannot be read, and is reported as such.
-    return [file for file in files if file.is_file() or file.is_symlink()]
+    # A link to nowhere, a folder or a pipe of such a name is a recording that cannot be read, and is reported as such.
+    return [file for file in directory.glob(pattern) if not file.name.startswith(".")]
 
 
 def recordings_below(directory: Path, levels: int = 3) -> list[Path]:
@@ -189,9 +197,10 @@ def recordings_below(directory: Path, levels: int = 3) -> list[Path]:
 
 def _size(file: Path) -> int:
     try:
-        return file.stat().st_size
+        found = file.stat()
     except OSError:
         return -1
+    return found.st_size if stat.S_ISREG(found.st_mode) else -1
 
 
 def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
@@ -212,6 +221,26 @@ def compare_with_published(corpus: Corpus, utterances: Iterable[Utterance]) -> l
     """Differences between what was found and what is published, one phrase each; empty where there are none."""
     utterances = list(utterances)
     return [*_counts(corpus, utterances), *_speakers(corpus, utterances), *_names(corpus, utterances), *_cut(utterances)]
+
+
+def compare_with_known(corpus: Corpus, recordings: Iterable[tuple[str, str]]) -> list[str]:
+    """The difference between the content found and the known one (`Corpus.content`), one phrase; empty where there is none.
+
+    Args:
+        corpus: Nothing is compared where its content is not known.
+        recordings: Key of each utterance and SHA-256 of its recording, in the order of the keys.
+    """
+    if not corpus.content or (found := content(recordings)) == corpus.content:
+        return []
+    return [f"the content of the recordings: {found} found, {corpus.content} known"]
+
+
+def content(recordings: Iterable[tuple[str, str]]) -> str:
+    """What identifies the content of recordings, see `Corpus.content`; arguments as of `compare_with_known`."""
+    lines = hashlib.sha256()
+    for key, digest in recordings:
+        lines.update(f"{digest}  {key}\n".encode())
+    return lines.hexdigest()
 
 
 def _counts(corpus: Corpus, utterances: list[Utterance]) -> list[str]:

@@ -7,6 +7,8 @@ A shard is its chunks one after another, then an index of (offset, bytes) for ea
 CRC-32C (zarr-specs.readthedocs.io, sharding codec version 1.0).
 """
 
+import io
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -22,15 +24,33 @@ _LONGEST_HEADER = 9
 """Bytes that any frame has at least; the sizes of pictures fit into them."""
 
 
-def encode(images: NDArray[np.uint8]) -> bytes:
-    """The shard of some pictures, uint8 (n, height, width, 3), n at least 1."""
-    from numcodecs import Zstd
+class Writer:
+    """A shard that is encoded picture by picture, so that only one of them need be in memory."""
 
-    zstd = Zstd(level=ZSTD_LEVEL)
-    chunks = [bytes(_checksum().encode(zstd.encode(np.ascontiguousarray(image)))) for image in images]
-    sizes = np.array([len(chunk) for chunk in chunks], _ENTRY)
-    index = np.stack([np.cumsum(sizes) - sizes, sizes], axis=1).astype(_ENTRY)
-    return b"".join([*chunks, bytes(_checksum().encode(index))])
+    def __init__(self) -> None:
+        from numcodecs import Zstd
+
+        self._zstd, self._content = Zstd(level=ZSTD_LEVEL), io.BytesIO()
+        self._sizes: list[int] = []
+
+    def add(self, image: NDArray[np.uint8]) -> None:
+        """Encode the next picture, uint8 (height, width, 3)."""
+        self._sizes.append(self._content.write(_checksum().encode(self._zstd.encode(np.ascontiguousarray(image)))))
+
+    def finish(self) -> bytes:
+        """The shard of all pictures, at least one."""
+        sizes = np.array(self._sizes, _ENTRY)
+        index = np.stack([np.cumsum(sizes) - sizes, sizes], axis=1).astype(_ENTRY)
+        self._content.write(_checksum().encode(index))
+        return self._content.getvalue()
+
+
+def encode(images: Iterable[NDArray[np.uint8]]) -> bytes:
+    """The shard of some pictures, uint8 (height, width, 3) each, at least one."""
+    writer = Writer()
+    for image in images:
+        writer.add(image)
+    return writer.finish()
 
 
 def decode(shard: bytes, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:

@@ -4,14 +4,14 @@ import hashlib
 import json
 import random
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
-from precompute import layout
+from precompute import layout, recording
 from precompute.errors import CacheError, RecipeError, UnusableAudioError
 from precompute.layout import Record
 from precompute.progress import progress
@@ -130,17 +130,29 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
     # Not at the top: most who verify make nothing anew.
     from precompute.transform import picture
 
+    # A cache may be a stranger's: it says which recordings of the corpus, and no other file, are read.
+    if PurePath(record.path).is_absolute() or ".." in PurePath(record.path).parts:
+        yield (
+            f"{cache.path} says that the recording of {record.key} is {record.path}, outside of {directory}, where nothing is "
+            "read: verify without --recompute, or make the cache of a table that lies above its recordings"
+        )
+        return
     file = directory / record.path
     try:
-        data = file.read_bytes()
+        with recording.enough_memory():
+            data = recording.read(file)
     except OSError as error:
         yield f"{file} cannot be read to make {record.key} anew ({error.strerror}): say by --corpora where it is"
+        return
+    except UnusableAudioError as error:
+        yield f"{file} cannot be read to make {record.key} anew: {error}"
         return
     if sha256(data) != record.sha256:
         yield f"{file} is another recording than the cache's {record.key}: run precompute, which makes another cache of it"
         return
     try:
-        made = picture(data, record.key, recipe, record.begin, record.end).pixels
+        with recording.enough_memory():
+            made = picture(data, record.key, recipe, record.begin, record.end).pixels
     except UnusableAudioError as error:
         yield f"{file}, of which the cache has a picture, cannot be used any more: {error}"
         return

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from precompute.audio import decode, fit, normalise, resample
+from precompute import audio
+from precompute.audio import channels, decode, fit, normalise, resample
 from precompute.errors import UnusableAudioError
 
 NOISE = np.clip(0.2 * np.random.default_rng(0).standard_normal(8000), -0.9, 0.9).astype(np.float32)
@@ -267,3 +269,135 @@ class TestParts:
         np.testing.assert_allclose(
             decode(whole, 0.5, 1.0).samples, decode(whole).samples[self.RATE // 2 : self.RATE], atol=1e-3
         )
+
+
+def flac_that_says(encode, frames, samples=NOISE, **more):
+    """A FLAC whose head tells so many samples; 0 leaves it open, as encoders do that write into a pipe."""
+    data = bytearray(encode(samples, format="FLAC", **more))
+    fields = int.from_bytes(data[18:26], "big")
+    data[18:26] = (fields >> 36 << 36 | frames).to_bytes(8, "big")
+    return bytes(data)
+
+
+def wav_that_says(rate=16000, channels=1, pcm=PCM):
+    form = struct.pack("<HHIIHH", 1, channels, rate, 2 * rate * channels % 2**32, 2 * channels, 16)
+    return riff(chunk(b"fmt ", form), chunk(b"data", pcm))
+
+
+class TestUnknownLengths:
+    def test_a_stream_is_read_to_its_end(self, encode):
+        np.testing.assert_array_equal(decode(flac_that_says(encode, 0)).samples, decode(encode(NOISE, format="FLAC")).samples)
+
+    @pytest.mark.parametrize("block", [1, 7, 999, 8000, 10**6])
+    @pytest.mark.parametrize(("begin", "end"), [(0.1, 0.2), (None, 0.25), (0.4, None), (0, 0.5), (0.25, 0.505)])
+    def test_a_part_of_a_stream_is_cut_out(self, encode, monkeypatch, begin, end, block):
+        monkeypatch.setattr(audio, "BLOCK", block)
+        found = decode(flac_that_says(encode, 0), begin, end)
+        np.testing.assert_array_equal(found.samples, decode(encode(NOISE, format="FLAC"), begin, end).samples)
+
+    @pytest.mark.parametrize(("begin", "end"), [(0.1, 0.6), (0.6, None), (0.7, 0.8), (-0.1, 0.1), (0.3, 0.2), (1e9, None)])
+    def test_a_part_that_a_stream_has_not_is_refused(self, encode, begin, end):
+        with pytest.raises(UnusableAudioError, match=r"is none of a recording of 0\.5 s|is none of a recording"):
+            decode(flac_that_says(encode, 0), begin, end)
+
+    def test_a_stream_longer_than_the_limit_is_refused(self, encode, monkeypatch):
+        monkeypatch.setattr(audio, "LONGEST", 0.25)
+        with pytest.raises(UnusableAudioError, match=r"longer than the 0\.25 s that one utterance may have"):
+            decode(flac_that_says(encode, 0))
+        assert len(decode(flac_that_says(encode, 0), 0.2, 0.4).samples) == 3200
+
+    @pytest.mark.parametrize("frames", [8001, 2**32 - 1, 2**32, 2**36 - 1])
+    @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+    def test_a_head_that_lies_is_refused(self, encode, frames, subtype):
+        with pytest.raises(UnusableAudioError, match=r"truncated: 8000 of 8001|s are more than the 3600 s|not a readable"):
+            decode(flac_that_says(encode, frames, subtype=subtype))
+
+
+class TestLimits:
+    @pytest.mark.parametrize("rate", [1, 8, 999, 768_001, 10**6, 2**31 - 1])
+    def test_a_rate_that_no_recording_has_is_refused(self, rate):
+        with pytest.raises(UnusableAudioError, match=f"sample rate of {rate} Hz is not between 1000 and 768000 Hz"):
+            decode(wav_that_says(rate))
+
+    @pytest.mark.parametrize("rate", [1000, 768_000])
+    def test_the_limits_themselves_are_legal(self, rate):
+        assert decode(wav_that_says(rate)).sample_rate == rate
+
+    def test_a_recording_of_hours_is_refused_with_its_length(self):
+        data = wav_that_says(1000, pcm=np.tile(np.array([1000, -1000], "<i2"), 3_700_000).tobytes())
+        with pytest.raises(UnusableAudioError, match="7400 s are more than the 3600 s that one utterance may have"):
+            decode(data)
+        assert len(decode(data, 7000, 7100).samples) == 100_000
+
+    def test_channels_count_towards_the_limit(self, monkeypatch):
+        monkeypatch.setattr(audio, "MOST_SAMPLES", 7999)
+        with pytest.raises(UnusableAudioError, match=r"0\.25 s are more than the 0\.2499"):
+            decode(wav_that_says(channels=2))
+
+    def test_the_chunks_of_a_wav_are_not_counted_for_ever(self):
+        with pytest.raises(UnusableAudioError, match="more than 10000 chunks"):
+            decode(riff(FORMAT, bytes(8 * 11_000), chunk(b"data", PCM)))
+
+    @pytest.mark.parametrize(("begin", "end"), [(np.nan, None), (None, np.nan), (np.inf, None), (0, np.inf), (-np.inf, 0.1)])
+    def test_times_that_are_no_numbers_are_refused(self, encode, begin, end):
+        with pytest.raises(UnusableAudioError, match="is none of a recording"):
+            decode(encode(NOISE), begin, end)
+
+    @pytest.mark.parametrize(
+        "error", [MemoryError, RuntimeError, OverflowError, ValueError, TypeError, SystemError, AssertionError]
+    )
+    @pytest.mark.parametrize("step", ["read", "__init__"])
+    def test_whatever_the_decoder_raises_is_one_error(self, encode, monkeypatch, error, step):
+        data = encode(NOISE)
+
+        def fail(*_, **__):
+            raise error("unforeseen")
+
+        monkeypatch.setattr(soundfile.SoundFile, step, fail)
+        with pytest.raises(UnusableAudioError, match="not enough memory" if error is MemoryError else "unforeseen"):
+            decode(data)
+
+    @pytest.mark.parametrize("error", [MemoryError, RuntimeError, ValueError])
+    def test_whatever_the_resampler_raises_is_one_error(self, monkeypatch, error):
+        def fail(*_, **__):
+            raise error("unforeseen")
+
+        monkeypatch.setattr(audio.soxr, "resample", fail)
+        with pytest.raises(UnusableAudioError, match="not enough memory" if error is MemoryError else "unforeseen"):
+            resample(NOISE, 8000, 16000)
+
+
+class TestBlocks:
+    @pytest.mark.parametrize("block", [1, 1000, 4096])
+    @pytest.mark.parametrize(
+        ("format", "subtype"),
+        [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")],
+    )
+    def test_blocks_add_up_to_the_whole(self, encode, monkeypatch, format, subtype, block):
+        data = encode(np.stack([NOISE, np.roll(NOISE, 5)], axis=1), format=format, subtype=subtype)
+        whole, parts = decode(data), [(0.1, 0.3), (0.3, None)]
+        of_parts = [decode(data, *part).samples for part in parts]
+        monkeypatch.setattr(audio, "BLOCK", block)
+        np.testing.assert_array_equal(decode(data).samples, whole.samples)
+        for part, expected in zip(parts, of_parts, strict=True):
+            np.testing.assert_array_equal(decode(data, *part).samples, expected)
+        np.testing.assert_array_equal(channels(data).mean(axis=1), whole.samples)
+
+    @pytest.mark.parametrize("subtype", ["GSM610", "IMA_ADPCM", "MS_ADPCM", "ULAW"])
+    def test_codings_of_telephones_decode(self, encode, subtype):
+        tone = 0.4 * np.sin(np.arange(16000) / 10)
+        data = encode(tone, 8000, subtype)
+        found = decode(data)
+        np.testing.assert_allclose(found.samples[200:15000], tone[200:15000], atol=0.1)
+        np.testing.assert_array_equal(decode(data, 0.5, 1.0).samples, found.samples[4000:8000])
+
+    @pytest.mark.parametrize(("format", "subtype"), [("MP3", "MPEG_LAYER_III"), ("WAV", "GSM610")])
+    def test_what_lies_before_a_part_takes_no_memory(self, encode, format, subtype):
+        rate = 8000
+        data = encode(0.3 * np.sin(np.arange(rate * 900) / 7), rate, subtype, format)
+        tracemalloc.start()
+        decode(data, 890, 893)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        # A quarter of an hour takes 29 MB, a block 4 MB.
+        assert peak < 4 * 4 * audio.BLOCK

@@ -1,5 +1,6 @@
 """`--check` as a user runs it: exit codes, the report on the terminal, and the page."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -9,7 +10,9 @@ import sys
 import numpy as np
 import pytest
 
+from precompute import fetch
 from precompute.__main__ import main
+from precompute.corpora import ravdess
 
 SMALL = ["--set", "scales=16", "height=16", "columns=64", "width=64", "duration=2.0", "--jobs", "1"]
 
@@ -41,15 +44,35 @@ def test_the_command_reports_and_writes_a_page_where_it_stands(corpora, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["check-ravdess.html", "corpora"]
 
 
+def as_found(monkeypatch, **more):
+    """Let what is published of RAVDESS be what the small one holds."""
+    found = {
+        "speakers": 4,
+        "emotions": {"happy": 8, "sad": 8, "angry": 8},
+        "keys": frozenset(),
+        "by_speaker": {},
+        "content": "",
+    }
+    monkeypatch.setattr(ravdess, "CORPUS", dataclasses.replace(ravdess.CORPUS, **found | more))
+
+
+def test_a_corpus_of_another_content_is_not_as_published(corpora, tmp_path, monkeypatch, capsys):
+    folder, out = corpora / "ravdess", tmp_path / "page.html"
+    content = fetch.content(ravdess.scan(folder), folder)
+    as_found(monkeypatch, content=content)
+    assert check("--check", "ravdess", "--corpora", corpora, "--out", out) == 0
+    first, second, *_ = sorted(folder.rglob("*.wav"))
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    assert check("--check", "ravdess", "--corpora", corpora, "--out", out) == 3
+    changed = f"the content of the recordings: {fetch.content(ravdess.scan(folder), folder)} found, {content} known"
+    assert changed in capsys.readouterr().out
+    assert changed in out.read_text(encoding="utf-8")
+
+
 def test_a_corpus_as_published_exits_0(corpora, tmp_path, monkeypatch, capsys):
-    from dataclasses import replace
-
-    from precompute.corpora import ravdess
-
-    as_found = replace(
-        ravdess.CORPUS, speakers=4, emotions={"happy": 8, "sad": 8, "angry": 8}, keys=frozenset(), by_speaker={}
-    )  # fmt: skip
-    monkeypatch.setattr(ravdess, "CORPUS", as_found)
+    as_found(monkeypatch)
     out = tmp_path / "page.html"
     assert check("--check", "ravdess", "--corpora", corpora, "--out", out) == 0
     assert "24 utterances of 4 speakers, as published; nothing unusable." in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import gzip
 import hashlib
 import io
 import os
@@ -27,6 +28,17 @@ SMALL = ["--set", "scales=16", "height=16", "columns=64", "width=64", "duration=
 ARCHIVE = "Audio_Speech_Actors_01-24.zip"
 
 
+ENDLESS = {
+    "endless": {},
+    "too long": {"Content-Length": "300000000"},
+    "longer than said": {"Content-Length": "1000"},
+    "no length": {"Content-Length": "much"},
+    "a long number": {"Content-Length": "9" * 5000},
+    "packed": {"Content-Encoding": "gzip"},
+}
+"""Troubles of a server that does not end by itself: what its answer's head says."""
+
+
 class Publisher(ThreadingHTTPServer):
     """A web server: `files` is what it offers, `troubles` what goes wrong with the next requests, one each."""
 
@@ -34,7 +46,7 @@ class Publisher(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
-        self.files, self.troubles, self.asked, self.knows_ranges = {}, [], [], True
+        self.files, self.troubles, self.asked, self.knows_ranges, self.sent = {}, [], [], True, 0
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.closing = threading.Event()
 
@@ -55,6 +67,15 @@ class Answer(BaseHTTPRequestHandler):
             return
         if name not in offered.files:
             self.send_error(404)
+            return
+        if trouble in ENDLESS:
+            self.send_response(200)
+            for header, value in ENDLESS[trouble].items():
+                self.send_header(header, value)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not offered.closing.is_set():
+                    offered.sent += self.wfile.write(gzip.compress(bytes(10**6)) if trouble == "packed" else bytes(10**5))
             return
         data, start = offered.files[name], 0
         if wanted and offered.knows_ranges:
@@ -157,6 +178,16 @@ def is_laid(tmp_path, whole):
     return found == expected
 
 
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+def whole_with(whole, **more):
+    """An archive with more members."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as opened:
+        return archive(**{name: opened.read(name) for name in opened.namelist()}, **more)
+
+
 def is_refused(done, *words):
     code, _, err = done
     assert code == 1
@@ -202,13 +233,17 @@ class TestAsAUserRunsIt:
         assert "--fetch emodb --accept-licence" in out
         assert publisher.asked == []
 
-        code, out, err = finish(command(*arguments, "--accept-licence"))
+        refused = finish(command(*arguments, "--accept-licence"))
+        assert is_refused(refused, "utterances: 3 found, 535 published (532 missing)", "removed", "--accept-changed")
+        assert list(tmp_path.iterdir()) == []
+
+        code, out, err = finish(command(*arguments, "--accept-licence", "--accept-changed"))
         assert code == 0
         assert f"emodb: 3 utterances of 2 speakers are in {tmp_path / 'emodb'}" in out
         assert "warning: emodb is not as published: utterances: 3 found, 535 published (532 missing)" in err
         assert (tmp_path / "emodb" / "lablaut" / "03a01Fa.lablaut").read_bytes() == b"labels"
         assert [entry.name for entry in tmp_path.iterdir()] == ["emodb"]
-        assert publisher.asked == [("download.zip", None)]
+        assert publisher.asked == [("download.zip", None)] * 2
 
         code, out, _ = finish(command("--corpus", "emodb", "--corpora", tmp_path, "--cache", tmp_path / "cache", *SMALL))
         assert code == 0
@@ -370,13 +405,61 @@ class TestADownload:
         assert is_refused(run(), "interrupted")
         assert leftovers(tmp_path) == []
 
-    def test_recordings_with_another_content_are_reported(self, offer, run, whole, monkeypatch):
+    def test_recordings_with_another_content_are_refused(self, offer, run, whole, tmp_path, monkeypatch):
         offer(whole)
         monkeypatch.setattr(ravdess, "CORPUS", dataclasses.replace(ravdess.CORPUS, content="f" * 64))
-        code, _, err = run()
+        assert is_refused(run(), "the content of the recordings: ", f"{'f' * 64} known", "removed", "--accept-changed")
+        assert leftovers(tmp_path) == []
+        code, _, err = run("--accept-changed")
         assert code == 0
         assert "warning: ravdess is not as published: the content of the recordings: " in err
-        assert f"{'f' * 64} known" in err
+        assert is_laid(tmp_path, whole)
+
+    def test_another_archive_can_be_accepted(self, publisher, offer, run, whole, tmp_path):
+        offer(whole)
+        # As large as twice the known one: silence is added, which is none of the recordings.
+        changed = whole_with(whole, **{"notes.txt": os.urandom(len(whole) // 2)})
+        publisher.files[ARCHIVE] = changed
+        assert is_refused(run(), "offers more than the", "removed")
+        code, _, err = run("--accept-changed")
+        assert code == 0
+        assert f"warning: ravdess is not as published: its archive has the checksum md5:{md5(changed)}" in err
+        assert is_laid(tmp_path, changed)
+
+    def test_exchanged_labels_are_refused(self, offer, run, whole, tmp_path):
+        offer(whole)
+        with zipfile.ZipFile(io.BytesIO(whole)) as opened:
+            first, second, *_ = opened.namelist()
+            members = {name: opened.read(name) for name in opened.namelist()}
+        members[first], members[second] = members[second], members[first]
+        exchanged = archive(**members)
+        offer(exchanged)
+        assert is_refused(run(), "the content of the recordings: ", "--accept-changed")
+        assert leftovers(tmp_path) == []
+
+    @pytest.mark.parametrize("trouble", ENDLESS)
+    def test_a_server_that_does_not_end_is_left(self, publisher, offer, run, whole, tmp_path, trouble):
+        offer(whole)
+        publisher.troubles = [trouble] * 100
+        code, _, err = run()
+        assert code == 1
+        assert "Traceback" not in err
+        assert leftovers(tmp_path) == []
+        assert publisher.sent < len(whole) + 20_000_000
+
+    @pytest.mark.parametrize("trouble", ["endless", "too long", "packed"])
+    @pytest.mark.parametrize("flags", [[], ["--accept-changed"]])
+    def test_so_is_one_of_a_corpus_of_unknown_size(self, publisher, tmp_path, monkeypatch, capsys, trouble, flags):
+        (download,) = emodb.CORPUS.downloads
+        assert download.size is None
+        small = dataclasses.replace(download, most=10**6)
+        monkeypatch.setattr(emodb, "CORPUS", dataclasses.replace(emodb.CORPUS, downloads=(small,)))
+        publisher.files["download.zip"], publisher.troubles = b"", [trouble]
+        place = ["--corpora", str(tmp_path / "corpora"), "--mirror", publisher.url]
+        assert main(["--fetch", "emodb", "--accept-licence", *place, *flags]) == 1
+        assert f"offers more than the {2 if flags else 1} MB that emodb may have" in capsys.readouterr().err
+        assert leftovers(tmp_path) == []
+        assert publisher.sent < 20_000_000
 
 
 def linked(name, kind):
@@ -489,7 +572,134 @@ class TestUnpacking:
         assert publisher.asked == []
 
 
+class TestLeftovers:
+    """What killed runs left under `.fetch`."""
+
+    @pytest.fixture
+    def aside(self, tmp_path):
+        aside = tmp_path / "corpora" / fetch.ASIDE
+        (aside / "tmpab12" / "ravdess" / "Actor_01").mkdir(parents=True)
+        (aside / "tmpab12" / "ravdess" / "Actor_01" / "03-01-05-01-01-01-01.wav").write_bytes(b"half")
+        (aside / "tmpcd34").write_bytes(b"half an archive")
+        (aside / "tmplink").symlink_to(tmp_path / "victim")
+        (tmp_path / "victim").mkdir()
+        (tmp_path / "victim" / "thesis").write_text("precious")
+        yield aside
+        assert (tmp_path / "victim" / "thesis").read_text() == "precious"
+
+    @pytest.mark.usefixtures("aside")
+    def test_they_are_gone_after_a_success(self, offer, run, whole, tmp_path):
+        offer(whole)
+        assert run()[0] == 0
+        assert is_laid(tmp_path, whole)
+
+    @pytest.mark.usefixtures("aside")
+    def test_they_are_gone_after_a_failure(self, publisher, offer, run, whole, tmp_path):
+        offer(whole)
+        publisher.files.clear()
+        assert is_refused(run(), "404")
+        assert leftovers(tmp_path) == []
+
+    def test_an_archive_that_is_whole_stays(self, publisher, offer, run, whole, aside):
+        offer(whole)
+        (aside / f"ravdess-{ARCHIVE}").write_bytes(whole)
+        (aside / "emodb-download.zip").write_bytes(b"of another corpus")
+        assert run()[0] == 0
+        assert publisher.asked == []
+        assert [path.name for path in aside.iterdir()] == ["emodb-download.zip"]
+
+    def test_those_of_a_run_at_work_stay(self, publisher, offer, run, whole, tmp_path):
+        publisher.files["download.zip"], publisher.troubles = whole, ["stall"]
+        job = command("--fetch", "emodb", "--accept-licence", "--corpora", tmp_path / "corpora", "--mirror", publisher.url)
+        aside = tmp_path / "corpora" / fetch.ASIDE
+        limit = time.monotonic() + 30
+        while not any(file.stat().st_size for file in aside.glob("*")):
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        (at_work,) = aside.iterdir()
+        offer(whole)
+        assert run()[0] == 0
+        assert list(aside.iterdir()) == [at_work]
+        job.kill()
+        job.communicate()
+        shutil.rmtree(tmp_path / "corpora" / "ravdess")
+        assert run()[0] == 0
+        assert is_laid(tmp_path, whole)
+
+    def test_where_there_are_no_locks_only_old_ones_go(self, offer, run, whole, aside, monkeypatch):
+        def unknown(*_):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        offer(whole)
+        monkeypatch.setattr(fetch.fcntl, "flock", unknown)
+        old = time.time() - 2 * fetch.STALE_SECONDS
+        os.utime(aside / "tmpab12", (old, old))
+        assert run()[0] == 0
+        assert sorted(path.name for path in aside.iterdir()) == ["tmpcd34", "tmplink"]
+
+    @pytest.mark.parametrize("target", ["victim", "nowhere", "file"])
+    def test_a_link_in_its_place_is_refused(self, publisher, offer, run, whole, tmp_path, target):
+        offer(whole)
+        (tmp_path / "victim").mkdir()
+        (tmp_path / "victim" / "tmpfile").write_text("precious")
+        (tmp_path / "file").write_text("precious")
+        (tmp_path / "corpora").mkdir()
+        (tmp_path / "corpora" / fetch.ASIDE).symlink_to(tmp_path / target)
+        assert is_refused(run(), str(tmp_path / "corpora" / fetch.ASIDE), "is a symbolic link", "remove it")
+        assert publisher.asked == []
+        assert [path.name for path in (tmp_path / "victim").iterdir()] == ["tmpfile"]
+        assert (tmp_path / "file").read_text() == "precious"
+
+
 class TestWhatLiesThere:
+    @pytest.fixture
+    def laid(self, offer, run, whole, tmp_path):
+        """The corpus is there, and two recordings of it are exchanged."""
+        offer(whole)
+        code, out, _ = run()
+        assert code == 0
+        code, out, _ = run()
+        assert "with the known content" in out
+        first, second, *_ = sorted((tmp_path / "corpora" / "ravdess").rglob("*.wav"))
+        kept = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(kept)
+        return tmp_path / "corpora"
+
+    @pytest.mark.usefixtures("laid")
+    def test_another_content_is_said(self, publisher, run):
+        asked = len(publisher.asked)
+        assert is_refused(run(), "the content of the recordings: ", "known", "move it away")
+        code, out, err = run("--accept-changed")
+        assert code == 0
+        assert "nothing to do, 24 utterances" in out
+        assert "known content" not in out
+        assert "warning: ravdess is not as published: the content of the recordings: " in err
+        assert len(publisher.asked) == asked
+
+    def test_another_content_is_warned_of_once_whenever_it_is_computed(self, laid, tmp_path, capsys, monkeypatch):
+        arguments = ["--corpus", "ravdess", "--corpora", str(laid), "--cache", str(tmp_path / "cache"), *SMALL]
+        for more in (["--dry-run"], [], []):
+            assert main([*arguments, *more]) == 0
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith("warning: ravdess: the recordings are not as published (the content of the recordings: ")
+        monkeypatch.setattr(ravdess, "CORPUS", dataclasses.replace(ravdess.CORPUS, content=""))
+        assert main(arguments) == 0
+        assert capsys.readouterr().err == ""
+
+    def test_the_known_content_is_computed_without_a_word(self, offer, run, whole, tmp_path, capsys):
+        offer(whole)
+        assert run()[0] == 0
+        arguments = ["--corpus", "ravdess", "--corpora", str(tmp_path / "corpora"), "--cache", str(tmp_path / "cache")]
+        assert main([*arguments, *SMALL]) == 0
+        assert capsys.readouterr().err == ""
+
+    def test_what_is_no_recording_is_said(self, laid, run):
+        file = sorted((laid / "ravdess").rglob("*.wav"))[3]
+        file.unlink()
+        os.mkfifo(file)
+        assert is_refused(run(), str(file), "named pipe")
+
     def test_an_empty_folder_is_filled_whatever_its_case(self, offer, run, whole, tmp_path):
         offer(whole)
         (tmp_path / "corpora" / "RAVDESS").mkdir(parents=True)
@@ -531,7 +741,12 @@ def test_of_several_each_is_tried(offer, whole, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--accept-licence"], ["--corpus", "demo", "--mirror", "http://here"], ["--fetch", "demo", "--corpus", "demo"]],
+    [
+        ["--accept-licence"],
+        ["--corpus", "demo", "--mirror", "http://here"],
+        ["--fetch", "demo", "--corpus", "demo"],
+        ["--corpus", "demo", "--accept-changed"],
+    ],
 )
 def test_wrong_usage_exits_2(arguments, capsys):
     with pytest.raises(SystemExit) as exit_:

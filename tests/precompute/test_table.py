@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import soundfile
 
-from precompute import table
+from precompute import audio, table
 from precompute.__main__ import main
 from precompute.errors import CorpusError
 from precompute.store import roots
@@ -24,6 +25,13 @@ def folder(tmp_path):
     for name, kind in (("a.wav", "WAV"), ("b.flac", "FLAC"), ("c.ogg", "OGG"), ("d.mp3", "MP3")):
         (tmp_path / "wav").mkdir(exist_ok=True)
         soundfile.write(tmp_path / "wav" / name, 0.1 * rng.standard_normal(32000), 16000, format=kind)
+    soundfile.write(tmp_path / "wav" / "slow.wav", 0.1 * rng.standard_normal(32000), 8)
+    # FLAC whose head leaves its length open, as of a stream, and whose head lies.
+    flac = bytearray((tmp_path / "wav" / "b.flac").read_bytes())
+    fields = int.from_bytes(flac[18:26], "big") >> 36 << 36
+    for name, frames in (("open.flac", 0), ("lying.flac", 2**36 - 1)):
+        flac[18:26] = (fields | frames).to_bytes(8, "big")
+        (tmp_path / "wav" / name).write_bytes(flac)
     return tmp_path
 
 
@@ -77,6 +85,11 @@ FAULTS = {
     "wav/c.ogg,Anna,sad,,,": "line 12: speaker Anna differs from anna by capitals or accents only",
     "wav/c.ogg,anna,sad": "line 13: 3 cells, the header has 6",
     "wav/c.ogg,anna,sad,nan,,": "line 14: start nan s is not between",
+    "wav/open.flac,anna,sad,,inf,": "line 15: end is 'inf', and not a number of seconds",
+    "wav/slow.wav,anna,sad,0,1,": "line 16: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
+    "wav/slow.wav,bert,sad,,,": "line 17: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
+    "wav/lying.flac,anna,sad,,,": "line 18: 4.29497e+06 s are more than the 3600 s that one utterance may have: cut it",
+    "wav/lying.flac,anna,sad,5,3606,": "line 19: 3601 s are more than the 3600 s",
 }
 BAD = "path,speaker,emotion,start,end,sex\nwav/a.wav,anna,sad,,,\n" + "\n".join(FAULTS) + "\nwav/b.flac,bert,happy,,,m\n"
 
@@ -96,7 +109,7 @@ def test_every_fault_is_listed_at_once_and_nothing_is_made(folder):
     for line, expected in zip(listed, FAULTS.values(), strict=True):
         assert expected.split(".*")[0] in line
         assert expected.split(".*")[-1] in line
-    assert "has 12 faults, listed above" in last
+    assert "has 17 faults, listed above" in last
     assert "--skip-bad" in last
     assert not (folder / "cache").exists()
 
@@ -107,7 +120,7 @@ def test_good_lines_go_through(folder):
     (path,) = roots.sealed(folder / "cache", "mine")
     cache = Cache(path)
     assert {record.key for record in cache.records} == {"wav/a.wav", "wav/b.flac"}
-    assert [one.path for one in cache.skipped] == sorted(f"my.csv:{line}" for line in range(3, 15))
+    assert [one.path for one in cache.skipped] == sorted(f"my.csv:{line}" for line in range(3, 20))
 
 
 @pytest.mark.parametrize(
@@ -225,3 +238,58 @@ def test_times_that_change_make_another_cache(folder):
             "mine",
         )
     assert len(roots.sealed(folder / "cache", "mine")) == 2
+
+
+UNKNOWN = """path,speaker,emotion,start,end
+wav/open.flac,anna,sad,,
+wav/open.flac,anna,happy,0.5,
+wav/open.flac,anna,angry,0.5,1.5
+wav/open.flac,anna,neutral,0.5,9.5
+wav/lying.flac,anna,sad,0.5,1.5
+"""
+
+
+def test_recordings_of_unknown_length_are_read_to_their_end(folder):
+    done = run(folder, "--table", write(folder, UNKNOWN), "--name", "mine")
+    assert done.returncode == 3
+    (skipped,) = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
+    assert "wav/open.flac: the part from 0.5 s to 9.5 s is none of a recording of 2 s" in skipped
+    (path,) = roots.sealed(folder / "cache", "mine")
+    assert {record.emotion: record.duration for record in Cache(path).records if record.path == "wav/open.flac"} == {
+        "sad": 2.0, "happy": 1.5, "angry": 1.0,
+    }  # fmt: skip
+
+
+def test_one_recording_for_which_memory_is_lacking_is_skipped(folder, monkeypatch, capsys):
+    whole = audio.resample
+
+    def lack(samples, *rates):
+        if len(samples) == 16000:
+            raise MemoryError
+        return whole(samples, *rates)
+
+    monkeypatch.setattr(audio, "resample", lack)
+    arguments = ["--table", str(write(folder, GOOD)), "--name", "mine", "--cache", str(folder / "cache"), *SMALL]
+    assert main(["--corpus", "table", *arguments]) == 3
+    skipped = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped: ")]
+    assert len(skipped) == 2
+    assert all("there is not enough memory" in line for line in skipped)
+    (path,) = roots.sealed(folder / "cache", "mine")
+    assert len(Cache(path).records) == 2
+
+
+def test_many_utterances_of_one_speaker_and_emotion_take_no_more_memory(folder):
+    rows = [f"wav/a.wav,anna,sad,{start / 100:g},{start / 100 + 0.2:g}\n" for start in range(100)]
+    arguments = ["--name", "mine", *SMALL, "--set", "height=256", "width=512"]
+
+    def peak(name, rows):
+        table = write(folder, "path,speaker,emotion,start,end\n" + "".join(rows), f"{name}.csv")
+        tracemalloc.start()
+        assert main(["--corpus", "table", "--table", str(table), "--cache", str(folder / name), *arguments]) == 0
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak("first", rows[:1])
+    # Pictures of 400 kB each.
+    assert peak("many", rows) - peak("few", rows[:10]) < 90 * 256 * 512 * 3 / 4

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 from toy import build, draft, edit, replace, sealed_toy, unit
 
-from precompute import layout
+from precompute import layout, recording, transform
 from precompute.errors import CacheError
 from precompute.recipe import Recipe, named
 from precompute.store import roots, shard
@@ -146,6 +147,43 @@ class TestRecompute:
         assert sum(f"{gone} cannot be read" in problem for problem in found) == 1
         assert sum(f"{changed} is another recording" in problem for problem in found) == 1
         assert len(found) == 2
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/etc/hostname", "../ravdess/secret.wav", "Actor_01/../../secret.wav", "/dev/zero", "..", "{ravdess}/secret.wav"],
+    )
+    def test_a_path_that_leads_out_of_the_corpus_is_not_followed(self, cache, tmp_path, small_ravdess, path, monkeypatch):
+        shutil.copytree(small_ravdess / "ravdess", tmp_path / "ravdess")
+        path = path.format(ravdess=tmp_path / "ravdess")
+        opened = []
+        monkeypatch.setattr(recording.os, "open", lambda *arguments: opened.append(arguments))
+        cache.records = tuple(dataclasses.replace(record, path=path) for record in cache.records[:1])
+        (problem,) = recompute(cache, tmp_path / "ravdess", 1)
+        assert f"is {path}, outside of {tmp_path / 'ravdess'}" in problem
+        assert opened == []
+
+    def test_a_corpus_that_is_laid_by_links_is_read(self, cache, small_ravdess, tmp_path):
+        (tmp_path / "ravdess").mkdir()
+        for actor in (small_ravdess / "ravdess").iterdir():
+            (tmp_path / "ravdess" / actor.name).symlink_to(actor)
+        assert recompute(cache, tmp_path / "ravdess", 1000) == []
+
+    @pytest.mark.parametrize("lay", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.mkdir()])
+    def test_what_is_no_recording_is_named_at_once(self, cache, small_ravdess, tmp_path, lay):
+        shutil.copytree(small_ravdess / "ravdess", tmp_path / "ravdess")
+        file = sorted((tmp_path / "ravdess").rglob("*.wav"))[0]
+        file.unlink()
+        lay(file)
+        (problem,) = recompute(cache, tmp_path / "ravdess", 1000)
+        assert f"{file} cannot be read" in problem
+
+    def test_lack_of_memory_is_a_sentence(self, cache, small_ravdess, monkeypatch):
+        def lack(*_):
+            raise MemoryError
+
+        monkeypatch.setattr(transform, "picture", lack)
+        problems = recompute(cache, small_ravdess / "ravdess", 3)
+        assert ["not enough memory" in problem for problem in problems] == [True] * 3
 
     @pytest.mark.parametrize(("key", "value"), [("algorithm", 0), ("colour_table", "00" * 768), ("window", None)])
     def test_a_recipe_that_this_version_would_draw_otherwise_is_refused(self, cache, small_ravdess, key, value):

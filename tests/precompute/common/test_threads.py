@@ -1,0 +1,93 @@
+"""Linear algebra by one thread: pictures are the same however many processes and threads there are."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from precompute import transform
+from precompute.common.threads import one_thread
+from precompute.recipe import named
+from precompute.store import roots
+from precompute.store.cache import Cache
+
+TWO = min(2, os.cpu_count() or 1)
+
+
+def threads():
+    """Threads of each BLAS library that is loaded."""
+    return {one["filepath"]: one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_inside_there_is_one_thread_and_afterwards_as_many_as_before():
+    with one_thread():
+        pass
+    with threadpoolctl.threadpool_limits(TWO, user_api="blas"):
+        before = threads()
+        with one_thread():
+            assert set(threads().values()) == {1}
+            with one_thread():
+                assert set(threads().values()) == {1}
+            assert set(threads().values()) == {1}
+        assert threads() == before
+        with pytest.raises(ZeroDivisionError), one_thread():
+            _ = 1 / 0
+        assert threads() == before
+    assert any("numpy" in name for name in before)
+
+
+@pytest.mark.parametrize("recipe", ["default", "stft", "logmel", "wavelets"])
+@pytest.mark.parametrize("use", ["picture", "warm_up"])
+def test_pictures_are_computed_by_one_thread(encode, monkeypatch, recipe, use):
+    recipe, seen, powers = named(recipe), [], transform._powers
+
+    def spy(*arguments):
+        seen.append(set(threads().values()))
+        return powers(*arguments)
+
+    monkeypatch.setattr(transform, "_powers", spy)
+    with threadpoolctl.threadpool_limits(TWO, user_api="blas"):
+        if use == "picture":
+            transform.picture(encode(0.1 * np.random.default_rng(0).standard_normal(16000)), "a", recipe)
+        else:
+            transform.warm_up(recipe)
+    assert seen == [{1}]
+
+
+def test_it_costs_next_to_nothing():
+    with one_thread():
+        pass
+    started = time.perf_counter()
+    for _ in range(100):
+        with one_thread():
+            pass
+    # A tenth of a millisecond of the two that a picture takes; ten times that on a busy machine.
+    assert (time.perf_counter() - started) / 100 < 1e-3
+
+
+DELICATE = ("08b02Wd", "09b03Nb", "11b02Wb", "11b03Wa", "13b10Nc", "15a05Lb", "16a05Ea", "16b03Ea")
+"""Recordings of EmoDB of which a pixel lies so near to the edge of a level that two threads put it on the other side."""
+
+
+@pytest.mark.slow
+def test_a_fingerprint_does_not_depend_on_processes_and_threads(corpora_dir, tmp_path):
+    (tmp_path / "corpora/emodb/wav").mkdir(parents=True)
+    for name in DELICATE:
+        (tmp_path / f"corpora/emodb/wav/{name}.wav").symlink_to(next(corpora_dir.glob(f"emodb/**/{name}.wav")))
+    fingerprints = set()
+    ways = [
+        ("1", {}), ("2", {}), ("1", {"OMP_NUM_THREADS": "4"}), ("1", {"OPENBLAS_NUM_THREADS": "2"}),
+        ("2", {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}), ("1", {"OMP_NUM_THREADS": "1"}),
+    ]  # fmt: skip
+    kept = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS") and not key.startswith("WSER_")}
+    for number, (jobs, variables) in enumerate(ways):
+        root = tmp_path / str(number)
+        command = [sys.executable, "-m", "precompute", "--corpus", "emodb", "--corpora", tmp_path / "corpora", "--cache", root]
+        subprocess.run([*command, "--jobs", jobs], env=kept | variables, check=True, capture_output=True)
+        (path,) = roots.sealed(root, "emodb")
+        fingerprints.add(Cache(path).fingerprint)
+    assert len(fingerprints) == 1
