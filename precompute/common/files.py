@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import threading
@@ -32,7 +33,14 @@ GRACE_DAYS = 7.0
 """Days for which what is in the trash can be brought back, and after which something unfinished counts as given up."""
 
 TRASH = ".trash"
+LINK = -1
+"""What `sizes` gives for a symbolic link, a pipe or a device, and for a directory that is too deep."""
+
+DEEPEST = 16
+"""Directories, one in another, of which `sizes` still looks into the last; a cache in staging takes 6."""
+
 _STAMP = "%Y%m%dT%H%M%SZ"
+_TRASHED = re.compile(r"(\d{8}T\d{6}Z)-.+-[0-9a-f]{8}", re.DOTALL)
 _UMASK = threading.Lock()
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -131,6 +139,56 @@ def names(path: Path, root: Path) -> list[str]:
         return []
 
 
+def directories(path: Path, root: Path) -> list[str]:
+    """Names of the directories in a directory, sorted, links to others left out; none where it is not there.
+
+    Raises:
+        UnsafePathError: It, or what is above it, is a symbolic link.
+    """
+    try:
+        with folder(path, root) as opened, os.scandir(opened) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def sizes(path: Path, root: Path) -> dict[str, int]:
+    """Bytes of every plain file below a directory, by its path relative to it, and `LINK` for what is none.
+
+    What another job removes meanwhile is left out.
+
+    Raises:
+        UnsafePathError: The directory, or what is above it, is a symbolic link.
+        OSError: There is no such directory.
+    """
+    found: dict[str, int] = {}
+
+    def look(handle: int, prefix: str, deep: int) -> None:
+        with os.scandir(handle) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.is_dir(follow_symlinks=False) and deep < DEEPEST:
+                        below = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
+                        try:
+                            look(below, f"{prefix}{entry.name}/", deep + 1)
+                        finally:
+                            os.close(below)
+                    else:
+                        plain = entry.is_file(follow_symlinks=False)
+                        found[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size if plain else LINK
+
+    with folder(path, root) as top:
+        look(top, "", 1)
+    return found
+
+
+def size(path: Path, root: Path) -> int:
+    """Bytes of a file, or of a link itself; 0 where it is gone."""
+    with contextlib.suppress(FileNotFoundError), folder(path.parent, root) as above:
+        return os.stat(path.name, dir_fd=above, follow_symlinks=False).st_size
+    return 0
+
+
 def newest(path: Path, root: Path) -> float:
     """The latest time of change of a file or directory and all below it, in seconds since the epoch; 0 where it is gone."""
     latest = 0.0
@@ -149,7 +207,14 @@ def newest(path: Path, root: Path) -> float:
     return latest
 
 
-def make_directory(path: Path, root: Path, mode: int | None = None, lasting: bool = True) -> None:
+def changed(path: Path, root: Path) -> float:
+    """When a file or directory itself changed, in seconds since the epoch by the clock of the disk; 0 where it is gone."""
+    with contextlib.suppress(FileNotFoundError), folder(path.parent, root) as above:
+        return os.stat(path.name, dir_fd=above, follow_symlinks=False).st_mtime
+    return 0.0
+
+
+def make_directory(path: Path, root: Path, mode: int | None = None, lasting: bool = True, parents: bool = True) -> None:
     """Create a directory below a root, and those above it; one that is there is left as it is.
 
     The root itself, where it is not there yet, is created with what the umask leaves.
@@ -159,13 +224,15 @@ def make_directory(path: Path, root: Path, mode: int | None = None, lasting: boo
         root: Above it.
         mode: Permissions, whatever the umask; by default what the umask leaves.
         lasting: Whether to wait until it is on the disk.
+        parents: Whether to create those above it too; otherwise they must be there.
 
     Raises:
         UnsafePathError: What is above it, or it itself, is a symbolic link.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    place = root
-    for part in _parts(path, root):
+    if parents:
+        root.mkdir(parents=True, exist_ok=True)
+    place = root if parents else path.parent
+    for part in _parts(path, place):
         with folder(place, root) as above:
             place = place / part
             try:
@@ -282,13 +349,19 @@ def part_name(name: str) -> str:
     return f".{name}.{uuid.uuid4().hex}.part"
 
 
-def link(source: Path, target: Path, root: Path) -> bool:
-    """Give a file a second name below the same root, unless that is there; False where it is.
+def link(source: Path, target: Path, root: Path, source_root: Path | None = None) -> bool:
+    """Give a file a second name, unless that is there; False where it is.
+
+    Args:
+        source: Of the file; of a link, the link itself gets the name.
+        target: The second name.
+        root: Above `target`.
+        source_root: Above `source`; by default the same.
 
     Raises:
         WserError: The file system has no hard links.
     """
-    with folder(source.parent, root) as here, folder(target.parent, root) as there:
+    with folder(source.parent, source_root or root) as here, folder(target.parent, root) as there:
         try:
             os.link(source.name, target.name, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
             _sync(there)
@@ -357,7 +430,8 @@ def trashed(name: str) -> float | None:
     The name and not the file system says so: a rename leaves the times of what it moves.
     """
     try:
-        return datetime.strptime(name.partition("-")[0], _STAMP).replace(tzinfo=UTC).timestamp()
+        match = _TRASHED.fullmatch(name)
+        return datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC).timestamp() if match else None
     except ValueError:
         return None
 
