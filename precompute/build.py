@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import joblib
 
 from precompute import layout, recording
+from precompute.common.executor import effective, parallel
+from precompute.common.files import sha256
 from precompute.errors import CacheError, UnusableAudioError
 from precompute.layout import Record, Skipped
 from precompute.plan import Earlier, Plan, Source
@@ -26,7 +28,6 @@ from precompute.recipe import Recipe
 from precompute.store import places, shard
 from precompute.store.cache import Unit
 from precompute.store.draft import Draft
-from precompute.store.files import sha256
 
 if TYPE_CHECKING:
     from precompute.transform import Picture
@@ -64,8 +65,8 @@ class Workers:
     """
 
     def __init__(self, recipe: Recipe, jobs: int) -> None:
-        self._run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
-        processes = joblib.effective_n_jobs(jobs)
+        self._run = parallel(jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
+        processes = effective(jobs)
         self._ready: Generator[None, None, None] = self._run(
             joblib.delayed(_warm_up)(recipe) for _ in range(processes if processes > 1 else 0)
         )

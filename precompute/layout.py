@@ -8,7 +8,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import quote
@@ -53,6 +53,24 @@ ZSTD_LEVEL = 3
 
 LARGEST_PICTURE = 1024 * 8192 * 3
 """Bytes of a picture, at most: the limits of a recipe's height and width.  Readers refuse more before they take memory."""
+
+LARGEST_MANIFEST = 16 << 20
+"""Bytes of a manifest; that of 30 000 units takes half of it.  It is read before anything else can be checked."""
+
+LARGEST_NOTE = 64 << 10
+"""Bytes of a record of provenance, which takes one kilobyte, of a recipe, which takes three, and of the root's record."""
+
+LARGEST_INDEX = 256 << 20
+"""Bytes of the index; it has some 500 for each utterance, and is read line by line."""
+
+LARGEST_LINE = 1 << 20
+"""Bytes of one line of it."""
+
+LARGEST_METADATA = 32 << 20
+"""Bytes of an array's metadata, and of the record of skipped inputs; as objects they take 25 times as much, at worst."""
+
+SMALLEST_PICTURE = 9 + 4 + 16
+"""Bytes that a picture takes in a shard, at least: a zstd frame with its size, a checksum, and its place in the index."""
 
 _ID = rf"[0-9a-f]{{{ID_LENGTH}}}"
 _NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
@@ -177,9 +195,32 @@ def legal_provenance(name: str) -> bool:
     return re.fullmatch(rf"{PROVENANCE}/[0-9a-f]{{32}}\.json", name) is not None
 
 
+def legal_job(name: str) -> bool:
+    """Whether what lies in staging is a job's: a random number."""
+    return re.fullmatch("[0-9a-f]{32}", name) is not None
+
+
 def legal_picture(height: Any, width: Any) -> bool:
     """Whether a recipe may ask for pictures of this size: whole numbers, and no more bytes than `LARGEST_PICTURE`."""
     return all(type(n) is int and n > 0 for n in (height, width)) and height * width * 3 <= LARGEST_PICTURE
+
+
+def largest_file(name: str) -> int | None:
+    """Bytes that a file of a cache may have, by its path relative to it; None for a shard, whose pictures say it."""
+    if name in (RECIPE, MANIFEST, INDEX):
+        return {RECIPE: LARGEST_NOTE, MANIFEST: LARGEST_MANIFEST, INDEX: LARGEST_INDEX}[name]
+    if legal_provenance(name):
+        return LARGEST_NOTE
+    return LARGEST_METADATA if name.endswith((".json", ".jsonl")) else None
+
+
+def most_utterances(sizes: Mapping[str, int]) -> int:
+    """Number of utterances that a cache's shards have room for.
+
+    Args:
+        sizes: Bytes of each of its files, by its path relative to it.
+    """
+    return sum(size for name, size in sizes.items() if name.endswith(f"/{SHARD}")) // SMALLEST_PICTURE
 
 
 def array_metadata(shape: tuple[int, int, int, int], attributes: dict[str, Any]) -> dict[str, Any]:
@@ -257,14 +298,22 @@ def check_names(pairs: Iterable[tuple[str, str]]) -> None:
 
 def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
     """Id of what went in: of everything that the corpus says of each utterance but its path, and its recording's SHA-256."""
-    rows = [{**vars(utterance), "sha256": sha256} for utterance, sha256 in inputs]
-    kept = [field.name for field in fields(Utterance) if field.name != "path"] + ["sha256"]
-    return _digest([[row[name] for name in kept] for row in sorted(rows, key=lambda row: row["key"])])[:ID_LENGTH]
+    kept = [field.name for field in fields(Utterance) if field.name != "path"]
+    ordered = sorted(inputs, key=lambda one: one[0].key)
+    rows = ([*(getattr(utterance, name) for name in kept), sha256] for utterance, sha256 in ordered)
+    return _digest(rows)[:ID_LENGTH]
 
 
-def fingerprint(records: Iterable[Record]) -> str:
-    """Id of what came out: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
-    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
+def fingerprint(records: Iterable[Record], stored: str | None = None) -> str:
+    """Id of what came out, sorted: SHA-256 over what of each record a network is given, and by what name.
+
+    Args:
+        records: Of a cache.
+        stored: Its layout version, by default ours; before 1.4, duration, start and stop were left out.
+    """
+    if stored is not None and _minor(stored) < 4:
+        return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
+    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256] for r in records))
 
 
 def cache_name(recipe_id: str, input_id: str) -> str:
@@ -288,21 +337,37 @@ def version() -> str:
 
 
 def is_newer(stored: str) -> bool:
-    """Whether a layout has our major version and a newer minor one, which may hold what we do not know."""
-    major, _, minor = stored.partition(".")
-    return major == str(VERSION[0]) and minor.isdecimal() and int(minor) > VERSION[1]
+    """Whether a layout has our major version and a newer minor one, which may hold what we do not know.
+
+    Args:
+        stored: What `check_version` lets pass.
+    """
+    return _minor(stored) > VERSION[1]
 
 
-def check_version(stored: str, where: str) -> None:
+def check_version(stored: Any, where: str) -> None:
     """Refuse a layout whose major version is not ours.
+
+    Args:
+        stored: As read, whatever it is.
+        where: What has it, for the message.
 
     Raises:
         CacheError: The stored version is newer, older or unreadable.
     """
-    major = stored.partition(".")[0]
-    if major != str(VERSION[0]):
-        raise CacheError(f"{where} has cache layout {stored}, and this version reads {VERSION[0]}.x: upgrade or recompute")
+    if not isinstance(stored, str) or not re.fullmatch(rf"{VERSION[0]}\.[0-9]{{1,6}}", stored):
+        shown = f"{stored:.20}" if isinstance(stored, str) else None
+        raise CacheError(f"{where} has cache layout {shown}, and this version reads {VERSION[0]}.x: upgrade or recompute")
 
 
-def _digest(rows: list[list[Any]]) -> str:
-    return hashlib.sha256(rfc8785.dumps(rows)).hexdigest()
+def _minor(stored: str) -> int:
+    return int(stored.partition(".")[2])
+
+
+def _digest(rows: Iterable[list[Any]]) -> str:
+    """SHA-256 over the canonical JSON of an array, row by row: a million of them need not be in memory as text."""
+    digest = hashlib.sha256(b"[")
+    for at, row in enumerate(rows):
+        digest.update((b"," if at else b"") + rfc8785.dumps(row))
+    digest.update(b"]")
+    return digest.hexdigest()

@@ -24,6 +24,12 @@ LEAST_CYCLES = 7.3
 """Least bandwidth of a wavelet, between its ends 100 dB down, times the picture's duration: a complex Morlet wavelet of less
 reaches further than the picture to either side."""
 
+LARGEST_NUMBER = 2.0**53 - 1
+"""Of canonical JSON (RFC 8785): whole numbers up to it are exact."""
+
+DEEPEST_VALUE = 8
+"""Lists and objects, one in another, in a record that others wrote."""
+
 Transform = Literal["wavelet", "stft", "mel"]
 RGB = Literal["colormap", "wavelets"]
 Noise = Literal["none", "white", "babble"]
@@ -241,12 +247,45 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     return Recipe(**{**RECIPES[name], **changes})
 
 
+def check_record(record: Any) -> dict[str, Any]:
+    """A record as stored in a cache, each value that we know of its type; other versions may lack some, and have more.
+
+    Raises:
+        RecipeError: It is no record of a recipe.
+    """
+    if not isinstance(record, dict):
+        raise RecipeError("a recipe is an object with a value for each parameter, and this is none")
+    kinds = {field.name: field.type for field in fields(Recipe)} | {"algorithm": int, "colour_table": str}
+    for key, value in record.items():
+        kind = kinds.get(key)
+        if kind is None:
+            if is_deep(value):
+                raise RecipeError(f"'{key:.50}' is nested more than {DEEPEST_VALUE} deep")
+        elif kind is int or kind is float:
+            if type(value) not in (int, kind) or not abs(value) <= LARGEST_NUMBER:
+                raise RecipeError(f"'{key}' is {_shown(value)}, and must be a {'whole ' if kind is int else ''}number")
+        elif not isinstance(value, str):
+            raise RecipeError(f"'{key}' is {_shown(value)}, and must be text")
+    return record
+
+
+def is_deep(value: Any, left: int = DEEPEST_VALUE) -> bool:
+    """Whether lists and objects lie in one another deeper than in anything that we write; to print such a value may fail."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return left < 0 or any(is_deep(one, left - 1) for one in inner)
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r:.50}" if isinstance(value, str | float | None) else f"of type {type(value).__name__}"
+
+
 def from_record(record: dict[str, Any]) -> Recipe:
     """The recipe of a record, as stored in a cache.
 
     Raises:
         RecipeError: This version makes other pictures by these parameters, or does not know them.
     """
+    check_record(record)
     theirs = record.get("algorithm")
     if theirs != ALGORITHM:
         raise RecipeError(f"its recipe is of algorithm {theirs}, this version's is {ALGORITHM}: use the version that made it")

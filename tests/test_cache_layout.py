@@ -1,12 +1,14 @@
 """The specification and the code say the same: the printed reader reads, and every name is in both."""
 
 import dataclasses
+import hashlib
 import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rfc8785
 
 from precompute import layout
 from precompute.recipe import named
@@ -114,8 +116,21 @@ def test_the_limits_of_the_zip_import_are_the_code_s():
     from precompute.store import archive
 
     text = " ".join(section("Zip").split())
-    assert f"a manifest has at most {archive.LARGEST_MANIFEST >> 20} MiB" in text
-    assert f"provenance {archive.LARGEST_NOTE >> 10} KiB, other files of JSON {archive.LARGEST_JSON >> 30} GiB" in text
     assert f"at most {archive.MOST_PROVENANCE} files of provenance" in text
     assert f"at most {archive.LARGEST_UNIT >> 30} GiB" in text
     assert f"at most {archive.FREE_BYTES >> 20} MiB more than {archive.LARGEST_FACTOR} times its size" in text
+
+
+def test_the_limits_of_files_are_the_code_s():
+    text = " ".join(section("What a reader must do").split())
+    assert f"A manifest has at most {layout.LARGEST_MANIFEST >> 20} MiB" in text
+    assert f"the root's record {layout.LARGEST_NOTE >> 10} KiB" in text
+    assert f"an index {layout.LARGEST_INDEX >> 20} MiB, and a line of it {layout.LARGEST_LINE >> 20} MiB" in text
+    assert f"other files of JSON {layout.LARGEST_METADATA >> 20} MiB" in text
+    assert f"at least {layout.SMALLEST_PICTURE} bytes" in text
+
+
+def test_the_fingerprint_is_made_as_the_text_says(sealed: Cache):
+    names = re.search(r"`fingerprint` .*?`\[(.*?)\]`", section("manifest.json"))[1].split(", ")
+    rows = sorted([getattr(record, name) for name in names] for record in sealed.records)
+    assert hashlib.sha256(rfc8785.dumps(rows)).hexdigest() == sealed.manifest["fingerprint"]

@@ -326,7 +326,7 @@ def whole(path: Path, fold: int, named: Mapping[str, Any]) -> bool:
             "same command again"
         )
     vouched = _vouched(record)
-    return all(files.size(path / fold_name(fold) / name, path) == entry["size"] for name, entry in vouched.items())
+    return all(files.plain_size(path / fold_name(fold) / name, path) == entry["size"] for name, entry in vouched.items())
 
 
 def remove_leftovers(path: Path) -> None:

@@ -8,6 +8,7 @@ import joblib
 
 from precompute import recording
 from precompute.check.survey import Survey
+from precompute.common.executor import parallel
 from precompute.errors import CorpusError
 from precompute.layout import Utterance
 from precompute.page import Thumbnail, one_of_each, thumbnail
@@ -54,7 +55,7 @@ def thumbnails(utterances: list[Utterance], directory: Path, recipe: Recipe, job
     Raises:
         CorpusError: A worker process was killed, or a recording changed after it was measured.
     """
-    run = joblib.Parallel(n_jobs=jobs)
+    run = parallel(jobs)
     try:
         made: list[Shown] = run(joblib.delayed(_shown)(utterance, directory, recipe) for utterance in utterances)
     except BrokenProcessPool:

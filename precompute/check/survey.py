@@ -11,6 +11,7 @@ import joblib
 
 from precompute import layout, recording
 from precompute.check.measure import Measured, measure
+from precompute.common.executor import parallel
 from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
 from precompute.errors import CorpusError, UnusableAudioError
 from precompute.layout import Skipped, Utterance
@@ -125,7 +126,7 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
     recordings: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in scan.utterances:
         recordings[utterance.path].append(utterance)
-    run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+    run = parallel(jobs, return_as="generator_unordered")
     tasks = (joblib.delayed(_check)(directory, sharing, recipe) for sharing in recordings.values())
     checked: list[Checked] = []
     try:

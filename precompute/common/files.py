@@ -37,8 +37,14 @@ GRACE_DAYS = 7.0
 TRASH = ".trash"
 PART = re.compile(r"\..+-([^-]+)-[0-9a-f]{8}\.part")
 """Name of a file that is being written, with the signature of the process that does it."""
+LINK = -1
+"""What `sizes` gives for a symbolic link, a pipe or a device, and for a directory that is too deep."""
+
+DEEPEST = 16
+"""Directories, one in another, of which `sizes` still looks into the last; a cache in staging takes 6."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
+_TRASHED = re.compile(r"(\d{8}T\d{6}Z)-.+-[0-9a-f]{8}", re.DOTALL)
 _UMASK = threading.Lock()
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -137,7 +143,7 @@ def names(path: Path, root: Path) -> list[str]:
         return []
 
 
-def size(path: Path, root: Path) -> int | None:
+def plain_size(path: Path, root: Path) -> int | None:
     """Bytes of a plain file; None where there is none, or something else.
 
     Raises:
@@ -165,22 +171,63 @@ def is_directory(path: Path, root: Path) -> bool:
 
 
 def total(path: Path, root: Path) -> int:
-    """Bytes of a file, or of all files below a directory; what another job removes meanwhile does not count."""
-    bytes_ = 0
-    with contextlib.suppress(FileNotFoundError), folder(path.parent, root) as above:
-        found = os.stat(path.name, dir_fd=above, follow_symlinks=False)
-        if not stat.S_ISDIR(found.st_mode):
-            return found.st_size
-        for _, _, inside, handle in os.fwalk(path.name, dir_fd=above):
-            for name in inside:
-                with contextlib.suppress(FileNotFoundError):
-                    bytes_ += os.stat(name, dir_fd=handle, follow_symlinks=False).st_size
-    return bytes_
+    """Bytes of a file, or of all files below a directory."""
+    if not is_directory(path, root):
+        return size(path, root)
+    return sum(bytes_ for bytes_ in sizes(path, root).values() if bytes_ > 0)
 
 
 def is_stale(path: Path, root: Path) -> bool:
     """Whether nothing in a file or directory was touched for `STALE_SECONDS`."""
     return time.time() - newest(path, root) > STALE_SECONDS
+def directories(path: Path, root: Path) -> list[str]:
+    """Names of the directories in a directory, sorted, links to others left out; none where it is not there.
+
+    Raises:
+        UnsafePathError: It, or what is above it, is a symbolic link.
+    """
+    try:
+        with folder(path, root) as opened, os.scandir(opened) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def sizes(path: Path, root: Path) -> dict[str, int]:
+    """Bytes of every plain file below a directory, by its path relative to it, and `LINK` for what is none.
+
+    What another job removes meanwhile is left out.
+
+    Raises:
+        UnsafePathError: The directory, or what is above it, is a symbolic link.
+        OSError: There is no such directory.
+    """
+    found: dict[str, int] = {}
+
+    def look(handle: int, prefix: str, deep: int) -> None:
+        with os.scandir(handle) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.is_dir(follow_symlinks=False) and deep < DEEPEST:
+                        below = os.open(entry.name, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
+                        try:
+                            look(below, f"{prefix}{entry.name}/", deep + 1)
+                        finally:
+                            os.close(below)
+                    else:
+                        plain = entry.is_file(follow_symlinks=False)
+                        found[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size if plain else LINK
+
+    with folder(path, root) as top:
+        look(top, "", 1)
+    return found
+
+
+def size(path: Path, root: Path) -> int:
+    """Bytes of a file, or of a link itself; 0 where it is gone."""
+    with contextlib.suppress(FileNotFoundError), folder(path.parent, root) as above:
+        return os.stat(path.name, dir_fd=above, follow_symlinks=False).st_size
+    return 0
 
 
 def newest(path: Path, root: Path) -> float:
@@ -201,7 +248,14 @@ def newest(path: Path, root: Path) -> float:
     return latest
 
 
-def make_directory(path: Path, root: Path, mode: int | None = None, lasting: bool = True) -> None:
+def changed(path: Path, root: Path) -> float:
+    """When a file or directory itself changed, in seconds since the epoch by the clock of the disk; 0 where it is gone."""
+    with contextlib.suppress(FileNotFoundError), folder(path.parent, root) as above:
+        return os.stat(path.name, dir_fd=above, follow_symlinks=False).st_mtime
+    return 0.0
+
+
+def make_directory(path: Path, root: Path, mode: int | None = None, lasting: bool = True, parents: bool = True) -> None:
     """Create a directory below a root, and those above it; one that is there is left as it is.
 
     The root itself, where it is not there yet, is created with what the umask leaves.
@@ -211,13 +265,15 @@ def make_directory(path: Path, root: Path, mode: int | None = None, lasting: boo
         root: Above it.
         mode: Permissions, whatever the umask; by default what the umask leaves.
         lasting: Whether to wait until it is on the disk.
+        parents: Whether to create those above it too; otherwise they must be there.
 
     Raises:
         UnsafePathError: What is above it, or it itself, is a symbolic link.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    place = root
-    for part in _parts(path, root):
+    if parents:
+        root.mkdir(parents=True, exist_ok=True)
+    place = root if parents else path.parent
+    for part in _parts(path, place):
         with folder(place, root) as above:
             place = place / part
             try:
@@ -334,13 +390,19 @@ def part_name(name: str) -> str:
     return f".{name}-{signature()}-{uuid.uuid4().hex[:8]}.part"
 
 
-def link(source: Path, target: Path, root: Path) -> bool:
-    """Give a file a second name below the same root, unless that is there; False where it is.
+def link(source: Path, target: Path, root: Path, source_root: Path | None = None) -> bool:
+    """Give a file a second name, unless that is there; False where it is.
+
+    Args:
+        source: Of the file; of a link, the link itself gets the name.
+        target: The second name.
+        root: Above `target`.
+        source_root: Above `source`; by default the same.
 
     Raises:
         WserError: The file system has no hard links.
     """
-    with folder(source.parent, root) as here, folder(target.parent, root) as there:
+    with folder(source.parent, source_root or root) as here, folder(target.parent, root) as there:
         try:
             os.link(source.name, target.name, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
             _sync(there)
@@ -409,7 +471,8 @@ def trashed(name: str) -> float | None:
     The name and not the file system says so: a rename leaves the times of what it moves.
     """
     try:
-        return datetime.strptime(name.partition("-")[0], _STAMP).replace(tzinfo=UTC).timestamp()
+        match = _TRASHED.fullmatch(name)
+        return datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC).timestamp() if match else None
     except ValueError:
         return None
 

@@ -50,7 +50,9 @@ def make(directory: Path) -> None:
     """Synthesize every utterance that is not there yet and write it as a WAV file."""
     import joblib
 
-    joblib.Parallel(n_jobs=-1)(joblib.delayed(_make_speaker)(directory, name) for name in SPEAKERS)
+    from precompute.common.executor import parallel
+
+    parallel(-1)(joblib.delayed(_make_speaker)(directory, name) for name in SPEAKERS)
 
 
 def parse(stem: str) -> dict[str, str | None]:

@@ -4,50 +4,42 @@
 """
 
 import contextlib
-import json
 import math
-import re
 import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from precompute import layout
-from precompute.errors import CacheError
+from precompute.common import files
+from precompute.common.reading import UnreadableError
+from precompute.errors import CacheError, RecipeError
 from precompute.progress import progress
-from precompute.store import draft, files, places, verify
-from precompute.store.cache import Cache
-
-LARGEST_MANIFEST = 16 << 20
-"""Bytes; the manifest of 30 000 units takes half of it.  It is read before anything else can be checked."""
-
-LARGEST_JSON = 1 << 30
-"""Bytes of any other file of JSON that the manifest vouches for; an index has some 600 for each utterance."""
-
-LARGEST_NOTE = 64 << 10
-"""Bytes of a record of provenance, which takes one kilobyte, of a recipe, which takes three, and of the root's record."""
+from precompute.recipe import check_record
+from precompute.store import draft, places, verify, writing
+from precompute.store.cache import Cache, parse_manifest, parse_object, readable
 
 MOST_PROVENANCE = 1000
 """Records of provenance of one cache: there is one for each job that sealed it in the same moment."""
 
 LARGEST_UNIT = 8 << 30
-"""Bytes of the pictures of one speaker and emotion, which are decoded in memory at once: 80 000 of the usual size."""
+"""Bytes of the pictures of one speaker and emotion, which a reader decodes in memory at once: 80 000 of the usual size."""
 
-FREE_BYTES, LARGEST_FACTOR = 1 << 20, 100
-"""A compressed member may hold this many bytes more than this many times its size: JSON shrinks to a tenth, bombs to 1/1000."""
+FREE_BYTES, LARGEST_FACTOR = 1 << 20, 15
+"""A compressed member may hold this many bytes more than this many times its size: our JSON shrinks to a fifth, since half of
+an index is checksums, and a shard not at all; bombs shrink to a thousandth."""
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 _ENCRYPTED = 0x41
-_DIGEST = re.compile("[0-9a-f]{64}")
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, OverflowError, RuntimeError,
-    ValueError,
+    ValueError, MemoryError,
 )  # fmt: skip
 """What `zipfile` raises on damaged or hostile files."""
 
@@ -62,7 +54,8 @@ def export_zip(caches: Sequence[Path], target: Path) -> None:
         target: The zip file; it appears whole or not at all.
 
     Raises:
-        CacheError: A cache is not sealed or damaged, two have one name, or `target` is there already or cannot be written.
+        CacheError: A cache is not sealed or damaged, or two have one name.
+        WserError: `target` is there already, or cannot be written.
     """
     members: dict[str, tuple[Cache, str]] = {}
     for cache in map(Cache, caches):
@@ -83,7 +76,7 @@ def export_zip(caches: Sequence[Path], target: Path) -> None:
             advance(1)
 
 
-def import_zip(archive: Path, root: Path) -> list[Path]:
+def import_zip(archive: Path, root: Path, note: Callable[[Path, str], None] = lambda *_: None) -> list[Path]:
     """Take the caches of a zip file into a root: all of them, or where one is refused, none.
 
     Nothing is written before names, sizes and versions are known to be right, and nothing published before every byte and
@@ -92,6 +85,7 @@ def import_zip(archive: Path, root: Path) -> list[Path]:
     Args:
         archive: The zip file; `export_zip` wrote it, or anything else.
         root: Of caches, a local directory; created if missing.
+        note: Is told of each cache that is kept though its pictures differ by a level here and there: its directory, and how.
 
     Returns:
         Directories of the caches in the archive, those that were there already among them.
@@ -99,6 +93,7 @@ def import_zip(archive: Path, root: Path) -> list[Path]:
     Raises:
         CacheError: The archive is no zip file, holds what is no cache's or is damaged; the root has another or an unfinished
             cache of the same name, or cannot be written.
+        UnsafePathError: A directory below the root in which to write is a symbolic link.
     """
     if places.is_remote(root):
         raise CacheError(f"{root} is no local directory: import into one, and copy the sealed caches from there")
@@ -108,7 +103,7 @@ def import_zip(archive: Path, root: Path) -> list[Path]:
         _check_space(opened, new, root)
         with (
             contextlib.ExitStack() as stack,
-            files.writing(root),
+            writing.writing(root),
             progress(f"import {archive.name}", sum(len(parcel.members) for parcel in new), "files") as advance,
         ):
             staged = []
@@ -120,10 +115,14 @@ def import_zip(archive: Path, root: Path) -> list[Path]:
                     _unpack(parcel, name, staged[-1] / name, root)
                     advance(1)
                 _verify(parcel, staged[-1])
-            for parcel, aside in zip(new, staged, strict=True):
-                if not draft.publish(aside, parcel.path(root)):
+            kept = [parcel.how_kept(root, aside) for parcel, aside in zip(new, staged, strict=True)]
+            for at, (parcel, aside) in enumerate(zip(new, staged, strict=True)):
+                if kept[at] is None and not draft.publish(aside, parcel.path(root), root):
                     # Another job was first; what it put there must be the same.
-                    parcel.is_in(root)
+                    kept[at] = parcel.how_kept(root, aside)
+    for parcel, how in zip(new, kept, strict=True):
+        if how:
+            note(parcel.path(root), how)
     return [parcel.path(root) for parcel in parcels]
 
 
@@ -141,12 +140,20 @@ class _Parcel:
         return root / self.corpus / self.name
 
     def is_in(self, root: Path) -> bool:
-        """Whether a root has this cache already, with the same content.
+        """Whether a root has this very copy of the cache already.
 
         Raises:
-            CacheError: It has an unfinished one of this name, or one of other content.
+            CacheError: It has an unfinished or damaged one of this name.
         """
-        return draft.is_there(self.path(root), self.manifest["fingerprint"], str(self.opened.filename))
+        return draft.fingerprint_there(self.path(root), str(self.opened.filename)) == str(self.manifest["fingerprint"])
+
+    def how_kept(self, root: Path, staged: Path) -> str | None:
+        """How the copy that a root has already differs, in words, as `draft.is_there` gives it; None where it has none.
+
+        Raises:
+            CacheError: It has another cache of this name.
+        """
+        return draft.is_there(self.path(root), self.manifest["fingerprint"], str(self.opened.filename), lambda: Cache(staged))
 
 
 def _info(member: str) -> zipfile.ZipInfo:
@@ -159,7 +166,9 @@ def _info(member: str) -> zipfile.ZipInfo:
 def _notes(cache: Cache) -> list[str]:
     """Names of a cache's records of provenance."""
     found = [
-        name for name, size in places.sizes(cache.path).items() if layout.legal_provenance(name) and 0 <= size <= LARGEST_NOTE
+        name
+        for name, size in places.sizes(cache.path).items()
+        if layout.legal_provenance(name) and 0 <= size <= layout.LARGEST_NOTE
     ]
     if len(found) > MOST_PROVENANCE:
         raise CacheError(f"{cache.path / layout.PROVENANCE} holds {len(found)} files, more than {MOST_PROVENANCE}: remove some")
@@ -171,10 +180,8 @@ def _read(cache: Cache, name: str) -> bytes:
         return cache.manifest_bytes
     if name in cache.manifest["files"]:
         return cache.fetch([name])[name]
-    try:
-        return places.read(cache.path, [name])[name]
-    except OSError as error:
-        raise CacheError(f"{cache.path / name} cannot be read ({error.strerror or error}): mend or remove it") from None
+    with readable(cache.path / name, cache.path):
+        return places.read_small(cache.path / name, places.root_of(cache.path), layout.LARGEST_NOTE)
 
 
 @contextlib.contextmanager
@@ -232,7 +239,7 @@ def _parcels(opened: zipfile.ZipFile) -> list[_Parcel]:
     """The caches of an archive, their names, sizes and versions checked, and of their content no more than that takes."""
     members = _members(opened)
     if record := members.get(layout.ROOT_RECORD):
-        layout.check_version(str(_json(opened, record, LARGEST_NOTE).get("layout")), str(opened.filename))
+        layout.check_version(_json(opened, record).get("layout"), str(opened.filename))
     caches: dict[tuple[str, str], dict[str, zipfile.ZipInfo]] = {}
     for member in sorted(set(members) - {layout.ROOT_RECORD, layout.ROOT_TAG}):
         corpus, cache, name = member.split("/", 2)
@@ -246,20 +253,22 @@ def _parcel(opened: zipfile.ZipFile, corpus: str, name: str, members: dict[str, 
     place = f"{corpus}/{name}"
     if layout.MANIFEST not in members:
         raise _refusal(opened, f"{place}/{layout.MANIFEST}", "is missing, and nothing vouches for the rest")
-    manifest = _json(opened, members[layout.MANIFEST], LARGEST_MANIFEST)
-    layout.check_version(str(manifest.get("layout")), f"{opened.filename}: {place}")
+    _check_member(opened, members[layout.MANIFEST], layout.LARGEST_MANIFEST)
     try:
-        stored = f"{manifest['corpus']}/{layout.cache_name(manifest['recipe_id'], manifest['input_id'])}"
-        sizes = {str(file): int(entry["size"]) for file, entry in manifest["files"].items()}
-        digests = [manifest["fingerprint"], *(entry["sha256"] for entry in manifest["files"].values())]
-        if not all(map(_DIGEST.fullmatch, digests)):
-            raise ValueError("no SHA-256 where one must be")
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({type(error).__name__}: {error})") from None
+        manifest = parse_manifest(_content(opened, members[layout.MANIFEST]), f"{opened.filename}: {place}")
+        sizes = {file: entry["size"] for file, entry in manifest["files"].items()}
+    except UnreadableError as error:
+        raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({error!s:.200})") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({type(error).__name__}: {error!s:.200})") from None
+    stored = f"{manifest['corpus']}/{layout.cache_name(manifest['recipe_id'], manifest['input_id'])}"
     if stored != place:
         raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"belongs to another cache ('{ascii(stored)[1:-1][:100]}')")
     _check_sizes(opened, place, sizes, members)
-    recipe = _json(opened, members[layout.RECIPE], LARGEST_NOTE)
+    try:
+        recipe = check_record(_json(opened, members[layout.RECIPE]))
+    except RecipeError as error:
+        raise _refusal(opened, f"{place}/{layout.RECIPE}", f"is damaged ({error})") from None
     if not layout.legal_picture(recipe.get("height"), recipe.get("width")):
         shown = ascii(f"{recipe.get('height')} x {recipe.get('width')}")[1:-1][:100]
         raise _refusal(
@@ -280,23 +289,22 @@ def _check_sizes(opened: zipfile.ZipFile, place: str, vouched: dict[str, int], m
     for name, info in members.items():
         if name not in vouched and name not in notes and name != layout.MANIFEST:
             raise _refusal(opened, f"{place}/{name}", "is not what the manifest vouches for")
-        limit = LARGEST_NOTE if name in notes else LARGEST_JSON if name.endswith((".json", ".jsonl")) else math.inf
-        if info.file_size > limit:
-            raise _refusal(opened, f"{place}/{name}", f"has {info.file_size} bytes, of {limit} at most")
+        _check_member(opened, info, layout.largest_file(name))
         if info.file_size != vouched.get(name, info.file_size):
             raise _refusal(opened, f"{place}/{name}", f"has {info.file_size} bytes, and the manifest says {vouched[name]}")
 
 
-def _json(opened: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> dict[str, Any]:
-    if info.file_size > limit:
-        raise _refusal(opened, info.orig_filename, f"has {info.file_size} bytes, of {limit} at most")
+def _check_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, most: int | None) -> None:
+    if most is not None and info.file_size > most:
+        raise _refusal(opened, info.orig_filename, f"has {info.file_size} bytes, of {most} at most")
+
+
+def _json(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
+    _check_member(opened, info, layout.LARGEST_NOTE)
     try:
-        content = json.loads(_content(opened, info))
-    except (ValueError, RecursionError) as error:
-        raise _refusal(opened, info.orig_filename, f"is damaged ({error})") from None
-    if not isinstance(content, dict):
-        raise _refusal(opened, info.orig_filename, "is no JSON object")
-    return content
+        return parse_object(_content(opened, info))
+    except UnreadableError as error:
+        raise _refusal(opened, info.orig_filename, f"is damaged ({error!s:.200})") from None
 
 
 def _content(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -305,7 +313,7 @@ def _content(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         with opened.open(info) as member:
             content = member.read(info.file_size)
     except _BROKEN as error:
-        raise _refusal(opened, info.orig_filename, f"cannot be read ({error})") from None
+        raise _refusal(opened, info.orig_filename, f"cannot be read ({error or type(error).__name__})") from None
     if len(content) != info.file_size:
         raise _refusal(opened, info.orig_filename, f"says {info.file_size} bytes, and holds {len(content)}")
     return content

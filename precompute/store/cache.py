@@ -1,9 +1,8 @@
 """Sealed caches, opened for reading: nothing is believed that the manifest does not vouch for."""
 
 import contextlib
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute import layout
-from precompute.errors import CacheError, CacheMissingError
+from precompute.common import files
+from precompute.common.files import sha256
+from precompute.common.reading import UnreadableError, parse_json
+from precompute.errors import CacheError, CacheMissingError, UnsafePathError
 from precompute.layout import Record, Skipped
+from precompute.recipe import LARGEST_NUMBER, check_record
 from precompute.store import places
-from precompute.store.files import sha256
 
 T = TypeVar("T", Record, Skipped)
 
-_TYPES: dict[Any, Any] = {
-    str: str, int: int, float: (int, float), float | None: (int, float, NoneType), dict[str, str | float]: dict,
+_TYPES: dict[Any, tuple[type, ...]] = {
+    str: (str,), int: (int,), float: (int, float), float | None: (int, float, NoneType), dict[str, str | float]: (dict,),
 }  # fmt: skip
 """Of a record's fields, as JSON has them; all others are strings or null."""
 
@@ -59,7 +61,9 @@ def parse_unit(metadata: bytes) -> Unit:
     Raises:
         ValueError, KeyError, TypeError: It is torn, or that of an older layout.
     """
-    attributes = json.loads(metadata)["attributes"]
+    attributes = parse_object(metadata)["attributes"]
+    if not isinstance(attributes["shard_sha256"], str):
+        raise TypeError("'shard_sha256' is no text")
     return Unit(
         tuple(_parse(Record, line) for line in attributes["utterances"]),
         tuple(_parse(Skipped, line) for line in attributes["skipped"]),
@@ -67,35 +71,79 @@ def parse_unit(metadata: bytes) -> Unit:
     )
 
 
+def parse_object(content: bytes) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        UnreadableError: It is none.
+    """
+    parsed = parse_json(content)
+    if not isinstance(parsed, dict):
+        raise UnreadableError("it is no JSON object")
+    return parsed
+
+
+def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
+    """A manifest; each key that we know is there, and of its type, and no file is larger than such a file may be.
+
+    Args:
+        content: As read.
+        where: Of what cache, for the message.
+
+    Raises:
+        CacheError: It is of another major version of the layout.
+        ValueError, KeyError, TypeError: It is damaged.
+    """
+    parsed = parse_object(content)
+    layout.check_version(parsed.get("layout"), where)
+    for key, kind in _MANIFEST.items():
+        if type(parsed[key]) is not kind:
+            raise TypeError(f"'{key}' is {_shown(parsed[key])}")
+    others = parsed.get(layout.SAME_SPEAKERS_AS, "")
+    if others != "" and not (isinstance(others, str) and layout.legal_corpus(others)):
+        raise ValueError(f"'{layout.SAME_SPEAKERS_AS}' is {_shown(others)}")
+    sizes: dict[str, int] = {}
+    for name, entry in parsed["files"].items():
+        size = entry["size"]
+        if type(size) is not int or size < 0:
+            raise TypeError(f"the size of '{name:.100}' is {_shown(size)}")
+        _check_digest(entry["sha256"])
+        most = layout.largest_file(name) if layout.legal_file(name) else None
+        if most is not None and size > most:
+            raise ValueError(f"'{name:.100}' has {size} bytes, of {most} at most")
+        sizes[name] = size
+    _check_digest(parsed["fingerprint"])
+    if not 0 <= parsed["utterances"] <= (most := layout.most_utterances(sizes)):
+        raise ValueError(f"it counts {parsed['utterances']} utterances, and the shards have room for {most}")
+    if parsed["skipped"] < 0:
+        raise ValueError(f"it counts {parsed['skipped']} skipped")
+    return parsed
+
+
+def _check_digest(value: Any) -> None:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError(f"no SHA-256 where one must be, but {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value in a message; its type alone where it may be long or deep."""
+    return f"{value!r:.50}" if isinstance(value, str | float | None) else f"of type {type(value).__name__}"
+
+
 def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
-    """The manifest of a cache, as stored and parsed; each key that we know is there, and of its type.
+    """The manifest of a cache, as stored and parsed.
 
     Raises:
         CacheMissingError: There is none.
         CacheError: It is damaged, of another major version of the layout, or behind a symbolic link.
     """
     manifest = path / layout.MANIFEST
-    for place in (path.parent, path, manifest):
-        if place.is_symlink():
-            raise CacheError(
-                f"{place} is a symbolic link: put there what it leads to, or name the root that has it in WSER_CACHE"
-            )
-    if not manifest.is_file():
-        raise CacheMissingError(unfinished(path))
-    with _readable(manifest, path):
-        content = manifest.read_bytes()
-        parsed: dict[str, Any] = json.loads(content)
-        layout.check_version(str(parsed.get("layout")), str(path))
-        for key, kind in _MANIFEST.items():
-            if type(parsed[key]) is not kind:
-                raise TypeError(f"'{key}' is {parsed[key]!r:.50}")
-        others = parsed.get(layout.SAME_SPEAKERS_AS, "")
-        if others != "" and not (isinstance(others, str) and layout.legal_corpus(others)):
-            raise ValueError(f"'{layout.SAME_SPEAKERS_AS}' is {others!r:.50}")
-        for name, entry in parsed["files"].items():
-            if type(entry["size"]) is not int or not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
-                raise ValueError(f"the entry of {name:.100} is {entry!r:.150}")
-        return content, parsed
+    with readable(manifest, path):
+        try:
+            content = places.read_small(manifest, places.root_of(path), layout.LARGEST_MANIFEST)
+        except (FileNotFoundError, NotADirectoryError):
+            raise CacheMissingError(unfinished(path)) from None
+        return content, parse_manifest(content, str(path))
 
 
 def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
@@ -107,14 +155,14 @@ def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
     yield from (
         f"{file} does not vouch for {one}" for one in (layout.RECIPE, layout.INDEX, layout.SKIPPED) if one not in vouched
     )
-    with _readable(path, path):
+    with readable(path, path):
         found = places.sizes(path)
     for name, entry in vouched.items():
         # A newer minor version may have other files besides; we check them, and read none.
         if not layout.legal_file(name) and not layout.is_newer(manifest["layout"]):
             yield f"{file} vouches for '{name[:100]}', which the layout does not know"
         elif found.get(name) != entry["size"]:
-            there = {None: "missing, or behind a symbolic link", places.LINK: "a symbolic link or no file"}.get(
+            there = {None: "missing, or behind a symbolic link", files.LINK: "a symbolic link or no file"}.get(
                 found.get(name), f"{found.get(name)} bytes"
             )
             yield f"{path / name} is {there}, the manifest says {entry['size']} bytes"
@@ -151,7 +199,7 @@ class Cache:
         for problem in mismatches(path, self.manifest):
             raise CacheError(f"{problem}: {remedy(path)}")
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
-        with _readable(path / layout.RECIPE, path):
+        with readable(path / layout.RECIPE, path):
             shape = (self.recipe["height"], self.recipe["width"])
         if not layout.legal_picture(*shape):
             raise CacheError(
@@ -187,9 +235,8 @@ class Cache:
     @cached_property
     def recipe(self) -> dict[str, Any]:
         """The recipe's record."""
-        with _readable(self.path / layout.RECIPE, self.path):
-            recipe: dict[str, Any] = json.loads(self._records[layout.RECIPE])
-            return recipe
+        with readable(self.path / layout.RECIPE, self.path):
+            return check_record(parse_object(self._records[layout.RECIPE]))
 
     @cached_property
     def records(self) -> tuple[Record, ...]:
@@ -198,27 +245,24 @@ class Cache:
         Raises:
             CacheError: They are damaged, or not those of the manifest.
         """
-        index, records = self.path / layout.INDEX, self._lines(layout.INDEX, Record)
-        for record in records:
-            if not 0 <= record.start < record.stop <= self.recipe["width"]:
+        index, width = self.path / layout.INDEX, self.recipe["width"]
+        records = []
+        for record in self._lines(layout.INDEX, Record, self.manifest["utterances"], "utterances"):
+            if not 0 <= record.start < record.stop <= width:
                 raise CacheError(
-                    f"{index} gives {record.key} the columns {record.start} to {record.stop} of {self.recipe['width']}: "
+                    f"{index} gives {record.key:.100} the columns {record.start} to {record.stop} of {width}: "
                     f"{remedy(self.path)}"
                 )
-        if len(records) != self.manifest["utterances"]:
-            raise CacheError(
-                f"{self.path / layout.MANIFEST} counts {self.manifest['utterances']} utterances, {len(records)} are recorded: "
-                f"{remedy(self.path)}"
-            )
-        with _readable(index, self.path):
-            if layout.fingerprint(records) != self.fingerprint:
+            records.append(record)
+        with readable(index, self.path):
+            if layout.fingerprint(records, self.manifest["layout"]) != self.fingerprint:
                 raise ValueError("it does not give the fingerprint of the manifest")
-        return records
+            return tuple(records)
 
     @cached_property
     def skipped(self) -> tuple[Skipped, ...]:
         """Inputs that were not used, with the reason."""
-        return self._lines(layout.SKIPPED, Skipped)
+        return tuple(self._lines(layout.SKIPPED, Skipped, self.manifest["skipped"], "skipped"))
 
     @cached_property
     def arrays(self) -> dict[str, tuple[Record, ...]]:
@@ -250,8 +294,8 @@ class Cache:
             CacheError: A file is not any more, byte for byte, what the manifest vouches for.
         """
         names = list(names)
-        with _readable(self.path, self.path):
-            contents = places.read(self.path, names)
+        with readable(self.path, self.path):
+            contents = places.read(self.path, names, {name: self.manifest["files"][name]["size"] for name in names})
         for name, content in contents.items():
             if sha256(content) != self.manifest["files"][name]["sha256"]:
                 raise CacheError(f"{self.path / name} is not what the manifest vouches for: {remedy(self.path)}")
@@ -267,6 +311,15 @@ class Cache:
             CacheError: The array is damaged, or not what the index says.
         """
         return next(self._read([array]))
+
+    def pictures(self, array: str) -> Iterator[NDArray[np.uint8]]:
+        """The same one by one, uint8 (height, width, 3), in the memory of one of them and of the compressed ones."""
+        from precompute.store import shard
+
+        file = f"{array}/{layout.SHARD}"
+        content, shape = self._shards([array])[file], self.shape(array)
+        with readable(self.path / file, self.path):
+            yield from shard.pictures(content, shape)
 
     def read_all(self) -> NDArray[np.uint8]:
         """All pictures, uint8 (utterances, height, width, 3), in the order of `records`."""
@@ -286,32 +339,78 @@ class Cache:
     def _read(self, arrays: list[str]) -> Iterator[NDArray[np.uint8]]:
         from precompute.store import shard
 
+        contents = self._shards(arrays)
+        for array in arrays:
+            file = f"{array}/{layout.SHARD}"
+            with readable(self.path / file, self.path):
+                yield shard.decode(contents[file], self.shape(array))
+
+    def _shards(self, arrays: list[str]) -> dict[str, bytes]:
+        """The shards of some arrays, whose metadata are as the layout and the index say."""
         shapes = {array: self.shape(array) for array in arrays}
         contents = self.fetch(f"{array}/{name}" for array in arrays for name in (layout.GROUP, layout.SHARD))
         for array, shape in shapes.items():
             metadata = f"{array}/{layout.GROUP}"
-            with _readable(self.path / metadata, self.path):
-                layout.check_array(json.loads(contents[metadata]), shape, str(self.path / metadata))
-            with _readable(self.path / array / layout.SHARD, self.path):
-                yield shard.decode(contents[f"{array}/{layout.SHARD}"], shape)
+            with readable(self.path / metadata, self.path):
+                layout.check_array(parse_object(contents.pop(metadata)), shape, str(self.path / metadata))
+        return contents
 
-    def _lines(self, name: str, kind: type[T]) -> tuple[T, ...]:
-        with _readable(self.path / name, self.path):
-            return tuple(_parse(kind, json.loads(line)) for line in self._records[name].splitlines())
+    def _lines(self, name: str, kind: type[T], count: int, what: str) -> Iterator[T]:
+        """The records of a file, one by one, so that the first that is damaged ends it; as many as the manifest counts."""
+        content = self._records[name]
+        found = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
+        if found != count:
+            raise CacheError(f"{self.path / layout.MANIFEST} counts {count} {what}, {found} are recorded: {remedy(self.path)}")
+        with readable(self.path / name, self.path):
+            start = 0
+            for at in range(found):
+                end = content.find(b"\n", start, start + layout.LARGEST_LINE)
+                if end < 0:
+                    end = len(content)
+                    if end - start > layout.LARGEST_LINE:
+                        raise ValueError(f"line {at + 1} has more than {layout.LARGEST_LINE} bytes")
+                yield _parse(kind, parse_json(content[start:end]))
+                start = end + 1
 
 
-def _parse(kind: type[T], line: dict[str, Any]) -> T:
+def _fields(kind: Any) -> tuple[tuple[str, tuple[type, ...], bool], ...]:
+    """Name, types and whether it may be missing, of each field of a record."""
+    return tuple(
+        (field.name, _TYPES.get(field.type, (str, NoneType)), field.default is None or field.default_factory is dict)
+        for field in fields(kind)
+    )
+
+
+_FIELDS: dict[Any, tuple[tuple[str, tuple[type, ...], bool], ...]] = {kind: _fields(kind) for kind in (Record, Skipped)}
+
+
+def _parse(kind: type[T], line: Any) -> T:
     """A record from the keys that we know, each of its type; an older minor version may lack some, and a newer have more."""
-    optional = {field.name for field in fields(kind) if field.default is None or field.default_factory is dict}
-    found = {field: line[field.name] for field in fields(kind) if field.name in line or field.name not in optional}
-    for field, value in found.items():
-        if not isinstance(value, _TYPES.get(field.type, (str, NoneType))):
-            raise TypeError(f"'{field.name}' is {value!r:.50}")
-    return kind(**{field.name: value for field, value in found.items()})
+    if not isinstance(line, dict):
+        raise TypeError("a record is no object")
+    found = {}
+    for name, types, optional in _FIELDS[kind]:
+        if name in line or not optional:
+            value = found[name] = line[name]
+            if type(value) not in types or not (type(value) is dict or _is_plain(value)):
+                raise TypeError(f"'{name}' is {_shown(value)}")
+    _check_more(found.get("more", {}))
+    return kind(**found)
+
+
+def _check_more(more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        if type(value) not in (str, int, float) or not _is_plain(value):
+            raise TypeError(f"'{name:.50}' of 'more' is {_shown(value)}")
+
+
+def _is_plain(value: str | float | None) -> bool:
+    """Whether it is text, null, or a number that every reader takes for the same."""
+    return value is None or isinstance(value, str) or abs(value) <= LARGEST_NUMBER
 
 
 @contextlib.contextmanager
-def _readable(file: Path, cache: Path) -> Iterator[None]:
+def readable(file: Path, cache: Path) -> Iterator[None]:
     """Turn what goes wrong in reading a file of a cache into one sentence."""
     try:
         yield
@@ -326,7 +425,12 @@ def _readable(file: Path, cache: Path) -> Iterator[None]:
         raise CacheError(
             f"{error.filename or file} may not be read by you ({error.strerror}): ask its owner to let your group read"
         ) from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except UnsafePathError as error:
+        raise CacheError(str(error)) from None
+    except MemoryError:
+        raise CacheError(f"{file} takes more memory than this machine has: use one that has more, or {remedy(cache)}") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, CacheError):
             raise
-        raise CacheError(f"{file} is damaged ({type(error).__name__}: {error}): {remedy(cache)}") from error
+        kind = "" if isinstance(error, UnreadableError) else f"{type(error).__name__}: "
+        raise CacheError(f"{file} is damaged ({kind}{error!s:.300}): {remedy(cache)}") from error

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from precompute import layout
+from precompute.common.files import GRACE_DAYS
 from precompute.errors import CacheError, CacheMissingError, WserError, unknown
 from precompute.store import places
-from precompute.store.files import GRACE_DAYS
 
 if TYPE_CHECKING:
     from precompute.store.cache import Cache
@@ -266,9 +266,10 @@ def _rm(options: argparse.Namespace) -> int:
         if sum(other.parts[-2:] == path.parts[-2:] for other in paths) > 1:
             raise _several_roots(path)
     for path in paths:
-        size = f"{places.total(path) / 1e6:.1f} MB"
+        root = places.root_of(path)
+        size = f"{places.total(path, root) / 1e6:.1f} MB"
         if options.yes:
-            print(f"taken away  {path}  {size}{_undo(removal.take_away(path, path.parent.parent), path)}")
+            print(f"taken away  {path}  {size}{_undo(removal.take_away(path, root), path)}")
         else:
             print(f"would take away  {path}  {size}")
     _remind(options)
@@ -336,8 +337,9 @@ def _import(options: argparse.Namespace) -> int:
 
     root = roots.writable(places.parse(options.cache))
     before = roots.sealed(root)
-    for path in import_zip(options.file, root):
-        print(f"{'there already' if path in before else 'imported'}  {path}")
+    notes: dict[Path, str] = {}
+    for path in import_zip(options.file, root, notes.__setitem__):
+        print(f"{'there already' if path in before else 'imported'}  {path}{_noted(notes.get(path))}")
     return DONE
 
 
@@ -349,9 +351,15 @@ def _copy(options: argparse.Namespace) -> int:
     if others:
         raise CacheError(f"{options.target} names {1 + len(others)} roots: copy to one")
     for path in [_one(options, name) for name in options.ids]:
-        done = copy(Cache(path), target)
-        print(f"{'copied' if done else 'there already'}  {target / path.parent.name / path.name}")
+        notes: list[str] = []
+        done = copy(Cache(path), target, notes.append)
+        there = target / path.parent.name / path.name
+        print(f"{'copied' if done else 'there already'}  {there}{_noted(notes[0] if notes else None)}")
     return DONE
+
+
+def _noted(how: str | None) -> str:
+    return f": {how}" if how else ""
 
 
 def _one(options: argparse.Namespace, name: str) -> Path:
@@ -403,6 +411,7 @@ def _some(
             raise CacheError("an ID is empty, and would mean every cache: give the beginning of one, or CORPUS/")
         if not any(roots.answers(path, name) for path in paths):
             for root in places.parse(options.cache):
+                roots.refuse_links(root)
                 for path in (path for path in roots.everything(root) if roots.answers(path, name)):
                     raise CacheMissingError(unfinished(path))
             kind = "cache" if everywhere else "recipe or sealed cache" if others else "sealed cache"

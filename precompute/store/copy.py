@@ -4,7 +4,7 @@ A copy that breaks off is no cache: on this machine it appears by one rename, an
 goes last, and the next copy goes on from what is there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from precompute import layout
@@ -17,37 +17,42 @@ AT_ONCE = 32 * 2**20
 """Bytes in flight, so that memory is bounded and a network is kept busy."""
 
 
-def copy(cache: Cache, root: Path) -> bool:
+def copy(cache: Cache, root: Path, note: Callable[[str], None] = lambda _: None) -> bool:
     """Copy a sealed cache to another root, byte by byte.
 
     Args:
         cache: Where it is.
         root: Where to; a local directory or one of an object store, whose files are read back and replaced where they differ.
+        note: Is told how the pictures there differ, where the root has another copy of this cache, which is kept.
 
     Returns:
         Whether anything was to be done.
 
     Raises:
         CacheError: The cache is damaged, the root holds another under its name, or cannot be written.
+        UnsafePathError: A directory below the root in which to write is a symbolic link.
     """
     check_root(root)
     target = root / cache.corpus / cache.id
-    there = draft.is_there(target, cache.fingerprint, str(cache.path))
-    if places.is_remote(root):
-        return _upload(cache, root, target, there)
-    if not there:
-        _lay(cache, root, target)
-    return not there
+    there = draft.fingerprint_there(target, str(cache.path))
+    if there in (None, cache.fingerprint):
+        if places.is_remote(root):
+            return _upload(cache, root, target, there is not None)
+        if there is None and _lay(cache, root, target):
+            return True
+    if how := draft.is_there(target, cache.fingerprint, str(cache.path), lambda: cache):
+        note(how)
+    return False
 
 
-def _lay(cache: Cache, root: Path, target: Path) -> None:
+def _lay(cache: Cache, root: Path, target: Path) -> bool:
+    """Make a copy on this machine; False where another job was first."""
     staging = draft.staging(root, cache.corpus)
     aside = staging / cache.corpus / cache.id
     with draft.workplace(staging, root):
         for name, content in _contents(cache):
             draft.write(aside / name, content, root)
-        if not draft.publish(aside, target):
-            draft.is_there(target, cache.fingerprint, str(cache.path))
+        return draft.publish(aside, target, root)
 
 
 def _contents(cache: Cache) -> Iterator[tuple[str, bytes]]:
@@ -61,7 +66,7 @@ def _contents(cache: Cache) -> Iterator[tuple[str, bytes]]:
 
 def _upload(cache: Cache, root: Path, target: Path, sealed: bool) -> bool:
     anything = not sealed
-    if not (root / layout.ROOT_RECORD).is_file():
+    if not places.exists(root / layout.ROOT_RECORD, root):
         places.write(root, {layout.ROOT_RECORD: layout.root_record()})
     with progress(f"copy {cache.corpus} to {root}", len(cache.manifest["files"]), "files") as advance:
         there = places.sizes(target)
@@ -91,4 +96,8 @@ def _batches(cache: Cache) -> Iterator[list[str]]:
 
 
 def _provenance(cache: Cache) -> list[str]:
-    return [name for name in places.sizes(cache.path) if name.startswith(f"{layout.PROVENANCE}/")]
+    return [
+        name
+        for name, size in places.sizes(cache.path).items()
+        if layout.legal_provenance(name) and 0 <= size <= layout.LARGEST_NOTE
+    ]

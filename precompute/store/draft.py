@@ -7,9 +7,9 @@ jobs that do the same, the second finds the name taken and discards its own.
 
 import contextlib
 import json
-import os
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute import layout
-from precompute.errors import CacheError
+from precompute.common import files
+from precompute.common.reading import parse_json
+from precompute.errors import CacheError, UnsafePathError, WserError
 from precompute.layout import Record, Skipped
-from precompute.store import files, places, shard
+from precompute.store import places, shard, writing
 from precompute.store.cache import Cache, Unit, parse_unit, read_manifest
 from precompute.store.roots import check_root
+
+_TRIES, _SECONDS = 20, 0.05
 
 
 class Draft:
@@ -57,7 +61,7 @@ class Draft:
     @property
     def sealed(self) -> bool:
         """Whether a manifest is there."""
-        return (self.path / layout.MANIFEST).exists()
+        return places.exists(self.path / layout.MANIFEST, self.root)
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
@@ -68,7 +72,7 @@ class Draft:
                 whatever writes inside.
         """
         with workplace(self.staging, self.root):
-            files.make_directory(self.path, self.root)
+            writing.make_directory(self.path, self.root)
             self._put(self.path / layout.RECIPE, _json(self.recipe))
             ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
             self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
@@ -78,8 +82,8 @@ class Draft:
         """The unit of a speaker and emotion; None where it is not there yet, or is damaged and must be made again."""
         directory = self.path / layout.array_path(speaker, emotion)
         try:
-            unit = parse_unit((directory / layout.GROUP).read_bytes())
-            content = (directory / layout.SHARD).read_bytes()
+            unit = parse_unit(files.read(directory / layout.GROUP, self.root, layout.LARGEST_METADATA))
+            content = files.read(directory / layout.SHARD, self.root, self._largest_shard(unit))
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
         return unit if files.sha256(content) == unit.sha256 else None
@@ -112,7 +116,8 @@ class Draft:
             skipped: Inputs of this speaker and emotion that were not used.
             shape: Of the pictures, (n, height, width, 3).
             content: Their shard.
-            twin: A file that holds just this content, of which to make a hard link, if that can be, rather than a copy.
+            twin: The shard of another cache that holds just this content, of which to make a hard link, if that can be, rather
+                than a copy.
 
         Raises:
             CacheError: Something cannot be written, or was removed by another.
@@ -122,25 +127,25 @@ class Draft:
         speaker, emotion = records[0].speaker, records[0].emotion
         target = self.path / layout.array_path(speaker, emotion)
         aside = self.staging / uuid.uuid4().hex
-        with files.writing(self.root):
-            files.make_directory(aside, self.root, lasting=False)
-            files.write_new(aside / layout.GROUP, metadata, self.root)
-            if not (twin and _linked(twin, aside / layout.SHARD)):
-                files.write_new(aside / layout.SHARD, content, self.root)
-            files.sync(aside)
-            if not self.path.is_dir():
+        _check_size(metadata, layout.LARGEST_METADATA, f"'{emotion}' of speaker '{speaker}' has {len(records)} utterances")
+        with writing.writing(self.root):
+            # The staging directory itself is not made again: a job that is ending has removed it.
+            writing.make_directory(aside, self.root, lasting=False, parents=False)
+            writing.write_new(aside / layout.GROUP, metadata, self.root)
+            if not (twin and _linked(twin, aside / layout.SHARD, content, self.root)):
+                writing.write_new(aside / layout.SHARD, content, self.root)
+            files.sync(aside, self.root)
+            if not files.exists(self.path, self.root):
                 raise CacheError(f"{self.path} was removed while this job was writing there: run the same command again")
-            if not target.parent.exists():
-                files.make_directory(target.parent, self.root)
+            writing.make_directory(target.parent, self.root)
             self._put(target.parent / layout.GROUP, _json(layout.group({"speaker": speaker})))
-            while not _renamed(aside, target):
+            while not _renamed(aside, target, self.root):
                 if there := self.published(speaker, emotion):
-                    files.remove(aside)
+                    files.remove(aside, self.root)
                     return there
                 # What is there is damaged, and nothing vouches for it yet.
                 with contextlib.suppress(FileNotFoundError):
-                    files.to_trash(target, self.trash, self.root)
-            files.sync(target.parent)
+                    writing.to_trash(target, self.root)
         return unit
 
     def seal(self, units: Iterable[Unit], skipped: Sequence[Skipped], provenance: dict[str, Any]) -> None:
@@ -157,20 +162,23 @@ class Draft:
         units = list(units)
         records = sorted((r for unit in units for r in unit.records), key=lambda r: (r.array, r.row))
         left_out = sorted({*skipped, *(s for unit in units for s in unit.skipped)}, key=lambda s: s.path)
-        index = _lines(records)
-        with files.writing(self.root):
+        index, left = _lines(records), _lines(left_out)
+        _check_size(index, layout.LARGEST_INDEX, f"the index of {self.corpus} lists {len(records)} utterances")
+        _check_size(left, layout.LARGEST_METADATA, f"{len(left_out)} inputs of {self.corpus} are skipped")
+        longest = max(index.splitlines(), key=len, default=b"")
+        _check_size(longest, layout.LARGEST_LINE, f"what {self.corpus} says of one utterance is long")
+        with writing.writing(self.root):
             # Before anything is written: a job whose units are not any more those in place must not touch another's index.
             vouched = self._vouch_for_units(units)
             self._put(self.path / layout.INDEX, index)
-            if not self.sealed and (self.path / layout.INDEX).read_bytes() != index:
-                # A job that was killed between this file and the manifest left it, and a unit was made anew since.  By one
-                # rename: of two jobs that see to it at once, neither finds the file missing.
-                _aside(index, self.staging, self.root).rename(self.path / layout.INDEX)
-                files.sync(self.path)
-            self._put(self.path / layout.SKIPPED, _lines(left_out))
-            files.make_directory(self.path / layout.PROVENANCE, self.root)
+            if not self.sealed and self._content(layout.INDEX) != index:
+                # A job that was killed between this file and the manifest left it, and a unit was made anew since.
+                writing.replace(self.path / layout.INDEX, index, self.staging, self.root)
+            self._put(self.path / layout.SKIPPED, left)
+            writing.make_directory(self.path / layout.PROVENANCE, self.root)
             self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(provenance))
-            vouched |= {name: _vouch(self.path / name) for name in (layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED)}
+            records_of = (layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED)
+            vouched |= {name: _vouch(self._content(name)) for name in records_of}
             manifest = {
                 "layout": layout.version(),
                 "corpus": self.corpus,
@@ -180,28 +188,47 @@ class Draft:
                 "input_id": self.input_id,
                 "fingerprint": layout.fingerprint(records),
                 "utterances": len(records),
-                "skipped": len((self.path / layout.SKIPPED).read_bytes().splitlines()),
+                "skipped": self._content(layout.SKIPPED).count(b"\n"),
                 "files": dict(sorted(vouched.items())),
             }
-            self._put(self.path / layout.MANIFEST, _json(manifest))
+            content = _json(manifest)
+            _check_size(content, layout.LARGEST_MANIFEST, f"the manifest of {self.corpus} lists {len(vouched)} files")
+            self._put(self.path / layout.MANIFEST, content)
 
     def _put(self, path: Path, content: bytes) -> None:
         # What a copy that broke off left in part must not be vouched for.
-        if path.exists() and not self.sealed and not _is_whole(path, content):
-            _aside(content, self.staging, self.root).rename(path)
-            files.sync(path.parent)
+        if not self.sealed and files.exists(path, self.root) and not self._is_whole(path, content):
+            writing.replace(path, content, self.staging, self.root)
         else:
-            _put(path, content, self.staging, self.root)
+            writing.put(path, content, self.staging, self.root)
+
+    def _content(self, name: str, most: int | None = None) -> bytes:
+        return files.read(self.path / name, self.root, most or layout.largest_file(name))
+
+    def _largest_shard(self, unit: Unit) -> int:
+        return shard.largest((len(unit.records), self.recipe["height"], self.recipe["width"], 3))
+
+    def _is_whole(self, path: Path, content: bytes) -> bool:
+        """Whether a file is as it should be, or, of lines, at least whole: another job may know of other skipped files."""
+        try:
+            found = files.read(path, self.root, layout.largest_file(path.name))
+            if path.name in (layout.INDEX, layout.SKIPPED):
+                return found[-1:] in (b"", b"\n") and all(parse_json(line) for line in found.splitlines())
+            return bool(parse_json(found) == parse_json(content))
+        except ValueError:
+            return False
 
     def _vouch_for_units(self, units: Iterable[Unit]) -> dict[str, dict[str, Any]]:
         vouched: dict[str, dict[str, Any]] = {}
         for unit in units:
             array = unit.records[0].array
-            names = (f"{array.split('/')[0]}/{layout.GROUP}", f"{array}/{layout.GROUP}", f"{array}/{layout.SHARD}")
-            vouched |= {name: _vouch(self.path / name) for name in names}
-            if vouched[names[-1]]["sha256"] != unit.sha256:
+            file = f"{array}/{layout.SHARD}"
+            for name in (f"{array.split('/')[0]}/{layout.GROUP}", f"{array}/{layout.GROUP}"):
+                vouched[name] = _vouch(self._content(name))
+            vouched[file] = _vouch(self._content(file, self._largest_shard(unit)))
+            if vouched[file]["sha256"] != unit.sha256:
                 raise CacheError(
-                    f"{self.path / names[-1]} changed after it was published: run the same command again, which makes it anew"
+                    f"{self.path / file} changed after it was published: run the same command again, which makes it anew"
                 )
         return vouched
 
@@ -218,142 +245,175 @@ def workplace(staging: Path, root: Path) -> Iterator[None]:
     Raises:
         CacheError: The root holds another major version of the layout, or something in it cannot be written; so does whatever
             writes inside.
+        UnsafePathError: The corpus's directory, or that of staging, is a symbolic link.
     """
     check_root(root)
-    with files.writing(root):
+    with writing.writing(root):
         new = _is_new(root)
         try:
-            files.make_directory(staging, root)
-            _remove_stale(staging)
+            writing.make_directory(staging, root)
+            _remove_stale(staging, root)
             if new:
                 # In a directory with other things, the tag would keep those out of backups too.
-                _put(root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT, staging, root)
-            _put(root / layout.ROOT_RECORD, layout.root_record(), staging, root)
+                writing.put(root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT, staging, root)
+            writing.put(root / layout.ROOT_RECORD, layout.root_record(), staging, root)
             yield
         finally:
-            files.remove(staging)
+            with contextlib.suppress(UnsafePathError):
+                _leave(staging, root)
 
 
-def is_there(path: Path, fingerprint: str, source: str) -> bool:
+def _leave(staging: Path, root: Path) -> None:
+    for _ in range(_TRIES):
+        files.remove(staging, root)
+        if not files.exists(staging, root):
+            return
+        # A worker whose job was ended may still write its last file.
+        time.sleep(_SECONDS)
+
+
+def is_there(path: Path, fingerprint: str, source: str, other: Callable[[], Cache]) -> str | None:
     """Whether a cache that comes from elsewhere is sealed at its place already.
+
+    Recipe and input say which cache it is.  Its fingerprint vouches for the one copy: another processor rounds otherwise, and
+    makes pictures that are a level apart here and there.
 
     Args:
         path: Of its directory.
         fingerprint: Of its manifest.
         source: Where it comes from, for the message.
+        other: Gives that cache; asked where the fingerprints differ.
+
+    Returns:
+        None where it is not there; otherwise how the pictures there differ, in words, and nothing where they do not.
 
     Raises:
         CacheError: Another one is sealed there, one that is damaged, or one that is unfinished and may be in work.
     """
-    if (path / layout.MANIFEST).is_file():
+    found = fingerprint_there(path, source)
+    if found is None:
+        return None
+    if found == fingerprint:
+        return ""
+    from precompute.store.verify import unlike
+
+    ours = Cache(path)
+    differing = unlike(ours, other())
+    if differing is None:
+        raise CacheError(
+            f"{path} is sealed with other pictures than that of {source}: let python -m precompute cache verify say which "
+            "is right, and take the other away or choose another root"
+        )
+    if not differing:
+        return ""
+    return (
+        f"its pictures differ from those of {source} by at most one level in {differing} of {len(ours.records)}, as another "
+        "processor makes them"
+    )
+
+
+def fingerprint_there(path: Path, source: str) -> str | None:
+    """Fingerprint of the cache that is sealed at a place; None where nothing is.
+
+    Args:
+        path: Of its directory.
+        source: Of the cache that would take the place, for the message.
+
+    Raises:
+        CacheError: It is damaged, or unfinished and may be in work.
+    """
+    if places.exists(path / layout.MANIFEST, places.root_of(path)):
         # A damaged copy in an object store is mended by copying again.
-        found = _remote_fingerprint(path) if places.is_remote(path) else Cache(path).fingerprint
-        if not found:
-            return False
-        if found != fingerprint:
-            raise CacheError(
-                f"{path} is sealed with other pictures than that of {source}: let python -m precompute cache verify say which "
-                "is right, and take the other away or choose another root"
-            )
-        return True
-    if not places.is_remote(path) and os.path.lexists(path):
+        return _remote_fingerprint(path) if places.is_remote(path) else Cache(path).fingerprint
+    if not places.is_remote(path) and files.exists(path, places.root_of(path)):
         raise CacheError(
             f"{path} is there, but unfinished: finish it by running precompute again, or take it away with "
             f"python -m precompute cache rm {path.name}, before that of {source} can take its place"
         )
-    return False
+    return None
 
 
-def _remote_fingerprint(path: Path) -> str:
+def _remote_fingerprint(path: Path) -> str | None:
     try:
         return str(read_manifest(path)[1]["fingerprint"])
     except CacheError:
-        return ""
+        return None
 
 
 def write(path: Path, content: bytes, root: Path) -> None:
     """Write a file of a cache that is staged as a whole."""
-    files.make_directory(path.parent, root, lasting=False)
-    files.write_new(path, content, root)
+    writing.make_directory(path.parent, root, lasting=False)
+    writing.write_new(path, content, root)
 
 
-def publish(staged: Path, target: Path) -> bool:
+def publish(staged: Path, target: Path, root: Path) -> bool:
     """Give a cache that is staged as a whole its place; False where another job was first."""
-    files.sync_tree(staged)
-    if not _renamed(staged, target):
-        return False
-    files.sync(target.parent)
-    return True
+    files.sync_tree(staged, root)
+    return _renamed(staged, target, root)
 
 
-def _renamed(aside: Path, target: Path) -> bool:
+def _renamed(aside: Path, target: Path, root: Path) -> bool:
     try:
-        aside.rename(target)
+        files.rename(aside, target, root)
     except OSError:
-        if not target.exists():
+        if not files.exists(target, root):
             raise
         return False
     return True
 
 
-def _linked(twin: Path, target: Path) -> bool:
+def _linked(twin: Path, target: Path, content: bytes, root: Path) -> bool:
+    """Make a hard link of another cache's shard, unless it came to be something else meanwhile."""
     try:
-        os.link(twin, target)
-    except OSError:
+        # <root>/<corpus>/<cache>/<speaker>/<emotion>/<shard>
+        files.link(twin, target, root, twin.parents[4])
+        if files.read(target, root, len(content)) == content:
+            return True
+        files.unlink(target, root)
+    except UnsafePathError:
+        files.unlink(target, root)
+    except (OSError, WserError):
         # Another file system, another owner, none of hard links: a copy does as well.
         return False
-    return True
+    return False
 
 
-def _vouch(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
+def _vouch(content: bytes) -> dict[str, Any]:
     return {"size": len(content), "sha256": files.sha256(content)}
 
 
-def _put(path: Path, content: bytes, staging: Path, root: Path) -> None:
-    if path.exists():
-        return
-    aside = _aside(content, staging, root)
-    files.link(aside, path)
-    aside.unlink()
-    files.sync(path.parent)
-
-
-def _is_whole(path: Path, content: bytes) -> bool:
-    """Whether a file is as it should be, or, of lines, at least whole: another job may know of other skipped files."""
-    try:
-        found = path.read_bytes()
-        if path.name in (layout.INDEX, layout.SKIPPED):
-            return found[-1:] in (b"", b"\n") and all(json.loads(line) for line in found.splitlines())
-        return bool(json.loads(found) == json.loads(content))
-    except ValueError:
-        return False
-
-
-def _aside(content: bytes, staging: Path, root: Path) -> Path:
-    path = staging / uuid.uuid4().hex
-    files.write_new(path, content, root)
-    return path
+def _check_size(content: bytes, most: int, what: str) -> None:
+    """Refuse to write what no reader would take."""
+    if len(content) > most:
+        raise CacheError(f"{what}, which takes {len(content)} bytes, of {most} at most: make a corpus of each part of it")
 
 
 def _is_new(root: Path) -> bool:
     """Whether a root holds nothing, or only what a job left that was killed before it wrote the root's record."""
     if not root.exists():
         return True
-    return not (root / layout.ROOT_RECORD).exists() and all(
-        one.name == layout.ROOT_TAG or (one / layout.STAGING).is_dir() or (one.is_dir() and not any(one.iterdir()))
-        for one in root.iterdir()
+    if files.exists(root / layout.ROOT_RECORD, root):
+        return False
+    folders = set(files.directories(root, root))
+    return all(
+        name == layout.ROOT_TAG or (name in folders and _is_unused(root / name, root)) for name in files.names(root, root)
     )
 
 
-def _remove_stale(ours: Path) -> None:
+def _is_unused(corpus: Path, root: Path) -> bool:
+    inside = files.names(corpus, root)
+    return not inside or layout.STAGING in inside
+
+
+def _remove_stale(ours: Path, root: Path) -> None:
+    """Remove what killed jobs left in staging, and nothing of another name."""
     # The file server's clock and not this machine's: our own directory was made a moment ago.
-    now = ours.stat().st_mtime
-    for job in ours.parent.iterdir():
+    now = files.changed(ours, root)
+    for job in (ours.with_name(name) for name in files.names(ours.parent, root) if layout.legal_job(name)):
         # What is gone meanwhile, or another's to remove, is no reason to fail.
         with contextlib.suppress(OSError):
-            if now - job.stat().st_mtime > files.STALE_SECONDS:
-                files.remove(job)
+            if now - files.changed(job, root) > files.STALE_SECONDS:
+                files.remove(job, root)
 
 
 def _json(value: Any) -> bytes:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from precompute.common import files
 from precompute.errors import CacheError
 from precompute.layout import Record
 from precompute.progress import progress
-from precompute.store import files
 from precompute.store.cache import Cache
 
 GZIP_LEVEL = 4
@@ -33,8 +33,8 @@ def export_hdf5(cache: Path, target: Path) -> None:
         target: The HDF5 file; it appears whole or not at all.
 
     Raises:
-        CacheError: The cache is not sealed, empty or damaged, it holds text that HDF5 cannot, or `target` is there already or
-            cannot be written.
+        CacheError: The cache is not sealed, empty or damaged, or it holds text that HDF5 cannot.
+        WserError: `target` is there already, or cannot be written.
     """
     import h5py
 
@@ -48,7 +48,7 @@ def export_hdf5(cache: Path, target: Path) -> None:
                 _write(file, opened, sink, f"export {target.name}")
             sink.check()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CacheError(f"{cache} holds what HDF5 cannot ({error}): export it as zip") from None
+            raise CacheError(f"{cache} holds what HDF5 cannot ({error!s:.300}): export it as zip") from None
 
 
 def frequencies(recipe: dict[str, Any]) -> NDArray[np.float64]:
@@ -56,14 +56,21 @@ def frequencies(recipe: dict[str, Any]) -> NDArray[np.float64]:
 
     Args:
         recipe: A cache's.
+
+    Raises:
+        KeyError, ValueError: It does not say them.
     """
     rows, f_min, f_max = recipe["scales"], recipe["f_min"], recipe["f_max"]
+    if rows < 2 or not 0 < f_min < f_max:
+        raise ValueError(f"no frequencies of {rows} rows from {f_min} to {f_max} Hz")
     s = (np.arange(recipe["height"]) + 0.5) * rows / recipe["height"] - 0.5
     transform = recipe.get("transform", "wavelet")
     if transform == "wavelet":
         return np.asarray(f_max * (f_min / f_max) ** (s / (rows - 1)))
     if transform == "stft":
         return np.asarray(f_max + (f_min - f_max) * s / (rows - 1))
+    if transform != "mel":
+        raise ValueError(f"the frequencies of a transform that this version does not know, '{transform:.50}'")
     high, low = np.log1p(f_max / 700), np.log1p(f_min / 700)
     return np.asarray(700 * np.expm1(high + (low - high) * (s + 1) / (rows + 1)))
 

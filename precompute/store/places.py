@@ -7,14 +7,12 @@ a network is asked of it here.
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from precompute.errors import CacheError
-
-LINK = -1
-"""What `sizes` gives for a symbolic link, or anything else that is no plain file."""
+from precompute.common import files
+from precompute.errors import CacheError, UnsafePathError
 
 
 def parse(text: str) -> tuple[Path, ...]:
@@ -34,42 +32,83 @@ def is_remote(place: Path) -> bool:
     return hasattr(place, "fs")
 
 
-def sizes(directory: Path) -> dict[str, int]:
-    """Bytes of every file below a directory, by its path relative to it; symbolic links are not followed."""
-    if is_remote(directory):
-        fs, path = _remote(directory)
-        with _reaching(directory):
-            fs.invalidate_cache()
-            return {name[len(path) :].lstrip("/"): int(entry["size"]) for name, entry in fs.find(path, detail=True).items()}
-    result: dict[str, int] = {}
-
-    def look(path: str, prefix: str) -> None:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    look(entry.path, f"{prefix}{entry.name}/")
-                else:
-                    plain = entry.is_file(follow_symlinks=False)
-                    result[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size if plain else LINK
-
-    look(str(directory), "")
-    return result
+def root_of(cache: Path) -> Path:
+    """The root that a cache lies in: the directory of caches above that of its corpus."""
+    return cache.parent.parent
 
 
-def total(directory: Path) -> int:
-    """Bytes of all files below a directory."""
-    return sum(size for size in sizes(directory).values() if size > 0)
+def exists(path: Path, root: Path) -> bool:
+    """Whether there is anything of this name; a link counts, and none is followed below the root."""
+    return path.exists() if is_remote(path) else files.exists(path, root)
 
 
-def read(directory: Path, names: Iterable[str]) -> dict[str, bytes]:
-    """Content of files below a directory, by their paths relative to it; from an object store many at once."""
+def sizes(directory: Path, root: Path | None = None) -> dict[str, int]:
+    """Bytes of every file below a directory, by its path relative to it, and `files.LINK` for what is no plain file.
+
+    Args:
+        directory: Of a cache, or any other.
+        root: Above it; by default that of a cache.
+    """
+    if not is_remote(directory):
+        return files.sizes(directory, root or root_of(directory))
+    fs, path = _remote(directory)
+    with _reaching(directory):
+        fs.invalidate_cache()
+        return {name[len(path) :].lstrip("/"): int(entry["size"]) for name, entry in fs.find(path, detail=True).items()}
+
+
+def total(path: Path, root: Path) -> int:
+    """Bytes of a file, or of all plain files below a directory; 0 where it is gone."""
+    try:
+        return sum(size for size in sizes(path, root).values() if size > 0)
+    except (NotADirectoryError, UnsafePathError):
+        return files.size(path, root)
+    except FileNotFoundError:
+        return 0
+
+
+def read(directory: Path, names: Iterable[str], most: Mapping[str, int] | None = None) -> dict[str, bytes]:
+    """Content of files of a cache, by their paths relative to it; from an object store many at once.
+
+    Args:
+        directory: Of the cache.
+        names: Of the files.
+        most: Bytes that a file of this machine may have; by default as many as it has when it is opened.
+
+    Raises:
+        UnsafePathError: One is a link, lies behind one, is no plain file, or is larger than that.
+        OSError: One is not there, or cannot be read.
+    """
     names = list(names)
     if not is_remote(directory):
-        return {name: (directory / name).read_bytes() for name in names}
+        root = root_of(directory)
+        return {name: files.read(directory / name, root, most.get(name) if most else None) for name in names}
     fs, path = _remote(directory)
     with _reaching(directory):
         found = fs.cat([f"{path}/{name}" for name in names]) if names else {}
     return {name: found[f"{path}/{name}"] for name in names}
+
+
+def read_small(path: Path, root: Path, most: int) -> bytes:
+    """Content of one file that nothing vouches for.
+
+    Args:
+        path: Of the file; on this machine or in an object store.
+        root: Above it.
+        most: Bytes that it may have.
+
+    Raises:
+        UnsafePathError: It is larger, is a link, lies behind one, or is no plain file.
+        OSError: It is not there, or cannot be read.
+    """
+    if not is_remote(path):
+        return files.read(path, root, most)
+    fs, place = _remote(path)
+    with _reaching(path):
+        size = int(fs.size(place) or 0)
+        if size <= most:
+            return bytes(fs.cat_file(place))
+    raise UnsafePathError(f"{path} has {size} bytes, and {most} at most are read: replace it by the right file")
 
 
 def write(directory: Path, contents: dict[str, bytes]) -> None:

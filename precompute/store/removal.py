@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from precompute import layout
+from precompute.common import files
+from precompute.common.files import GRACE_DAYS, STALE_SECONDS
 from precompute.errors import CacheError
-from precompute.store import files, places
-from precompute.store.files import GRACE_DAYS, STALE_SECONDS
-from precompute.store.roots import everything
+from precompute.store import places, writing
+from precompute.store.roots import corpora, everything, refuse_links
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,10 @@ def take_away(path: Path, root: Path) -> Path:
 
     Raises:
         CacheError: It is gone already, or may not be moved.
+        UnsafePathError: Its corpus's directory or the trash is a symbolic link.
     """
-    with files.writing(root):
-        return files.to_trash(path, path.parent / layout.TRASH, root)
+    with writing.writing(root):
+        return writing.to_trash(path, root)
 
 
 def garbage(root: Path, grace_days: float = GRACE_DAYS) -> Iterator[Garbage]:
@@ -52,19 +54,24 @@ def garbage(root: Path, grace_days: float = GRACE_DAYS) -> Iterator[Garbage]:
     Args:
         root: Local directory of caches.
         grace_days: Age in days from which trash is deleted, and from which an unfinished cache counts as given up.
+
+    Raises:
+        UnsafePathError: A corpus's directory, a cache, or the place of what is deleted is a symbolic link.
     """
+    refuse_links(root)
     now = time.time()
     for entry in _entries(root, layout.STAGING):
-        if now - _newest(entry) > STALE_SECONDS:
-            yield Garbage(entry, "left by a job that was killed", _size(entry), for_good=True)
+        if layout.legal_job(entry.name) and now - files.newest(entry, root) > STALE_SECONDS:
+            yield Garbage(entry, "left by a job that was killed", places.total(entry, root), for_good=True)
     for entry in _entries(root, layout.TRASH):
-        since = files.trashed(entry)
+        since = files.trashed(entry.name)
         if since is not None and now - since > grace_days * 86400:
-            yield Garbage(entry, f"taken away on {datetime.fromtimestamp(since, UTC):%Y-%m-%d}", _size(entry), for_good=True)
+            why = f"taken away on {datetime.fromtimestamp(since, UTC):%Y-%m-%d}"
+            yield Garbage(entry, why, places.total(entry, root), for_good=True)
     for path in everything(root):
-        idle = (now - _newest(path)) / 86400
-        if not (path / layout.MANIFEST).exists() and idle > grace_days:
-            yield Garbage(path, f"unfinished, and untouched for {idle:.0f} days", _size(path), for_good=False)
+        idle = (now - files.newest(path, root)) / 86400
+        if not files.exists(path / layout.MANIFEST, root) and idle > grace_days:
+            yield Garbage(path, f"unfinished, and untouched for {idle:.0f} days", places.total(path, root), for_good=False)
 
 
 def clear(garbage: Garbage, root: Path) -> Path | None:
@@ -75,22 +82,14 @@ def clear(garbage: Garbage, root: Path) -> Path | None:
     """
     if not garbage.for_good:
         return take_away(garbage.path, root)
-    with files.writing(root):
-        files.remove(garbage.path)
-    if garbage.path.exists():
-        raise CacheError(f"{garbage.path} could not be deleted: ask its owner to do it, or to give the group write permission")
+    with writing.writing(root):
+        files.remove(garbage.path, root)
+        if files.exists(garbage.path, root):
+            raise CacheError(
+                f"{garbage.path} could not be deleted: ask its owner to do it, or to give the group write permission"
+            )
     return None
 
 
 def _entries(root: Path, kind: str) -> list[Path]:
-    return sorted(entry for folder in root.glob(f"*/{kind}") if not folder.is_symlink() for entry in folder.iterdir())
-
-
-def _newest(path: Path) -> float:
-    return max((place.lstat().st_mtime for place in (path, *path.rglob("*"))), default=0.0)
-
-
-def _size(path: Path) -> int:
-    if not path.is_dir() or path.is_symlink():
-        return path.lstat().st_size
-    return places.total(path)
+    return [corpus / kind / name for corpus in corpora(root) for name in files.names(corpus / kind, root)]

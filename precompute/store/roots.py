@@ -1,17 +1,19 @@
 """The roots of a lab's caches, searched in order; the first that can be written takes what is new."""
 
 import difflib
+import fnmatch
 import glob
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from precompute import layout
-from precompute.errors import CacheError, CacheMissingError, unknown
+from precompute.common import files
+from precompute.common.reading import parse_json
+from precompute.errors import CacheError, CacheMissingError, UnsafePathError, unknown
 from precompute.recipe import RECIPES, named
 from precompute.store import places
-from precompute.store.cache import Cache, unfinished
+from precompute.store.cache import Cache, read_manifest, unfinished
 
 Roots = Sequence[Path]
 
@@ -21,10 +23,11 @@ def check_root(root: Path) -> None:
 
     Raises:
         CacheError: The version is another, or the record is torn or not yours to read.
+        UnsafePathError: It is a link, no plain file, or large.
     """
     record = root / layout.ROOT_RECORD
     try:
-        content = json.loads(record.read_bytes())
+        content = parse_json(places.read_small(record, root, layout.LARGEST_NOTE))
     except (FileNotFoundError, NotADirectoryError):
         return
     except PermissionError as error:
@@ -32,9 +35,9 @@ def check_root(root: Path) -> None:
             f"{record} may not be read by you ({error.strerror}): ask its owner to let your group read, or leave {root} out of "
             "WSER_CACHE"
         ) from None
-    except (ValueError, RecursionError, IsADirectoryError) as error:
-        raise CacheError(f"{record} is damaged ({error}): remove it, the next cache brings a new one") from None
-    layout.check_version(str(content.get("layout") if isinstance(content, dict) else None), str(root))
+    except ValueError as error:
+        raise CacheError(f"{record} is damaged ({error!s:.200}): remove it, the next cache brings a new one") from None
+    layout.check_version(content.get("layout") if isinstance(content, dict) else None, str(root))
 
 
 def writable(roots: Roots) -> Path:
@@ -57,20 +60,77 @@ def writable(roots: Roots) -> Path:
     )
 
 
+def corpora(root: Path) -> list[Path]:
+    """Directories of the corpora of a root of this machine, sorted; symbolic links are none."""
+    return [root / name for name in files.directories(root, root) if not name.startswith(".")]
+
+
 def sealed(root: Path, corpus: str = "*", recipe_id: str = "*") -> list[Path]:
     """Directories of the sealed caches of a corpus and recipe, or of all, sorted."""
-    if not root.exists():
+    if places.is_remote(root):
+        found = [file.parent for file in root.glob(f"{corpus}/{recipe_id}-*/{layout.MANIFEST}")] if root.exists() else []
+        return sorted((path for path in found if layout.legal_cache(path.name) and path.parent.name[0] != "."), key=str)
+    try:
+        caches = [
+            path for folder in corpora(root) if fnmatch.fnmatchcase(folder.name, corpus) for path in _caches(folder, root)
+        ]
+    except PermissionError:
+        # Who may not look has nothing there; a command that needs what is there says so.
         return []
-    found = (file.parent for file in root.glob(f"{corpus}/{recipe_id}-*/{layout.MANIFEST}"))
-    return sorted((path for path in found if layout.legal_cache(path.name) and not path.parent.name.startswith(".")), key=str)
+    wanted = (path for path in caches if fnmatch.fnmatchcase(path.name, f"{recipe_id}-*"))
+    return [path for path in wanted if files.exists(path / layout.MANIFEST, root)]
 
 
 def everything(root: Path) -> list[Path]:
     """Directories of all caches of a root, sealed or not, damaged or not, sorted; those of its trash are left out."""
-    if not root.is_dir():
-        return []
-    corpora = [place for place in root.iterdir() if place.is_dir() and not place.name.startswith(".")]
-    return sorted((path for corpus in corpora for path in corpus.iterdir() if layout.legal_cache(path.name)), key=str)
+    if places.is_remote(root):
+        folders = [place for place in root.iterdir() if place.is_dir() and place.name[0] != "."] if root.is_dir() else []
+        return sorted((path for folder in folders for path in folder.iterdir() if layout.legal_cache(path.name)), key=str)
+    return [path for folder in corpora(root) for path in _caches(folder, root)]
+
+
+def _caches(corpus: Path, root: Path) -> list[Path]:
+    return [corpus / name for name in files.directories(corpus, root) if layout.legal_cache(name)]
+
+
+def refuse_links(root: Path, corpus: str | None = None) -> None:
+    """Refuse a root of this machine in which a corpus's directory or a cache is a symbolic link; none is followed.
+
+    Args:
+        root: Of caches.
+        corpus: Name of a corpus; by default all of them.
+
+    Raises:
+        UnsafePathError: One is.
+    """
+    if places.is_remote(root) or not root.is_dir():
+        return
+    for name in files.names(root, root) if corpus is None else [corpus]:
+        place = root / name
+        if _is_link(place, root) and (corpus or _looks_like_corpus(place)):
+            raise UnsafePathError(_link(place))
+        for inner in files.names(place, root) if not _is_link(place, root) else ():
+            if layout.legal_cache(inner) and _is_link(place / inner, root):
+                raise UnsafePathError(_link(place / inner))
+
+
+def _is_link(path: Path, root: Path) -> bool:
+    return files.exists(path, root) and path.is_symlink()
+
+
+def _looks_like_corpus(link: Path) -> bool:
+    """Whether a link among other things leads to a directory of caches."""
+    try:
+        return any(one.name in (layout.STAGING, layout.TRASH) or layout.legal_cache(one.name) for one in link.iterdir())
+    except OSError:
+        return False
+
+
+def _link(place: Path) -> str:
+    return (
+        f"{place} is a symbolic link, and links inside of caches are not followed: put there what it leads to, or name the "
+        "root that has it in WSER_CACHE"
+    )
 
 
 def candidates(roots: Roots, corpus: str, recipe: str) -> list[Path]:
@@ -99,6 +159,8 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
         check_root(root)
     paths = candidates(roots, corpus, recipe)
     if not paths:
+        for root in roots:
+            refuse_links(root, corpus)
         raise _missing(roots, corpus, recipe)
     chosen = [path for path in paths if cache is None or answers(path, cache)]
     if len(chosen) == 1:
@@ -177,6 +239,6 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
 
 def _utterances(path: Path) -> int | str:
     try:
-        return int(json.loads((path / layout.MANIFEST).read_bytes())["utterances"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(read_manifest(path)[1]["utterances"])
+    except CacheError:
         return "unknown"

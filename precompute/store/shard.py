@@ -8,7 +8,8 @@ CRC-32C (zarr-specs.readthedocs.io, sharding codec version 1.0).
 """
 
 import io
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -63,25 +64,52 @@ def decode(shard: bytes, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
     Raises:
         ValueError: A checksum, an offset or a picture's size is not as it must be.
     """
+    images = np.empty(shape, np.uint8)
+    for row, frame in enumerate(_frames(shard, shape)):
+        _decompress(frame, images[row], row)
+    return images
+
+
+def pictures(shard: bytes, shape: tuple[int, int, int, int]) -> Iterator[NDArray[np.uint8]]:
+    """The same one by one, uint8 (height, width, 3), in the memory of one."""
+    for row, frame in enumerate(_frames(shard, shape)):
+        image = np.empty(shape[1:], np.uint8)
+        _decompress(frame, image, row)
+        yield image
+
+
+def largest(shape: tuple[int, ...]) -> int:
+    """Bytes that the shard of pictures of a shape, (n, height, width, 3), may have: where nothing can be compressed."""
+    picture = math.prod(shape[1:])
+    # ZSTD_COMPRESSBOUND of zstd.h.
+    return shape[0] * (picture + (picture >> 8) + 64 + _CHECKSUM_BYTES + 2 * _ENTRY.itemsize) + _CHECKSUM_BYTES
+
+
+def _frames(shard: bytes, shape: tuple[int, int, int, int]) -> Iterator[bytes]:
+    """The compressed pictures of a shard, each of which says that it has the right size."""
     size = shape[0] * 2 * _ENTRY.itemsize + _CHECKSUM_BYTES
     if len(shard) < size:
         raise ValueError(f"{len(shard)} bytes hold no index of {shape[0]} pictures")
-    index = np.frombuffer(_without_checksum(shard[-size:], "the index"), _ENTRY).reshape(-1, 2)
+    index = np.frombuffer(_without_checksum(shard[-size:], "the index"), _ENTRY).reshape(-1, 2).tolist()
+    if any(offset + length > len(shard) - size for offset, length in index):
+        raise ValueError("a picture lies outside the shard")
+    if sum(length for _, length in index) > len(shard) - size:
+        raise ValueError("pictures share their bytes")
+    expected = math.prod(shape[1:])
+    for row, (offset, length) in enumerate(index):
+        frame = _without_checksum(shard[offset : offset + length], f"picture {row}")
+        if (found := _content_size(frame)) != expected:
+            raise ValueError(f"picture {row} has {found} bytes, not {expected}")
+        yield frame
+
+
+def _decompress(frame: bytes, image: NDArray[np.uint8], row: int) -> None:
     from numcodecs import Zstd
 
-    images = np.empty(shape, np.uint8)
-    zstd = Zstd()
-    for row, (offset, length) in enumerate(index.tolist()):
-        if offset + length > len(shard) - size:
-            raise ValueError(f"picture {row} lies outside the shard")
-        frame = _without_checksum(shard[offset : offset + length], f"picture {row}")
-        if (found := _content_size(frame)) != images[row].nbytes:
-            raise ValueError(f"picture {row} has {found} bytes, not {images[row].nbytes}")
-        try:
-            zstd.decode(frame, out=images[row])
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"picture {row} does not decompress: {error}") from None
-    return images
+    try:
+        Zstd().decode(frame, out=image)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"picture {row} does not decompress: {error}") from None
 
 
 @cache

@@ -1,16 +1,16 @@
 """What a root holds, in a few words each: sealed caches, and those that were never finished."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from precompute import layout
-from precompute.errors import CacheError, CacheMissingError
-from precompute.recipe import in_words
+from precompute.common.reading import UnreadableError
+from precompute.errors import CacheError, CacheMissingError, RecipeError, UnsafePathError
+from precompute.recipe import check_record, in_words, is_deep
 from precompute.store import places
-from precompute.store.cache import read_manifest
+from precompute.store.cache import parse_object, read_manifest
 from precompute.store.roots import everything
 
 
@@ -48,12 +48,16 @@ def summaries(root: Path) -> Iterator[Summary]:
 
 def provenance(path: Path) -> list[dict[str, Any]]:
     """Who made a cache, when and with which versions, the earliest first; what cannot be read is left out."""
-    found = [_json(file) for file in (path / layout.PROVENANCE).glob("*.json")]
-    return sorted((one for one in found if one), key=lambda one: str(one.get("created")))
+    try:
+        names = places.sizes(path)
+    except (OSError, UnsafePathError):
+        return []
+    found = [_object(path, name) for name in names if layout.legal_provenance(name)]
+    return sorted((one for one in found if one and not is_deep(one)), key=lambda one: str(one.get("created")))
 
 
 def _summary(path: Path) -> Summary:
-    recipe, state = _json(path / layout.RECIPE), "sealed"
+    state = "sealed"
     manifest: dict[str, Any] = {}
     try:
         _, manifest = read_manifest(path)
@@ -65,19 +69,26 @@ def _summary(path: Path) -> Summary:
     return Summary(
         path=path,
         corpus=path.parent.name,
-        recipe=in_words(recipe) if recipe else "unreadable",
+        recipe=_recipe(path),
         state=state,
         utterances=manifest.get("utterances", 0),
         speakers=sum(name.count("/") == 1 for name in manifest.get("files", {})),
-        size=places.total(path) if path.is_dir() else 0,
+        size=places.total(path, places.root_of(path)),
         made=str(made.get("created", ""))[:16].replace("T", " "),
         by=str(made.get("by", "")),
     )
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _recipe(path: Path) -> str:
     try:
-        content = json.loads(file.read_bytes()) if file.is_file() else {}
-    except (OSError, ValueError, RecursionError):
+        return in_words(check_record(_object(path, layout.RECIPE) or None))
+    except RecipeError:
+        return "unreadable"
+
+
+def _object(path: Path, name: str) -> dict[str, Any]:
+    """A small record of a cache, that nothing vouches for; empty where it cannot be read."""
+    try:
+        return parse_object(places.read_small(path / name, places.root_of(path), layout.LARGEST_NOTE))
+    except (OSError, UnreadableError, UnsafePathError):
         return {}
-    return content if isinstance(content, dict) else {}

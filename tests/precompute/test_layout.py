@@ -1,10 +1,13 @@
 """The contract: names that are safe on every file system, and ids that say what they claim to and nothing else."""
 
+import hashlib
+import json
 import unicodedata
 from dataclasses import fields, replace
 from urllib.parse import unquote
 
 import pytest
+import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -101,9 +104,10 @@ def test_the_input_id_does_not_depend_on_the_order(both):
     assert len(layout.input_id(rows)) == layout.ID_LENGTH
 
 
+OTHER = "longer than any that is drawn"
 CHANGES = {
-    "key": "other", "speaker": "other", "emotion": "other", "label": "other", "sex": "other", "sentence": "other",
-    "intensity": "other", "session": "other", "begin": -1.0, "end": -1.0, "more": {"other": 1.5},
+    "key": OTHER, "speaker": OTHER, "emotion": OTHER, "label": OTHER, "sex": OTHER, "sentence": OTHER, "intensity": OTHER,
+    "session": OTHER, "begin": -1.0, "end": -1.0, "more": {"other": 1.5},
 }  # fmt: skip
 
 
@@ -133,12 +137,27 @@ RECORD = Record(
 SECOND = replace(RECORD, key="l", row=1, image_sha256="22")
 
 
-@pytest.mark.parametrize("field", ["key", "speaker", "emotion", "label", "image_sha256"])
+@pytest.mark.parametrize("field", ["key", "speaker", "emotion", "label", "image_sha256", "duration", "start", "stop"])
 def test_the_fingerprint_depends_on_what_a_model_sees(field):
-    assert layout.fingerprint([replace(RECORD, **{field: "x"}), SECOND]) != layout.fingerprint([RECORD, SECOND])
+    other = 3 if field in ("duration", "start", "stop") else "x"
+    assert layout.fingerprint([replace(RECORD, **{field: other}), SECOND]) != layout.fingerprint([RECORD, SECOND])
 
 
-@pytest.mark.parametrize("change", [{"path": "b/k.wav"}, {"row": 7}, {"array": "q/sad"}, {"duration": 2.0}])
+@pytest.mark.parametrize("stored", ["1.0", "1.1", "1.2", "1.3"])
+def test_the_fingerprint_of_an_older_cache_is_what_it_was(stored):
+    rows = sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in (RECORD, SECOND))
+    expected = hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+    assert layout.fingerprint([RECORD, SECOND], stored) == expected
+    assert layout.fingerprint([RECORD, SECOND]) == layout.fingerprint([RECORD, SECOND], "1.4") != expected
+    assert layout.fingerprint([replace(RECORD, stop=9), SECOND], stored) == expected
+
+
+def test_the_fingerprint_is_that_of_the_text():
+    rows = [[r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256] for r in (RECORD, SECOND)]
+    assert layout.fingerprint([SECOND, RECORD]) == hashlib.sha256(rfc8785.dumps(rows)).hexdigest()
+
+
+@pytest.mark.parametrize("change", [{"path": "b/k.wav"}, {"row": 7}, {"array": "q/sad"}, {"channels": 2}])
 def test_the_fingerprint_does_not_depend_on_where_things_lie(change):
     assert layout.fingerprint([replace(RECORD, **change), SECOND]) == layout.fingerprint([RECORD, SECOND])
 
@@ -153,7 +172,10 @@ def test_newer_minor_versions_are_read(minor):
     layout.check_version(f"{layout.VERSION[0]}.{minor}", "x")
 
 
-@pytest.mark.parametrize("stored", [f"{layout.VERSION[0] + 1}.0", "0.9", "None", "", "10.0"])
+@pytest.mark.parametrize(
+    "stored",
+    [f"{layout.VERSION[0] + 1}.0", "0.9", "None", "", "10.0", "1.x", "1.3.1", "1.9999999", None, 1.3, [1]],
+)
 def test_other_major_versions_are_refused(stored):
     with pytest.raises(CacheError, match=r"somewhere has cache layout .*this version reads 1\.x: upgrade or recompute"):
         layout.check_version(stored, "somewhere")

@@ -8,7 +8,8 @@ import pytest
 
 from precompute import layout
 from precompute.__main__ import main as precompute
-from precompute.store import files, removal, roots
+from precompute.common import files
+from precompute.store import removal, roots
 from precompute.store.cache import Cache
 from wser import loading, run
 from wser.training import plan

@@ -15,9 +15,10 @@ import pytest
 from toy import INPUT, RECIPE, build, draft, replace, sealed_toy, unit
 
 from precompute import layout
-from precompute.errors import CacheError
+from precompute.common import files
+from precompute.errors import CacheError, WserError
 from precompute.layout import Skipped
-from precompute.store import archive, files, places
+from precompute.store import archive, places
 from precompute.store.archive import export_zip, import_zip
 from precompute.store.cache import Cache
 
@@ -175,14 +176,14 @@ class TestExport:
 
     def test_an_existing_file_is_kept(self, sealed, tmp_path):
         (tmp_path / "toy.zip").write_text("mine")
-        with pytest.raises(CacheError, match=r"toy.zip is there already: remove it"):
+        with pytest.raises(WserError, match=r"toy.zip is there already: remove it"):
             export_zip([sealed], tmp_path / "toy.zip")
         assert content(tmp_path) == {"toy.zip": b"mine"}
 
     def test_a_file_that_came_meanwhile_is_kept(self, sealed, tmp_path, monkeypatch):
         read = archive._read
         monkeypatch.setattr(archive, "_read", lambda *of: (tmp_path / "toy.zip").write_text("mine") and read(*of))
-        with pytest.raises(CacheError, match=r"toy.zip is there already"):
+        with pytest.raises(WserError, match=r"toy.zip is there already"):
             export_zip([sealed], tmp_path / "toy.zip")
         assert content(tmp_path) == {"toy.zip": b"mine"}
 
@@ -206,20 +207,20 @@ class TestExport:
             return read(*of)
 
         monkeypatch.setattr(archive, "_read", fail)
-        kind, words = (CacheError, expected) if isinstance(expected, str) else (expected, None)
+        kind, words = (WserError, expected) if isinstance(expected, str) else (expected, None)
         with pytest.raises(kind, match=words):
             export_zip([sealed], tmp_path / "toy.zip")
         assert names(tmp_path) == []
 
     def test_a_missing_directory_is_said(self, sealed, tmp_path):
-        with pytest.raises(CacheError, match=r"no/toy.zip cannot be written \(No such file or directory; no such directory\)"):
+        with pytest.raises(WserError, match=r"no/toy.zip cannot be written \(No such file or directory; no such directory\)"):
             export_zip([sealed], tmp_path / "no" / "toy.zip")
         (tmp_path / "file").write_text("")
-        with pytest.raises(CacheError, match=r"file/toy.zip cannot be written \(Not a directory"):
+        with pytest.raises(WserError, match=r"file/toy.zip cannot be written \(Not a directory"):
             export_zip([sealed], tmp_path / "file" / "toy.zip")
 
     def test_no_hard_links_are_needed(self, sealed, exported, tmp_path, monkeypatch):
-        def link(*names):
+        def link(*names, **folders):
             raise PermissionError(errno.EPERM, "Operation not permitted")
 
         monkeypatch.setattr(files.os, "link", link)
@@ -353,13 +354,13 @@ REFUSED = {
     "manifest deep": (lambda members: {**members, MANIFEST: b"[" * 100_000}, MANIFEST, "is damaged"),
     "manifest a list": (lambda members: {**members, MANIFEST: b"[]"}, MANIFEST, "is no JSON object"),
     "manifest no text": (lambda members: {**members, MANIFEST: b"\xff\xfe\xfd"}, MANIFEST, "is damaged"),
-    "manifest large": (lambda members: {**members, MANIFEST: b" " * (archive.LARGEST_MANIFEST + 1)}, MANIFEST, "at most"),
-    "provenance large": (add(f"{CACHE}/{NOTE}", b" " * (archive.LARGEST_NOTE + 1)), NOTE, "at most 65536|65536 at most"),
+    "manifest large": (lambda members: {**members, MANIFEST: b" " * (layout.LARGEST_MANIFEST + 1)}, MANIFEST, "at most"),
+    "provenance large": (add(f"{CACHE}/{NOTE}", b" " * (layout.LARGEST_NOTE + 1)), NOTE, "at most 65536|65536 at most"),
     "root's version": (lambda members: {**members, layout.ROOT_RECORD: b'{"layout": "9.1"}'}, "x.zip", "has cache layout 9.1"),
     "root's record": (lambda members: {**members, layout.ROOT_RECORD: b"1"}, layout.ROOT_RECORD, "is no JSON object"),
     "large pictures": (recipe(height=1024, width=8193), layout.RECIPE, "1024 x 8193, of at most 8388608 pixels"),
     "negative pictures": (recipe(height=-8, width=-16), layout.RECIPE, "-8 x -16"),
-    "pictures of another type": (recipe(height="8"), layout.RECIPE, "8 x 16"),
+    "pictures of another type": (recipe(height="8"), layout.RECIPE, "'height' is '8', and must be a whole number"),
 }  # fmt: skip
 
 

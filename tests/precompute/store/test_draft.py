@@ -11,10 +11,10 @@ import pytest
 from toy import RECIPE, build, draft, replace, unit
 
 from precompute import layout
+from precompute.common import files
 from precompute.errors import CacheError, CacheMissingError
 from precompute.layout import Skipped
-from precompute.store import draft as module
-from precompute.store import files, roots
+from precompute.store import roots, writing
 from precompute.store.cache import Cache
 from precompute.store.verify import problems
 
@@ -68,8 +68,8 @@ def test_a_job_that_seals_in_the_same_moment_changes_nothing(tmp_path, monkeypat
         before = content(first.path)
         (first.path / layout.PROVENANCE).mkdir(exist_ok=True)
         with monkeypatch.context() as patched:
-            patched.setattr(module.Path, "exists", lambda _: False)
-            patched.setattr(module.files, "make_directory", lambda *_: None)
+            patched.setattr(files, "exists", lambda *_: False)
+            patched.setattr(writing, "make_directory", lambda *_: None)
             second.seal([one], [], {"job": 2})
     assert {file: file.read_bytes() for file in before} == before
 
@@ -85,7 +85,7 @@ def test_what_is_not_sealed_is_no_cache(tmp_path):
 
 
 def test_old_leftovers_in_staging_are_removed_and_those_of_others_stay(tmp_path):
-    old, recent = (tmp_path / "toy" / layout.STAGING / name for name in ("old", "recent"))
+    old, recent = (tmp_path / "toy" / layout.STAGING / name for name in ("0" * 32, "1" * 32))
     for job in (old, recent):
         job.mkdir(parents=True)
         (job / "part").write_bytes(b"1")

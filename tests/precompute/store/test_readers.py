@@ -3,13 +3,13 @@
 import contextlib
 import shutil
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from toy import build, unit
 
 from precompute import layout
+from precompute.common import files
 from precompute.errors import CacheError
 from precompute.store import removal
 from precompute.store.cache import Cache
@@ -50,20 +50,20 @@ def path(tmp_path):
 @contextlib.contextmanager
 def when_read(monkeypatch, number, action):
     """Do something just before a file of a cache is read, counted from now on; whether it was done."""
-    read_bytes, count, done = Path.read_bytes, 0, []
+    undisturbed, count, done = files.read, 0, []
 
-    def read(file):
+    def read(*arguments):
         nonlocal count
         if count == number:
             done.append(True)
-            with monkeypatch.context() as undisturbed:
-                undisturbed.setattr(Path, "read_bytes", read_bytes)
+            with monkeypatch.context() as patched:
+                patched.setattr(files, "read", undisturbed)
                 action()
         count += 1
-        return read_bytes(file)
+        return undisturbed(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", read)
+        patched.setattr(files, "read", read)
         yield done
 
 

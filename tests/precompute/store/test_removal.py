@@ -8,8 +8,9 @@ import pytest
 from toy import build, draft, sealed_toy, unit
 
 from precompute import layout
+from precompute.common import files
 from precompute.errors import CacheError
-from precompute.store import files, removal, roots
+from precompute.store import removal, roots
 from precompute.store.cache import Cache
 from precompute.store.verify import problems
 
@@ -100,7 +101,7 @@ def test_unfinished_caches_are_taken_away_when_nobody_touched_them_for_long(root
 
 
 def test_leftovers_of_killed_jobs_are_deleted_after_a_day(root, path):
-    old, recent, busy = (root / "toy" / layout.STAGING / name for name in ("old", "recent", "busy"))
+    old, recent, busy = (root / "toy" / layout.STAGING / name for name in ("0" * 32, "1" * 32, "2" * 32))
     for job in (old, recent, busy):
         (job / "unit").mkdir(parents=True)
     for job in (old, busy):

@@ -10,12 +10,12 @@ import pytest
 from toy import build, draft, edit, replace, sealed_toy, unit
 
 from precompute import layout, recording, transform
+from precompute.common.files import sha256
 from precompute.errors import CacheError
 from precompute.recipe import Recipe, named
 from precompute.store import roots, shard
 from precompute.store.cache import Cache
 from precompute.store.draft import Draft
-from precompute.store.files import sha256
 from precompute.store.verify import levels_apart, problems, recompute
 
 
