@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from precompute import corpora
+from precompute.common import terminal
 from precompute.errors import CorpusError, RecipeError, WserError
 
 if TYPE_CHECKING:
@@ -41,43 +42,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from precompute.store import command
 
         return command.main(arguments[1:])
+    return terminal.command("precompute", lambda: _main(arguments), "what was published stays, run the same command to finish")
+
+
+def _main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
-    try:
-        if options.markdown:
-            from precompute import catalogue
+    if options.markdown:
+        from precompute import catalogue
 
-            print(catalogue.markdown(), end="")
-            return ALL_DONE
-        if options.list:
-            return _list(options.corpora)
-        if options.fetch:
-            return _fetch(options)
-        if options.accept_licence or options.mirror or options.accept_changed:
-            parser.error("--accept-licence, --mirror and --accept-changed belong to --fetch NAME")
-        if not (options.corpus or options.check):
-            parser.error("give --corpus NAME, --check NAME, --fetch NAME, or --list to see the choices")
-        if options.out and not options.check:
-            parser.error("--out is the page of --check NAME, which is not given")
-        if options.out and ("," in options.check or options.check == "all"):
-            parser.error(f"--out {options.out} is one page: check one corpus, or leave out --out")
-        if options.check and options.dry_run:
-            parser.error("--check writes no cache, dry or not: leave out --dry-run")
-        options.command = shlex.join(["python", "-m", "precompute", *arguments])
-        return _run(options)
-    except WserError as error:
-        print(f"precompute: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        print(
-            f"precompute: {error.filename or 'a file'}: {error.strerror}; what was published stays, run the same command again",
-            file=sys.stderr,
-        )
-    except KeyboardInterrupt:
-        print("precompute: interrupted; what was published stays, run the same command to finish", file=sys.stderr)
-    return NOTHING_DONE
+        print(catalogue.markdown(), end="")
+        return ALL_DONE
+    if options.list:
+        return _list(options.corpora)
+    if options.fetch:
+        return _fetch(options)
+    if options.accept_licence or options.mirror or options.accept_changed:
+        parser.error("--accept-licence, --mirror and --accept-changed belong to --fetch NAME")
+    if not (options.corpus or options.check):
+        parser.error("give --corpus NAME, --check NAME, --fetch NAME, or --list to see the choices")
+    if options.out and not options.check:
+        parser.error("--out is the page of --check NAME, which is not given")
+    if options.out and ("," in options.check or options.check == "all"):
+        parser.error(f"--out {options.out} is one page: check one corpus, or leave out --out")
+    if options.check and options.dry_run:
+        parser.error("--check writes no cache, dry or not: leave out --dry-run")
+    options.command = shlex.join(["python", "-m", "precompute", *arguments])
+    return _run(options)
 
 
 def _parser() -> argparse.ArgumentParser:

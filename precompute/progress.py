@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from precompute.common import terminal
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -20,12 +22,11 @@ class Advance(Protocol):
 def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
     """Show on stderr how much of `total` is done, how fast, and how long the rest will take."""
     if sys.stderr.isatty():
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         rate = TextColumn("{task.fields[rate]}")
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        with Progress(*columns, console=terminal.console(stderr=True)) as bar:
             task = bar.add_task(what, total=total, rate="")
 
             def advance(amount: int) -> None:

@@ -5,6 +5,7 @@
 """
 
 import argparse
+import io
 import os
 import sys
 from collections import defaultdict
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from precompute.common import files, terminal
 from precompute.errors import CacheError, RecipeError, WserError, unknown
 
 if TYPE_CHECKING:
@@ -27,6 +29,10 @@ LEVEL_DB = -60
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code, 0 or 1."""
+    return terminal.command("precompute.show", lambda: _main(arguments), "nothing was drawn")
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m precompute.show",
         description="Draw one cached picture of each emotion of a speaker, saying the same; or the filters of a recipe.",
@@ -46,25 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache")
     parser.add_argument("--out", metavar="PNG", type=Path, required=True, help="file to write")
     options = parser.parse_args(arguments)
-    try:
-        if options.filters:
-            from precompute.recipe import named
+    if options.filters:
+        from precompute.recipe import named
 
-            draw_filters(named(options.recipe, options.set), options.out)
-            print(options.out)
-            return 0
+        draw_filters(named(options.recipe, options.set), options.out)
+    else:
         from precompute.store import places, roots
 
         cache = roots.find(places.parse(options.cache), options.corpus, options.recipe, options.input)
         speaker = options.speaker or cache.records[0].speaker
         emotions = options.emotions.split(",") if options.emotions else None
         draw(cache, choose(cache, speaker, emotions), options.out)
-    except WserError as error:
-        print(f"precompute.show: {error}", file=sys.stderr)
-        return 1
-    except (OSError, ValueError) as error:
-        print(f"precompute.show: {options.out} cannot be written ({error}): give the path of a PNG", file=sys.stderr)
-        return 1
     print(options.out)
     return 0
 
@@ -123,7 +121,7 @@ def draw(cache: "Cache", records: "Sequence[Record]", out: Path) -> None:
         axes.set_yticks(rows, [f"{f} Hz" for f in ticks])
     for axes in grid[-1]:
         axes.set_xlabel("s")
-    figure.savefig(out, dpi=DPI)
+    _save(figure, out)
     plt.close(figure)
 
 
@@ -173,8 +171,17 @@ def draw_filters(recipe: "Recipe", out: Path) -> None:
         axes.grid(alpha=0.3)
     left.xaxis.set_major_formatter("{x:g}")
     right.yaxis.set_major_formatter("{x:g}")
-    figure.savefig(out, dpi=DPI)
+    _save(figure, out)
     plt.close(figure)
+
+
+def _save(figure: Any, out: Path) -> None:
+    drawn = io.BytesIO()
+    try:
+        figure.savefig(drawn, dpi=DPI, format=out.suffix.lstrip(".") or "png")
+        files.replace(out, drawn.getvalue(), out.parent)
+    except (OSError, ValueError) as error:
+        raise WserError(f"{out} cannot be written ({error}): give the path of a PNG") from None
 
 
 if __name__ == "__main__":

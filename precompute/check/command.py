@@ -7,6 +7,7 @@ from precompute import corpora
 from precompute.check import gallery, page, terminal
 from precompute.check.findings import findings
 from precompute.check.survey import survey
+from precompute.common import files
 from precompute.corpora import Corpus, Scan
 from precompute.errors import CorpusError
 from precompute.provenance import provenance
@@ -44,7 +45,7 @@ def check(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: int
     pictures = gallery.thumbnails(gallery.choose(measured), directory, recipe, jobs)
     text = page.render(measured, found, pictures, recipe, _about(corpus), _made(command))
     try:
-        out.write_text(text, encoding="utf-8", errors="backslashreplace")
+        files.replace(out, text.encode("utf-8", "backslashreplace"), out.parent)
     except OSError as error:
         raise CorpusError(f"{out} cannot be written ({error.strerror}): give another --out FILE") from None
     terminal.show(measured, found)

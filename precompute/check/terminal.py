@@ -1,12 +1,11 @@
 """A survey on the terminal."""
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from precompute.check.facts import facts
 from precompute.check.findings import Finding, verdict
 from precompute.check.survey import Survey
+from precompute.common import terminal
 
 MOST_ITEMS = 10
 """Files of a finding that are named; the page names all."""
@@ -17,7 +16,7 @@ MOST_SPEAKERS = 24
 
 def show(survey: Survey, found: list[Finding]) -> None:
     """Print the verdict, the facts, labels by speaker, and what was found."""
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = terminal.console(width=80)
     console.print(survey.corpus.title, style="bold", soft_wrap=True)
     console.print(verdict(survey, found), soft_wrap=True)
     console.print()
@@ -42,7 +41,7 @@ def _facts(survey: Survey) -> Table:
     table.add_column("found")
     table.add_column("published")
     for fact in facts(survey):
-        table.add_row(Text(fact.what), Text(fact.found), Text(fact.published))
+        table.add_row(fact.what, fact.found, fact.published)
     return table
 
 
@@ -50,12 +49,12 @@ def _labels(survey: Survey) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("speaker")
     for emotion in survey.emotions:
-        table.add_column(Text(emotion), justify="right")
+        table.add_column(emotion, justify="right")
     table.add_column("all", justify="right")
     shown = list(survey.speakers)[:MOST_SPEAKERS]
     for speaker in shown:
         counts = [survey.counts[speaker, emotion] for emotion in survey.emotions]
-        table.add_row(Text(f"{speaker} {survey.speakers[speaker]}".strip()), *map(str, counts), str(sum(counts)))
+        table.add_row(f"{speaker} {survey.speakers[speaker]}".strip(), *map(str, counts), str(sum(counts)))
     if others := len(survey.speakers) - len(shown):
         rest = [sum(survey.counts[s, e] for s in survey.speakers if s not in shown) for e in survey.emotions]
         table.add_row(f"{others} others", *map(str, rest), str(sum(rest)))

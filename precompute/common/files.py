@@ -180,6 +180,8 @@ def total(path: Path, root: Path) -> int:
 def is_stale(path: Path, root: Path) -> bool:
     """Whether nothing in a file or directory was touched for `STALE_SECONDS`."""
     return time.time() - newest(path, root) > STALE_SECONDS
+
+
 def directories(path: Path, root: Path) -> list[str]:
     """Names of the directories in a directory, sorted, links to others left out; none where it is not there.
 

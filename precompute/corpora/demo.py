@@ -7,14 +7,15 @@ Layout: `<speaker>/<speaker>-<sentence>-<emotion>.wav`, 16 kHz mono PCM16, 420 f
 men's.  A name such as `F1-3-angry` is speaker F1, sentence 3.
 """
 
+import io
 import re
-import uuid
 from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
 from precompute import voice
+from precompute.common import files
 from precompute.corpora import Corpus, Scan, child, recordings, scan_names
 
 SAMPLE_RATE = 16000
@@ -78,14 +79,14 @@ def _make_speaker(directory: Path, name: str) -> None:
     import soundfile
 
     folder = directory / name
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_directory(folder, directory)
     for sentence, emotion in _each():
         file = folder / f"{name}-{sentence + 1}-{emotion}.wav"
         if not file.exists():
             samples = voice.synthesize(SPEAKERS[name], sentence, emotion, SAMPLE_RATE)
-            aside = folder / f".{uuid.uuid4().hex}"
-            soundfile.write(aside, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
-            aside.rename(file)
+            content = io.BytesIO()
+            soundfile.write(content, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+            files.replace(file, content.getvalue(), directory)
 
 
 def _each() -> Iterable[tuple[int, str]]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from precompute import layout
+from precompute.common import terminal
 from precompute.common.files import GRACE_DAYS
-from precompute.errors import CacheError, CacheMissingError, WserError, unknown
+from precompute.errors import CacheError, CacheMissingError, unknown
 from precompute.store import places
 
 if TYPE_CHECKING:
@@ -31,19 +32,12 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 refused, failed, or damage found; 2 is wrong usage.
     """
+    return terminal.command("precompute cache", lambda: _main(arguments), "what was finished stays")
+
+
+def _main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except WserError as error:
-        print(f"precompute cache: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        print(f"precompute cache: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("precompute cache: interrupted; what was finished stays", file=sys.stderr)
-    return FAILED
+    return int(options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,14 +112,11 @@ def _days(text: str) -> float:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from precompute.store import roots
     from precompute.store.summary import summaries
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
     for root in places.parse(options.cache):
         roots.check_root(root)
         table = Table(title=f"caches in {root}", title_justify="left", header_style="bold")
@@ -136,9 +127,9 @@ def _list(options: argparse.Namespace) -> int:
         for one in found:
             counts = (str(one.utterances), str(one.speakers)) if one.state == "sealed" else (one.state, "")
             cells = (one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
-            table.add_row(*(Text(_shown(cell)) for cell in cells))
+            table.add_row(*map(terminal.in_a_line, cells))
         if found:
-            console.print(table)
+            terminal.console(width=140).print(table)
         else:
             print(f"no caches in {root}: fill it with python -m precompute --corpus NAME --cache {root}")
     return DONE
@@ -148,7 +139,7 @@ def _info(options: argparse.Namespace) -> int:
     from precompute.store.cache import Cache
 
     for line in _about(Cache(_one(options, options.id))):
-        print(_shown(line))
+        print(terminal.in_a_line(line))
     return DONE
 
 
@@ -180,11 +171,6 @@ def _about(cache: "Cache") -> Iterator[str]:
     yield f"  skipped      {len(cache.skipped)}"
     for skipped in cache.skipped:
         yield f"    {skipped.path}: {skipped.reason}"
-
-
-def _shown(text: str) -> str:
-    """Text that a cache brought along, without what would steer a terminal."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _verify(options: argparse.Namespace) -> int:

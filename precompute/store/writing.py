@@ -30,7 +30,7 @@ def make_directory(path: Path, root: Path, lasting: bool = True, parents: bool =
         UnsafePathError: It, or what is above it below the root, is a symbolic link.
     """
     if parents:
-        root.mkdir(parents=True, exist_ok=True)
+        files.make_directory(root, root)
     files.make_directory(path, root, _mode(root) & ~stat.S_ISVTX, lasting, parents)
 
 
