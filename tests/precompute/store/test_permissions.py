@@ -159,9 +159,9 @@ class TestUsers:
             published.append(publish(draft, *arguments))
             os.kill(os.getpid(), signal.SIGKILL)
 
-        publish = Draft.publish
+        publish = Draft.publish_shard
         with monkeypatch.context() as patched:
-            patched.setattr(Draft, "publish", killed_after_one)
+            patched.setattr(Draft, "publish_shard", killed_after_one)
             assert as_user(ANNA, command(root), masks[0]).code == -signal.SIGKILL
         assert len(units(root)) == 1
         done = as_user(BERT, command(root), masks[1])
