@@ -147,7 +147,7 @@ def estimate(plan: Plan) -> Estimate:
     seconds, pictures = [], []
     for source in sample:
         started = time.perf_counter()
-        with contextlib.suppress(UnusableAudioError):
+        with contextlib.suppress(UnusableAudioError), recording.enough_memory():
             pictures.append(_picture(plan.directory, plan.recipe, source).pixels)
             seconds.append(time.perf_counter() - started)
     if not pictures:
