@@ -5,7 +5,7 @@ its whole process group at a moment of its own: drawn from the time that the res
 from the time that sealing takes, once the last unit is in place.  After each kill, while the other writer is halted, everything
 that is visible is checked against an undisturbed cache, with zarr and hashlib alone.  A cache that came to be sealed is checked
 whole, and the next round starts a new one.  In the end one more run completes what the kills left, and two writers run to
-their end.
+their end.  With `--runs` the same is done to runs: see `stress_runs.py`.
 """
 
 import os
@@ -18,6 +18,7 @@ from pathlib import Path
 
 # Without this directory, which holds a `precompute.py` too, first in the path, the package is found.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path.append(str(Path(__file__).resolve().parent))
 
 import argparse
 import contextlib
@@ -87,6 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 where nothing bad was found.
     """
     options = _parser().parse_args(arguments)
+    if options.runs:
+        import stress_runs
+
+        return stress_runs.main(options)
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         # Workers that are killed leave their shared memory behind; here it goes with the rest.
@@ -117,6 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=100, help="rounds of two writers (default: 100)")
+    parser.add_argument(
+        "--runs", action="store_true", help="two jobs of wser.run instead, killed over and over, and power cuts"
+    )
+    parser.add_argument("--images", type=int, default=20, help="with --runs: power cuts (default: 20; need root)")
     parser.add_argument("--corpus", default="demo", help="corpus (default: demo)")
     parser.add_argument("--corpora", type=Path, help="directory of the corpora (default: made on the spot, and removed)")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", default=QUICK, help="recipe (default: a quick one)")
