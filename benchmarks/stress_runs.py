@@ -7,8 +7,8 @@ predictions byte for byte those of an undisturbed run.  A run that came to be fi
 new one.  In the end one more run completes what the kills left, and nothing may be left over after `wser.runs gc`.
 
 A power cut is a copy of the image of a file system (ext4, on a loop device, so for root alone) at a random moment of a run:
-what was not yet on the disk is not in it.  The copy is mounted, which replays its journal, every visible fold must be whole, and one
-more run must complete it to the same predictions.
+what was not yet on the disk is not in it.  The copy is mounted, which replays its journal, every visible fold must be whole,
+and one more run must complete it to the same predictions.
 """
 
 import argparse
