@@ -273,6 +273,9 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key}={value} is outside {low} to {high}: give a value within these limits")
     _check_pipes(model)
     _check_blocks(model)
+    for key, names in (("corpus", config.corpus), ("logger", config.logger)):
+        if not all(isinstance(name, str) for name in names):
+            raise ConfigError(f"{key}={names} holds what is no name: write it as in {key}=[one,other]")
     if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
         raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")
     if len(set(config.logger)) != len(config.logger):

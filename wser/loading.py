@@ -15,9 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
-from precompute.common import files
-from precompute.common.reading import LARGEST_YAML, parse_yaml, refuse_interpolation
-from precompute.errors import UnsafePathError, unknown
+from precompute.common.reading import LARGEST_YAML, given, parse_yaml, refuse_interpolation
+from precompute.errors import unknown
 from wser.config import Config, ConfigError, check, flatten
 
 TEXT = (
@@ -252,11 +251,11 @@ def _value(key: str, text: str) -> Any:
 def _read(path: Path) -> DictConfig:
     """A file of settings, its short forms `model: three_pipe`, `protocol: loso` and `corpus: emodb` written out."""
     try:
-        content = files.read(path.resolve(), path.resolve().parent, LARGEST_YAML)
+        content = given(path, LARGEST_YAML)
         parse_yaml(content)
         # Its own reader knows numbers such as 1e-3, which YAML 1.1 takes for text.
         layer = OmegaConf.load(io.StringIO(content.decode("utf-8")))
-    except (YAMLError, OmegaConfBaseException, UnsafePathError, OSError, ValueError) as error:
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}: write key: value lines") from None
     if not isinstance(layer, DictConfig):
         raise ConfigError(f"{path} is no mapping: write key: value lines")

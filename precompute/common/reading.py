@@ -71,6 +71,21 @@ def read_yaml(path: Path, root: Path) -> Any:
     return parse_yaml(_content(path, root, LARGEST_YAML))
 
 
+def given(path: Path, most: int) -> bytes:
+    """Content of a plain file that the user named, through links where there are some.
+
+    Args:
+        path: The user's word.
+        most: Bytes that it may have.
+
+    Raises:
+        UnreadableError: It is no plain file, or too large.
+        OSError: It is not there, or may not be read.
+    """
+    real = path.resolve()
+    return _content(real, real.parent, most)
+
+
 def _content(path: Path, root: Path, most: int) -> bytes:
     try:
         return files.read(path, root, most)

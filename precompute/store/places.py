@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from precompute.common import files
-from precompute.errors import CacheError, UnsafePathError
+from precompute.errors import CacheError, UnsafePathError, WserError
 
 
 def parse(text: str) -> tuple[Path, ...]:
@@ -141,25 +141,25 @@ def _place(text: str) -> Path:
             return Path(text).expanduser()
         except RuntimeError:
             raise CacheError(f"{text} begins with the home of a user who is not known: give the directory in full") from None
-    try:
-        from upath import UPath
+    with _reaching(text):
+        try:
+            from upath import UPath
 
-        place = cast(Path, UPath(text))
-        fs, path = _remote(place)
-    except (ImportError, ValueError) as error:
-        raise CacheError(f"{text} cannot be opened ({error}): install wser[s3], or what fsspec asks for") from None
-    with _reaching(place):
+            place = cast(Path, UPath(text))
+            fs, path = _remote(place)
+        except (ImportError, ValueError) as error:
+            raise CacheError(f"{text} cannot be opened ({error}): install wser[s3], or what fsspec asks for") from None
         # Wrong credentials and addresses are found here, and not in the middle of the work.
         fs.exists(path)
     return place
 
 
 @contextlib.contextmanager
-def _reaching(place: Path) -> Iterator[None]:
+def _reaching(place: Path | str) -> Iterator[None]:
     """Turn what goes wrong on the way to an object store into one sentence."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, WserError):
         raise
     except Exception as error:  # every file system has its own kinds, and not all are OSErrors
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omegaconf import OmegaConf
-from yaml import YAMLError
-
+from precompute.common.reading import LARGEST_YAML, UnreadableError, given, parse_yaml
 from precompute.errors import WserError, unknown
 
 FOLDER = Path(__file__).parent
@@ -71,9 +69,11 @@ def load(name: str) -> LabelMap:
     if not path.is_file():
         raise LabelError(unknown("label map", name, names()))
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
-    except YAMLError as error:
-        raise LabelError(f"{path} is no YAML: {' '.join(str(error).split())}: write it as in labels/common4.yaml") from None
+        content = parse_yaml(given(path, LARGEST_YAML))
+    except (OSError, UnreadableError) as error:
+        raise LabelError(
+            f"{path} cannot be read ({' '.join(str(error).split())}): write it as in labels/common4.yaml"
+        ) from None
     if not isinstance(content, dict) or not isinstance(content.get("classes"), dict):
         raise LabelError(f"{path} has no mapping `classes` of class: [emotions]: write it as in labels/common4.yaml")
     lists = {**content["classes"], "drop": content.get("drop", []), "default_for": content.get("default_for", [])}

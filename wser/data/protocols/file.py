@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from precompute.common.reading import LARGEST_JSON, UnreadableError, given, parse_json
 from wser.config import ProtocolConfig
 from wser.data.dataset import Example
 from wser.data.protocols import BaseProtocol, HeldOut, ProtocolError
@@ -108,7 +109,7 @@ def read(path: Path) -> Published:
 
 
 def _read_json(path: Path) -> tuple[str, list[dict[str, list[str]]]]:
-    content = _parse(path, path.read_bytes())
+    content = _parse(path, _read(path))
     record = content if isinstance(content, dict) else {"folds": content}
     speakers, folds = record.get("speakers", "disjoint"), record.get("folds")
     if speakers not in ("disjoint", "shared"):
@@ -145,9 +146,7 @@ def _read_emobox_fold(folder: Path) -> dict[str, list[str]]:
                 raise ProtocolError(
                     f"{folder} has two files of its {match[1]} part, of which {file.name} is one: remove one of them"
                 )
-            parts[part] = [
-                _emobox_key(file, number, line) for number, line in enumerate(file.read_bytes().splitlines(), 1) if line
-            ]
+            parts[part] = [_emobox_key(file, number, line) for number, line in enumerate(_read(file).splitlines(), 1) if line]
     return parts
 
 
@@ -160,10 +159,17 @@ def _emobox_key(file: Path, number: int, line: bytes) -> str:
     return PurePosixPath(audio).stem
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return given(path, LARGEST_JSON)
+    except (OSError, UnreadableError) as error:
+        raise ProtocolError(f"{path} cannot be read ({error}): give the path of a split.json") from None
+
+
 def _parse(where: Path | str, text: bytes) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return parse_json(text)
+    except UnreadableError as error:
         raise ProtocolError(f"{where} is no JSON ({error}): {REMEDY}, or give EmoBox's folder of a corpus") from None
 
 
