@@ -69,7 +69,7 @@ def test_experiment_of_a_stranger_is_refused_in_one_sentence(tmp_path, capsys, w
 
 
 @pytest.mark.parametrize(
-    "setting", ["preset=${preset}", "results=${oc.env:MY_SECRET_TOKEN}", "corpus=[${preset}]", "seed=${seed}"]
+    "setting", ["preset=${preset}", "results=${oc.env:MY_SECRET_TOKEN}", "corpus=[${preset}]"]
 )
 def test_command_line_replaces_nothing_either(capsys, setting):
     assert "${...} is not replaced here: write the value itself" in refused(capsys, setting)
