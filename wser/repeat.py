@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHANGEABLE = ("cache_root", "jobs", "train.device", "train.threads")
 """Keys that a repeat may set: where it runs.  The others name what was run, or would change it."""
 
-ENVIRONMENT = ("revision", "platform", "device", "precision", "threads")
+ENVIRONMENT = ("revision", "source", "platform", "device", "precision", "threads", "kernels")
 """What a fold records of where it ran, besides versions: the usual reasons for other predictions."""
 
 
@@ -285,9 +285,18 @@ def _compare(stored: Stored, then: dict[str, Any], again: Path, fold: int) -> Fo
 
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    sides = [{key: one.get(key) for key in ENVIRONMENT} | (one.get("versions") or {}) for one in (then, now)]
+    sides = [
+        {key: one.get(key) for key in ENVIRONMENT} | (one.get("versions") or {}) | {"pictures": one.get("fingerprints")}
+        for one in (then, now)
+    ]
     keys = dict.fromkeys([*sides[0], *sides[1]])
-    return {key: (sides[0].get(key), sides[1].get(key)) for key in keys if sides[0].get(key) != sides[1].get(key)}
+    # What a run of an older version did not record explains nothing.
+    unrecorded = {key for key in ("source", "kernels", "pictures") if sides[0].get(key) is None}
+    return {
+        key: (sides[0].get(key), sides[1].get(key))
+        for key in keys
+        if sides[0].get(key) != sides[1].get(key) and key not in unrecorded
+    }
 
 
 def _in_words(found: FoldVerdict) -> str:
