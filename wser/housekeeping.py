@@ -11,6 +11,7 @@ from time import time
 from typing import Any
 
 from precompute.common import files
+from precompute.common.clearing import Garbage
 from wser import results
 from wser.results import ResultError
 
@@ -44,23 +45,6 @@ class Listed:
     leftovers: int
     made: str
     by: str
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """Something that nobody needs any more.
-
-    Attributes:
-        path: Of a file or directory.
-        why: In words.
-        size: Bytes on disk.
-        for_good: Whether it is to be deleted; otherwise it goes to the trash first.
-    """
-
-    path: Path
-    why: str
-    size: int
-    for_good: bool
 
 
 def runs(root: Path) -> list[Path]:

@@ -1,13 +1,12 @@
 """The command `python -m wser.runs`: what runs there are, and clearing away what nobody needs."""
 
 import argparse
-import math
-import shlex
+import functools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from precompute.common import files, terminal
+from precompute.common import clearing, files, terminal
 from precompute.errors import WserError
 
 KEPT = "what was cleared stays cleared"
@@ -43,7 +42,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     clean = commands.add_parser("gc", help=text, description=text, parents=[common])
     clean.set_defaults(run=_gc)
     clean.add_argument(
-        "--grace", metavar="DAYS", type=_days, default=files.GRACE_DAYS,
+        "--grace", metavar="DAYS", type=clearing.days, default=files.GRACE_DAYS,
         help="age in days of trash and of runs without a finished fold (default: %(default)g)",
     )  # fmt: skip
     clean.add_argument("--yes", action="store_true", help="do it; without this, only say what would be done")
@@ -51,16 +50,6 @@ def _main(arguments: Sequence[str] | None) -> int:
     if not options.results.is_dir():
         raise WserError(f"{options.results} is no directory: give the one of all results with --results DIR")
     return int(options.run(options))
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = math.nan
-    if not 0 <= days < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no number of days: give 0 or more")
-    return days
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -91,29 +80,9 @@ def _list(options: argparse.Namespace) -> int:
 def _gc(options: argparse.Namespace) -> int:
     from wser import housekeeping
 
-    code, count, size = 0, 0, 0
-    for one in list(housekeeping.garbage(options.results, options.grace)):
-        what = f"{one.path}  {one.size / 1e6:.1f} MB, {one.why}"
-        if not options.yes:
-            print(f"would {'delete' if one.for_good else 'move to trash'}  {what}")
-        else:
-            try:
-                place = housekeeping.clear(one, options.results)
-            except WserError as error:
-                print(f"wser.runs: {error}", file=sys.stderr)
-                code = terminal.FAILED
-                continue
-            undo = f"; to bring it back: {shlex.join(['mv', str(place), str(one.path)])}"
-            print(f"moved to trash  {what}{undo}" if place else f"deleted  {what}")
-        count += 1
-        size += one.size
-    if not count:
-        print("there is nothing to clear")
-        return code
-    print(f"{size / 1e6:.1f} MB {'cleared' if options.yes else 'could be cleared'}")
-    if not options.yes:
-        print("nothing was done: give --yes to do it")
-    return code
+    act = functools.partial(housekeeping.clear, root=options.results)
+    found = [(one, act) for one in housekeeping.garbage(options.results, options.grace)]
+    return clearing.clear("wser.runs", found, options.yes)
 
 
 if __name__ == "__main__":

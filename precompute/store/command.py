@@ -1,9 +1,8 @@
 """The command line of the caches themselves: `python -m precompute cache list`, and so on."""
 
 import argparse
-import math
+import functools
 import os
-import shlex
 import sys
 import time
 from collections import Counter
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from precompute import layout
-from precompute.common import terminal
+from precompute.common import clearing, terminal
 from precompute.common.files import GRACE_DAYS
 from precompute.errors import CacheError, CacheMissingError, unknown
 from precompute.store import places
@@ -76,11 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         diff.add_argument(name, metavar="ID", help="a cache, or the name of a recipe")
 
     confirmed = "do it; without this, only say what would be done"
-    remove = add("rm", _rm, f"Take caches away, into .trash, from where gc deletes them after {GRACE_DAYS:g} days.")
+    remove = add("rm", _rm, f"Move caches to the trash, from where gc deletes them after {GRACE_DAYS:g} days.")
     remove.add_argument("ids", metavar="ID", nargs="+")
     remove.add_argument("--yes", action="store_true", help=confirmed)
     clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
-    clean.add_argument("--grace", metavar="DAYS", type=_days, default=GRACE_DAYS, help="age in days (default: %(default)g)")
+    clean.add_argument(
+        "--grace", metavar="DAYS", type=clearing.days, default=GRACE_DAYS, help="age in days (default: %(default)g)"
+    )
     clean.add_argument("--yes", action="store_true", help=confirmed)
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
@@ -99,16 +100,6 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text} is no number of pictures: give 0 or more")
     return int(text)
-
-
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError:
-        days = math.nan
-    if not 0 <= days < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no number of days: give 0 or more")
-    return days
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -255,9 +246,9 @@ def _rm(options: argparse.Namespace) -> int:
         root = places.root_of(path)
         size = f"{places.total(path, root) / 1e6:.1f} MB"
         if options.yes:
-            print(f"taken away  {path}  {size}{_undo(removal.take_away(path, root), path)}")
+            print(f"moved to the trash  {path}  {size}{clearing.undo(removal.take_away(path, root), path)}")
         else:
-            print(f"would take away  {path}  {size}")
+            print(f"would move to the trash  {path}  {size}")
     _remind(options)
     return DONE
 
@@ -265,33 +256,12 @@ def _rm(options: argparse.Namespace) -> int:
 def _gc(options: argparse.Namespace) -> int:
     from precompute.store import removal, roots
 
-    code, found, size = DONE, 0, 0
+    found = []
     for root in places.parse(options.cache):
         roots.check_root(root)
-        for one in () if places.is_remote(root) else removal.garbage(root, options.grace):
-            what = f"{one.path}  {one.size / 1e6:.1f} MB, {one.why}"
-            if not options.yes:
-                print(f"would {'delete' if one.for_good else 'take away'}  {what}")
-            else:
-                try:
-                    place = removal.clear(one, root)
-                except CacheError as error:
-                    print(f"precompute cache: {error}", file=sys.stderr)
-                    code = FAILED
-                    continue
-                print(f"taken away  {what}{_undo(place, one.path)}" if place else f"deleted  {what}")
-            found += 1
-            size += one.size
-    if not found:
-        print("there is nothing to clear")
-        return code
-    print(f"{size / 1e6:.1f} MB {'cleared' if options.yes else 'could be cleared'}")
-    _remind(options)
-    return code
-
-
-def _undo(place: Path, path: Path) -> str:
-    return f"; to bring it back: {shlex.join(['mv', str(place), str(path)])}"
+        clear = functools.partial(removal.clear, root=root)
+        found += [(one, clear) for one in (() if places.is_remote(root) else removal.garbage(root, options.grace))]
+    return clearing.clear("precompute cache", found, options.yes)
 
 
 def _remind(options: argparse.Namespace) -> None:

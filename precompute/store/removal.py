@@ -5,33 +5,16 @@ A job that is reading at that moment ends in one sentence, or has all in memory 
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from precompute import layout
 from precompute.common import files
+from precompute.common.clearing import Garbage
 from precompute.common.files import GRACE_DAYS, STALE_SECONDS
 from precompute.errors import CacheError
 from precompute.store import places, writing
 from precompute.store.roots import corpora, everything, refuse_links
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """Something that nobody needs any more.
-
-    Attributes:
-        path: Of a file or directory.
-        why: In words.
-        size: Bytes on disk.
-        for_good: Whether it is to be deleted; otherwise it goes into the trash first.
-    """
-
-    path: Path
-    why: str
-    size: int
-    for_good: bool
 
 
 def take_away(path: Path, root: Path) -> Path:

@@ -73,3 +73,16 @@ def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[
         assert run.main([*tiny, f"results={results}"]) == 0
     (directory,) = results.iterdir()
     return directory, printed.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def _no_cache_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WSER_CACHE", raising=False)
+
+
+@pytest.fixture
+def copied(trained: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of a finished run of two folds among results of its own, which a test may harm."""
+    directory = tmp_path / "runs" / trained[0].name
+    shutil.copytree(trained[0], directory)
+    return directory

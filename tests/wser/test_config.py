@@ -12,11 +12,6 @@ from wser.models import three_pipe
 from wser.training import hardware
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    monkeypatch.delenv("WSER_CACHE", raising=False)
-
-
 def one(*arguments: str) -> Config:
     (loaded,) = load(arguments)
     return loaded

@@ -22,19 +22,6 @@ LONG = ["train.epochs=4000", "train.patience=0"]
 NEEDED = [results.METRICS, results.PREDICTIONS, results.WEIGHTS, results.CURVES]
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    monkeypatch.delenv("WSER_CACHE", raising=False)
-
-
-@pytest.fixture
-def copied(trained, tmp_path) -> Path:
-    """A copy of a finished run of two folds among results of its own."""
-    directory = tmp_path / "runs" / trained[0].name
-    shutil.copytree(trained[0], directory)
-    return directory
-
-
 def resumed(capsys, directory: Path, tiny: list[str]) -> tuple[str, str]:
     capsys.readouterr()
     assert run.main([*tiny, f"results={directory.parent}"]) == 0

@@ -20,8 +20,7 @@ SECRET = "hunter2-very-secret"
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    monkeypatch.delenv("WSER_CACHE", raising=False)
+def _secret(monkeypatch):
     monkeypatch.setenv("MY_SECRET_TOKEN", SECRET)
 
 
@@ -68,9 +67,7 @@ def test_experiment_of_a_stranger_is_refused_in_one_sentence(tmp_path, capsys, w
     assert says in refused(capsys, f"experiment={file}")
 
 
-@pytest.mark.parametrize(
-    "setting", ["preset=${preset}", "results=${oc.env:MY_SECRET_TOKEN}", "corpus=[${preset}]"]
-)
+@pytest.mark.parametrize("setting", ["preset=${preset}", "results=${oc.env:MY_SECRET_TOKEN}", "corpus=[${preset}]"])
 def test_command_line_replaces_nothing_either(capsys, setting):
     assert "${...} is not replaced here: write the value itself" in refused(capsys, setting)
 

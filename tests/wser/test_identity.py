@@ -15,11 +15,6 @@ from wser.loading import load
 from wser.training import hardware, plan
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    monkeypatch.delenv("WSER_CACHE", raising=False)
-
-
 def only(path: Path) -> Path:
     (directory,) = path.glob(f"*/{results.RUN}")
     return directory.parent
@@ -35,14 +30,6 @@ def said(capsys, *settings: str) -> tuple[int, str, str]:
     code = run.main([*settings])
     printed = capsys.readouterr()
     return code, printed.out, printed.err
-
-
-@pytest.fixture
-def copied(trained, tmp_path) -> Path:
-    """A copy of a finished run of two folds among results of its own."""
-    directory = tmp_path / "runs" / trained[0].name
-    shutil.copytree(trained[0], directory)
-    return directory
 
 
 def test_record_holds_the_whole_digest_of_what_the_identity_file_names(trained):

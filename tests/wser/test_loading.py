@@ -10,11 +10,6 @@ from wser.config import Config, ConfigError
 from wser.loading import load
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    monkeypatch.delenv("WSER_CACHE", raising=False)
-
-
 @pytest.fixture
 def files(tmp_path, monkeypatch) -> Path:
     """An empty folder in the place of the experiments; default.yaml and two presets."""

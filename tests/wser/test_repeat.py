@@ -15,11 +15,6 @@ from wser import compare, loading, results, run
 MODULE = [sys.executable, "-m", "wser.run"]
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    monkeypatch.delenv("WSER_CACHE", raising=False)
-
-
 @pytest.fixture
 def stored(trained, tmp_path) -> Path:
     """A copy of a finished run of two folds, which a test may harm."""

@@ -12,19 +12,6 @@ from precompute.common import files
 from wser import compare, report, results, run, runs
 
 
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    monkeypatch.delenv("WSER_CACHE", raising=False)
-
-
-@pytest.fixture
-def copied(trained, tmp_path) -> Path:
-    """A copy of a finished run of two folds among results of its own."""
-    directory = tmp_path / "runs" / trained[0].name
-    shutil.copytree(trained[0], directory)
-    return directory
-
-
 @pytest.fixture
 def victim(trained, tmp_path) -> Path:
     """A directory that is none of the results' business, and holds what might be taken for it."""
@@ -210,7 +197,7 @@ def test_gc_says_what_it_would_do_and_does_it_with_yes(copied, capsys):
     assert sorted(root.rglob("*")) == before
     for line in (f"would delete  {gone}", f"would delete  {copied / '.fold_1-01234567.1.1-01234567'}"):
         assert line in said
-    assert f"would move to trash  {empty}" in said
+    assert f"would move to the trash  {empty}" in said
     assert runs.main([*command, "--yes"]) == 0
     assert f"mv {root / files.TRASH}" in capsys.readouterr().out, "and how to bring it back"
     assert sorted(path.name for path in copied.glob(".*")) == [files.TRASH]

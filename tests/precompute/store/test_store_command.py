@@ -139,7 +139,7 @@ class TestRemoving:
         before = everything(root)
         code, out, _ = cache("rm", path.name)
         assert code == 0
-        assert f"would take away  {path}" in out
+        assert f"would move to the trash  {path}" in out
         assert "give --yes" in out
         assert everything(root) == before
 
