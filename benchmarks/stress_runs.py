@@ -83,10 +83,13 @@ def main(options: argparse.Namespace) -> int:
         tally, results = Tally(), Path(scratch) / "killed"
         print(f"one run of {FOLDS} folds, seed {options.seed}")
         print(f"  one job, undisturbed      {usual.wall:.1f} s, of which {usual.begins:.1f} s before the first fold")
-        for number in range(options.rounds):
-            kill_two(usual, results, rng, tally, alone=number % 2 == 0)
+        rounds = 0
+        # The last kill must leave something to finish.
+        while rounds < options.rounds or (options.rounds and not results.exists() and rounds < 2 * options.rounds):
+            kill_two(usual, results, rng, tally, alone=rounds % 2 == 0)
+            rounds += 1
         killed = ", ".join(f"{count} {what}" for what, count in sorted(tally.kills.items())) or "none"
-        print(f"  jobs killed               {tally.kills.total()} in {options.rounds} rounds: {killed}")
+        print(f"  jobs killed               {tally.kills.total()} in {rounds} rounds: {killed}")
         print(f"  jobs done before          {tally.done}, as it must be with exit code 0")
         print(f"  folds checked             {tally.folds}; {tally.finished} runs came to be finished")
         if options.rounds:

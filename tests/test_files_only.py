@@ -38,6 +38,7 @@ ALLOWED = {
     ("precompute/show.py", "savefig"): "into memory",
     ("precompute/plot.py", "savefig"): "into memory",
     ("precompute/store/hdf5.py", "truncate"): "a file that `files.new_file` made, for the HDF5 library",
+    ("precompute/store/archive.py", "open"): "a member of a zip file, to be read",
     ("wser/training/fold.py", "torch.save"): "into memory",
     ("wser/training/loggers.py", "mkdir"): "the directory of MLflow's data base, which is not among the results",
 }
