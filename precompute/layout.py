@@ -43,6 +43,7 @@ SHARD = "c.0.0.0.0"
 RESERVED = {GROUP, RECIPE, INDEX, SKIPPED, MANIFEST, PROVENANCE}
 
 SAME_SPEAKERS_AS = "same_speakers_as"
+CONTENT = "content"
 """Key of a manifest, and of an utterance's `more`: the corpus whose speakers are the same people under the same names."""
 
 SAME_SPEAKERS = {"ravdess_song": "ravdess"}
@@ -304,16 +305,19 @@ def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
     return _digest(rows)[:ID_LENGTH]
 
 
-def fingerprint(records: Iterable[Record], stored: str | None = None) -> str:
-    """Id of what came out, sorted: SHA-256 over what of each record a network is given, and by what name.
+def fingerprint(records: Iterable[Record]) -> str:
+    """Id of the pictures: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
+    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
 
-    Args:
-        records: Of a cache.
-        stored: Its layout version, by default ours; before 1.4, duration, start and stop were left out.
-    """
-    if stored is not None and _minor(stored) < 4:
-        return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
+
+def content(records: Iterable[Record]) -> str:
+    """Id of what came out: the same with duration, start and stop, which a network is given too."""
     return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256] for r in records))
+
+
+def copy_id(manifest: dict[str, Any]) -> str:
+    """What tells one copy of a cache from another: the id of its content; before layout 1.4, of its pictures."""
+    return str(manifest.get(CONTENT, manifest["fingerprint"]))
 
 
 def cache_name(recipe_id: str, input_id: str) -> str:

@@ -130,7 +130,8 @@ def test_the_limits_of_files_are_the_code_s():
     assert f"at least {layout.SMALLEST_PICTURE} bytes" in text
 
 
-def test_the_fingerprint_is_made_as_the_text_says(sealed: Cache):
-    names = re.search(r"`fingerprint` .*?`\[(.*?)\]`", section("manifest.json"))[1].split(", ")
+@pytest.mark.parametrize("key", ["fingerprint", "content"])
+def test_digests_of_the_manifest_are_made_as_the_text_says(sealed: Cache, key: str):
+    names = re.search(rf"`{key}` .*?`\[(.*?)\]`", section("manifest.json"))[1].split(", ")
     rows = sorted([getattr(record, name) for name in names] for record in sealed.records)
-    assert hashlib.sha256(rfc8785.dumps(rows)).hexdigest() == sealed.manifest["fingerprint"]
+    assert hashlib.sha256(rfc8785.dumps(rows)).hexdigest() == sealed.manifest[key]

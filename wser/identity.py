@@ -88,11 +88,11 @@ def older_name(config: Config, dataset: Dataset, folds: Sequence[Fold], tested: 
         "recipe": dataset.recipe_id,
         "classes": {name: list(emotions) for name, emotions in dataset.label_map.classes.items()},
         "dropped": list(dataset.label_map.drop),
-        "caches": [layout.fingerprint(cache.records, "1.3") for cache in dataset.caches],
+        "caches": [layout.fingerprint(cache.records) for cache in dataset.caches],
         "split": split_hash(folds, dataset.examples),
     }
     if tested:
-        named["tested"] = [tested.recipe_id, *(layout.fingerprint(cache.records, "1.3") for cache in tested.caches)]
+        named["tested"] = [tested.recipe_id, *(layout.fingerprint(cache.records) for cache in tested.caches)]
     return f"{Path(config.experiment).stem}-{digest(named)[:8]}"
 
 

@@ -241,7 +241,7 @@ def _check_pictures(stored: Stored, experiment: "Experiment") -> None:
             "cache_root= or WSER_CACHE of the other"
         )
     for one, cache in zip(stored.record["corpora"], caches, strict=True):
-        if one.get("fingerprint") != cache.fingerprint:
+        if one.get("fingerprint") not in (cache.fingerprint, cache.manifest["fingerprint"]):
             print(
                 f"warning: {path} was trained on another copy of {cache.corpus}/{cache.id}: the pictures of the one in "
                 f"{cache.path.parent.parent} are not the same to the last level, as where another processor made them, and "

@@ -145,7 +145,7 @@ class _Parcel:
         Raises:
             CacheError: It has an unfinished or damaged one of this name.
         """
-        return draft.fingerprint_there(self.path(root), str(self.opened.filename)) == str(self.manifest["fingerprint"])
+        return draft.fingerprint_there(self.path(root), str(self.opened.filename)) == layout.copy_id(self.manifest)
 
     def how_kept(self, root: Path, staged: Path) -> str | None:
         """How the copy that a root has already differs, in words, as `draft.is_there` gives it; None where it has none.
@@ -153,7 +153,7 @@ class _Parcel:
         Raises:
             CacheError: It has another cache of this name.
         """
-        return draft.is_there(self.path(root), self.manifest["fingerprint"], str(self.opened.filename), lambda: Cache(staged))
+        return draft.is_there(self.path(root), layout.copy_id(self.manifest), str(self.opened.filename), lambda: Cache(staged))
 
 
 def _info(member: str) -> zipfile.ZipInfo:

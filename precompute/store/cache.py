@@ -112,7 +112,8 @@ def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
         if most is not None and size > most:
             raise ValueError(f"'{name:.100}' has {size} bytes, of {most} at most")
         sizes[name] = size
-    _check_digest(parsed["fingerprint"])
+    for digest in (parsed["fingerprint"], layout.copy_id(parsed)):
+        _check_digest(digest)
     if not 0 <= parsed["utterances"] <= (most := layout.most_utterances(sizes)):
         raise ValueError(f"it counts {parsed['utterances']} utterances, and the shards have room for {most}")
     if parsed["skipped"] < 0:
@@ -230,7 +231,7 @@ class Cache:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what the cache holds: keys, speakers, labels and pixels."""
-        return str(self.manifest["fingerprint"])
+        return layout.copy_id(self.manifest)
 
     @cached_property
     def recipe(self) -> dict[str, Any]:
@@ -255,8 +256,10 @@ class Cache:
                 )
             records.append(record)
         with readable(index, self.path):
-            if layout.fingerprint(records, self.manifest["layout"]) != self.fingerprint:
+            if layout.fingerprint(records) != self.manifest["fingerprint"]:
                 raise ValueError("it does not give the fingerprint of the manifest")
+            if self.manifest.get(layout.CONTENT, content := layout.content(records)) != content:
+                raise ValueError(f"it does not give the {layout.CONTENT} of the manifest")
             return tuple(records)
 
     @cached_property

@@ -187,6 +187,7 @@ class Draft:
                 "recipe_id": self.recipe_id,
                 "input_id": self.input_id,
                 "fingerprint": layout.fingerprint(records),
+                layout.CONTENT: layout.content(records),
                 "utterances": len(records),
                 "skipped": self._content(layout.SKIPPED).count(b"\n"),
                 "files": dict(sorted(vouched.items())),
@@ -280,7 +281,7 @@ def is_there(path: Path, fingerprint: str, source: str, other: Callable[[], Cach
 
     Args:
         path: Of its directory.
-        fingerprint: Of its manifest.
+        fingerprint: Of its copy.
         source: Where it comes from, for the message.
         other: Gives that cache; asked where the fingerprints differ.
 
@@ -335,7 +336,7 @@ def fingerprint_there(path: Path, source: str) -> str | None:
 
 def _remote_fingerprint(path: Path) -> str | None:
     try:
-        return str(read_manifest(path)[1]["fingerprint"])
+        return layout.copy_id(read_manifest(path)[1])
     except CacheError:
         return None
 

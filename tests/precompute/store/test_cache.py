@@ -48,7 +48,8 @@ class TestRoundTrip:
         cache = Cache(path)
         assert (cache.corpus, cache.synthetic, cache.id) == ("toy", False, f"{RECIPE.id}-{INPUT}")
         assert cache.recipe == json.loads(json.dumps(RECIPE.record()))
-        assert cache.fingerprint == layout.fingerprint(cache.records)
+        assert cache.fingerprint == cache.manifest["content"] == layout.content(cache.records)
+        assert cache.manifest["fingerprint"] == layout.fingerprint(cache.records)
         assert cache.size == sum((path / name).stat().st_size for name in cache.manifest["files"])
         assert cache.manifest["utterances"] == 6
         assert cache.manifest["skipped"] == 2

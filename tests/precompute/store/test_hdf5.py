@@ -86,7 +86,7 @@ class TestContent:
             "corpus": "toy",
             "recipe_id": RECIPE.id,
             "input_id": INPUT,
-            "fingerprint": cache.fingerprint,
+            "fingerprint": cache.manifest["fingerprint"],
         }
         assert (found["synthetic"].dtype, found.pop("synthetic")) == (np.int8, 0)
         assert json.loads(found.pop("recipe")) == cache.recipe
