@@ -165,8 +165,7 @@ def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, 
     # The copies that loggers keep are of no use here, and their packages need not be installed.
     config.logger = []
     config.fold = ",".join(map(str, stored.folds))
-    experiment = plan.prepare(config, caches)
-    experiment = replace(experiment, directory=path / results.REPEAT, older=path / results.REPEAT)
+    experiment = replace(plan.prepare(config, caches), directory=path / results.REPEAT)
     _check_same(stored, experiment)
     return experiment
 

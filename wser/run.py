@@ -141,8 +141,8 @@ def _announce_older(experiments: "Sequence[Experiment]") -> None:
     """Name results of the same settings that an older version left, and say why they are not continued."""
     from wser import results
 
-    for older in dict.fromkeys(experiment.older for experiment in experiments):
-        if done := results.finished(older) if older.is_dir() else []:
+    for older in dict.fromkeys(filter(None, (experiment.older for experiment in experiments))):
+        if done := results.finished(older):
             print(
                 f"note: {older} holds {len(done)} finished folds of these settings by an older version, which did not record "
                 "all that can change a prediction: they stay as they are, can be read, compared and reported, and are not "

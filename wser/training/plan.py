@@ -1,6 +1,7 @@
 """The plan of all runs: configurations times folds, minus what is finished; and their execution."""
 
 import itertools
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
-from precompute.common import executor, process
+from precompute.common import executor, files, process
 from precompute.store import places, roots
 from wser import identity, models, results
 from wser.config import Config, ConfigError, flatten
@@ -44,8 +45,6 @@ class Experiment:
         wanted: Numbers of the folds asked for.
         directory: Of its results.
         identity: Everything that can change a prediction, by name.
-        older: Directory in which a version without identities put the results of this configuration, whether it is there or
-            not.
         tested: The same utterances in the pictures that are scored, with `data.test_recipe`.
         trained: Directory of the results whose weights are scored on them.
     """
@@ -58,9 +57,19 @@ class Experiment:
     wanted: list[int]
     directory: Path
     identity: dict[str, Any]
-    older: Path
     tested: Dataset | None = None
     trained: Path | None = None
+
+    @property
+    def older(self) -> Path | None:
+        """Directory in which a version without identities left results of this configuration, None where there is none."""
+        beside = self.directory.parent
+        pattern = f"{re.escape(self.directory.name.rpartition('-')[0])}-[0-9a-f]{{8}}"
+        names = [name for name in files.names(beside, beside) if re.fullmatch(pattern, name)] if beside.is_dir() else []
+        # Its name takes a while to find out, and few have such results.
+        if names and (name := identity.older_name(self.config, self.dataset, self.folds, self.tested)) in names:
+            return beside / name
+        return None
 
     def pending(self) -> list[Fold]:
         """Folds asked for and not finished; one that cannot be read is not.
@@ -91,10 +100,10 @@ def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
             if recipe and config.cache_root == root
         ]
         roots.require(places.parse(root), needed)
-    # Two points of a sweep that compute the same, as seed=0,0, are one.
     # One object for all points of a sweep over the same cache: its records are read once.
     opened = lru_cache(open_dataset)
     experiments = [prepare(config, opened=opened) for config in every]
+    # Two points of a sweep that compute the same, as seed=0,0, are one.
     return list({(one.directory, identity.digest(one.identity)): one for one in experiments}.values())
 
 
@@ -132,7 +141,6 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
         _wanted(config.fold, len(folds)),
         results.directory(config, named),
         named,
-        Path(config.results) / identity.older_name(config, dataset, folds, tested),
         tested,
         trained,
     )
