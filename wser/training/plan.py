@@ -98,9 +98,7 @@ def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
     return list({(one.directory, identity.digest(one.identity)): one for one in experiments}.values())
 
 
-def prepare(
-    config: Config, caches: tuple[str, ...] | None = None, opened: Callable[..., Dataset] = open_dataset
-) -> Experiment:
+def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Callable[..., Dataset] = open_dataset) -> Experiment:
     """Open the cache, make and check the split, and find the directory of results; nothing is written.
 
     Args:
