@@ -83,10 +83,10 @@ def _report(runs: Sequence["Stored"]) -> None:
     from rich.console import Console
 
     from wser.reports import uncertainty
-    from wser.reports.comparison import confusions, in_words
+    from wser.reports.comparison import counts, in_words
     from wser.reports.tables import comparison_table
 
-    every = [confusions(run, runs[0].classes) for run in runs]
+    every = [counts(run, runs[0].classes) for run in runs]
     letters = string.ascii_uppercase[: len(runs)]
     names = [
         f"{letter} (epoch chosen on the test part)" if run.record["selection"] == "test" else letter

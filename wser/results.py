@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import rfc8785
 from omegaconf import OmegaConf
 
@@ -34,7 +33,7 @@ from wser.config import UNHASHED, Config, flatten
 from wser.data.dataset import Dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold, as_file, split_hash
-from wser.reports.uncertainty import HEADLINES, SAME, scores
+from wser.reports.uncertainty import HEADLINES, SAME, counts, scores
 
 CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
 IDENTITY = "identity.json"
@@ -647,7 +646,7 @@ def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any]
     """What is wrong with the predictions of a fold, by themselves and beside its metrics; None where nothing is."""
     if len(rows) != metrics["utterances"] or not rows:
         return f"{len(rows)} utterances, not {metrics['utterances']}"
-    place, counts = {name: index for index, name in enumerate(classes)}, [[0] * len(classes) for _ in classes]
+    place, matrix = {name: index for index, name in enumerate(classes)}, [[0] * len(classes) for _ in classes]
     seen: set[str] = set()
     for row in rows:
         if not row["key"] or not row["speaker"] or row["true"] not in place or row["predicted"] not in place:
@@ -655,16 +654,16 @@ def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any]
         if row["key"] in seen:
             return f"{row['key']} is there twice"
         seen.add(row["key"])
-        counts[place[row["true"]]][place[row["predicted"]]] += 1
+        matrix[place[row["true"]]][place[row["predicted"]]] += 1
         if all(f"p_{name}" in row for name in classes):
             probabilities = [float(row[f"p_{name}"]) for name in classes]
             # Where the loss diverged they are no numbers, and nothing is the largest.
             if not any(map(isnan, probabilities)) and probabilities[place[row["predicted"]]] < max(probabilities) - ROUNDED:
                 return f"{row['key']} is given {row['predicted']}, which is not its most probable class"
-    if metrics.get("confusion") != counts:
+    if metrics.get("confusion") != matrix:
         return f"they do not give the confusion matrix in {METRICS}"
     for part in filter(None, (metrics, metrics.get("validation"))):
-        figures = scores(np.array(part["confusion"], dtype=np.float64))
+        figures = scores(counts(part["confusion"]))
         if wrong := next((name for name, value in figures.items() if not abs(part[name] - float(value)) < SAME), None):
             return f"{METRICS} has another {wrong} than follows from its confusion matrix"
     return None

@@ -1,4 +1,5 @@
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from wser.reports import uncertainty
 from wser.reports.metrics import measure
-from wser.reports.uncertainty import HEADLINES, by_speaker, differences, intervals, scores, smallest_p
+from wser.reports.uncertainty import HEADLINES, by_speaker, counts, differences, intervals, scores, smallest_p
 
 EXACT = {"rel": 0, "abs": 1e-12}
 
@@ -24,8 +25,8 @@ def spoken(draw, guesses: int = 1) -> tuple:
 
 
 def run(*rights: list[int], of: int = 4) -> np.ndarray:
-    """Confusion matrices of speakers of two classes; a list says of each class how many utterances are right."""
-    return np.array([[[a, of - a], [of - b, b]] for a, b in rights], float)
+    """Counts of speakers of two classes; a list says of each class how many utterances are right."""
+    return counts([[[a, of - a], [of - b, b]] for a, b in rights])
 
 
 # Figures of many matrices at once.
@@ -35,7 +36,7 @@ def run(*rights: list[int], of: int = 4) -> np.ndarray:
 def test_scores_are_those_of_measure_and_of_sklearn(drawn):
     true, names, (guess,), classes = drawn
     matrices = by_speaker(true, guess, names, classes)
-    assert matrices.shape == (len(set(names)), classes, classes)
+    assert matrices.shape == (len(set(names)), 3, classes)
     found = scores(np.concatenate([matrices.sum(0, keepdims=True), matrices]))
     for at, chosen in enumerate([np.ones(len(true), bool), *(names == name for name in sorted(set(names)))]):
         t, g = true[chosen], guess[chosen]
@@ -48,7 +49,7 @@ def test_scores_are_those_of_measure_and_of_sklearn(drawn):
 
 def test_scores_by_hand():
     """Class b lacks in the second matrix: its UAR averages a and c."""
-    found = scores(np.array([[[3, 1, 0], [1, 1, 0], [0, 0, 2]], [[3, 1, 0], [0, 0, 0], [1, 0, 1]]], float))
+    found = scores(counts([[[3, 1, 0], [1, 1, 0], [0, 0, 2]], [[3, 1, 0], [0, 0, 0], [1, 0, 1]]]))
     assert found["uar"] == pytest.approx([(3 / 4 + 1 / 2 + 1) / 3, (3 / 4 + 1 / 2) / 2], **EXACT)
     assert found["accuracy"] == pytest.approx([6 / 8, 4 / 6], **EXACT)
     assert found["macro_f1"] == pytest.approx([(6 / 8 + 2 / 4 + 1) / 3, (6 / 8 + 2 / 3) / 2], **EXACT)
@@ -107,7 +108,7 @@ def test_one_speaker_has_no_interval():
 
 def test_order_of_the_speakers_names_them():
     matrices = by_speaker([0, 1, 0], [0, 1, 1], ["b", "a", "b"], 2)
-    assert matrices.tolist() == [[[0, 0], [0, 1]], [[1, 1], [0, 0]]]
+    assert matrices.tolist() == counts([[[0, 0], [0, 1]], [[1, 1], [0, 0]]]).tolist()
 
 
 # The paired test.
@@ -139,8 +140,8 @@ def test_p_is_that_of_scipy(drawn):
     true, names, (one, other), classes = drawn
     first, second = (by_speaker(true, guess, names, classes) for guess in (one, other))
     found = differences(first, second)
-    gain = np.diagonal(second - first, axis1=1, axis2=2)
-    support = first.sum((0, 2))
+    gain = (second - first)[:, 0]
+    support = first[:, 1].sum(0)
     there = support > 0
     for name, added in (
         ("uar", (gain[:, there] / support[there]).mean(1)),
@@ -184,7 +185,7 @@ def test_swaps_of_many_speakers_are_drawn():
     rng = np.random.default_rng(5)
     first, second = (run(*rng.integers(0, 5, (14, 2)).tolist()) for _ in range(2))
     enumerated = differences(first, second)
-    still = np.array([[[4, 0], [0, 4]]], float)
+    still = counts([[[4, 0], [0, 4]]])
     drawn = differences(np.concatenate([first, still]), np.concatenate([second, still]))
     assert drawn["uar"].p == pytest.approx(enumerated["uar"].p, abs=0.02), "a speaker that agrees tells nothing"
 
@@ -203,6 +204,28 @@ def test_large_corpora_take_no_time():
     first, second = rng.integers(0, 9, (2, 100, 8, 8)).astype(float)
     second += (first.sum(2, keepdims=True) - second.sum(2, keepdims=True)) * np.eye(8)
     started = time.monotonic()
-    intervals(first)
-    differences(first, np.abs(second))
+    intervals(counts(first))
+    differences(counts(first), counts(np.abs(second)))
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("speakers", [3, 14, 15, 40])
+def test_parts_give_the_same_as_all_at_once(monkeypatch, speakers):
+    rng = np.random.default_rng(2)
+    first, second = (run(*rng.integers(0, 5, (speakers, 2)).tolist()) for _ in range(2))
+    whole = intervals(first), differences(first, second)
+    monkeypatch.setattr(uncertainty, "MOST_AT_ONCE", 1000)
+    assert (intervals(first), differences(first, second)) == whole
+
+
+def test_thousands_of_speakers_and_a_thousand_classes_are_bounded():
+    """By a confusion matrix for each speaker these would be 32 GB, and the resamples of one such matrix 16 GB."""
+    rng = np.random.default_rng(0)
+    true, guess = rng.integers(0, 1000, (2, 8000))
+    found = by_speaker(true, guess, np.arange(8000) % 4000, 1000)
+    tracemalloc.start()
+    assert differences(found[:50], found[:50])["uar"].p == 1
+    assert intervals(found[:, :, :20])["uar"][0] >= 0
+    assert tracemalloc.get_traced_memory()[1] < 1e9
+    tracemalloc.stop()
+    assert smallest_p(4000) == 1 / 10_001

@@ -86,8 +86,8 @@ def warnings(runs: Sequence[Stored], letters: Sequence[str] = string.ascii_upper
     return found
 
 
-def confusions(run: Stored, classes: list[str]) -> NDArray[np.float64]:
-    """Confusion matrix of each test speaker of a run, as `wser.reports.uncertainty.by_speaker` has them."""
+def counts(run: Stored, classes: list[str]) -> NDArray[np.float64]:
+    """Counts of each test speaker of a run, as `wser.reports.uncertainty.by_speaker` has them."""
     place = {name: index for index, name in enumerate(classes)}
     true, predicted = ([place[row[side]] for row in run.rows] for side in ("true", "predicted"))
     return by_speaker(true, predicted, [row["speaker"] for row in run.rows], len(classes))

@@ -46,15 +46,15 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
     place = {name: index for index, name in enumerate(classes)}
     true, predicted = ([place[row[side]] for row in rows] for side in ("true", "predicted"))
     pooled = measure(true, predicted, classes)
-    confusions = uncertainty.by_speaker(true, predicted, [row["speaker"] for row in rows], len(classes))
-    interval = uncertainty.intervals(confusions)
+    by_speaker = uncertainty.by_speaker(true, predicted, [row["speaker"] for row in rows], len(classes))
+    interval = uncertainty.intervals(by_speaker)
     blind = guessing(pooled)
     to_epoch = [record["seconds_to_epoch"] for record in records if "seconds_to_epoch" in record]
     return {
         "folds": records,
         "missing": sorted(set(range(folds)) - set(finished)),
         "pooled": pooled.as_dict(),
-        "speakers": len(confusions),
+        "speakers": len(by_speaker),
         "interval": {name: list(ends) for name, ends in interval.items()} if interval else None,
         "chance": blind.uar,
         "majority": {"class": blind.majority, "uar": blind.uar, "accuracy": blind.accuracy},
@@ -80,7 +80,7 @@ def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
     if not all(parts):
         return None
     confusion = np.array([part["confusion"] for part in parts if part], dtype=np.float64).sum(axis=0)
-    found = {name: float(value) for name, value in uncertainty.scores(confusion).items()}
+    found = {name: float(value) for name, value in uncertainty.scores(uncertainty.counts(confusion)).items()}
     return {**found, "utterances": int(confusion.sum()), "confusion": confusion.astype(int).tolist()}
 
 

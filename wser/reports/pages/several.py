@@ -114,11 +114,11 @@ def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tup
     if not others:
         return None, []
     classes = first.stored.classes
-    base = comparison.confusions(first.stored, classes)
+    base = comparison.counts(first.stored, classes)
     rows: list[list[Any]] = []
     sentences = []
     for letter, run in others:
-        found = uncertainty.differences(base, comparison.confusions(run.stored, classes))
+        found = uncertainty.differences(base, comparison.counts(run.stored, classes))
         for metric in uncertainty.HEADLINES:
             one = found[metric]
             low, high = one.interval or (None, None)
