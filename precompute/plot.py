@@ -2,6 +2,7 @@
 
 import io
 import re
+import textwrap
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.transforms import Bbox
+
+from precompute.common import files
 
 INK, PAPER, SOFT, QUIET, FIRST, SECOND = "#1d2329", "#ffffff", "#56616c", "#d5dbe1", "#2f6f9f", "#b04a12"
 COLOURS = {
@@ -32,17 +36,44 @@ STYLE: Any = {
 }  # fmt: skip
 
 
-def save(figure: Any, stem: Path) -> None:
+def save(figure: Any, stem: Path, root: Path | None = None, beneath: str = "") -> None:
     """Write a figure as PNG and SVG, the same on every run.
 
     Args:
         figure: Of matplotlib, drawn in `STYLE`.
         stem: Path without the ending.
+        root: Above it; below it no link is followed.  By default the directory of the files.
+        beneath: A line to be added under the figure.
     """
+    for kind, content in rendered(figure, beneath).items():
+        files.replace(stem.with_name(f"{stem.name}.{kind}"), content, root or stem.parent)
+
+
+def rendered(figure: Any, beneath: str = "") -> dict[str, bytes]:
+    """The files of a figure by their endings, `png` and `svg`, the same on every run.
+
+    Args:
+        figure: Of matplotlib, drawn in `STYLE`.
+        beneath: A line to be added under the figure.
+    """
+    width, height = figure.get_size_inches()
+    # Characters of 8 points are about 0.07 inches wide.
+    lines = textwrap.wrap(beneath, max(30, int(width / 0.07)))
+    # What stands beneath makes the picture larger, and leaves what is drawn above where it is.
+    area = Bbox.from_extents(0, -0.15 - 0.16 * len(lines), width, height) if lines else None
+    inches = figure.dpi_scale_trans
+    added = [
+        figure.text(0.1, -0.05 - 0.16 * at, line, va="top", fontsize=8, in_layout=False, transform=inches)
+        for at, line in enumerate(lines)
+    ]
+    png, svg_ = io.BytesIO(), io.BytesIO()
     with plt.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(stem.with_suffix(".png"), dpi=DPI, facecolor=PAPER)
-        figure.savefig(stem.with_suffix(".svg"), facecolor=PAPER, metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=DPI, facecolor=PAPER, bbox_inches=area)
+        figure.savefig(svg_, format="svg", facecolor=PAPER, bbox_inches=area, metadata={"Date": None, "Creator": None})
+    for line in added:
+        line.remove()
+    return {"png": png.getvalue(), "svg": svg_.getvalue()}
 
 
 def svg(figure: Any, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.errors import WserError
+from precompute.common import terminal
 
 if TYPE_CHECKING:
     from wser.results import Stored
@@ -30,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 compared, 1 refused.
     """
+    return terminal.command("wser.compare", lambda: _main(arguments), "nothing was written")
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.compare",
         description="Compare finished runs on the same test utterances.",
@@ -37,14 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="directory of a run's results; two or more")
-    options = parser.parse_args(arguments)
-    try:
-        return _compare(options.runs)
-    except WserError as error:
-        print(f"wser.compare: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"wser.compare: {error.filename or 'a file'}: {error.strerror}; make it readable", file=sys.stderr)
-    return 1
+    return _compare(parser.parse_args(arguments).runs)
 
 
 def _compare(paths: Sequence[str]) -> int:
@@ -67,6 +64,7 @@ def _compare(paths: Sequence[str]) -> int:
 
 def _announce(runs: Sequence["Stored"]) -> None:
     """Say what is compared, and what should be known before its figures are believed."""
+    from wser.reports import caveats
     from wser.reports.comparison import changes, warnings
 
     first = runs[0]
@@ -75,13 +73,16 @@ def _announce(runs: Sequence["Stored"]) -> None:
         if differ := changes(first.settings, run.settings):
             print(f"   differs from A in {'; '.join(differ)}")
     sys.stdout.flush()
-    for warning in warnings(runs):
+    told = caveats.together(
+        (letter, caveats.of(run, [{**one, "fold": fold} for fold, one in run.metrics.items()]))
+        for letter, run in zip(string.ascii_uppercase, runs, strict=False)
+    )
+    # What is said of an epoch that was chosen on the test part, a comparison says in its own words.
+    for warning in [*warnings(runs), *(one for one in told if "epoch was chosen" not in one)]:
         print(f"warning: {warning}", file=sys.stderr)
 
 
 def _report(runs: Sequence["Stored"]) -> None:
-    from rich.console import Console
-
     from wser.reports import uncertainty
     from wser.reports.comparison import counts, in_words
     from wser.reports.tables import comparison_table
@@ -99,7 +100,7 @@ def _report(runs: Sequence["Stored"]) -> None:
     found = [uncertainty.differences(every[0], matrices) for matrices in every[1:]]
     against_first = [(f"{letter} - A", one) for letter, one in zip(letters[1:], found, strict=True)]
     title = f"{len(runs[0].rows)} test utterances of {len(every[0])} speakers, pooled over all folds"
-    Console(width=None if sys.stdout.isatty() else 120).print(comparison_table(title, rows, against_first))
+    terminal.console().print(comparison_table(title, rows, against_first))
     for name, one in zip(names[1:], found, strict=True):
         print(f"UAR: {in_words(names[0], name, one['uar'])}")
 

@@ -5,10 +5,11 @@ import os
 import string
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.errors import WserError
+from precompute.common import files, terminal
 
 if TYPE_CHECKING:
     from wser.reports.published import Published
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 written, 1 refused.
     """
+    return terminal.command("wser.report", lambda: _main(arguments), "make it accessible, or give --out DIR to write elsewhere")
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.report",
         description="Write the page of a run, of a sweep, of several runs side by side, or of all runs of a directory.",
@@ -53,14 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--markdown", action="store_true", help="print the main tables for a README instead of writing a page")
     options = parser.parse_args(arguments)
-    try:
-        return _index(options) if options.index else _report(options)
-    except WserError as error:
-        print(f"wser.report: {error}", file=sys.stderr)
-    except OSError as error:
-        remedy = "make it accessible, or give --out DIR to write elsewhere"
-        print(f"wser.report: {error.filename or 'a file'}: {error.strerror}; {remedy}", file=sys.stderr)
-    return 1
+    return _index(options) if options.index else _report(options)
 
 
 def _index(options: argparse.Namespace) -> int:
@@ -93,7 +91,7 @@ def _report(options: argparse.Namespace) -> int:
         raise results.ResultError(f"{len(paths)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
     if len({path.resolve() for path in paths}) < len(paths):
         raise results.ResultError(f"{' and '.join(options.runs)} name a run twice: name different ones")
-    sweeps = [path for path in paths if (path / results.SWEEP).is_file()]
+    sweeps = [path for path in paths if files.exists(path / results.SWEEP, path)]
     if sweeps and len(paths) > 1:
         raise results.ResultError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")
     if (sweeps or len(paths) > 1) and options.audio:
@@ -119,23 +117,31 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", op
     runs = [opened.summarised(path) for path in paths]
     if len(runs) == 1:
         return run.write_page(runs[0], options.out or paths[0], entries, options.audio)
-    return several.write_page(runs, options.out or results.comparison_directory(paths), entries)
+    out = options.out
+    if out is None:
+        # Nobody has named this one, so it must not lead elsewhere.
+        out = results.comparison_directory(paths)
+        files.make_directory(out, out.parent)
+    return several.write_page(runs, out, entries)
 
 
 def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
     """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
+    from wser.reports import caveats
     from wser.reports.pages import literature, measured, opened, sweep
+    from wser.reports.pages.table import markdown
     from wser.results import ResultError
 
     runs = sweep.opened(paths[0]) if sweeps else [opened.summarised(path) for path in paths]
     if unfinished := [one.stored.path for one in runs if not one.whole]:
         raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
     if len(runs) == 1:
-        return measured.folds(runs[0].stored, runs[0].summary).as_markdown()
+        return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].summary["caveats"]).as_markdown()
     table = literature.claims(entries, runs)
     if table is None:
         raise ResultError("the paper claims nothing for the corpora of these runs: give one run, whose folds are printed")
-    return f"{table.as_markdown()}\n{' '.join(table.notes)}\n"
+    told = caveats.together((run.stored.path.resolve().name, run.summary["caveats"]) for run in runs)
+    return f"{replace(table, caveats=told).as_markdown()}\n{' '.join(map(markdown, table.notes))}\n"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 from precompute.common import files
 from precompute.common.process import is_running
 from precompute.common.reading import UnreadableError, read_json, read_yaml
-from precompute.common.sheet import from_sheet
+from precompute.common.sheet import from_sheet, sheet_safe
 from precompute.errors import UnsafePathError, WserError
 from precompute.provenance import provenance
 from wser import identity
@@ -91,12 +91,14 @@ class Stored:
         record: What made it (run.json).
         config: Its configuration by dotted key, as it was given.
         parts: By number of each finished fold, a prediction for each test utterance, as predictions.csv has it.
+        metrics: By number of each finished fold, its metrics.json.
     """
 
     path: Path
     record: dict[str, Any]
     config: dict[str, Any]
     parts: dict[int, list[dict[str, str]]]
+    metrics: dict[int, dict[str, Any]]
 
     @property
     def folds(self) -> list[int]:
@@ -179,10 +181,12 @@ def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, An
     root = path.parent
     files.make_directory(path, root)
     table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]))
-    writer.writeheader()
-    writer.writerows({**row, "best": "yes" if row["best"] else "no"} for row in rows)
-    files.replace(path / SWEEP_ROWS, table.getvalue().encode(), root)
+    writer = csv.writer(table)
+    writer.writerow(map(sheet_safe, rows[0]))
+    for row in rows:
+        cells = {**row, "best": "yes" if row["best"] else "no"}.values()
+        writer.writerow(sheet_safe(cell) if isinstance(cell, str) else cell for cell in cells)
+    files.replace(path / SWEEP_ROWS, table.getvalue().encode("utf-8", "replace"), root)
     files.replace(path / SWEEP, as_json(record), root)
 
 
@@ -399,6 +403,15 @@ def task(record: dict[str, Any]) -> tuple[str, ...]:
     return ("+".join(one["corpus"] for one in record["corpora"]), *record["classes"], record["split_hash"])
 
 
+def below(directory: Path) -> list[Path]:
+    """The directories of runs in a directory of results, sorted; links are none of them."""
+    return [
+        directory / name
+        for name in files.names(directory, directory)
+        if files.is_directory(directory / name, directory) and files.exists(directory / name / RUN, directory)
+    ]
+
+
 def page_link(path: Path, page: Path) -> str | None:
     """Link from one page to that of a run or sweep, None where it has none.
 
@@ -406,7 +419,7 @@ def page_link(path: Path, page: Path) -> str | None:
         path: Directory of the run or sweep.
         page: Directory of the page that links to it.
     """
-    return relative_link(path / PAGE, page) if (path / PAGE).is_file() else None
+    return relative_link(path / PAGE, page) if files.plain_size(path / PAGE, path) is not None else None
 
 
 def relative_link(file: Path, page: Path) -> str:
@@ -544,8 +557,9 @@ def revision() -> str | None:
 
 
 def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
-    config, split = _config(path), _json(path / SPLIT, path, f"restore it, {AGAIN}")
-    parts = {fold: checked_predictions(path, fold, record["classes"]) for fold in folds}
+    config, split = read_config(path), _json(path / SPLIT, path, f"restore it, {AGAIN}")
+    metrics = {fold: read_metrics(path, fold) for fold in folds}
+    parts = {fold: checked_predictions(path, fold, record["classes"], metrics[fold]) for fold in folds}
     for fold, rows in parts.items():
         try:
             tested = sorted(split["folds"][fold]["test"])
@@ -554,7 +568,7 @@ def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
         if [row["key"] for row in sorted(rows, key=lambda row: row["key"])] != tested:
             file = path / fold_name(fold) / PREDICTIONS
             raise ResultError(f"{file} has other utterances than the run's split: restore it, {AGAIN}")
-    return Stored(path, record, config, parts)
+    return Stored(path, record, config, parts, metrics)
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -597,7 +611,12 @@ def _is_corpus(found: Any) -> bool:
     return isinstance(found, dict) and isinstance(found.get("corpus"), str) and isinstance(found.get("synthetic"), bool)
 
 
-def _config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of a run by dotted key.
+
+    Raises:
+        ResultError: The file is damaged or gone.
+    """
     try:
         settings = read_yaml(path / CONFIG, path)
         if not isinstance(settings, dict):
@@ -607,20 +626,24 @@ def _config(path: Path) -> dict[str, Any]:
         raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)}): restore it, {AGAIN}") from None
 
 
-def checked_predictions(path: Path, fold: int, classes: list[str]) -> list[dict[str, str]]:
+def checked_predictions(
+    path: Path, fold: int, classes: list[str], metrics: dict[str, Any] | None = None
+) -> list[dict[str, str]]:
     """Predictions of a finished fold, which its metrics were made of.
 
     Args:
         path: Directory of the results.
         fold: Its number.
         classes: Names of the classes, by index.
+        metrics: Of the fold, where they have been read already.
 
     Raises:
         ResultError: They cannot be read, or are not those of the metrics: the file is another, rows are missing or twice, the
             predicted class is not the most probable one, or the counts are others.
     """
     folder = path / fold_name(fold)
-    metrics, file = read_metrics(path, fold), folder / PREDICTIONS
+    file = folder / PREDICTIONS
+    metrics = read_metrics(path, fold) if metrics is None else metrics
     for key in ("utterances", "confusion", *HEADLINES):
         if key not in metrics:
             raise ResultError(

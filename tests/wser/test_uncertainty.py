@@ -75,8 +75,8 @@ def test_interval_is_that_of_drawing_whole_speakers_with_their_utterances(monkey
     found = intervals(by_speaker(true, guess, names, 3), seed=3)
     drawn = np.random.default_rng(3).multinomial(5, np.full(5, 1 / 5), size=uncertainty.RESAMPLES)
     values = []
-    for counts in drawn:
-        rows = np.concatenate([np.tile(np.flatnonzero(names == s), counts[s]) for s in range(5)])
+    for often in drawn:
+        rows = np.concatenate([np.tile(np.flatnonzero(names == s), often[s]) for s in range(5)])
         t, g = true[rows], guess[rows]
         values.append(recall_score(t, g, labels=np.unique(t), average="macro", zero_division=0.0))
     assert found["uar"] == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), **EXACT)

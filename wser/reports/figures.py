@@ -13,6 +13,15 @@ from wser.reports.sweep import Point, Setting, Sweep
 
 PANELS_IN_ROW = 5
 
+MOST_CLASSES = 40
+"""Of a confusion matrix that is drawn: with more, nobody can read it, and it would take memory without end."""
+
+MOST_PANELS, MOST_CELLS = 100, 10_000
+"""Panels of a figure, and cells of all its confusion matrices together."""
+
+MOST_BARS = 60
+"""Bars of a group."""
+
 SHARES = LinearSegmentedColormap.from_list("shares", [PAPER, FIRST])
 """From none to all, in the one colour that marks results."""
 
@@ -29,13 +38,18 @@ DECADE = 10
 """Numbers that span more than this factor stand on a logarithmic axis."""
 
 
+def panels_drawn(classes: int) -> int:
+    """Confusion matrices of so many classes that a figure holds; 0 where there are too many classes for one."""
+    return min(MOST_PANELS, MOST_CELLS // classes**2) if classes <= MOST_CLASSES else 0
+
+
 def confusion(title: str, classes: Sequence[str], panels: Sequence[tuple[str, Any]]) -> Any:
     """Draw confusion matrices: shares of each true class in per cent, and utterances beneath where there is one matrix alone.
 
     Args:
         title: Heading.
         classes: Names of the classes, by index.
-        panels: Name and utterances (K, K) of each matrix, true classes as rows.
+        panels: Name and utterances (K, K) of each matrix, true classes as rows; as many as `panels_drawn` says.
     """
     alone = len(panels) == 1
     across = min(len(panels), PANELS_IN_ROW)
@@ -76,7 +90,7 @@ def curves(panels: Sequence[tuple[dict[str, Any], dict[str, list[float]]]], titl
     """Draw loss and accuracy by epoch, two panels for each fold, the chosen epoch marked.
 
     Args:
-        panels: Metrics and curves of each fold.
+        panels: Metrics and curves of each fold, at most `MOST_PANELS`.
         title: Heading; without one, as in a page that has its own, there is no legend either.
     """
     across = min(len(panels), PANELS_IN_ROW)
@@ -125,9 +139,11 @@ def bars(groups: Sequence[tuple[str, Sequence[tuple[str, float, tuple[float, flo
     """Draw horizontal bars with their values, in groups under headings.
 
     Args:
-        groups: Heading, and bars: name, share in [0, 1], interval or None, and kind (`ours`, `theirs`, `reference`).
+        groups: Heading, and bars, of which the first are drawn: name, share in [0, 1], interval or None, and kind (`ours`,
+            `theirs`, `reference`).
         xlabel: Of the axis.
     """
+    groups = [(heading, found[:MOST_BARS]) for heading, found in groups]
     colours = {"ours": FIRST, "theirs": SOFT, "reference": QUIET}
     rows = sum(len(found) + 1 for _, found in groups)
     with plt.rc_context(STYLE):

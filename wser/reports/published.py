@@ -6,8 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
+from precompute.common.reading import LARGEST_YAML, UnreadableError, parse_yaml
 from precompute.errors import WserError, unknown
 
 Speakers = Literal["unknown", "known", "unclear"]
@@ -87,14 +86,16 @@ def load(more: Path | None = None) -> list[Published]:
 
 @lru_cache
 def _own() -> tuple[Published, ...]:
-    return tuple(_parse(yaml.safe_load((files("wser.reports") / "published.yaml").read_text("utf-8")), "published.yaml"))
+    return tuple(_parse(parse_yaml((files("wser.reports") / "published.yaml").read_bytes()), "published.yaml"))
 
 
 def _read(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        why = " ".join(str(error).split())
+        with path.open("rb") as file:
+            # One byte more than may be says that there are more, however many, as of a device.
+            return parse_yaml(file.read(LARGEST_YAML + 1))
+    except (OSError, UnreadableError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())[:200]
         raise PublishedError(f"{path} cannot be read ({why}): give a file of the form of published.yaml") from None
 
 
@@ -109,11 +110,11 @@ def _entry(entry: Any, name: str) -> Published:
     needed = {"corpus", "speakers", "metric", "value", "work", "doi"}
     if not isinstance(entry, dict) or (missing := sorted(needed - {*entry})):
         raise PublishedError(f"{name} lacks {', '.join(missing) if isinstance(entry, dict) else 'its keys'}: add it")
-    if strange := next((key for key in entry if key not in known), None):
-        raise PublishedError(f"{name}: {unknown('key', str(strange), known)}")
+    if strange := [key for key in entry if key not in known]:
+        raise PublishedError(f"{name}: {unknown('key', str(strange[0])[:60], known)}")
     wrong = _wrong(entry)
     if wrong:
-        raise PublishedError(f"{name} has {wrong[0]}={entry[wrong[0]]!r}: give {wrong[1]}")
+        raise PublishedError(f"{name} has {wrong[0]}={str(entry.get(wrong[0]))[:60]!r}: give {wrong[1]}")
     return Published(**entry)
 
 

@@ -1,13 +1,13 @@
 """Summary of one experiment, pooled over its folds and spread over them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wser import results
-from wser.reports import published, uncertainty
+from wser.reports import caveats, published, uncertainty
 from wser.reports.metrics import guessing, measure
 from wser.reports.uncertainty import spread
 
@@ -15,10 +15,14 @@ from wser.reports.uncertainty import spread
 def of(stored: results.Stored) -> dict[str, Any]:
     """The summary of a run, from the files of its finished folds."""
     record = stored.record
-    marks = {"synthetic": any(one["synthetic"] for one in record["corpora"]), "selection": record["selection"]}
+    marks = {
+        "synthetic": any(one["synthetic"] for one in record["corpora"]),
+        "selection": record["selection"],
+        "caveats": caveats.of(stored, list(stored.metrics.values())),
+    }
     target = stored.config.get("protocol.test")
     corpora = [target] if target else [one["corpus"] for one in record["corpora"]]
-    return marks | summarise(stored.path, stored.classes, record["folds"], corpora)
+    return marks | _summary(stored.metrics, stored.rows, stored.classes, record["folds"], corpora)
 
 
 def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str] = ()) -> dict[str, Any]:
@@ -41,8 +45,18 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         seconds to the epoch are None where a finished fold has none.
     """
     finished = [fold for fold in results.finished(path) if fold < folds]
-    records = [results.read_metrics(path, fold) for fold in finished]
     rows = [row for fold in finished for row in results.read_predictions(path, fold)]
+    return _summary({fold: results.read_metrics(path, fold) for fold in finished}, rows, classes, folds, corpora)
+
+
+def _summary(
+    metrics: Mapping[int, dict[str, Any]],
+    rows: Sequence[Mapping[str, str]],
+    classes: list[str],
+    folds: int,
+    corpora: Sequence[str],
+) -> dict[str, Any]:
+    records = list(metrics.values())
     place = {name: index for index, name in enumerate(classes)}
     true, predicted = ([place[row[side]] for row in rows] for side in ("true", "predicted"))
     pooled = measure(true, predicted, classes)
@@ -52,7 +66,7 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
     to_epoch = [record["seconds_to_epoch"] for record in records if "seconds_to_epoch" in record]
     return {
         "folds": records,
-        "missing": sorted(set(range(folds)) - set(finished)),
+        "missing": sorted(set(range(folds)) - set(metrics)),
         "pooled": pooled.as_dict(),
         "speakers": len(by_speaker),
         "interval": {name: list(ends) for name, ends in interval.items()} if interval else None,

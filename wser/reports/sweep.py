@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from wser.config import Config, flatten
+from wser.reports.caveats import together
 
 LONG_LABEL = 16
 """Characters of an axis value from which on what it shares with the other values is cut."""
@@ -36,6 +38,11 @@ class Point:
     def folds(self) -> tuple[int, ...]:
         """Numbers of its finished folds."""
         return tuple(record["fold"] for record in self.summary["folds"])
+
+    @property
+    def caveats(self) -> list[str]:
+        """What must be known about its figures."""
+        return list(self.summary.get("caveats", []))
 
 
 @dataclass(frozen=True)
@@ -148,8 +155,20 @@ class Sweep:
         return [f"best by validation UAR: {self._in_words(one)}" for one in self.best]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each point: values, what is finished, figures in [0, 1], cost, and whether it is the best."""
-        return [{**{key: as_text(value) for key, value in one.values.items()}, **self._figures(one)} for one in self.points]
+        """A row for each point: values, what is finished, figures in [0, 1], cost, whether it is the best, and its caveats."""
+        any_ = any(one.caveats for one in self.points)
+        return [
+            {
+                **{key: as_text(value) for key, value in one.values.items()},
+                **self._figures(one),
+                **({"caveats": " ".join(one.caveats)} if any_ else {}),
+            }
+            for one in self.points
+        ]
+
+    def caveats(self) -> list[str]:
+        """What must be known about the figures, and of which points where it is not of all."""
+        return together((Path(one.directory).name, one.caveats) for one in self.points)
 
     def record(self) -> dict[str, Any]:
         """For JSON: axes with their values, points, best settings, and why there is none."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
+from wser.reports import caveats
 from wser.reports.sweep import Setting, Sweep
 from wser.reports.uncertainty import FEW_SPEAKERS, HEADLINES, Difference, spread
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 MOST_SPEAKERS = 4
 """Speakers that a row names; protocols that hold out utterances have all of them."""
+
+MOST_FOLDS = 10
+"""Missing folds that the caption names."""
 
 NAMES = {"uar": "UAR", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
@@ -87,6 +91,7 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
     ]
     if several:
         lines.append("Over seeds: mean ± SD of the pooled figures.")
+    lines += sweep.caveats()
     table.caption = "\n".join(lines)
     return table
 
@@ -176,10 +181,10 @@ def _caption(summary: dict[str, Any], selection: str) -> str:
     ]
     if selection == "test":
         lines.append("SELECTED ON THE TEST PART, as the paper's figures: flattering, not comparable with honest runs.")
-    if diverged := [str(record["fold"]) for record in summary["folds"] if record["diverged"]]:
-        lines.append(f"DIVERGED: the loss of folds {', '.join(diverged)} became infinite, and training stopped there.")
+    lines += [one for one in summary.get("caveats", ()) if one != caveats.CHOSEN_ON_TEST]
     if summary["missing"]:
-        lines.append(f"UNFINISHED: folds {', '.join(map(str, summary['missing']))} are missing from every figure.")
+        missing = [*map(str, summary["missing"][:MOST_FOLDS]), *["..."] * (len(summary["missing"]) > MOST_FOLDS)]
+        lines.append(f"UNFINISHED: folds {', '.join(missing)} are missing from every figure.")
     return "\n".join(lines)
 
 

@@ -79,8 +79,8 @@ def by_speaker(true: ArrayLike, predicted: ArrayLike, speakers: ArrayLike, class
     found = np.zeros((len(names), 3, classes))
     right = true == predicted
     np.add.at(found, (place[right], 0, true[right]), 1)
-    np.add.at(found, (place, 1, true), 1)
-    np.add.at(found, (place, 2, predicted), 1)
+    np.add.at(found, (place, np.ones_like(place), true), 1)
+    np.add.at(found, (place, np.full_like(place, 2), predicted), 1)
     return found
 
 

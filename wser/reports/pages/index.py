@@ -1,13 +1,14 @@
 """The page of all runs in a directory."""
 
-import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from precompute.common import files
+from precompute.common.reading import read_json
+from precompute.errors import WserError
 from precompute.recipe import in_words
 from wser import results
 from wser.reports.pages import words
@@ -26,7 +27,7 @@ class Entry:
     Attributes:
         path: Of its results.
         record: What made it.
-        config: Its configuration, as plain YAML reads it.
+        config: Its configuration by dotted key.
         finished: Number of finished folds.
         summary: Of a whole run, else None.
     """
@@ -41,7 +42,7 @@ class Entry:
     def task(self) -> tuple[str, str, int]:
         """Corpora with what is tested, protocol, and number of classes."""
         corpora = "+".join(one["corpus"] for one in self.record["corpora"])
-        target = (self.config.get("protocol") or {}).get("test")
+        target = self.config.get("protocol.test")
         tested = self.record.get("test_recipe")
         corpora += " (synthetic)" if any(one["synthetic"] for one in self.record["corpora"]) else ""
         named = [corpora, f"tested on {target}" if target else "", f"tested on {in_words(tested)}" if tested else ""]
@@ -63,22 +64,29 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
     """
     if not directory.is_dir():
         raise ResultError(f"{directory} is no directory: give the one that holds the results, as runs")
-    places = sorted(file.parent for file in directory.glob(f"*/{results.RUN}"))
-    if not places:
-        raise ResultError(f"{directory} holds no results: run python -m wser.run first, or give the directory that holds them")
     entries, damaged = [], []
-    for path in places:
+    for path in _runs(directory):
         try:
+            if path.is_symlink():
+                raise ResultError(
+                    f"{path} is a symbolic link, and links inside of results are not followed: name its target alone"
+                )
             one = _entry(path)
             _row(one, out)
             entries.append(one)
-        except ResultError as error:
-            damaged.append(str(error))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            damaged.append(f"{path} is of another version or damaged ({type(error).__name__}: {error}): {results.AGAIN}")
+        except (WserError, OSError) as error:
+            damaged.append(
+                f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
+            )
+        # A page of all runs must not fail for whatever somebody put into one of them.
+        except Exception as error:
+            why = " ".join(str(error).split())[:200]
+            damaged.append(f"{path} is of another version or damaged ({type(error).__name__}: {why}): {results.AGAIN}")
+    if not entries and not damaged:
+        raise ResultError(f"{directory} holds no results: run python -m wser.run first, or give the directory that holds them")
     entries.sort(key=lambda one: str(one.record.get("created")), reverse=True)
-    out.mkdir(parents=True, exist_ok=True)
-    sweeps = [_sweep(file.parent, out) for file in sorted(directory.glob(f"*/{results.SWEEP}"))]
+    files.make_directory(out, out)
+    sweeps = [_sweep(path, out) for path in _holding(directory, results.SWEEP)]
     page = out / PAGE
     write(
         page,
@@ -96,20 +104,28 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
     return page, damaged
 
 
+def _runs(directory: Path) -> list[Path]:
+    """Directories of runs, and links to such."""
+    return [one for one in map(directory.joinpath, files.names(directory, directory)) if _is_run(one)]
+
+
+def _is_run(path: Path) -> bool:
+    return os.path.lexists(path / results.RUN)
+
+
+def _holding(directory: Path, name: str) -> list[Path]:
+    """Directories, and no links, that hold something of this name."""
+    places = map(directory.joinpath, files.names(directory, directory))
+    return [one for one in places if files.is_directory(one, directory) and files.exists(one / name, directory)]
+
+
 def _entry(path: Path) -> Entry:
     record = results.read_record(path)
     done = [fold for fold in results.finished(path) if fold < record["folds"]]
-    try:
-        config = yaml.load((path / results.CONFIG).read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        if not isinstance(config, dict):
-            raise ValueError("no keys with values")
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        why = " ".join(str(error).split())
-        raise ResultError(f"{path / results.CONFIG} cannot be read ({why}): restore it, {results.AGAIN}") from None
-    found = None
-    if len(done) == record["folds"]:
-        found = summarised(path).summary
-    return Entry(path, record, config, len(done), found)
+    if len(done) < record["folds"]:
+        return Entry(path, record, results.read_config(path), len(done), None)
+    run = summarised(path)
+    return Entry(path, run.stored.record, run.stored.config, len(done), run.summary)
 
 
 def _table(entries: Sequence[Entry], page: Path) -> Table:
@@ -118,6 +134,7 @@ def _table(entries: Sequence[Entry], page: Path) -> Table:
         Column("pictures"), Column("seed", "count"), Column("epoch chosen on"), Column("folds"),
         Column("UAR %", "percent", bar=True), Column("from", "percent"), Column("to", "percent"),
         Column("accuracy %", "percent"), Column("validation UAR %", "percent"), Column("begun, UTC"), Column("by"),
+        Column("caveats"),
     ]  # fmt: skip
     return Table("index", "All runs", columns, [_row(one, page) for one in entries])
 
@@ -127,9 +144,10 @@ def _row(one: Entry, page: Path) -> list[Any]:
     corpus, protocol, classes = one.task
     folds = f"{one.finished} of {record['folds']}{'' if one.summary else ', unfinished'}"
     return [
-        _link(one, page), corpus, protocol, classes, config.get("preset"), (config.get("model") or {}).get("name"),
+        _link(one, page), corpus, protocol, classes, config.get("preset"), config.get("model.name"),
         in_words(record["recipe"]), record["seed"], CHOSEN[record["selection"]], folds, *_figures(one),
         words.moment(str(record.get("created"))), record.get("by"),
+        _caveats(one),
     ]  # fmt: skip
 
 
@@ -138,6 +156,10 @@ def _figures(one: Entry) -> list[float | None]:
     found = one.summary
     validation = found["validation"]["uar"] if found and found["validation"] else None
     return [*headlines(found)[:4], validation]
+
+
+def _caveats(one: Entry) -> str | None:
+    return " ".join(one.summary["caveats"]) if one.summary else None
 
 
 def _best(entries: Sequence[Entry], page: Path) -> Table | None:
@@ -152,20 +174,22 @@ def _best(entries: Sequence[Entry], page: Path) -> Table | None:
     columns = [
         Column("corpus"), Column("protocol"), Column("classes", "count"), Column("runs", "count"), Column("best"),
         Column("validation UAR %", "percent"), Column("UAR %", "percent", bar=True), Column("from", "percent"),
-        Column("to", "percent"), Column("why"),
+        Column("to", "percent"), Column("why"), Column("caveats"),
     ]  # fmt: skip
     rows = []
     for (task, *_), members in sorted(groups.items()):
         validated = [one for one in members if one.summary and one.summary["validation"]]
         if len(members) == 1:
-            rows.append([*task, 1, _link(members[0], page), *_best_figures(members[0]), "the only run"])
+            rows.append([*task, 1, _link(members[0], page), *_best_figures(members[0]), "the only run", _caveats(members[0])])
         elif validated:
             best = max(validated, key=lambda one: one.summary["validation"]["uar"] if one.summary else 0.0)
             others = len(members) - len(validated)
             why = "highest on validation" + (f"; {others} without validation cannot be ranked" if others else "")
-            rows.append([*task, len(members), _link(best, page), *_best_figures(best), why])
+            rows.append([*task, len(members), _link(best, page), *_best_figures(best), why, _caveats(best)])
         else:
-            rows.append([*task, len(members), *[None] * 5, "none has a validation part, and the test part must not choose"])
+            rows.append(
+                [*task, len(members), *[None] * 5, "none has a validation part, and the test part must not choose", None]
+            )
     return Table("best", "Best by corpus and protocol", columns, rows) if rows else None
 
 
@@ -182,7 +206,7 @@ def _link(one: Entry, page: Path) -> Link | str:
 def _sweep(path: Path, page: Path) -> dict[str, Any] | None:
     """Name, link and settings of a sweep; None where its record cannot be read."""
     try:
-        axes = json.loads((path / results.SWEEP).read_text())["axes"]
+        axes = read_json(path / results.SWEEP, path)["axes"]
         return {"name": path.name, "href": results.page_link(path, page), "what": f"sweep over {', '.join(axes)}"}
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -190,5 +214,5 @@ def _sweep(path: Path, page: Path) -> dict[str, Any] | None:
 
 def _comparisons(directory: Path, page: Path) -> list[dict[str, Any]]:
     """Name and link of each page of several runs."""
-    places = sorted(file.parent for file in directory.glob(f"comparison-*/{results.PAGE}"))
+    places = [one for one in _holding(directory, results.PAGE) if one.name.startswith("comparison-")]
     return [{"name": one.name, "href": results.page_link(one, page), "what": "several runs side by side"} for one in places]

@@ -1,12 +1,14 @@
 """A run beside published figures: those of other works, and those that the paper claims for its own."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import stdev
 from typing import Any
 from urllib.parse import urlsplit
 
+from precompute.common import files
+from precompute.common.reading import LARGEST_YAML, read_json
+from precompute.errors import UnsafePathError
 from wser import results
 from wser.reports.pages import words
 from wser.reports.pages.opened import CHOSEN, Measured, summarised
@@ -129,15 +131,16 @@ def siblings(run: Measured) -> list[Measured]:
     """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and selection."""
     made: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
     corpora = [one["corpus"] for one in run.stored.record["corpora"]]
-    for file in run.stored.path.resolve().parent.glob(f"*/{results.RUN}"):
-        if file.parent.resolve() == run.stored.path.resolve() or "preset: paper" not in _config(file.parent):
+    here = run.stored.path.resolve()
+    for path in results.below(here.parent):
+        if path == here or "preset: paper" not in _config(path):
             continue
         try:
-            record = json.loads(file.read_text())
+            record = read_json(path / results.RUN, path.parent)
             key = (record["protocol"], record["selection"], tuple(record["classes"]))
             if corpora == [one["corpus"] for one in record["corpora"]]:
-                made.setdefault(key, []).append((str(record["created"]), file.parent))
-        except (OSError, ValueError, KeyError, TypeError):
+                made.setdefault(key, []).append((str(record["created"]), path))
+        except (OSError, ValueError, LookupError, TypeError):
             continue  # foreign or damaged: not what was asked about
     latest = (next(filter(None, map(_literal, sorted(group, reverse=True))), None) for _, group in sorted(made.items()))
     return [one for one in latest if one]
@@ -147,15 +150,15 @@ def _literal(made: tuple[str, Path]) -> Measured | None:
     """A run if it is whole and of the paper's own values."""
     try:
         one = summarised(made[1])
-    except ResultError:
-        return None  # half-written: it has no figures yet
+    except (ResultError, OSError):
+        return None  # half-written, or not for us: it has no figures yet
     return one if one.whole and one.clean and words.preset(one.stored) == "paper" else None
 
 
 def _config(path: Path) -> list[str]:
     try:
-        return (path / results.CONFIG).read_text().splitlines()
-    except (OSError, ValueError):
+        return files.read(path / results.CONFIG, path.parent, LARGEST_YAML).decode("utf-8").splitlines()
+    except (OSError, ValueError, UnsafePathError):
         return []
 
 

@@ -1,19 +1,24 @@
 """Tables of what one run measured: by fold, class, speaker and sex, and where it was wrong."""
 
+from collections import Counter
 from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
 from wser.data.leakage import Leakage
+from wser.reports.comparison import counts
 from wser.reports.metrics import measure
 from wser.reports.pages.opened import KINDS
 from wser.reports.pages.table import Column, Table
 from wser.reports.tables import NAMES
-from wser.reports.uncertainty import HEADLINES
+from wser.reports.uncertainty import HEADLINES, scores
 from wser.results import Stored
 
 MOST_SPEAKERS = 8
 """Speakers that a row names."""
+
+MOST_FOLDS = 20
+"""Folds that a row names."""
 
 FIGURES = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for name in HEADLINES)
 
@@ -85,16 +90,17 @@ def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table
     """A row for each test speaker; None of an unfinished run some of whose speakers are tested in several folds."""
     columns = [Column("speaker"), Column("sex"), Column("fold"), Column("utterances", "count"), *FIGURES]
     tested: dict[str, list[int]] = {}
+    utterances = Counter(row["speaker"] for row in stored.rows)
     for fold, predictions in stored.parts.items():
         for name in {row["speaker"] for row in predictions}:
             tested.setdefault(name, []).append(fold)
     if not whole and any(len(found) > 1 for found in tested.values()):
         return None
-    rows = []
-    for name in sorted(tested):
-        found = _measure(stored, [row for row in stored.rows if row["speaker"] == name])
-        in_folds = ", ".join(map(str, tested[name]))
-        rows.append([name, sexes.get(name), in_folds, found["utterances"], *_headlines(found)])
+    found = scores(counts(stored, stored.classes))
+    rows = [
+        [name, sexes.get(name), _in_folds(tested[name]), utterances[name], *(float(found[key][at]) for key in HEADLINES)]
+        for at, name in enumerate(sorted(tested))
+    ]
     notes = [] if sexes else ["Sexes stand in the cache, which is not here."]
     return Table("speakers", "Speakers", columns, rows, notes=notes)
 
@@ -189,6 +195,10 @@ def _measure(stored: Stored, rows: Sequence[dict[str, str]]) -> dict[str, Any]:
 
 def _headlines(figures: dict[str, float]) -> list[float]:
     return [figures[name] for name in HEADLINES]
+
+
+def _in_folds(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers)) if len(numbers) <= MOST_FOLDS else f"{len(numbers)} folds"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
 """A run with all that a page shows of it, checked."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from precompute.common.reading import read_json
 from wser import results
 from wser.data.leakage import Leakage, Shared
 from wser.reports import summary
@@ -88,14 +88,22 @@ class Measured:
         path = self.stored.path / results.LEAKAGE
         try:
             found = [
-                Leakage(one["fold"], **{kind: _shared(**one[kind]) for kind in KINDS}) for one in json.loads(path.read_text())
+                Leakage(_fold(one["fold"]), **{kind: _shared(**one[kind]) for kind in KINDS})
+                for one in read_json(path, self.stored.path)
             ]
             if len(found) != self.stored.record["folds"]:
                 raise ValueError(f"{len(found)} folds, not {self.stored.record['folds']}")
         except (OSError, ValueError, LookupError, TypeError) as error:
-            why = " ".join(str(error).split()) or type(error).__name__
+            reason = error.strerror if isinstance(error, OSError) else None
+            why = reason or " ".join(str(error).split())[:200] or type(error).__name__
             raise ResultError(f"{path} cannot be read ({why}): restore it, {results.AGAIN}") from None
         return found
+
+
+def _fold(number: Any) -> int:
+    if type(number) is not int:
+        raise TypeError("no number of a fold")
+    return number
 
 
 def _shared(count: int | None, examples: list[str]) -> Shared:
@@ -105,7 +113,7 @@ def _shared(count: int | None, examples: list[str]) -> Shared:
 
 
 def summarised(path: Path) -> Measured:
-    """Open a run and its summary, which is made anew where the stored one is not of all finished folds.
+    """Open a run and make its summary from its predictions.
 
     Raises:
         ResultError: There is no such run, or it is damaged; one sentence says which, and the remedy.
@@ -115,10 +123,9 @@ def summarised(path: Path) -> Measured:
         stored.record, OF_RECORD, path / results.RUN, "run its command again into another directory, which gives a new one"
     )
     _check_record(stored)
-    for fold in stored.folds:
+    for fold, metrics in stored.metrics.items():
         folder = path / results.fold_name(fold)
         remedy = f"move {folder} away and run the command in {results.RUN} again"
-        metrics = results.read_metrics(path, fold)
         _require(metrics, OF_FOLD, folder / results.METRICS, remedy)
         if metrics["fold"] != fold or not _is_square(metrics["confusion"], len(stored.classes)):
             raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes: {remedy}")

@@ -5,10 +5,12 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
+from precompute.common.reading import read_json
 from precompute.plot import svg
 from wser import results
 from wser.data.leakage import lines as leakage_lines
@@ -25,7 +27,7 @@ MOST_MISTAKES = 12
 """Confident mistakes that are shown with their pictures; the file holds all."""
 
 MOST_PANELS = 40
-"""Folds whose curves and confusion matrices are shown in the page; the files hold all."""
+"""Folds whose curves and confusion matrices are shown in the page; the figures beside it hold more."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         The page.
     """
     stored, found, whole = run.stored, run.summary, run.whole
-    beside = Beside(out)
+    beside = Beside(out, found["caveats"])
     surest = measured.mistakes(stored, MOST_MISTAKES)
     album = look(stored, [row[1] for row in surest.rows], recordings, out)
     tables: dict[str, Table | None] = {
@@ -67,6 +69,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
     beside.tables([measured.confusion_folds(stored, found)])
     comparison = apart = claims = bars = None
+    drawn = figures.panels_drawn(len(stored.classes))
     if whole:
         tables |= {"classes": measured.classes(found["pooled"]), "sexes": measured.sexes(stored, album.sexes)}
         comparison, apart = literature.comparison(entries, run)
@@ -75,11 +78,13 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         beside.tables([tables["classes"], tables["sexes"], comparison, apart, claims])
         beside.tables([measured.confusion(stored, pooled)])
         bars = Markup(beside.figure(figures.bars(literature.bars(entries, run), "% accuracy or UAR, as named"), "comparison"))
-        beside.figure(figures.confusion(f"{stored.title}, all folds", stored.classes, [("", pooled)]), "confusion")
-    panels = [(record, results.read_curves(stored.path, record["fold"])) for record in found["folds"]]
+        if drawn:
+            beside.figure(figures.confusion(f"{stored.title}, all folds", stored.classes, [("", pooled)]), "confusion")
+    panels = [(record, results.read_curves(stored.path, record["fold"])) for record in found["folds"][: figures.MOST_PANELS]]
     beside.figure(figures.curves(panels, stored.title), "curves")
-    by_fold = [(f"fold {record['fold']}", record["confusion"]) for record in found["folds"]]
-    beside.figure(figures.confusion(stored.title, stored.classes, by_fold), "confusion_folds")
+    by_fold = [(f"fold {record['fold']}", record["confusion"]) for record in found["folds"][:drawn]]
+    if drawn:
+        beside.figure(figures.confusion(stored.title, stored.classes, by_fold), "confusion_folds")
     gallery = [album.pictures[key] for key in album.gallery]
     best = literature.best(entries, run) if whole else None
     page, name = out / results.PAGE, stored.path.resolve().name
@@ -94,7 +99,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         summary=found,
         unfinished=words.unfinished(stored, found),
         verdict=words.verdict(found, best) if whole else "",
-        warnings=words.warnings(stored, found),
+        warnings=found["caveats"],
         facts=words.facts(stored, found),
         tables=tables,
         bars=bars,
@@ -102,9 +107,9 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
             (record, Markup(svg(figures.curves([(record, history)]), f"curves_{record['fold']}")))
             for record, history in panels[:MOST_PANELS]
         ],
-        unshown=max(0, len(panels) - MOST_PANELS),
+        undrawn=_undrawn(found, drawn),
         has_validation=any(not np.isnan(history["validation_loss"]).all() for _, history in panels),
-        matrix=Matrix("all folds", stored.classes, found["pooled"]["confusion"]) if whole else None,
+        matrix=Matrix("all folds", stored.classes, found["pooled"]["confusion"]) if whole and drawn else None,
         matrices=[Matrix(name, stored.classes, counts) for name, counts in by_fold[:MOST_PANELS]],
         comparison=comparison,
         apart=apart,
@@ -124,6 +129,27 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         provenance=_provenance(stored),
     )
     return page
+
+
+def _undrawn(found: dict[str, Any], drawn: int) -> dict[str, str]:
+    """What of curves and confusion matrices is not drawn, and where it is; empty where everything is."""
+    folds, classes = len(found["folds"]), len(found["pooled"]["confusion"])
+    said = {"curves": "", "confusion": ""}
+    if folds > min(MOST_PANELS, figures.MOST_PANELS):
+        said["curves"] = (
+            f"The first {MOST_PANELS} of {folds} folds are shown, and {min(folds, figures.MOST_PANELS)} in the files."
+        )
+    if not drawn:
+        said["confusion"] = (
+            f"{classes} classes are too many for a confusion matrix to be drawn, where {figures.MOST_CLASSES} can be read: the "
+            "files have every count."
+        )
+    elif folds > min(MOST_PANELS, drawn):
+        said["confusion"] = (
+            f"The first {min(MOST_PANELS, drawn)} of {folds} folds are shown, and {min(folds, drawn)} in the figure; the "
+            "tables in the files have all."
+        )
+    return said
 
 
 def _in_order_of_classes(stored: Stored, album: Album) -> list[str]:
@@ -157,6 +183,6 @@ def _provenance(stored: Stored) -> list[tuple[str, str]]:
 def _repeated(path: Path) -> str:
     """What `wser.run --repeat` found, empty where it has not been run."""
     try:
-        return str(json.loads((path / results.REPEAT / results.VERDICT).read_text())["verdict"])
+        return str(read_json(path / results.REPEAT / results.VERDICT, path)["verdict"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""

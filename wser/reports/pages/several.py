@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from wser import results
 from wser.reports import comparison, figures, uncertainty
+from wser.reports.caveats import together
 from wser.reports.pages import literature, words
 from wser.reports.pages.opened import CHOSEN, Measured
 from wser.reports.pages.table import Column, Link, Table
@@ -29,9 +30,9 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
     Returns:
         The page.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    beside = Beside(out)
     letters = string.ascii_uppercase[: len(runs)]
+    caveats = together((letter, run.summary["caveats"]) for letter, run in zip(letters, runs, strict=True))
+    beside = Beside(out, caveats)
     whole = [(letter, run) for letter, run in zip(letters, runs, strict=True) if run.whole]
     first = runs[0]
     paired: list[tuple[str, Measured]] = []
@@ -63,10 +64,10 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
                 "title": run.stored.title,
                 "changes": comparison.changes(first.stored.settings, run.stored.settings),
                 "unfinished": words.unfinished(run.stored, run.summary),
-                "warnings": words.warnings(run.stored, run.summary),
             }
             for letter, run in zip(letters, runs, strict=True)
         ],
+        warnings=caveats,
         table=table,
         differences=differences,
         sentences=sentences,

@@ -1,14 +1,13 @@
 """The page of a sweep."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib.pyplot import close
 
-from precompute.plot import save, svg
+from precompute.common.reading import read_json
+from precompute.plot import svg
 from wser import results
 from wser.reports import figures
 from wser.reports.pages import literature, words
@@ -20,6 +19,9 @@ from wser.reports.sweep import Point, Setting, Sweep, as_text
 from wser.reports.uncertainty import spread
 from wser.results import ResultError
 from wser.training.progress import duration
+
+MOST_NUMBERS = 10
+"""Folds that a sentence names."""
 
 NEEDED = {"axes": dict, "points": list, "command": str, "titles": list}
 """What sweep.json has to hold, and of which type."""
@@ -47,7 +49,8 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
     ]
     found = Sweep(list(record["axes"]), points)
     unfinished = [run for run in runs if not run.whole]
-    beside = Beside(out)
+    caveats = found.caveats()
+    beside = Beside(out, caveats)
     table = _points(found, runs, out)
     over_seeds = _over_seeds(found) if not unfinished else None
     telling = [
@@ -74,7 +77,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
         over_seeds=over_seeds,
         claims=claims,
         plots=[] if unfinished else _plots(found, beside),
-        warnings=list(dict.fromkeys(text for run in runs for text in words.warnings(run.stored, run.summary))),
+        warnings=caveats,
         seconds=duration(sum(run.summary["seconds"] for run in runs)),
         results_name=path.resolve().name,
     )
@@ -83,9 +86,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
 
 def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
     """A plot for each axis, to stand in the page; and all of them in a row, in the files."""
-    figure = figures.sweep(whole)
-    save(figure, beside.path / "axes")
-    close(figure)
+    beside.figure(figures.sweep(whole), "axes")
     titles = dict(zip(whole.axes, whole.titles(), strict=True))
     return [
         (titles[axis], Markup(svg(figures.sweep(whole, axis), f"axis_{number}")))
@@ -108,12 +109,12 @@ def opened(path: Path) -> list[Measured]:
 def _read(path: Path) -> dict[str, Any]:
     file = path / results.SWEEP
     try:
-        record: dict[str, Any] = json.loads(file.read_text())
+        record: dict[str, Any] = read_json(file, path)
         wrong = [key for key, kind in NEEDED.items() if not isinstance(record[key], kind)]
         for point in record["points"]:
             _ = point["directory"], [point["values"][axis] for axis in record["axes"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        wrong = [" ".join(str(error).split()) or type(error).__name__]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        wrong = [" ".join(str(error).split())[:200] or type(error).__name__]
     if wrong or not record["points"]:
         why = wrong[0] if wrong else "no points"
         raise ResultError(f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it anew")
@@ -201,4 +202,4 @@ def _chosen(found: Sweep, setting: Setting) -> dict[str, Any]:
 
 
 def _numbers(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
+    return ", ".join(map(str, numbers[:MOST_NUMBERS])) + (", ..." if len(numbers) > MOST_NUMBERS else "")

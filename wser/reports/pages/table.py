@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from precompute.common import files
+from precompute.common.sheet import sheet_safe
+from precompute.common.terminal import in_a_line, printable
+
 Kind = Literal["text", "ordinal", "count", "percent", "points", "seconds", "p", "picture"]
+
+MOST_LATEX_ROWS = 500
+"""Rows of a LaTeX table, which a page of paper can hold; the CSV has all."""
 
 LATEX = str.maketrans(
     {
@@ -20,7 +27,8 @@ LATEX = str.maketrans(
         "±": r"$\pm$",
     }
 )
-MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in "\\|*_<>[]`"})
+MARKDOWN = str.maketrans({mark: f"\\{mark}" for mark in "*_[]()`~$!#"} | {mark: f"&#{ord(mark)};" for mark in "\\|<>&"})
+"""Marks that begin something; those that Markdown's tables and HTML take before its backslashes by their number."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Table:
         foot: Rows beneath, such as means, that stay there when the others are sorted.
         notes: What should be known to read it, a sentence or two each.
         strong: Indices of rows that stand out.
+        caveats: What must be known about the figures, a sentence each; they go with the table into every file.
     """
 
     name: str
@@ -76,6 +85,7 @@ class Table:
     foot: Sequence[Sequence[Any]] = ()
     notes: Sequence[str] = ()
     strong: frozenset[int] = field(default_factory=frozenset)
+    caveats: Sequence[str] = ()
 
     @property
     def filled(self) -> list[int]:
@@ -88,47 +98,84 @@ class Table:
         ]
 
     def as_csv(self) -> str:
-        """Headings and all rows, numbers with every digit; shares stay shares.  Every column is there, also an empty one."""
+        """Headings and all rows, numbers with every digit; shares stay shares.  Every column is there, also an empty one.
+
+        Text is as `precompute.common.sheet` has it; caveats are a last column, the same in each row.
+        """
         kept = [at for at, column in enumerate(self.columns) if column.kind != "picture"]
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([self.columns[at].heading.removesuffix(" %") for at in kept])
+        last = [" ".join(self.caveats)] if self.caveats else []
+        writer.writerow(
+            map(_in_sheet, [*(self.columns[at].heading.removesuffix(" %") for at in kept), *["caveats"][: len(last)]])
+        )
         for row in (*self.rows, *self.foot):
-            writer.writerow(["" if row[at] is None else row[at] for at in kept])
+            writer.writerow(map(_in_sheet, [*(row[at] for at in kept), *last]))
         return file.getvalue()
 
     def as_latex(self) -> str:
-        """A `tabular` with booktabs rules, rounded as on the page."""
+        """A `tabular` with booktabs rules, rounded as on the page; caveats are its last lines."""
         kept = self._kept()
         spec = "".join("r" if self.columns[at].numeric else "l" for at in kept)
-        lines = [f"% {' '.join(self.title.split())}; needs \\usepackage{{booktabs}}", rf"\begin{{tabular}}{{{spec}}}"]
+        lines = [f"% {in_a_line(self.title)}; needs \\usepackage{{booktabs}}", rf"\begin{{tabular}}{{{spec}}}"]
+        lines[:0] = [f"% {in_a_line(one)}" for one in self.caveats]
         lines += [r"\toprule", self._latex_row([self.columns[at].heading for at in kept]), r"\midrule"]
-        lines += [self._latex_row([shown(row[at], self.columns[at].kind) for at in kept]) for row in self.rows]
+        rows = self.rows[:MOST_LATEX_ROWS]
+        lines += [self._latex_row([shown(row[at], self.columns[at].kind) for at in kept]) for row in rows]
+        if left := len(self.rows) - len(rows):
+            lines.append(rf"\multicolumn{{{len(kept)}}}{{l}}{{{left} more rows are in the CSV}} \\")
         if self.foot:
             lines += [r"\midrule"]
             lines += [self._latex_row([shown(row[at], self.columns[at].kind) for at in kept]) for row in self.foot]
+        if self.caveats:
+            lines.append(r"\midrule")
+            lines += [
+                rf"\multicolumn{{{len(kept)}}}{{p{{0.9\linewidth}}}}{{\footnotesize {_latex(one)}}} \\" for one in self.caveats
+            ]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def as_markdown(self) -> str:
-        """A table of GitHub's Markdown, rounded as on the page."""
+        """A table of GitHub's Markdown, rounded as on the page; caveats are a line beneath."""
         kept = self._kept()
-        rows = [[shown(row[at], self.columns[at].kind).translate(MARKDOWN) for at in kept] for row in (*self.rows, *self.foot)]
+        rows = [[markdown(shown(row[at], self.columns[at].kind)) for at in kept] for row in (*self.rows, *self.foot)]
         rules = ["---:" if self.columns[at].numeric else "---" for at in kept]
-        headings = [self.columns[at].heading for at in kept]
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in (headings, rules, *rows))
+        headings = [markdown(self.columns[at].heading) for at in kept]
+        beneath = f"\n{' '.join(map(markdown, self.caveats))}\n" if self.caveats else ""
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in (headings, rules, *rows)) + beneath
 
-    def write(self, directory: Path) -> None:
-        """Write `name`.csv and `name`.tex."""
-        (directory / f"{self.name}.csv").write_text(self.as_csv(), encoding="utf-8", errors="replace")
-        (directory / f"{self.name}.tex").write_text(self.as_latex(), encoding="utf-8", errors="replace")
+    def write(self, directory: Path, root: Path) -> None:
+        """Write `name`.csv and `name`.tex.
+
+        Args:
+            directory: Where they go.
+            root: Above it; below it no link is followed.
+        """
+        # A file name need not be text.
+        files.replace(directory / f"{self.name}.csv", self.as_csv().encode("utf-8", "replace"), root)
+        files.replace(directory / f"{self.name}.tex", self.as_latex().encode("utf-8", "replace"), root)
 
     def _kept(self) -> list[int]:
         return [at for at in self.filled if self.columns[at].kind != "picture"]
 
     def _latex_row(self, cells: Sequence[str]) -> str:
         # After \\, a bracket or a star would be its argument.
-        row = " & ".join(" ".join(cell.split()).translate(LATEX) for cell in cells)
+        row = " & ".join(map(_latex, cells))
         return ("{}" if row[:1] in ("[", "*") else "") + row + r" \\"
+
+
+def markdown(text: str) -> str:
+    """Text in a line of Markdown that is nothing but text, whatever it holds."""
+    return printable(" ".join(text.split())).translate(MARKDOWN)
+
+
+def _latex(text: str) -> str:
+    """The same for LaTeX."""
+    return printable(" ".join(text.split())).translate(LATEX)
+
+
+def _in_sheet(cell: Any) -> Any:
+    """A cell of CSV: numbers stay as they are."""
+    return "" if cell is None else sheet_safe(str(cell)) if isinstance(cell, str | Link) else cell
 
 
 def shown(value: Any, kind: Kind) -> str:

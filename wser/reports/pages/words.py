@@ -165,18 +165,3 @@ def verdict(summary: dict[str, Any], best: Published | None) -> str:
             f"{METRICS[best.metric]} ({best.work}{chosen})"
         )
     return text + "."
-
-
-def warnings(stored: Stored, summary: dict[str, Any]) -> list[str]:
-    """What nobody may overlook about the figures."""
-    found = []
-    if any(one["synthetic"] for one in stored.record["corpora"]):
-        found.append("Synthetic speech: nobody spoke, so these figures say nothing about emotions.")
-    if stored.record["selection"] == "test":
-        found.append(
-            "The epoch was chosen on the test part, as the paper's: the figures flatter, and are not to be compared with "
-            "honest ones."
-        )
-    if diverged := [str(fold["fold"]) for fold in summary["folds"] if fold["diverged"]]:
-        found.append(f"The loss became infinite in fold {', '.join(diverged)}, and training stopped there.")
-    return found

@@ -2,42 +2,50 @@
 
 import base64
 import hashlib
-import os
+import importlib.resources
 from collections.abc import Sequence
-from importlib.resources import files
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from precompute import page
+from precompute.common import files
 from precompute.plot import save, svg
 from wser import results
+from wser.reports.caveats import shortly
 from wser.reports.pages.table import Link, Table, shown
 
 PACKAGE = "wser.reports.pages"
 SCRIPT = "page.js"
+
+MOST_ROWS = 1000
+"""Of a table in a page, whose file has all."""
 
 
 class Beside:
     """The directory of a page's figures and tables.
 
     Args:
-        page: Directory of the page.
+        page: Directory of the page, in which no link is followed.
+        caveats: What must be known about the figures of all of them.
     """
 
-    def __init__(self, page: Path) -> None:
+    def __init__(self, page: Path, caveats: Sequence[str]) -> None:
+        self.root = page
         self.path = page / results.BESIDE_PAGE
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.caveats = caveats
+        files.make_directory(self.path, page)
 
     def figure(self, figure: Any, name: str) -> str:
-        """Write a figure as PNG and SVG; returns the SVG for the page."""
-        save(figure, self.path / name)
+        """Write a figure as PNG and SVG; returns the SVG for the page, which says the caveats itself."""
+        save(figure, self.path / name, self.root, shortly(self.caveats))
         return svg(figure, name)
 
     def tables(self, tables: Sequence[Table | None]) -> None:
         """Write tables as CSV and LaTeX."""
         for table in tables:
             if table is not None:
-                table.write(self.path)
+                replace(table, caveats=self.caveats).write(self.path, self.root)
 
 
 def write(path: Path, template: str, **values: Any) -> None:
@@ -48,7 +56,7 @@ def write(path: Path, template: str, **values: Any) -> None:
         template: File name in this package.
         values: By name.
     """
-    script = (files(PACKAGE) / SCRIPT).read_text("utf-8")
+    script = (importlib.resources.files(PACKAGE) / SCRIPT).read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text = page.render(
         PACKAGE,
@@ -58,12 +66,8 @@ def write(path: Path, template: str, **values: Any) -> None:
         shown=shown,
         is_link=lambda cell: isinstance(cell, Link),
         beside=results.BESIDE_PAGE,
+        most_rows=MOST_ROWS,
         **values,
     )
-    aside = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        # A file name need not be text.
-        aside.write_text(text, encoding="utf-8", errors="replace")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    # A file name need not be text.
+    files.replace(path, text.encode("utf-8", "replace"), path.parent)
