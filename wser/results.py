@@ -621,6 +621,9 @@ def read_config(path: Path) -> dict[str, Any]:
         settings = read_yaml(path / CONFIG, path)
         if not isinstance(settings, dict):
             raise UnreadableError("no keys with values")
+        for section in ("model", "protocol", "data", "train"):
+            if not isinstance(settings.get(section, {}), dict):
+                raise UnreadableError(f"'{section}' holds no keys with values")
         return flatten(settings)
     except (OSError, UnreadableError) as error:
         raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)}): restore it, {AGAIN}") from None

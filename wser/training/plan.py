@@ -188,15 +188,12 @@ def execute(
         axes: Dotted keys by which the experiments differ, for the progress that is shown.
     """
     work = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
-    for experiment in experiments:
-        results.remove_leftovers(experiment.directory)
-    if not work:
-        return
-    from wser.training.fold import Run
-
     alone = all(hardware.accelerated(experiment.config.train) for experiment, _ in work)
     for experiment in experiments:
-        loggers.prepare(experiment.config, experiment.directory)
+        if work:
+            loggers.prepare(experiment.config, experiment.directory)
+        results.remove_leftovers(experiment.directory)
+        # Also of a run that is finished: its record may have been lost.
         results.describe(
             experiment.directory,
             experiment.config,
@@ -208,6 +205,10 @@ def execute(
             experiment.leakage,
             experiment.tested,
         )
+    if not work:
+        return
+    from wser.training.fold import Run
+
     jobs = min(jobs or (1 if alone else most_jobs()), len(work))
     runs = [
         Run(
