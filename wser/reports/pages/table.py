@@ -175,7 +175,7 @@ def _latex(text: str) -> str:
 
 def _in_sheet(cell: Any) -> Any:
     """A cell of CSV: numbers stay as they are."""
-    return "" if cell is None else sheet_safe(str(cell)) if isinstance(cell, str | Link) else cell
+    return "" if cell is None else sheet_safe(printable(str(cell))) if isinstance(cell, str | Link) else cell
 
 
 def shown(value: Any, kind: Kind) -> str:
