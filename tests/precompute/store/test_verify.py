@@ -137,6 +137,61 @@ class TestRecompute:
         found = recompute(Cache(made.path), small_ravdess / "ravdess", 1000)
         assert [f"the picture of {records[0].key} in" in problem for problem in found] == [True] * (apart > 1)
 
+    @pytest.mark.parametrize(
+        ("field", "change"),
+        [("stop", -8), ("stop", 1), ("start", 1), ("duration", 0.25), ("duration", -0.000001), ("channels", 1)],
+    )
+    def test_what_the_index_says_wrongly_is_named(self, cache, small_ravdess, tmp_path, field, change):
+        # The cache is whole in itself, by its manifest, its fingerprint and its pictures.
+        made = Draft(
+            tmp_path / "other", "ravdess", cache.recipe, cache.manifest["recipe_id"], cache.manifest["input_id"], False
+        )
+        with made.open():
+            units = []
+            for array, records in cache.arrays.items():
+                if array == "01/sad":
+                    records = (dataclasses.replace(records[0], **{field: getattr(records[0], field) + change}), *records[1:])
+                units.append(made.publish(records, [], cache.read(array)))
+            made.seal(units, [], {})
+        forged = Cache(made.path)
+        assert problems(made.path) == []
+        assert forged.fingerprint != cache.fingerprint or field == "channels"
+        found = recompute(forged, small_ravdess / "ravdess", 1000)
+        assert len(found) == 1
+        old, new = (getattr(one.arrays["01/sad"][0], field) for one in (forged, cache))
+        assert (
+            f"the {field} of {forged.arrays['01/sad'][0].key} in {made.path} is {old}, and {new} when it is made anew"
+            in found[0]
+        )
+
+    def test_the_command_says_so_too(self, cache, small_ravdess, capsys):
+        from precompute.__main__ import main
+
+        path, root = cache.path, cache.path.parent.parent
+        lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
+        lines[0]["stop"] -= 1
+        index = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+        metadata = path / lines[0]["array"] / layout.GROUP
+        group = json.loads(metadata.read_bytes())
+        group["attributes"]["utterances"][0]["stop"] -= 1
+        replace(metadata, json.dumps(group).encode())
+        replace(path / layout.INDEX, index)
+        records = [layout.Record(**line) for line in lines]
+
+        def vouch(manifest):
+            for file in (metadata, path / layout.INDEX):
+                content = file.read_bytes()
+                manifest["files"][file.relative_to(path).as_posix()] = {"size": len(content), "sha256": sha256(content)}
+            manifest["fingerprint"] = layout.fingerprint(records)
+
+        edit(path, vouch)
+        arguments = ["cache", "verify", "--cache", str(root), "--recompute", "1000", "--corpora", str(small_ravdess)]
+        assert main(arguments) == 1
+        out, errors = capsys.readouterr()
+        assert "NOT MADE ANEW" in out
+        assert f"the stop of {lines[0]['key']}" in errors
+        assert errors.count("\n") == 1
+
     def test_recordings_that_changed_or_are_gone_are_named(self, cache, small_ravdess, tmp_path):
         shutil.copytree(small_ravdess / "ravdess", tmp_path / "ravdess")
         gone, changed = sorted((tmp_path / "ravdess").rglob("*.wav"))[:2]
