@@ -360,7 +360,7 @@ def check_version(stored: Any, where: str) -> None:
         CacheError: The stored version is newer, older or unreadable.
     """
     if not isinstance(stored, str) or not re.fullmatch(rf"{VERSION[0]}\.[0-9]{{1,6}}", stored):
-        shown = f"{stored:.20}" if isinstance(stored, str) else None
+        shown = ascii(stored)[1:-1][:20] if isinstance(stored, str) else None
         raise CacheError(f"{where} has cache layout {shown}, and this version reads {VERSION[0]}.x: upgrade or recompute")
 
 

@@ -260,7 +260,7 @@ def check_record(record: Any) -> dict[str, Any]:
         kind = kinds.get(key)
         if kind is None:
             if is_deep(value):
-                raise RecipeError(f"'{key:.50}' is nested more than {DEEPEST_VALUE} deep")
+                raise RecipeError(f"{key!r:.50} is nested more than {DEEPEST_VALUE} deep")
         elif kind is int or kind is float:
             if type(value) not in (int, kind) or not abs(value) <= LARGEST_NUMBER:
                 raise RecipeError(f"'{key}' is {_shown(value)}, and must be a {'whole ' if kind is int else ''}number")

@@ -119,7 +119,7 @@ def read(path: Path, root: Path, most: int | None = None) -> bytes:
         except OSError as error:
             _refuse_link(path, path.name, above)
             raise _of(error, path) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise UnsafePathError(f"{path} is no plain file: remove it, or replace it by a file")
@@ -127,7 +127,10 @@ def read(path: Path, root: Path, most: int | None = None) -> bytes:
             raise UnsafePathError(
                 f"{path} has {found.st_size} bytes, and {most} at most are read: replace it by the right file"
             )
-        return file.read(found.st_size)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(found.st_size)
+    finally:
+        os.close(handle)
 
 
 def names(path: Path, root: Path) -> list[str]:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from precompute.common import files
 from precompute.errors import UnsafePathError
 
@@ -41,6 +39,9 @@ def parse_yaml(content: bytes | str) -> Any:
     """
     if len(content) > LARGEST_YAML:
         raise UnreadableError(f"{len(content)} bytes, of {LARGEST_YAML} at most")
+    # Not at the top: caches and results are JSON.
+    import yaml
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         for event in yaml.parse(content, loader):

@@ -18,6 +18,7 @@ from typing import Any
 from precompute import layout
 from precompute.common import files
 from precompute.common.reading import UnreadableError
+from precompute.common.terminal import in_a_line
 from precompute.errors import CacheError, RecipeError
 from precompute.progress import progress
 from precompute.recipe import check_record
@@ -195,7 +196,9 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _refusal(opened: zipfile.ZipFile, member: str, what: str) -> CacheError:
-    return CacheError(f"{opened.filename}: '{ascii(member)[1:-1][:200]}' {what}; ask for another export, nothing was imported")
+    return CacheError(
+        f"{opened.filename}: '{ascii(member)[1:-1][:200]}' {in_a_line(what)}; ask for another export, nothing was imported"
+    )
 
 
 def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

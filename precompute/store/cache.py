@@ -16,6 +16,7 @@ from precompute import layout
 from precompute.common import files
 from precompute.common.files import sha256
 from precompute.common.reading import UnreadableError, parse_json
+from precompute.common.terminal import in_a_line
 from precompute.errors import CacheError, CacheMissingError, UnsafePathError
 from precompute.layout import Record, Skipped
 from precompute.recipe import LARGEST_NUMBER, check_record
@@ -198,7 +199,7 @@ class Cache:
         self.path = path
         self.manifest_bytes, self.manifest = read_manifest(path)
         for problem in mismatches(path, self.manifest):
-            raise CacheError(f"{problem}: {remedy(path)}")
+            raise CacheError(f"{in_a_line(problem)}: {remedy(path)}")
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
         with readable(path / layout.RECIPE, path):
             shape = (self.recipe["height"], self.recipe["width"])
@@ -251,7 +252,7 @@ class Cache:
         for record in self._lines(layout.INDEX, Record, self.manifest["utterances"], "utterances"):
             if not 0 <= record.start < record.stop <= width:
                 raise CacheError(
-                    f"{index} gives {record.key:.100} the columns {record.start} to {record.stop} of {width}: "
+                    f"{index} gives {in_a_line(record.key[:100])} the columns {record.start} to {record.stop} of {width}: "
                     f"{remedy(self.path)}"
                 )
             records.append(record)
@@ -279,7 +280,8 @@ class Cache:
             arrays.setdefault(record.array, []).append(record)
         for array, records in arrays.items():
             if f"{array}/{layout.SHARD}" not in self.manifest["files"] or [r.row for r in records] != list(range(len(records))):
-                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{array}' shows: {remedy(self.path)}")
+                shown = in_a_line(array[:100])
+                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{shown}' shows: {remedy(self.path)}")
         return {array: tuple(records) for array, records in arrays.items()}
 
     @property
@@ -436,4 +438,4 @@ def readable(file: Path, cache: Path) -> Iterator[None]:
         if isinstance(error, CacheError):
             raise
         kind = "" if isinstance(error, UnreadableError) else f"{type(error).__name__}: "
-        raise CacheError(f"{file} is damaged ({kind}{error!s:.300}): {remedy(cache)}") from error
+        raise CacheError(f"{file} is damaged ({kind}{in_a_line(str(error)[:300])}): {remedy(cache)}") from error

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute.common import files
+from precompute.common.terminal import in_a_line
 from precompute.errors import CacheError
 from precompute.layout import Record
 from precompute.progress import progress
@@ -48,7 +49,7 @@ def export_hdf5(cache: Path, target: Path) -> None:
                 _write(file, opened, sink, f"export {target.name}")
             sink.check()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CacheError(f"{cache} holds what HDF5 cannot ({error!s:.300}): export it as zip") from None
+            raise CacheError(f"{cache} holds what HDF5 cannot ({in_a_line(str(error)[:300])}): export it as zip") from None
 
 
 def frequencies(recipe: dict[str, Any]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ A job that is reading at that moment ends in one sentence, or has all in memory 
 """
 
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,12 +67,26 @@ def clear(garbage: Garbage, root: Path) -> Path | None:
     if not garbage.for_good:
         return take_away(garbage.path, root)
     with writing.writing(root):
+        if garbage.path.parent.name == layout.STAGING and _is_in_use(garbage.path, root):
+            raise CacheError(
+                f"{garbage.path} was touched less than a day ago by the clock of its disk: set the clock of this machine"
+            )
         files.remove(garbage.path, root)
         if files.exists(garbage.path, root):
             raise CacheError(
                 f"{garbage.path} could not be deleted: ask its owner to do it, or to give the group write permission"
             )
     return None
+
+
+def _is_in_use(job: Path, root: Path) -> bool:
+    """Whether something in staging is younger than a day by the clock of the disk, which a directory made just now tells."""
+    probe = job.with_name(uuid.uuid4().hex)
+    writing.make_directory(probe, root, lasting=False)
+    try:
+        return files.changed(probe, root) - files.newest(job, root) <= STALE_SECONDS
+    finally:
+        files.remove(probe, root)
 
 
 def _entries(root: Path, kind: str) -> list[Path]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from precompute import layout, recording
 from precompute.common.files import sha256
+from precompute.common.terminal import in_a_line
 from precompute.errors import CacheError, RecipeError, UnusableAudioError
 from precompute.layout import Record
 from precompute.progress import progress
@@ -38,7 +39,7 @@ def problems(path: Path) -> list[str]:
     except CacheError as error:
         found = [str(error)]
     # What reading says tells the remedy already.
-    return [problem if "again" in problem else f"{problem}: {remedy(path)}" for problem in found]
+    return [in_a_line(problem if "again" in problem else f"{problem}: {remedy(path)}") for problem in found]
 
 
 def recompute(cache: Cache, directory: Path, count: int) -> list[str]:
@@ -59,7 +60,7 @@ def recompute(cache: Cache, directory: Path, count: int) -> list[str]:
     found: list[str] = []
     with progress(f"recompute {cache.corpus}", len(sample), "utterances") as advance:
         for record in sorted(sample, key=lambda record: (record.array, record.row)):
-            found.extend(_remade(cache, record, directory, recipe))
+            found.extend(map(in_a_line, _remade(cache, record, directory, recipe)))
             advance(1)
     return found
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 
 import numpy as np
@@ -269,6 +270,13 @@ class TestRefusal:
             Cache(path).read(array)
 
 
+STRANGE = {
+    "deep": b"[" * 200_000, "deep, and closed": b"[" * 2000 + b"]" * 2000, "no number": b"NaN", "infinite": b"-Infinity",
+    "huge": b"9" * 5000, "large": b"1" + b"0" * 400, "a list": b"[1, 2]", "text": b'"x"', "null": b"null", "true": b"true",
+    "half a pair": b'"\\ud800"', "fraction": b"1e999",
+}  # fmt: skip
+
+
 class TestForgeries:
     """Files that fit the manifest, and a manifest that fits nothing: each is refused in words, wherever it comes from."""
 
@@ -338,6 +346,101 @@ class TestForgeries:
     def test_metadata_that_are_none(self, path, name, content):
         self.forge(path, name, content)
         assert problems(path)
+
+    @pytest.mark.parametrize("strange", STRANGE)
+    @pytest.mark.parametrize("name", [layout.MANIFEST, layout.RECIPE, layout.INDEX, layout.SKIPPED, f"anna/sad/{layout.GROUP}"])
+    @pytest.mark.parametrize("where", ["all of it", "a value", "a key more"])
+    def test_values_that_are_none_of_ours(self, path, name, strange, where, capsys):
+        from precompute.__main__ import main
+
+        content, value = (path / name).read_bytes(), STRANGE[strange]
+        if where == "all of it":
+            content = value + b"\n"
+        elif where == "a value":
+            key = {
+                layout.MANIFEST: b'"skipped"', layout.RECIPE: b'"f_min"', layout.INDEX: b'"start"', layout.SKIPPED: b'"path"',
+            }.get(name, b'"fill_value"')  # fmt: skip
+            before, _, after = content.partition(key + b": ")
+            content = before + key + b": " + value + after[re.search(rb"[,}]", after).start() :]
+        else:
+            content = content.replace(b"{", b'{"new": ' + value + b", ", 1)
+        if name == layout.MANIFEST:
+            replace(path / name, content)
+        else:
+            self.forge(path, name, content)
+        # What is new may be anything, if it is JSON that others can write.
+        told = problems(path)
+        assert len(told) <= 1
+        assert told or where == "a key more" or (name == layout.SKIPPED and strange in ("text", "half a pair"))
+        for command in ("list", "verify", "info", "export"):
+            arguments = {"info": ["toy/"], "export": ["toy/", str(path.parent / "x.h5")]}.get(command, [])
+            assert main(["cache", command, "--cache", str(path.parent.parent), *arguments]) in (0, 1)
+        assert "unexpected" not in capsys.readouterr().err
+
+    @pytest.mark.parametrize("strange", STRANGE)
+    @pytest.mark.parametrize("where", ["all of it", "its version"])
+    def test_a_root_s_record_that_is_none_of_ours(self, path, strange, where):
+        value = STRANGE[strange][:60_000]
+        replace(path.parent.parent / layout.ROOT_RECORD, value if where == "all of it" else b'{"layout": ' + value + b"}")
+        with pytest.raises(
+            CacheError, match=r"is damaged \(.*\): remove it|has cache layout .*: upgrade or recompute"
+        ) as caught:
+            roots.find([path.parent.parent], "toy", RECIPE.id)
+        assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"f_min": "60"}, {"scales": None}, {"f_max": 10**400}, {"f_min": True}, {"height": 8.0}, {"transform": ["wavelet"]},
+            {"colour_table": 5}, {"wavelet": {}}, {"algorithm": "3"}, {"window": [0.1]},
+        ],
+    )  # fmt: skip
+    def test_values_of_a_recipe_of_another_type(self, path, change, capsys):
+        from precompute.__main__ import main
+
+        self.forge(path, layout.RECIPE, json.dumps(RECIPE.record() | change).encode())
+        with pytest.raises(
+            CacheError, match=rf"recipe.json is damaged \(RecipeError: '{next(iter(change))}' is .*, and must be"
+        ):
+            Cache(path)
+        assert main(["cache", "list", "--cache", str(path.parent.parent)]) == 0
+        assert "unreadable" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"f_min": 0}, {"f_max": 0}, {"f_min": 9000}, {"scales": 1}, {"scales": 0}, {"transform": "cqt"}, {"f_max": -1}],
+    )
+    def test_recipes_without_frequencies_are_not_exported_as_hdf5(self, path, change, tmp_path):
+        from precompute.store.hdf5 import export_hdf5
+
+        self.forge(path, layout.RECIPE, json.dumps(RECIPE.record() | change).encode())
+        with pytest.raises(CacheError, match=r"holds what HDF5 cannot .*frequencies"):
+            export_hdf5(path, tmp_path / "toy.h5")
+
+    @pytest.mark.parametrize("more", [[], {"a": [1]}, {"a": None}, {"a": True}, {"a": {}}, {"a": 10**400}, "x"])
+    def test_more_that_is_neither_text_nor_number(self, path, more):
+        lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
+        lines[1]["more"] = more
+        self.forge(path, layout.INDEX, "".join(json.dumps(line) + "\n" for line in lines).encode())
+        with pytest.raises(CacheError, match=r"index.jsonl is damaged \(TypeError: .*more"):
+            Cache(path).read_all()
+
+    def test_more_utterances_than_the_shards_have_room_for(self, path):
+        size = sum(file.stat().st_size for file in path.rglob(layout.SHARD))
+        for count, told in ((size // 29, "are recorded"), (size // 29 + 1, "the shards have room for")):
+            edit(path, lambda m, count=count: m.update(utterances=count))
+            assert told in problems(path)[0]
+
+    def test_pictures_that_share_their_bytes(self):
+        from precompute.store import shard
+
+        one = shard.encode(np.zeros((1, 8, 16, 3), np.uint8))
+        chunk = one[:-20]
+        index = np.array([[0, len(chunk)]] * 3, "<u8")
+        from numcodecs.checksum32 import CRC32C
+
+        with pytest.raises(ValueError, match="share their bytes"):
+            shard.decode(chunk + bytes(CRC32C(location="end").encode(index)), (3, 8, 16, 3))
 
     def test_other_files_of_a_newer_minor_version_are_checked_and_passed_over(self, path):
         (path / "extra.bin").write_bytes(b"new")

@@ -1,5 +1,6 @@
 """Writing: units appear whole or not at all, the first job counts, damage is made good, and permissions are the root's."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ from toy import RECIPE, build, draft, replace, unit
 
 from precompute import layout
 from precompute.common import files
-from precompute.errors import CacheError, CacheMissingError
+from precompute.errors import CacheError, CacheMissingError, WserError
 from precompute.layout import Skipped
 from precompute.store import roots, writing
 from precompute.store.cache import Cache
@@ -189,6 +190,66 @@ def test_a_cache_removed_under_a_writer_is_said_in_one_sentence(tmp_path):
         made.publish(*unit("a", "sad"))
         made.path.rename(tmp_path / "elsewhere")
         with pytest.raises(CacheError, match="was removed while this job was writing there: run the same command again"):
+            made.publish(*unit("b", "sad"))
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV])
+@pytest.mark.parametrize("when", ["a new root", "a root that is there"])
+def test_a_file_system_without_hard_links_is_named(tmp_path, monkeypatch, code, when):
+    if when == "a root that is there":
+        build(tmp_path, [unit("a", "sad")])
+
+    def link(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(WserError, match=r"has no hard links .*: choose a directory on another") as caught:
+        build(tmp_path, [unit("b", "sad")])
+    assert "run the same command again" not in str(caught.value)
+    assert staging(tmp_path) == []
+
+
+def test_units_are_copied_where_no_hard_link_can_be_made(tmp_path, monkeypatch):
+    path = build(tmp_path / "lab", [unit("a", "sad")])
+    made, cache, link = draft(tmp_path / "new"), Cache(path), os.link
+
+    def across(source, target, **options):
+        if source == layout.SHARD:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        link(source, target, **options)
+
+    monkeypatch.setattr(os, "link", across)
+    shard = path / "a/sad" / layout.SHARD
+    with made.open():
+        made.publish_shard(cache.records, [], cache.shape("a/sad"), shard.read_bytes(), shard)
+    assert (made.path / "a/sad" / layout.SHARD).read_bytes() == shard.read_bytes()
+
+
+def test_a_job_whose_staging_directory_is_gone_does_not_make_it_again(tmp_path):
+    # As a worker, whose main process was ended and has cleaned up.
+    made = draft(tmp_path)
+    with made.open():
+        shutil.rmtree(made.staging)
+        with pytest.raises(CacheError, match="was removed while this job was writing there"):
+            made.publish(*unit("a", "sad"))
+        assert staging(tmp_path) == []
+
+
+def test_nothing_is_written_that_no_reader_would_take(tmp_path, monkeypatch):
+    made = draft(tmp_path)
+    with made.open():
+        one = made.publish(*unit("a", "sad"))
+        for name, words in (
+            ("LARGEST_INDEX", "the index of toy lists 3 utterances"), ("LARGEST_LINE", "one utterance is long"),
+            ("LARGEST_METADATA", "1 inputs of toy are skipped"), ("LARGEST_MANIFEST", "lists 7 files"),
+        ):  # fmt: skip
+            with monkeypatch.context() as patched:
+                patched.setattr(layout, name, 9)
+                with pytest.raises(CacheError, match=f"{words}.*, which takes .* bytes, of 9 at most"):
+                    made.seal([one], [Skipped("b.wav", "empty")], {})
+            assert not made.sealed
+        monkeypatch.setattr(layout, "LARGEST_METADATA", 9)
+        with pytest.raises(CacheError, match="'sad' of speaker 'b' has 3 utterances, which takes"):
             made.publish(*unit("b", "sad"))
 
 

@@ -110,6 +110,18 @@ def test_leftovers_of_killed_jobs_are_deleted_after_a_day(root, path):
     assert found(root) == {(old, True)}
 
 
+def test_a_clock_that_is_ahead_deletes_no_job_in_work(root, path, monkeypatch):
+    with draft(root, "ba9876543210").open():
+        (job,) = (root / "toy" / layout.STAGING).iterdir()
+        now = time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
+        (one,) = removal.garbage(root)
+        assert one.path == job
+        with pytest.raises(CacheError, match="was touched less than a day ago by the clock of its disk"):
+            removal.clear(one, root)
+        assert list((root / "toy" / layout.STAGING).iterdir()) == [job]
+
+
 def test_what_cannot_be_deleted_is_said(root, path, monkeypatch):
     removal.take_away(path, root)
     (one,) = removal.garbage(root, grace_days=0)

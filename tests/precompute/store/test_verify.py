@@ -110,6 +110,19 @@ def test_an_index_of_another_input_is_found_out(tmp_path):
     assert "lists the input" in " ".join(problems(path))
 
 
+def forged(cache, root, field, change):
+    """A copy of a cache that says something else of one utterance."""
+    made = Draft(root, "ravdess", cache.recipe, cache.manifest["recipe_id"], cache.manifest["input_id"], False)
+    with made.open():
+        units = []
+        for array, records in cache.arrays.items():
+            if array == "01/sad":
+                records = (dataclasses.replace(records[0], **{field: getattr(records[0], field) + change}), *records[1:])
+            units.append(made.publish(records, [], cache.read(array)))
+        made.seal(units, [], {})
+    return Cache(made.path)
+
+
 class TestRecompute:
     @pytest.fixture
     def cache(self, small_cache, small_recipe_id, tmp_path):
@@ -137,6 +150,32 @@ class TestRecompute:
             made.seal([made.publish(changed, [], images)], [], {})
         found = recompute(Cache(made.path), small_ravdess / "ravdess", 1000)
         assert [f"the picture of {records[0].key} in" in problem for problem in found] == [True] * (apart > 1)
+
+    @pytest.mark.parametrize(
+        ("field", "change"),
+        [("stop", -8), ("stop", 1), ("start", 1), ("duration", 0.25), ("duration", -0.000001), ("channels", 1)],
+    )
+    def test_what_the_index_says_wrongly_is_named(self, cache, small_ravdess, tmp_path, field, change):
+        # The cache is whole in itself, by its manifest, its fingerprint and its pictures.
+        other = forged(cache, tmp_path / "other", field, change)
+        assert problems(other.path) == []
+        assert other.fingerprint != cache.fingerprint or field == "channels"
+        (found,) = recompute(other, small_ravdess / "ravdess", 1000)
+        wrong, right = (one.arrays["01/sad"][0] for one in (other, cache))
+        old, new = getattr(wrong, field), getattr(right, field)
+        assert f"the {field} of {wrong.key} in {other.path} is {old}, and {new} when it is made anew" in found
+
+    def test_the_command_says_so_too(self, cache, small_ravdess, tmp_path, capsys):
+        from precompute.__main__ import main
+
+        forged(cache, tmp_path / "other", "stop", -1)
+        place = ["--cache", str(tmp_path / "other"), "--corpora", str(small_ravdess)]
+        assert main(["cache", "verify", *place]) == 0
+        assert main(["cache", "verify", *place, "--recompute", "1000"]) == 1
+        out, errors = capsys.readouterr()
+        assert "NOT MADE ANEW" in out
+        assert "the stop of " in errors
+        assert errors.count("\n") == 1
 
     def test_recordings_that_changed_or_are_gone_are_named(self, cache, small_ravdess, tmp_path):
         shutil.copytree(small_ravdess / "ravdess", tmp_path / "ravdess")
