@@ -73,7 +73,7 @@ def _list(options: argparse.Namespace) -> int:
     terminal.console(width=140).print(table)
     unfinished = sum(one.state != "finished" for one in found)
     total = sum(one.size for one in found)
-    print(f"{len(found)} runs, {unfinished} of them not finished, {total / 1e6:.1f} MB")
+    print(f"{len(found)} run{'s' * (len(found) > 1)}, {unfinished} of them not finished, {total / 1e6:.1f} MB")
     return 0
 
 

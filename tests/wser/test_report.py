@@ -21,6 +21,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from wser import loading, report, results, run
+from wser.reports import figures
 
 
 def written(*arguments: object) -> str:
@@ -743,3 +744,19 @@ def test_markdown_for_a_readme(swept, trained, capsys):
     out = capsys.readouterr().out
     assert "Sayed et al. 2025, Table 4" in out
     assert out.count("seed ") == 4
+
+
+def test_published_figures_with_aliases_are_refused_in_a_short_sentence(copied, tmp_path, capsys):
+    """A few hundred bytes of aliases that mean each other would be gigabytes of text."""
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]" for old, new in zip("abcdefgh", "bcdefghi", strict=True)]
+    (tmp_path / "mine.yaml").write_text("\n".join(lines))
+    assert report.main([str(copied), "--published", str(tmp_path / "mine.yaml")]) == 1
+    err = capsys.readouterr().err
+    assert "the alias *a: write its value out" in err
+    assert len(err) < 1000
+
+
+@pytest.mark.parametrize(("classes", "drawn"), [(4, 100), (7, 100), (40, 6), (41, 0), (600, 0), (1000, 0)])
+def test_confusion_matrices_are_drawn_as_long_as_they_can_be_read(classes, drawn):
+    assert figures.panels_drawn(classes) == drawn
