@@ -30,7 +30,7 @@ from collections import defaultdict
 import numpy as np
 import scipy.fft
 
-from precompute import audio, image, wavelet
+from precompute import audio, image, transform, wavelet
 from precompute import corpora as known
 from precompute.layout import SHARD, Record
 from precompute.recipe import named
@@ -109,10 +109,9 @@ def split(corpus: str, corpora: Path) -> None:
             done("hash, twice")
             recording = audio.decode(data)
             done("decode")
-            samples = audio.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
-            done("resample")
-            samples, offset = audio.fit(audio.normalise(samples, recipe.normalise), recipe.samples, recipe.pad, path.stem)
-            done("normalise")
+            samples = transform.conditioned(recording, path.stem, recipe)
+            samples, offset = audio.fit(samples, recipe.samples, recipe.pad, path.stem)
+            done("resample, level")
             power = wavelet.power(
                 samples, recipe.wavelet, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples
             )

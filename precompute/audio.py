@@ -1,4 +1,4 @@
-"""Recordings to waveforms: decode, mix down, resample, normalise, and place in the frame."""
+"""Recordings to waveforms: decode, mix down, resample, find the level, and place in the frame."""
 
 import contextlib
 import hashlib
@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.fft
 import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from precompute.errors import UnusableAudioError
-from precompute.recipe import Normalise, Pad
+from precompute.recipe import Pad
 
 SILENCE = 1e-5
 """Standard deviation, re full scale, under which a recording counts as silent: -100 dB, below half a step of 16 bits."""
@@ -291,18 +292,29 @@ def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.flo
     return resampled
 
 
-def normalise(samples: NDArray[np.float32], how: Normalise) -> NDArray[np.float32]:
-    """Divide an utterance by its root mean square, sqrt(mean(x^2)) (paper 3.4), or leave it as it is.
+def level(samples: NDArray[np.floating], sample_rate: int, f_min: float, f_max: float) -> float:
+    """Root mean square of what lies between two frequencies, by Parseval's theorem; the mean never counts.
+
+    Where the band is all that a recording has, this is sqrt(mean(x^2)), by which the paper divides (3.4).  A DC offset, rumble
+    and hum outside of the band take no part in it, as they take none in the picture.
 
     Args:
-        samples: float32 (n,), not all zero.
-        how: `rms` or `none`.
+        samples: (n,), outside of which the waveform counts as zero.
+        sample_rate: In Hz.
+        f_min: Lower end of the band in Hz.
+        f_max: Upper end in Hz.
+
+    Returns:
+        In units of the samples.
     """
-    if how == "none":
-        return samples
-    rms = np.sqrt(np.mean(np.square(samples)))
-    scaled: NDArray[np.float32] = samples / rms
-    return scaled
+    n = scipy.fft.next_fast_len(len(samples), real=True)
+    low, high = math.ceil(f_min * n / sample_rate), math.floor(f_max * n / sample_rate)
+    band = scipy.fft.rfft(samples - samples.mean(), n)[max(low, 1) : high + 1]
+    power = 2 * float(np.vdot(band, band).real)
+    if high == n / 2:
+        # Nyquist's bin has no twin among the negative frequencies.
+        power -= float(abs(band[-1]) ** 2)
+    return math.sqrt(max(power, 0.0) / (n * len(samples)))
 
 
 def generator(key: str) -> np.random.Generator:

@@ -15,15 +15,18 @@ BABBLE_SECONDS = 20
 """Length of the babble from which each utterance takes a part."""
 
 
-def add(samples: NDArray[np.float32], noise: Noise, snr_db: float, sample_rate: int, key: str) -> NDArray[np.float32]:
+def add(
+    samples: NDArray[np.float32], noise: Noise, snr_db: float, sample_rate: int, key: str, band: tuple[float, float]
+) -> NDArray[np.float32]:
     """Add noise to an utterance.
 
     Args:
         samples: float32 (n,), not all zero.
         noise: `none`; `white`, Gaussian; or `babble`, eight synthetic voices at once, of our own synthesizer.
-        snr_db: 10 log10 of the utterance's mean square over the noise's, in dB.
+        snr_db: 20 log10 of the utterance's level over the noise's, both within the band, in dB.
         sample_rate: In Hz.
         key: The utterance's key, which seeds the noise.
+        band: Lowest and highest frequency, in Hz, of what counts in the ratio.
 
     Returns:
         float32 (n,).
@@ -36,8 +39,8 @@ def add(samples: NDArray[np.float32], noise: Noise, snr_db: float, sample_rate: 
     else:
         talk = babble(sample_rate)
         added = np.take(talk, int(rng.integers(len(talk))) + np.arange(len(samples)), mode="wrap").astype(np.float64)
-    level = np.mean(np.square(samples, dtype=np.float64)) / np.mean(added**2) * 10 ** (-snr_db / 10)
-    noisy: NDArray[np.float32] = (samples + np.sqrt(level) * added).astype(np.float32)
+    gain = audio.level(samples, sample_rate, *band) / audio.level(added, sample_rate, *band) * 10 ** (-snr_db / 20)
+    noisy: NDArray[np.float32] = (samples + gain * added).astype(np.float32)
     return noisy
 
 
@@ -53,7 +56,7 @@ def babble(sample_rate: int) -> NDArray[np.float32]:
         while len(said) < len(total):
             sentence, emotion = int(rng.integers(len(voice.SENTENCES))), str(rng.choice(list(voice.EMOTIONS)))
             spoken = voice.synthesize(speaker, sentence, emotion, voice.SAMPLE_RATES[0])
-            spoken = audio.normalise(audio.resample(spoken, voice.SAMPLE_RATES[0], sample_rate), "rms")
-            said = np.concatenate([said, spoken])
+            spoken = audio.resample(spoken, voice.SAMPLE_RATES[0], sample_rate)
+            said = np.concatenate([said, spoken / np.sqrt(np.mean(np.square(spoken)))])
         total += said[: len(total)]
     return total

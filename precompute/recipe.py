@@ -14,7 +14,7 @@ from precompute import mother, spectrogram, viridis
 from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
 
-ALGORITHM = 3
+ALGORITHM = 4
 """Raised by hand whenever the same parameters give other pixels, so that no older cache answers for them."""
 
 FEWEST_SAMPLES = 4
@@ -69,8 +69,9 @@ class Recipe:
         duration: To which utterances are padded or cropped, in seconds; a whole number of samples per column.
         columns: Number of time columns into which power is pooled.
         noise: Added to the recording before it is normalised, seeded by the utterance's key: `none`, `white` or `babble`.
-        snr_db: Signal-to-noise ratio in dB; unused without noise.
-        normalise: `rms` divides the utterance by its root mean square before padding (3.4); `none` leaves it.
+        snr_db: Signal-to-noise ratio from f_min to f_max in dB; unused without noise.
+        normalise: `rms` divides the utterance, before padding, by its root mean square (3.4) from f_min to f_max; `none` leaves
+            it.  The mean is subtracted in either case.
         pad: Where the utterance lies in the frame, or which part of a longer one is kept: `end` pads and crops at the
             end, `centre` on both sides alike, `random` as the paper (3.4), drawn from the utterance's key.
         reference: `fixed` puts the top of the range at `top_db`; `peak` at each utterance's own maximum.

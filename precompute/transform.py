@@ -56,14 +56,47 @@ def warm_up(recipe: Recipe) -> None:
         _powers(np.zeros(recipe.samples // 2, np.float32), 0, recipe)
 
 
+def conditioned(recording: audio.Waveform, key: str, recipe: Recipe) -> NDArray[np.float32]:
+    """The waveform of which a picture is made: resampled, without its mean, with the recipe's noise, and at its level.
+
+    The level is that from f_min to f_max (`audio.level`), since nothing outside of the picture may change its brightness.
+
+    Args:
+        recording: Decoded.
+        key: The utterance's key, which seeds the noise.
+        recipe: Says the rest.
+
+    Returns:
+        float32 (n,), at the recipe's sample rate.
+
+    Raises:
+        UnusableAudioError: It is silent from f_min to f_max, or cannot be resampled.
+    """
+    # A mean would be a step, and so a click, at either end of the utterance.
+    centred = recording.samples - recording.samples.mean()
+    samples = audio.resample(centred, recording.sample_rate, recipe.sample_rate)
+    band = (recipe.f_min, recipe.f_max)
+    level = audio.level(samples, recipe.sample_rate, *band)
+    if level < audio.SILENCE:
+        raise UnusableAudioError(
+            f"it is silent from {band[0]:g} to {band[1]:g} Hz, of which the picture is made (root mean square under "
+            f"{audio.SILENCE:g} of full scale)"
+        )
+    noisy = noise.add(samples, recipe.noise, recipe.snr_db, recipe.sample_rate, key, band)
+    if recipe.normalise == "none":
+        return noisy
+    if noisy is not samples:
+        level = audio.level(noisy, recipe.sample_rate, *band)
+    scaled: NDArray[np.float32] = noisy / np.float32(level)
+    return scaled
+
+
 def _picture(data: bytes, key: str, recipe: Recipe, begin: float | None, end: float | None) -> Picture:
     recording = audio.decode(data, begin, end)
     duration = len(recording.samples) / recording.sample_rate
     if duration < recipe.duration / recipe.columns:
         raise UnusableAudioError(f"{duration:.4f} s of audio is less than one column of {recipe.duration / recipe.columns:g} s")
-    samples = audio.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
-    samples = noise.add(samples, recipe.noise, recipe.snr_db, recipe.sample_rate, key)
-    samples = audio.normalise(samples, recipe.normalise)
+    samples = conditioned(recording, key, recipe)
     samples, offset = audio.fit(samples, recipe.samples, recipe.pad, key)
     shades = [_shades(power, recipe) for power in _powers(samples, offset, recipe)]
     per_column = recipe.samples / recipe.width

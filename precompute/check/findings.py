@@ -9,7 +9,7 @@ from precompute.check.measure import LEAST_RUN, SILENCE_DB, Measured
 from precompute.check.survey import Checked, Survey
 
 LARGEST_OFFSET = 0.01
-"""Mean of a recording, re full scale, that is noted: -40 dB, which takes part in the level."""
+"""Mean of a recording, re full scale, that is noted: -40 dB."""
 
 LEAST_SPEECH = 1 / 3
 """Share of a recording, between its leading and trailing silence, under which it is noted."""
@@ -153,7 +153,7 @@ def _offset(survey: Survey) -> Finding:
         return f"{100 * measured.offset:+.1f} % of full scale" if abs(measured.offset) > LARGEST_OFFSET else ""
 
     items = _each(survey, offset)
-    meaning = "The samples' mean is not zero; it counts as level where recordings are normalised."
+    meaning = "The samples' mean is not zero. precompute subtracts it; other software may take it for level."
     return Finding(_of(len(items), "file", " with a DC offset"), meaning, items)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precompute import audio
-from precompute.audio import channels, decode, fit, normalise, resample
+from precompute.audio import channels, decode, fit, resample
 from precompute.errors import UnusableAudioError
 
 NOISE = np.clip(0.2 * np.random.default_rng(0).standard_normal(8000), -0.9, 0.9).astype(np.float32)
@@ -160,17 +160,6 @@ def test_resampling_removes_what_the_lower_rate_cannot_hold():
 
 def test_at_its_own_rate_nothing_changes():
     np.testing.assert_array_equal(resample(NOISE, 16000, 16000), NOISE)
-
-
-@given(st.floats(1e-5, 1e4), st.integers(1, 500))
-def test_normalising_gives_a_root_mean_square_of_one(gain, n):
-    normalised = normalise((NOISE[:n] * gain).astype(np.float32), "rms")
-    assert normalised.dtype == np.float32
-    assert np.sqrt(np.mean(normalised.astype(np.float64) ** 2)) == pytest.approx(1, rel=1e-5)
-
-
-def test_without_normalisation_levels_stay():
-    np.testing.assert_array_equal(normalise(NOISE, "none"), NOISE)
 
 
 LENGTHS = {"n": st.integers(1, 300), "length": st.integers(1, 300), "key": st.text(max_size=10)}

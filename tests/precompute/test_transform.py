@@ -41,6 +41,44 @@ def test_the_level_shows_where_the_recipe_leaves_it(encode, speech):
     np.testing.assert_allclose((loud - soft)[shown], 20 * 255 / 80, atol=1.1)
 
 
+DISTURBANCES = {
+    "an offset of 5 %": lambda t: 0.05 + 0 * t,
+    "an offset of half of full scale, negative": lambda t: -0.5 + 0 * t,
+    "a slow drift": lambda t: 0.05 * np.sin(2 * np.pi * 0.2 * t),
+    "rumble": lambda t: 0.05 * np.sin(2 * np.pi * 12 * t),
+    "steps on the floor": lambda t: 0.1 * np.exp(-((t % 0.5 - 0.25) ** 2) / 0.004),
+}
+
+
+@pytest.mark.parametrize("disturbance", DISTURBANCES)
+@pytest.mark.parametrize("transform", ["wavelet", "stft"])
+def test_what_lies_below_the_picture_does_not_set_its_level(encode, speech, disturbance, transform):
+    recipe = Recipe(colour="grey", transform=transform, **SIZE)
+    quiet = (0.02 * speech / np.abs(speech).max()).astype(np.float32)
+    added = DISTURBANCES[disturbance](np.arange(len(quiet)) / 16000)
+    clean, disturbed = (
+        levels(picture(encode(x.astype(np.float32), subtype="FLOAT"), "a", recipe)) for x in (quiet, quiet + added)
+    )
+    # What is added may show in the lowest rows, and at the ends, where it begins and stops; 3 levels are 1 dB.
+    within = np.zeros(clean.shape, bool)
+    within[:, 8 : int(len(quiet) / 16000 * 32) - 8] = (recipe.frequencies > 300)[:, None]
+    bright = within & (clean > 130)
+    assert bright.sum() > 50
+    assert np.abs(disturbed - clean)[bright].max() <= 3
+
+
+def test_an_offset_makes_no_click_where_the_level_stays(encode, speech):
+    recipe = Recipe(colour="grey", normalise="none", **SIZE)
+    plain, shifted = (levels(picture(encode(x, subtype="FLOAT"), "a", recipe)) for x in (0.1 * speech, 0.1 * speech + 0.3))
+    assert np.abs(plain - shifted).max() <= 1
+
+
+def test_a_recording_of_rumble_alone_is_silent(encode):
+    hum = tone(20)
+    with pytest.raises(UnusableAudioError, match="silent from 4000 to 7600 Hz"):
+        picture(encode(hum * np.hanning(len(hum)).astype(np.float32), subtype="FLOAT"), "a", named("default", ["f_min=4000"]))
+
+
 def test_a_peak_reference_puts_every_peak_at_the_top(encode, speech):
     recipe = Recipe(colour="grey", duration=4.0, columns=128, width=128, normalise="none", reference="peak")
     for gain in (1.0, 0.1):
@@ -185,7 +223,7 @@ def test_noise_is_added_before_the_level_is_normalised(encode, speech):
     noisy = levels(picture(data, "a", Recipe(colour="grey", noise="white", snr_db=0.0, **SIZE)))
     loudest = clean > 235
     assert np.mean((clean - noisy)[loudest]) == pytest.approx(3 * 255 / 80, abs=3)
-    mixed = noise.add(speech, "white", 0.0, 16000, "a")
+    mixed = noise.add(speech, "white", 0.0, 16000, "a", (GREY.f_min, GREY.f_max))
     np.testing.assert_allclose(levels(picture(encode(mixed, subtype="FLOAT"), "a", GREY)), noisy, atol=1)
 
 

@@ -144,7 +144,8 @@ def test_power_of_real_speech_is_that_of_the_direct_computation(name, corpora_di
     module = corpora.load(name)
     directory = module.find(corpora_dir)
     x, rate = soundfile.read(directory / module.scan(directory).utterances[0].path, dtype="float32")
-    x = audio.normalise(audio.resample(x, rate, RATE), "rms")
+    x = audio.resample(x, rate, RATE)
+    x /= audio.level(x, RATE, 60.0, 7600.0)
     x = x[: len(x) // SAMPLES * SAMPLES]
     columns = len(x) // SAMPLES
     for wavelet in (WAVELET, "gmw3.0-20.0", "mexh"):
