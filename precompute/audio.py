@@ -7,6 +7,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -86,6 +87,52 @@ def decode(data: bytes, begin: float | None = None, end: float | None = None) ->
     if np.vdot(swing, swing) < SILENCE**2 * len(swing):
         raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")
     return wave
+
+
+def digest(samples: NDArray[np.float32], sample_rate: int) -> str:
+    """What a recording is known by, whatever its file: SHA-256 of what was decoded, in hexadecimal digits.
+
+    Args:
+        samples: As `decode` gives them, float32 (n,).
+        sample_rate: In Hz.
+
+    Returns:
+        Of the rate in decimal digits, a space, and the samples as little-endian float32, no zero of them negative.
+    """
+    found = _started(sample_rate)
+    found.update(_plain(samples))
+    return found.hexdigest()
+
+
+def recording_digest(data: bytes) -> str | None:
+    """The digest of a whole recording, of any length, decoded block by block; None where it cannot be decoded to its end.
+
+    Args:
+        data: The file's content.
+    """
+    try:
+        with _understood(), _Sequential(_Memory(data)) as file:
+            found = _started(file.samplerate)
+            whole = file.subtype == "PCM_16"
+            for block in _blocks(file, UNKNOWN, "int16" if whole else "float32"):
+                found.update(_plain(_mixed_down(_scaled(block) if whole else block)))
+            return found.hexdigest()
+    except UnusableAudioError:
+        return None
+
+
+def _started(sample_rate: int) -> "hashlib._Hash":
+    return hashlib.sha256(b"%d " % sample_rate)
+
+
+def _plain(samples: NDArray[np.float32]) -> memoryview:
+    """Samples as they are hashed; adding zero makes the negative zero of a float a positive one."""
+    return np.ascontiguousarray(samples + np.float32(0), "<f4").data
+
+
+def _scaled(block: NDArray[Any]) -> NDArray[np.float32]:
+    # libsndfile takes seven times as long to convert 16-bit samples as to read them.
+    return block.astype(np.float32) * np.float32(2**-15)
 
 
 def channels(data: bytes, begin: float | None = None, end: float | None = None) -> NDArray[np.float32]:
@@ -175,12 +222,11 @@ def _kept(
         passed = file.seek(first)
     for block in _blocks(file, first - passed, "float32"):
         passed += len(block)
-    # libsndfile takes seven times as long to convert 16-bit samples as to read them.
     whole, found, kept = file.subtype == "PCM_16", 0, []
     for block in _blocks(file, expected, "int16" if whole else "float32"):
         found += len(block)
         if whole:
-            block = block.astype(np.float32) * np.float32(2**-15)
+            block = _scaled(block)
         else:
             _check_range(block)
         kept.append(keep(block))

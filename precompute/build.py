@@ -37,6 +37,11 @@ PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs")
 SAMPLED = 8
 """Utterances on which a dry run measures time and size."""
 
+OF_PICTURE = (
+    "duration", "channels", "start", "stop", "image_sha256", "samples_sha256", "recording_sha256", "acoustic_fingerprint",
+)  # fmt: skip
+"""Fields of a record that follow from the recording and the recipe alone."""
+
 Way = Literal["computed", "reused", "found"]
 """How a unit came: computed here, taken from an earlier cache, or found, since another job had published it meanwhile."""
 
@@ -177,8 +182,8 @@ def _make(
         except UnusableAudioError as error:
             skipped.append(Skipped(layout.printable(source.utterance.path), str(error)))
             continue
-        digest = hashlib.sha256(made.pixels.data).hexdigest()
-        records.append(_record(source, len(records), round(made.duration, 6), made.channels, made.start, made.stop, digest))
+        heard = _heard(directory / source.utterance.path, source, made)
+        records.append(_record(source, len(records), _said_of(made) | {"recording_sha256": heard}))
         # Encoded at once: a unit may have more utterances than memory has room for their pictures.
         content.add(made.pixels)
         shape = made.pixels.shape
@@ -197,25 +202,49 @@ def _reuse(draft: Draft, sources: list[Source], earlier: Earlier) -> Unit | None
     if sha256(content) != earlier.sha256:
         return None
     records = [
-        _record(source, r.row, r.duration, r.channels, r.start, r.stop, r.image_sha256)
-        for source, r in zip(sources, earlier.records, strict=True)
+        _record(source, record.row, {name: getattr(record, name) for name in OF_PICTURE})
+        for source, record in zip(sources, earlier.records, strict=True)
     ]
     twin = None if places.is_remote(earlier.cache) else earlier.cache / file
     return draft.publish_shard(records, [], earlier.shape, content, twin)
 
 
-def _record(source: Source, row: int, duration: float, channels: int, start: int, stop: int, image_sha256: str) -> Record:
+def _said_of(picture: "Picture") -> dict[str, Any]:
+    """What the index says of a picture, and of what was heard for it."""
+    return {
+        "duration": round(picture.duration, 6),
+        "channels": picture.channels,
+        "start": picture.start,
+        "stop": picture.stop,
+        "image_sha256": hashlib.sha256(picture.pixels.data).hexdigest(),
+        "samples_sha256": picture.samples_sha256,
+        "acoustic_fingerprint": picture.acoustic_fingerprint,
+    }
+
+
+def _heard(file: Path, source: Source, picture: "Picture") -> str | None:
+    """Digest of the decoded samples of the whole recording, None where it is damaged outside of the utterance."""
+    if source.utterance.begin is None and source.utterance.end is None:
+        return picture.samples_sha256
+    return _recording_digest(file, source.sha256)
+
+
+@lru_cache(maxsize=2**14)
+def _recording_digest(file: Path, sha256: str) -> str | None:
+    """The same, once for all utterances of the recording that this process sees."""
+    from precompute import audio
+
+    return audio.recording_digest(_content(file, sha256))
+
+
+def _record(source: Source, row: int, of_picture: dict[str, Any]) -> Record:
     utterance = source.utterance
     return Record(
         **vars(utterance) | {"path": layout.printable(utterance.path)},
-        duration=duration,
-        channels=channels,
-        start=start,
-        stop=stop,
+        **of_picture,
         sha256=source.sha256,
         array=layout.array_path(utterance.speaker, utterance.emotion),
         row=row,
-        image_sha256=image_sha256,
     )
 
 
@@ -224,7 +253,11 @@ def _picture(directory: Path, recipe: Recipe, source: Source) -> "Picture":
     from precompute.transform import picture
 
     one = source.utterance
-    file = directory / one.path
+    return picture(_content(directory / one.path, source.sha256), one.key, recipe, one.begin, one.end)
+
+
+def _content(file: Path, sha256: str) -> bytes:
+    """Content of a recording, which must be what it was when it was hashed."""
     try:
         data, digest = _read(file)
     except OSError as error:
@@ -233,9 +266,9 @@ def _picture(directory: Path, recipe: Recipe, source: Source) -> "Picture":
         ) from None
     except UnusableAudioError as error:
         raise CacheError(f"{file} changed while it was being used ({error}): run the same command again") from None
-    if digest != source.sha256:
+    if digest != sha256:
         raise CacheError(f"{file} changed while it was being used: run the same command again when it is complete")
-    return picture(data, one.key, recipe, one.begin, one.end)
+    return data
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ import rfc8785
 
 from precompute.errors import CacheError
 
-VERSION = (1, 4)
+VERSION = (1, 5)
 """Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
 
 ID_LENGTH = 12
@@ -127,6 +127,11 @@ class Record(Utterance):
         array: Path of the Zarr array that holds the picture, relative to the cache; named by speaker and emotion.
         row: Index of the picture in the array.
         image_sha256: Of the picture's height * width * 3 bytes in C order.
+        samples_sha256: Of the utterance as decoded (`audio.digest`), the same in every lossless container; None
+            before layout 1.5.
+        recording_sha256: Of the whole recording as decoded, likewise.
+        acoustic_fingerprint: What recordings that sound nearly alike have in common (`near_doubles.fingerprint`); empty where
+            there is none, None before layout 1.5.
     """
 
     duration: float
@@ -137,6 +142,9 @@ class Record(Utterance):
     array: str
     row: int
     image_sha256: str
+    samples_sha256: str | None = None
+    recording_sha256: str | None = None
+    acoustic_fingerprint: str | None = None
 
 
 @dataclass(frozen=True)

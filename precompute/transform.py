@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute import audio, image, noise, spectrogram, wavelet
+from precompute import audio, image, near_doubles, noise, spectrogram, wavelet
 from precompute.common.threads import one_thread
 from precompute.errors import UnusableAudioError
 from precompute.recipe import Recipe
@@ -24,6 +24,8 @@ class Picture:
         stop: Column after the last one that holds part of it.
         duration: Of the utterance, in seconds, before padding or cropping.
         channels: Of the recording, before mixing down.
+        samples_sha256: What was decoded, as of `audio.digest`.
+        acoustic_fingerprint: As of `near_doubles.fingerprint`, of the first wavelet where there are three.
     """
 
     pixels: NDArray[np.uint8]
@@ -31,6 +33,8 @@ class Picture:
     stop: int
     duration: float
     channels: int
+    samples_sha256: str
+    acoustic_fingerprint: str
 
 
 def picture(data: bytes, key: str, recipe: Recipe, begin: float | None = None, end: float | None = None) -> Picture:
@@ -98,7 +102,8 @@ def _picture(data: bytes, key: str, recipe: Recipe, begin: float | None, end: fl
         raise UnusableAudioError(f"{duration:.4f} s of audio is less than one column of {recipe.duration / recipe.columns:g} s")
     samples = conditioned(recording, key, recipe)
     samples, offset = audio.fit(samples, recipe.samples, recipe.pad, key)
-    shades = [_shades(power, recipe) for power in _powers(samples, offset, recipe)]
+    levels = [_levels(power, recipe) for power in _powers(samples, offset, recipe)]
+    shades = [image.resize(one, recipe.height, recipe.width) for one in levels]
     per_column = recipe.samples / recipe.width
     return Picture(
         pixels=np.stack(shades, axis=-1) if recipe.rgb == "wavelets" else image.colour(shades[0], recipe.table),
@@ -106,6 +111,8 @@ def _picture(data: bytes, key: str, recipe: Recipe, begin: float | None, end: fl
         stop=min(recipe.width, int(-(-(offset + len(samples)) // per_column))),
         duration=duration,
         channels=recording.channels,
+        samples_sha256=audio.digest(recording.samples, recording.sample_rate),
+        acoustic_fingerprint=_fingerprint(levels[0], offset, offset + len(samples), recipe),
     )
 
 
@@ -124,8 +131,15 @@ def _powers(samples: NDArray[np.float32], offset: int, recipe: Recipe) -> list[N
     return [spectrogram.mel(frame, recipe.f_min, recipe.f_max, recipe.scales, rate, recipe.columns, window)]
 
 
-def _shades(power: NDArray[np.float32], recipe: Recipe) -> NDArray[np.uint8]:
-    """8-bit levels at the size of the image, (height, width)."""
+def _levels(power: NDArray[np.float32], recipe: Recipe) -> NDArray[np.uint8]:
+    """8-bit levels, (scales, columns)."""
     db = image.decibels(power)
     top = recipe.top_db if recipe.reference == "fixed" else max(float(db.max()), FAINTEST_DB)
-    return image.resize(image.levels(db, top, recipe.range_db), recipe.height, recipe.width)
+    return image.levels(db, top, recipe.range_db)
+
+
+def _fingerprint(levels: NDArray[np.uint8], begin: int, end: int, recipe: Recipe) -> str:
+    """The acoustic fingerprint of the columns that hold the samples from `begin` to `end` of the frame."""
+    per_column = recipe.samples // recipe.columns
+    within = levels[:, begin // per_column : -(-end // per_column)]
+    return near_doubles.fingerprint(within, recipe.frequencies, recipe.duration / recipe.columns)

@@ -202,8 +202,8 @@ def unlike(ours: Cache, theirs: Cache) -> int | None:
 
 
 def _said(record: Record) -> dict[str, Any]:
-    """All that a record says but for the bits of its picture, and for where the recording lay."""
-    return {**vars(record), "image_sha256": None, "path": None}
+    """All that a record says but for the bits of its picture, what is made of these, and where the recording lay."""
+    return {**vars(record), "image_sha256": None, "acoustic_fingerprint": None, "path": None}
 
 
 def _table(recipe: dict[str, Any]) -> NDArray[np.uint8] | None:

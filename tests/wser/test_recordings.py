@@ -26,7 +26,12 @@ TIMES = st.none() | st.integers(0, 12).map(lambda tenths: tenths / 10)
 PARTS = st.tuples(TIMES, TIMES).filter(lambda part: (part[0] or 0) < (math.inf if part[1] is None else part[1]))
 ORIGINS = st.lists(
     st.builds(
-        lambda sha, part, picture: Origin(sha, *part, picture), st.sampled_from("abc"), PARTS, st.sampled_from("123456789")
+        lambda sha, part, picture, samples, heard: Origin(sha, *part, picture, samples, heard),
+        st.sampled_from("abc"),
+        PARTS,
+        st.sampled_from("123456789"),
+        st.sampled_from("123456789") | st.none(),
+        st.sampled_from("abc") | st.none(),
     ),
     max_size=12,
 )
@@ -35,7 +40,9 @@ ORIGINS = st.lists(
 def are_doubles(one: Origin, other: Origin) -> bool:
     """As the module's docstring has it."""
     begins, ends = ([part[at] for part in (one.part, other.part)] for at in (0, 1))
-    return one.picture == other.picture or (one.sha256 == other.sha256 and min(ends) - max(begins) > OVERLAP)
+    one_recording = one.sha256 == other.sha256 or (one.recording is not None and one.recording == other.recording)
+    equal = one.picture == other.picture or (one.samples is not None and one.samples == other.samples)
+    return equal or (one_recording and min(ends) - max(begins) > OVERLAP)
 
 
 def together(origins: list[Origin]) -> set[frozenset[int]]:
@@ -104,6 +111,24 @@ def test_part_shorter_than_what_may_overlap_is_its_own_double():
             "picture with SHA-256 1",
             "the same picture from different parts of one file",
         ),
+        (
+            ("a", None, None, "1", "s", "r"),
+            ("b", None, None, "2", "s", "r"),
+            "recording with SHA-256 r of its samples",
+            "the same samples from different files",
+        ),
+        (
+            ("a", 0.0, 2.0, "1", "s", "r"),
+            ("b", 1.0, None, "2", "t", "r"),
+            "recording with SHA-256 r of its samples",
+            "overlapping parts of one recording, in different files, 0 to 2 s and 1 s to the end",
+        ),
+        (
+            ("a", 3.0, 4.0, "1", "s", "r"),
+            ("b", None, None, "2", "s", "s"),
+            "utterance with SHA-256 s of its samples",
+            "the same samples from different files",
+        ),
     ],
 )
 def test_relation_says_what_is_shared_and_how(one, other, what, how):
@@ -123,7 +148,7 @@ def test_many_examples_take_a_moment(files):
 
 @pytest.fixture
 def folder(small_ravdess, tmp_path) -> Path:
-    """Recordings of two utterances of each of four speakers, and each again in four other files."""
+    """Recordings of two utterances of each of four speakers, each again in four other files, and backwards in one."""
     for file in sorted((small_ravdess / "ravdess").rglob("*-01-01-01-*.wav")):
         shutil.copy(file, tmp_path)
         content = file.read_bytes()
@@ -133,6 +158,7 @@ def folder(small_ravdess, tmp_path) -> Path:
         samples, rate = soundfile.read(file, dtype="int16")
         soundfile.write(tmp_path / f"{file.stem}.flac", samples, rate)
         soundfile.write(tmp_path / f"{file.stem}.aiff", samples, rate)
+        soundfile.write(tmp_path / f"{file.stem}_backwards.flac", samples[::-1], rate)
         soundfile.write(tmp_path / f"wide_{file.name}", samples.astype("int32") << 16, rate, subtype="PCM_24")
     return tmp_path
 
@@ -171,11 +197,13 @@ def dry_run(folder, tiny, small_settings, capsys):
 @pytest.mark.parametrize(
     ("lines", "what", "how"),
     [
-        ([f"tagged_{FIRST}.wav,99,happy,,"], "picture", "the same picture from different files"),
-        ([f"{FIRST}.flac,99,happy,,"], "picture", "the same picture from different files"),
-        ([f"{FIRST}.aiff,99,happy,,"], "picture", "the same picture from different files"),
-        ([f"wide_{FIRST}.wav,99,happy,,"], "picture", "the same picture from different files"),
+        ([f"tagged_{FIRST}.wav,99,happy,,"], "recording", "the same samples from different files"),
+        ([f"{FIRST}.flac,99,happy,,"], "recording", "the same samples from different files"),
+        ([f"{FIRST}.aiff,99,happy,,"], "recording", "the same samples from different files"),
+        ([f"wide_{FIRST}.wav,99,happy,,"], "recording", "the same samples from different files"),
         ([f"{FIRST}.wav,99,happy,0,"], "recording", "the same file"),
+        ([f"{FIRST}.flac,99,happy,0,0.6"], "recording", "overlapping parts of one recording, in different files"),
+        ([f"wide_{FIRST}.wav,99,happy,0.3,"], "recording", "overlapping parts of one recording, in different files"),
         ([f"{FIRST}.wav,99,happy,0.2,"], "recording", "overlapping parts of one file, 0 s to the end and 0.2 s to the end"),
         ([f"{FIRST}.wav,99,happy,,0.4"], "recording", "overlapping parts of one file, 0 to 0.4 s and 0 s to the end"),
     ],
@@ -191,29 +219,31 @@ def test_one_recording_of_two_speakers_is_refused_whatever_its_file(lines, what,
 
 
 def test_parts_that_overlap_are_refused_where_speakers_differ(dry_run):
-    parts = [f"{FIRST}.flac,98,happy,0,0.4", f"{FIRST}.flac,99,sad,0.3,0.6"]
+    parts = [f"{FIRST}_backwards.flac,98,happy,0,0.4", f"{FIRST}_backwards.flac,99,sad,0.3,0.6"]
     code, said = dry_run(parts, "protocol=loso")
     assert code == 1
     assert (
-        f"as {FIRST}.flac#t=0.3,0.6 and {FIRST}.flac#t=0,0.4 (overlapping parts of one file, 0.3 to 0.6 s and 0 to 0.4 s)"
+        f"as {FIRST}_backwards.flac#t=0.3,0.6 and {FIRST}_backwards.flac#t=0,0.4 (overlapping parts of one file, 0.3 to 0.6 s and 0 to 0.4 s)"
         in said
     )
 
 
 @pytest.mark.parametrize("begin", ["0.3", "0.295"])
 def test_parts_that_touch_are_two_recordings_of_one_file(begin, dry_run):
-    parts = [f"{FIRST}.flac,98,happy,0,0.3", f"{FIRST}.flac,99,sad,{begin},0.6"]
+    parts = [f"{FIRST}_backwards.flac,98,happy,0,0.3", f"{FIRST}_backwards.flac,99,sad,{begin},0.6"]
     code, said = dry_run(parts, "protocol=loso")
     assert code == 0
     assert "recordings                0 to 1 a fold, such as " in said
 
 
 def test_corpus_again_in_other_files_is_refused_as_a_test_corpus(folder, dry_run):
-    flacs = [f"{file.name},{file.stem[-2:]},{EMOTIONS[file.stem.split('-')[2]]},," for file in sorted(folder.glob("*.flac"))]
+    flacs = [
+        f"{file.name},{file.stem[-2:]},{EMOTIONS[file.stem.split('-')[2]]},," for file in sorted(folder.glob("*[0-9].flac"))
+    ]
     assert dry_run([], "protocol=cross_corpus", "protocol.test=flacs", flacs=flacs)[0] == 1
     code, said = dry_run([], "protocol=cross_corpus", "protocol.test=flacs", "selection=last", flacs=flacs)
     assert code == 1
-    assert f"as mine/{FIRST}.wav and flacs/{FIRST}.flac (the same picture from different files), and so do 11 more" in said
+    assert f"as mine/{FIRST}.wav and flacs/{FIRST}.flac (the same samples from different files), and so do 11 more" in said
 
 
 @pytest.mark.parametrize("protocol", ["loso", "speaker_folds", "speaker_dependent"])
@@ -242,7 +272,7 @@ def test_split_from_a_file_with_a_double_on_both_sides_is_refused(folder, dry_ru
         "validation": ["03-01-05-01-01-01-01.wav"], "test": [f"{FIRST}.flac"]}]}))  # fmt: skip
     code, said = dry_run([f"{FIRST}.flac,01,happy,,"], "protocol=file", f"protocol.file={split}")
     assert code == 1
-    assert f"the training and the test part of fold 0, as {FIRST}.wav and {FIRST}.flac (the same picture" in said
+    assert f"the training and the test part of fold 0, as {FIRST}.wav and {FIRST}.flac (the same samples" in said
 
 
 def test_parts_that_only_a_part_in_neither_joins_may_be_on_both_sides(folder, dry_run):

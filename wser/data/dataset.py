@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from precompute.errors import CacheError
+from precompute.near_doubles import near_doubles
 from precompute.store.cache import Cache
 from precompute.store.roots import Roots, candidates, find
 from wser.data import labels
@@ -29,8 +31,9 @@ class Example:
         start: First image column that holds part of it.
         stop: Image column after the last one that holds part of it.
         recording: The same for doubles of one recording, and unique to them: `wser.data.recordings` says what is a double.
-        origin: File, part of it and picture.
+        origin: File, part of it, samples and picture.
         row: Its place among all pictures of its caches.
+        fingerprint: Acoustic fingerprint, None where the cache does not say it.
         session: Of the recordings, unique among all corpora of the run, also of those that share speakers; None where the
             corpus has none.
         sentence: What was said, as the corpus codes it; None where it does not.
@@ -46,6 +49,7 @@ class Example:
     recording: str
     origin: Origin
     row: int
+    fingerprint: str | None = None
     session: str | None = None
     sentence: str | None = None
 
@@ -82,6 +86,25 @@ class Dataset:
     def recipe_id(self) -> str:
         """The recipe's id."""
         return str(self.caches[0].manifest["recipe_id"])
+
+    @cached_property
+    def near_doubles(self) -> tuple[tuple[int, int], ...] | None:
+        """Places of two examples that sound nearly alike and are not of one recording; None where a cache does not say.
+
+        Raises:
+            CacheError: A cache has an acoustic fingerprint that is none.
+        """
+        fingerprints = [example.fingerprint for example in self.examples]
+        if None in fingerprints:
+            return None
+        try:
+            pairs = near_doubles([fingerprint or "" for fingerprint in fingerprints])
+        except ValueError as error:
+            raise CacheError(
+                f"in {', '.join(str(cache.path) for cache in self.caches)}, {error}: run precompute again"
+            ) from None
+        found = ((pair.first, pair.second) for pair in pairs)
+        return tuple((one, other) for one, other in found if self.examples[one].recording != self.examples[other].recording)
 
     @cached_property
     def images(self) -> NDArray[np.uint8]:
@@ -128,7 +151,10 @@ def open_dataset(
     records = [(one.corpus, record) for one in caches for record in one.records]
     speakers = [name for names in people.names for name in names]
     kept = [row for row, label in enumerate(places) if label is not None]
-    origins = [Origin(r.sha256, r.begin, r.end, r.image_sha256) for _, r in (records[row] for row in kept)]
+    origins = [
+        Origin(r.sha256, r.begin, r.end, r.image_sha256, r.samples_sha256, r.recording_sha256)
+        for _, r in (records[row] for row in kept)
+    ]
     doubles = dict(zip(kept, zip(recordings(origins), origins, strict=True), strict=True))
     examples, dropped_keys = [], set()
     for row, ((corpus, record), label) in enumerate(zip(records, places, strict=True)):
@@ -149,6 +175,7 @@ def open_dataset(
                     recording=recording,
                     origin=origin,
                     row=row,
+                    fingerprint=record.acoustic_fingerprint,
                     session=None if record.session is None else prefix + record.session,
                     sentence=record.sentence,
                 )

@@ -32,8 +32,10 @@ class Leakage:
         speakers: Speakers in both parts.
         sessions: Recording sessions in both parts.
         sentences: Sentences that the same speaker says in both parts, as `speaker: sentence`.
-        recordings: Files, by SHA-256, of which different parts stand in both parts of the split; the same in both is refused.
+        recordings: Recordings, by SHA-256, of which different parts stand in both parts of the split; the same in both is
+            refused.
         left_out: Utterances in no part.
+        near_doubles: Pairs of utterances that sound nearly alike, one in each part, as `key ~ key`.
     """
 
     fold: int
@@ -42,19 +44,31 @@ class Leakage:
     sentences: Shared
     recordings: Shared
     left_out: Shared
+    near_doubles: Shared = Shared(None, ())
 
 
-def measure(fold: Fold, examples: Sequence[Example]) -> Leakage:
-    """The report of a fold."""
+def measure(fold: Fold, examples: Sequence[Example], near_doubles: Sequence[tuple[int, int]] | None) -> Leakage:
+    """The report of a fold.
+
+    Args:
+        fold: Of the split.
+        examples: Of the fold.
+        near_doubles: Places of two examples that sound nearly alike; None where nobody knows.
+    """
     known = [examples[i] for i in (*fold.train, *fold.validation)]
     unseen = [examples[i] for i in fold.test]
-    named = {*fold.train, *fold.validation, *fold.test}
+    here, there = {*fold.train, *fold.validation}, {*fold.test}
+    named = here | there
+    across = [pair for pair in near_doubles or () if {*pair} & here and {*pair} & there]
     return Leakage(
         fold.number,
         speakers=_shared([e.speaker for e in known], [e.speaker for e in unseen]),
         sessions=_shared([e.session for e in known], [e.session for e in unseen]),
         sentences=_shared(map(_sentence, known), map(_sentence, unseen)),
-        recordings=_shared([e.origin.sha256 for e in known], [e.origin.sha256 for e in unseen]),
+        recordings=_shared([e.origin.heard for e in known], [e.origin.heard for e in unseen]),
+        near_doubles=Shared(None, ())
+        if near_doubles is None
+        else _first([f"{examples[one].key} ~ {examples[other].key}" for one, other in across]),
         left_out=_first(sorted(example.key for i, example in enumerate(examples) if i not in named)),
     )
 
@@ -73,6 +87,7 @@ def lines(reports: Sequence[Leakage], speaker_independent: bool) -> list[str]:
         "sessions": _range([one.sessions for one in reports]),
         "sentences of one speaker": _range([one.sentences for one in reports]),
         "recordings": _range([one.recordings for one in reports]),
+        "nearly equal recordings": _range([one.near_doubles for one in reports]),
     }
     shown = ["shared by training (with validation) and test:", *(f"  {what:<25} {text}" for what, text in table.items())]
     if any(one.left_out.count for one in reports):

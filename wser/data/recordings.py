@@ -1,17 +1,19 @@
-"""Which examples are doubles of one recording: by their files, the parts of these, and their pictures.
+"""Which examples are doubles of one recording: by what is heard, by their files, the parts of these, and their pictures.
 
 Two examples are doubles where
 
-- they are of one file, by its SHA-256, and their parts of it overlap by more than `OVERLAP` (also of one part twice); or
-- their pictures are equal, byte by byte, as those of one recording in two containers are.
+- they are of one recording, by the SHA-256 of its decoded samples or of its file, and their parts of it overlap by more than
+  `OVERLAP` (also of one part twice); or
+- their own decoded samples are equal, as those of a part and of a file that holds this part alone are; or
+- their pictures are equal, byte by byte.
 
-Recipes that add noise, or pad at random, do so by the key of the utterance.  By these, one recording under two keys has two
-pictures, and only its file shows that it is one.
+Caches before layout 1.5 do not say what was decoded.  There one recording in two containers shows by its pictures alone, and
+not where a recipe adds noise or pads at random, by the key of the utterance.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 OVERLAP = 0.01
@@ -27,12 +29,16 @@ class Origin:
         begin: Of the part that was used, in seconds; None is the beginning of the file.
         end: Likewise; None is the end of the file.
         picture: SHA-256 of the picture.
+        samples: SHA-256 of the example's decoded samples, None where the cache does not say it.
+        recording: SHA-256 of the decoded samples of the whole recording, likewise.
     """
 
     sha256: str
     begin: float | None
     end: float | None
     picture: str
+    samples: str | None = None
+    recording: str | None = None
 
     @property
     def part(self) -> tuple[float, float]:
@@ -43,6 +49,21 @@ class Origin:
     def name(self) -> str:
         """The SHA-256 of the file, and the part of it unless it is the whole."""
         return self.sha256 if self.begin is None and self.end is None else f"{self.sha256}#t={self.begin},{self.end}"
+
+    @property
+    def heard(self) -> str:
+        """What names the whole recording: its decoded samples, or its file where these are not known."""
+        return self.recording or self.sha256
+
+    @property
+    def wholes(self) -> tuple[str, ...]:
+        """What may be the recording of another example too, of which this one is a part."""
+        return (f"file {self.sha256}",) if self.recording is None else (f"file {self.sha256}", f"recording {self.recording}")
+
+    @property
+    def equals(self) -> tuple[str, ...]:
+        """What no other example has, unless it is a double."""
+        return (f"picture {self.picture}",) if self.samples is None else (f"picture {self.picture}", f"samples {self.samples}")
 
 
 def recordings(origins: Sequence[Origin]) -> list[str]:
@@ -58,21 +79,8 @@ def recordings(origins: Sequence[Origin]) -> list[str]:
             parent[place] = place = parent[parent[place]]
         return place
 
-    pictures: dict[str, int] = {}
-    files = defaultdict(list)
-    for place, origin in enumerate(origins):
-        files[origin.sha256].append(place)
-        parent[root(place)] = root(pictures.setdefault(origin.picture, place))
-    for places in files.values():
-        if len(places) == 1:
-            continue
-        latest = -1
-        for place in sorted(places, key=lambda place: origins[place].part):
-            # Of all that begin earlier, the one that ends last overlaps most.
-            if latest >= 0 and _overlap(origins[latest], origins[place]):
-                parent[root(place)] = root(latest)
-            if latest < 0 or origins[place].part[1] > origins[latest].part[1]:
-                latest = place
+    for place, other in _pairs(origins):
+        parent[root(place)] = root(other)
     least: dict[int, str] = {}
     for place, origin in enumerate(origins):
         at = root(place)
@@ -80,36 +88,67 @@ def recordings(origins: Sequence[Origin]) -> list[str]:
     return [least[root(place)] for place in range(len(origins))]
 
 
+def _pairs(origins: Sequence[Origin]) -> Iterator[tuple[int, int]]:
+    """Places of doubles, enough of them that all are linked."""
+    first: dict[str, int] = {}
+    wholes = defaultdict(list)
+    for place, origin in enumerate(origins):
+        for name in origin.equals:
+            yield place, first.setdefault(name, place)
+        for name in origin.wholes:
+            wholes[name].append(place)
+    for places in wholes.values():
+        latest = -1
+        for place in sorted(places, key=lambda place: origins[place].part):
+            # Of all that begin earlier, the one that ends last overlaps most.
+            if latest >= 0 and _overlap(origins[latest], origins[place]):
+                yield place, latest
+            if latest < 0 or origins[place].part[1] > origins[latest].part[1]:
+                latest = place
+
+
 def double(some: Sequence[Origin], others: Sequence[Origin]) -> tuple[int, int] | None:
     """Places of one of some examples and one of others that are doubles of each other; None where there are none.
 
-    One file is looked for first, then one picture.
+    One recording is looked for first, then equal samples, then one picture.
     """
     sides = (some, others)
     latest: dict[tuple[str, int], int] = {}
-    order = [(origin.sha256, origin.part, side, place) for side in (0, 1) for place, origin in enumerate(sides[side])]
-    for sha256, part, side, place in sorted(order):
-        met = latest.get((sha256, 1 - side))
+    order = [
+        (whole, origin.part, side, place)
+        for side in (0, 1)
+        for place, origin in enumerate(sides[side])
+        for whole in origin.wholes
+    ]
+    for whole, part, side, place in sorted(order):
+        met = latest.get((whole, 1 - side))
         if met is not None and _overlap(sides[1 - side][met], sides[side][place]):
             return (met, place) if side else (place, met)
-        own = latest.get((sha256, side))
+        own = latest.get((whole, side))
         if own is None or part[1] > sides[side][own].part[1]:
-            latest[sha256, side] = place
-    pictures = {origin.picture: place for place, origin in enumerate(some)}
-    return next(((pictures[one.picture], place) for place, one in enumerate(others) if one.picture in pictures), None)
+            latest[whole, side] = place
+    equal = {name: place for place, origin in enumerate(some) for name in origin.equals}
+    shared = [(name, place) for place, origin in enumerate(others) for name in origin.equals if name in equal]
+    # "samples" after "picture": what was heard says more.
+    return next(((equal[name], place) for name, place in sorted(shared, key=lambda one: one[0], reverse=True)), None)
 
 
 def relation(one: Origin, other: Origin) -> tuple[str, str]:
     """What two doubles have in common, and how they are doubles, in words."""
-    if one.sha256 != other.sha256:
-        return f"picture with SHA-256 {one.picture}", "the same picture from different files"
-    if not _overlap(*sorted((one, other), key=lambda origin: origin.part)):
-        return f"picture with SHA-256 {one.picture}", "the same picture from different parts of one file"
+    files = "one file" if one.sha256 == other.sha256 else "different files"
+    if not {*one.wholes} & {*other.wholes} or not _overlap(*sorted((one, other), key=lambda origin: origin.part)):
+        parts = f"different parts of {files}" if one.sha256 == other.sha256 else files
+        if one.samples and one.samples == other.samples:
+            return f"utterance with SHA-256 {one.samples} of its samples", f"the same samples from {parts}"
+        return f"picture with SHA-256 {one.picture}", f"the same picture from {parts}"
+    same = one.sha256 == other.sha256
+    what = f"recording with SHA-256 {one.sha256 if same else f'{one.recording} of its samples'}"
+    whole = "one file" if same else "one recording, in different files"
     if one.part != other.part:
-        how = f"overlapping parts of one file, {_seconds(one)} and {_seconds(other)}"
-    else:
-        how = "the same file" if one.part == (0, math.inf) else f"the same part of one file, {_seconds(one)}"
-    return f"recording with SHA-256 {one.sha256}", how
+        return what, f"overlapping parts of {whole}, {_seconds(one)} and {_seconds(other)}"
+    if one.part == (0, math.inf):
+        return what, "the same file" if same else "the same samples from different files"
+    return what, f"the same part of {whole}, {_seconds(one)}"
 
 
 def _seconds(origin: Origin) -> str:

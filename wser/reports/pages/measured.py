@@ -171,7 +171,7 @@ def leakage(reports: Sequence[Leakage]) -> Table:
     """What the training part (with validation) and the test part of each fold share."""
     columns = [Column("fold", "ordinal"), Column("speakers", "count"), Column("sessions", "count")]
     columns += [Column("sentences of one speaker", "count"), Column("recordings", "count")]
-    columns += [Column("utterances in no part", "count"), Column("examples")]
+    columns += [Column("nearly equal recordings", "count"), Column("utterances in no part", "count"), Column("examples")]
     shared = [(one.fold, [getattr(one, kind) for kind in KINDS]) for one in reports]
     rows = [
         [fold, *(one.count for one in found), "; ".join(", ".join(one.examples[:2]) for one in found if one.examples)]

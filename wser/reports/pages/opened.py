@@ -14,8 +14,8 @@ from wser.results import ResultError, Stored
 CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test part"}
 """What the epoch was chosen on, by selection."""
 
-KINDS = ("speakers", "sessions", "sentences", "recordings", "left_out")
-"""What a leakage report counts."""
+KINDS = ("speakers", "sessions", "sentences", "recordings", "near_doubles", "left_out")
+"""What a leakage report counts; reports of older versions lack `near_doubles`."""
 
 OF_RECORD: dict[str, Any] = {
     "recipe": dict, "utterances": int, "command": str, "created": str, "versions": (dict, type(None)),
@@ -88,7 +88,7 @@ class Measured:
         path = self.stored.path / results.LEAKAGE
         try:
             found = [
-                Leakage(_fold(one["fold"]), **{kind: _shared(**one[kind]) for kind in KINDS})
+                Leakage(_fold(one["fold"]), **{kind: _shared(**one[kind]) for kind in KINDS if kind in one})
                 for one in read_json(path, self.stored.path)
             ]
             if len(found) != self.stored.record["folds"]:
