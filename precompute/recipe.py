@@ -11,6 +11,7 @@ import rfc8785
 from numpy.typing import NDArray
 
 from precompute import mother, spectrogram, viridis
+from precompute.common.unread import READERS, read_with, refusal
 from precompute.errors import RecipeError, unknown
 from precompute.layout import ID_LENGTH
 
@@ -84,8 +85,8 @@ class Recipe:
     """
 
     transform: Transform = "wavelet"
-    wavelet: str = "cmor1.5-1.0"
-    window: float = 0.064
+    wavelet: str = read_with("cmor1.5-1.0", {"transform": ["wavelet"]})
+    window: float = read_with(0.064, {"transform": ["stft", "mel"]})
     scales: int = 128
     f_min: float = 60.0
     f_max: float = 7600.0
@@ -93,14 +94,14 @@ class Recipe:
     duration: float = 8.0
     columns: int = 256
     noise: Noise = "none"
-    snr_db: float = 20.0
+    snr_db: float = read_with(20.0, {"noise": ["white", "babble"]})
     normalise: Normalise = "rms"
     pad: Pad = "end"
     reference: Reference = "fixed"
-    top_db: float = 10.0
+    top_db: float = read_with(10.0, {"reference": ["fixed"]})
     range_db: float = 80.0
     rgb: RGB = "colormap"
-    colour: str = "viridis"
+    colour: str = read_with("viridis", {"rgb": ["colormap"]})
     height: int = 0
     width: int = 0
 
@@ -228,7 +229,7 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
         settings: Strings of the form `key=value`.
 
     Raises:
-        RecipeError: The name or a key is unknown, or a value has the wrong type or lies outside its limits.
+        RecipeError: The name or a key is unknown, a value has the wrong type or lies outside its limits, or nothing reads it.
     """
     if name not in RECIPES:
         raise RecipeError(unknown("recipe", name, RECIPES))
@@ -245,7 +246,13 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
         except ValueError:
             kind = "whole number" if types[key] is int else "number"
             raise RecipeError(f"{key}={text} is not a {kind}: give one, as in {key}={getattr(Recipe, key)}") from None
-    return Recipe(**{**RECIPES[name], **changes})
+    recipe = Recipe(**{**RECIPES[name], **changes})
+    for field in fields(Recipe):
+        # What the name brought along counts too: white10 without its noise would still claim 10 dB.
+        set_otherwise = field.name in changes or getattr(recipe, field.name) != field.default
+        if set_otherwise and (why := refusal(field.name, field.metadata.get(READERS, ()), vars(recipe))):
+            raise RecipeError(why)
+    return recipe
 
 
 def check_record(record: Any) -> dict[str, Any]:

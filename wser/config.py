@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from precompute.common.unread import read_with
 from precompute.errors import WserError
 
 Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
@@ -125,7 +126,8 @@ class TrainConfig:
 
     Attributes:
         epochs: At most.
-        patience: Epochs without a better one after which training stops; 0 never stops early.
+        patience: Epochs without a better one after which training stops; 0 never stops early.  With `selection=last` each
+            epoch is the best so far.
         batch: Utterances in a batch.
         optimiser: Algorithm.
         lr: Learning rate; with `one_cycle` its peak.
@@ -140,7 +142,7 @@ class TrainConfig:
     """
 
     epochs: int = 50
-    patience: int = 10
+    patience: int = read_with(10, {"selection": ("validation", "test")})
     batch: int = 16
     optimiser: Optimiser = "adam"
     lr: float = 0.1

@@ -17,6 +17,7 @@ from yaml import YAMLError
 
 from precompute.common.reading import LARGEST_YAML, given, parse_yaml, refuse_interpolation
 from precompute.errors import unknown
+from wser import unread
 from wser.config import Config, ConfigError, check, flatten
 
 TEXT = (
@@ -190,7 +191,26 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
     environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
     _refuse_interpolation(environment, "WSER_CACHE")
-    return _typed([environment, *layers], list(point.items()))
+    config = _typed([environment, *layers], list(point.items()))
+    given = _keys(command_line)
+    _refuse(unread.find(config, given))
+    idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
+    _refuse({key: found for key, found in idle.items() if not found.deciding & {*given}})
+    # What the experiment sets for a protocol, say, gives way with it where the command line names another.
+    for key in idle:
+        section, _, name = key.rpartition(".")
+        (layers[-1][section] if section else layers[-1]).pop(name)
+    return _typed([environment, *layers], list(point.items())) if idle else config
+
+
+def _keys(layer: DictConfig) -> list[str]:
+    """Dotted keys of all settings of a layer."""
+    return list(flatten(OmegaConf.to_container(layer)))  # type: ignore[arg-type]
+
+
+def _refuse(found: Mapping[str, unread.Unread]) -> None:
+    for one in found.values():
+        raise ConfigError(one.why)
 
 
 def _full(key: str) -> str:

@@ -8,9 +8,12 @@ import matplotlib
 import numpy as np
 import pytest
 
+from precompute import voice
+from precompute.common.unread import READERS
 from precompute.errors import RecipeError
 from precompute.layout import ID_LENGTH
-from precompute.recipe import RECIPES, Recipe, colour_table, named
+from precompute.recipe import RECIPES, Recipe, colour_table, from_record, named
+from precompute.transform import picture
 
 OTHER = {
     "transform": "stft", "wavelet": "cmor1.5-1.1", "window": 0.1, "scales": 127, "f_min": 60.5, "f_max": 7500.0,
@@ -250,3 +253,49 @@ def test_rows_of_other_transforms():
     np.testing.assert_allclose(stft.frequencies, np.linspace(7600, 60, 128))
     assert len(mel.frequencies) == 64
     assert 7600 > mel.frequencies[0] > mel.frequencies[-1] > 60
+
+
+# What nothing reads.
+
+UNREAD = {
+    "snr_db": ({}, {"noise": "white"}, 10.0),
+    "wavelet": ({"transform": "stft"}, {}, "mexh"),
+    "window": ({}, {"transform": "stft"}, 0.1),
+    "top_db": ({"reference": "peak"}, {}, 5.0),
+    "colour": ({"rgb": "wavelets", "wavelet": "cmor0.75-1.0,cmor3.0-1.0,cmor12.0-1.0"}, {}, "magma"),
+}
+"""Of each parameter with readers: others by which it is not read, and by which it is, and a value."""
+
+
+@pytest.mark.parametrize("key", UNREAD)
+def test_parameter_changes_the_picture_exactly_where_it_is_read(key, encode):
+    idle, read, value = UNREAD[key]
+    speech = encode(voice.synthesize(voice.SPEAKERS[0], 0, "happy", 16000))
+    for others, changes in ((idle, False), (read, True)):
+        pixels = [picture(speech, "a", Recipe(**{**others, **more})).pixels for more in ({}, {key: value})]
+        assert np.array_equal(*pixels) != changes
+    with pytest.raises(RecipeError, match=rf"^{key}=.* is not read with .*: give "):
+        named("default", [f"{name}={one}" for name, one in (idle | {key: value}).items()])
+    assert named("default", [f"{name}={one}" for name, one in (read | {key: value}).items()]).id != Recipe(**read).id
+
+
+def test_every_parameter_with_readers_is_tried():
+    assert {field.name for field in fields(Recipe) if READERS in field.metadata} == {*UNREAD}
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "key"),
+    [("white10", "noise=none", "snr_db"), ("mexh", "transform=stft", "wavelet"), ("grey", "rgb=wavelets", None)],
+)
+def test_what_a_name_brings_along_must_be_read_too(name, setting, key):
+    with pytest.raises(RecipeError, match=f"^{key}=" if key else "three wavelets"):
+        named(name, [setting])
+
+
+def test_default_that_is_given_and_not_read_is_refused_too():
+    with pytest.raises(RecipeError, match=r"snr_db=20\.0 is not read with noise=none: give noise=white or noise=babble"):
+        named("default", ["snr_db=20"])
+
+
+def test_stored_recipe_with_what_nobody_reads_is_still_read():
+    assert from_record(Recipe(snr_db=10.0).record()) == Recipe(snr_db=10.0)

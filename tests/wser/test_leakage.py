@@ -9,7 +9,7 @@ from wser.data.protocols import Fold
 from wser.data.recordings import Origin
 
 EXAMPLES = [
-    Example(f"u{i}", "c", speaker, None, 0, 0, 8, f"sha{i}", Origin(f"sha{i}", None, None, f"{i}"), i, "", session, sentence)
+    Example(f"u{i}", "c", speaker, None, 0, 0, 8, f"sha{i}", Origin(f"sha{i}", None, None, f"{i}"), i, session, sentence)
     for i, (speaker, session, sentence) in enumerate(
         [
             ("anna", "one", "kids"),
@@ -79,17 +79,17 @@ def reports(*folds: Fold) -> list[Leakage]:
         (
             [Fold(0, (0, 1), (2, 3), (4, 5))],
             True,
-            ["none (as the protocol promises)", "1, such as two", "none", "none"],
+            ["none (as the protocol promises)", "1, such as two", "none", "none", "none"],
         ),
         (
             [Fold(0, (0, 1), (2, 3), (4, 5)), Fold(1, (2, 3), (4, 5), (0, 1))],
             True,
-            ["none (as the protocol promises)", "0 to 1 a fold, such as two", "none", "none"],
+            ["none (as the protocol promises)", "0 to 1 a fold, such as two", "none", "none", "none"],
         ),
         (
             [Fold(0, (0, 2, 4), (), (1, 3, 5))],
             False,
-            ["3, such as anna, bert, cleo (figures are for known speakers)", "2, such as one, two", "none", "none"],
+            ["3, such as anna, bert, cleo (figures are for known speakers)", "2, such as one, two", "none", "none", "none"],
         ),
     ],
 )

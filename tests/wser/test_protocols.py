@@ -374,12 +374,6 @@ def test_cross_corpus_refuses_a_single_corpus_and_names_the_nearest():
         make("cross_corpus", alone, test="emodbb")
 
 
-@pytest.mark.parametrize(("key", "value"), [("test", "emodb"), ("file", "split.json"), ("speakers", "shared")])
-def test_key_of_another_protocol_is_refused_and_its_owner_named(key, value):
-    with pytest.raises(ProtocolError, match=rf"protocol=loso does not read protocol.{key}={value}: give protocol="):
-        protocols.load(ProtocolConfig(name="loso", **{key: value}))
-
-
 # What the base class makes of a split that names more than its test part.
 
 

@@ -223,8 +223,8 @@ def test_parts_that_overlap_are_refused_where_speakers_differ(dry_run):
     code, said = dry_run(parts, "protocol=loso")
     assert code == 1
     assert (
-        f"as {FIRST}_backwards.flac#t=0.3,0.6 and {FIRST}_backwards.flac#t=0,0.4 (overlapping parts of one file, 0.3 to 0.6 s and 0 to 0.4 s)"
-        in said
+        f"as {FIRST}_backwards.flac#t=0.3,0.6 and {FIRST}_backwards.flac#t=0,0.4 (overlapping parts of one file, "
+        "0.3 to 0.6 s and 0 to 0.4 s)" in said
     )
 
 

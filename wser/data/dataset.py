@@ -33,10 +33,10 @@ class Example:
         recording: The same for doubles of one recording, and unique to them: `wser.data.recordings` says what is a double.
         origin: File, part of it, samples and picture.
         row: Its place among all pictures of its caches.
-        fingerprint: Acoustic fingerprint, None where the cache does not say it.
         session: Of the recordings, unique among all corpora of the run, also of those that share speakers; None where the
             corpus has none.
         sentence: What was said, as the corpus codes it; None where it does not.
+        fingerprint: Acoustic fingerprint, None where the cache does not say it.
     """
 
     key: str
@@ -49,9 +49,9 @@ class Example:
     recording: str
     origin: Origin
     row: int
-    fingerprint: str | None = None
     session: str | None = None
     sentence: str | None = None
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True)

@@ -66,14 +66,21 @@ class BaseProtocol(ABC):
 
     Attributes:
         speaker_independent: Whether no speaker may stand on both sides of a split.
+        own_keys: Keys of `ProtocolConfig` that the protocol reads, besides those of the validation part.
         dropped: Keys of the utterances that the label map leaves out, which are no examples.
     """
 
     speaker_independent: bool
+    own_keys: Set[str] = frozenset()
     dropped: Set[str] = frozenset()
 
     def __init__(self, config: ProtocolConfig) -> None:
         self.config = config
+
+    @classmethod
+    def reads(cls, corpora: Sequence[str]) -> Set[str]:  # noqa: ARG003
+        """Keys of `ProtocolConfig` that the protocol reads where these are the corpora of the run."""
+        return cls.own_keys
 
     @abstractmethod
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
@@ -243,23 +250,22 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-OWN_KEYS = {"test": "cross_corpus", "file": "file", "speakers": "file"}
-"""Keys that one protocol alone reads."""
+def protocol(name: str) -> type[BaseProtocol]:
+    """The protocol of a name.
+
+    Raises:
+        ProtocolError: There is none of that name.
+    """
+    if name not in names():
+        raise ProtocolError(unknown("protocol", name, names()))
+    found: type[BaseProtocol] = importlib.import_module(f"{__name__}.{name}").Protocol
+    return found
 
 
 def load(config: ProtocolConfig) -> BaseProtocol:
     """The protocol that the configuration names.
 
     Raises:
-        ProtocolError: There is none of that name, it lacks a key that it needs, or a key is given that it does not read.
+        ProtocolError: There is none of that name, or it lacks a key that it needs.
     """
-    if config.name not in names():
-        raise ProtocolError(unknown("protocol", config.name, names()))
-    for key, owner in OWN_KEYS.items():
-        value = getattr(config, key)
-        if config.name != owner and value != getattr(ProtocolConfig, key):
-            raise ProtocolError(
-                f"protocol={config.name} does not read protocol.{key}={value}: give protocol={owner}, or no such key"
-            )
-    protocol: BaseProtocol = importlib.import_module(f"{__name__}.{config.name}").Protocol(config)
-    return protocol
+    return protocol(config.name)(config)

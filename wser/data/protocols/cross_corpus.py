@@ -18,6 +18,7 @@ class Protocol(BaseProtocol):
     """One corpus is the test part, all others are trained on."""
 
     speaker_independent = True
+    own_keys = frozenset({"test"})
 
     def __init__(self, config: ProtocolConfig) -> None:
         super().__init__(config)

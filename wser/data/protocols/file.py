@@ -49,6 +49,8 @@ class Published:
 class Protocol(BaseProtocol):
     """The folds of `protocol.file`; whether speakers are disjoint is for the file, or `protocol.speakers`, to say."""
 
+    own_keys = frozenset({"file", "speakers"})
+
     def __init__(self, config: ProtocolConfig) -> None:
         super().__init__(config)
         if config.file is None:

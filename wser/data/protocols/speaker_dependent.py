@@ -16,6 +16,7 @@ class Protocol(BaseProtocol):
     """Stratified random splits."""
 
     speaker_independent = False
+    own_keys = frozenset({"folds", "test_fraction", "seed"})
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """A random part of each class, drawn anew for each fold."""

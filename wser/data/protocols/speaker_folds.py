@@ -4,7 +4,7 @@ RAVDESS has five fixed groups of actors, those of Luna-Jimenez et al. 2021 (doi 
 compared.  Elsewhere the speakers are dealt at random into `folds` groups, women and men evenly as far as they go.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 
@@ -24,6 +24,12 @@ class Protocol(BaseProtocol):
     """Fixed groups of actors for RAVDESS, balanced random groups of speakers elsewhere."""
 
     speaker_independent = True
+    own_keys = frozenset({"folds", "seed"})
+
+    @classmethod
+    def reads(cls, corpora: Sequence[str]) -> Set[str]:
+        """Nothing for RAVDESS alone, whose groups are fixed."""
+        return frozenset() if list(corpora) == ["ravdess"] else cls.own_keys
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """The utterances of one group of speakers for each fold."""

@@ -15,6 +15,7 @@ class Protocol(BaseProtocol):
     """Pairs of one woman and one man."""
 
     speaker_independent = True
+    own_keys = frozenset({"folds", "seed"})
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """The utterances of one pair for each fold."""
