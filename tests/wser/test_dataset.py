@@ -33,7 +33,9 @@ def test_every_record_is_an_example(small_cache, small_recipe_id):
         assert dataset.classes[example.label] == record.emotion
         copied = ("key", "speaker", "sex", "start", "stop", "session", "sentence")
         assert [getattr(example, name) for name in copied] == [getattr(record, name) for name in copied]
-        assert example.origin == Origin(record.sha256, None, None, record.image_sha256)
+        heard = (record.samples_sha256, record.recording_sha256)
+        assert example.origin == Origin(record.sha256, None, None, record.image_sha256, *heard)
+        assert None not in heard
         assert example.recording == record.sha256
 
 

@@ -15,7 +15,7 @@ from forging import reseal
 
 from wser import compare, report, results, runs
 
-ROUNDS = int(os.environ.get("WSER_FUZZ", "40"))
+ROUNDS = int(os.environ.get("WSER_FUZZ", "20"))
 FILES = [
     results.RUN, results.CONFIG, results.SPLIT, results.LEAKAGE, results.IDENTITY, results.SUMMARY,
     *(f"fold_0/{name}" for name in (results.METRICS, results.PREDICTIONS, results.CURVES, results.WEIGHTS)),
