@@ -121,9 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     own = parser.add_argument_group("with --corpus table, or --check table")
     own.add_argument(
-        "--table", metavar="CSV", type=Path,
-        help="columns path, speaker, emotion; optionally start, end (s), sex, session, sentence, same_speakers_as "
-        "(the corpus whose speakers are the same people under the same names), anything else",
+        "--table", metavar="FILE", type=Path,
+        help="columns path, speaker, emotion; optionally start, end or duration (s), sex, session, sentence, same_speakers_as "
+        "(the corpus whose speakers are the same people under the same names), anything else; their usual other names are "
+        "understood, and audformat's tables, JSON lines and directories of Kaldi are too",
     )  # fmt: skip
     own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
     own.add_argument("--skip-bad", action="store_true", help="go on with the good lines")
@@ -195,10 +196,17 @@ def _read_table(options: argparse.Namespace) -> "Table":
     for fault in found.faults:
         print(f"{options.table}: {fault}", file=sys.stderr)
     if found.faults and not (options.skip_bad and found.scan.utterances):
-        remedy = "mend them" if options.skip_bad else "mend them, or leave their lines out by --skip-bad"
-        raise CorpusError(f"{options.table} has {len(found.faults)} faults, listed above: {remedy}")
+        many = len(found.faults) > 1
+        them, their_lines = ("them", "their lines") if many else ("it", "its line")
+        remedy = f"correct {them}" + ("" if options.skip_bad else f", or leave {their_lines} out by --skip-bad")
+        raise CorpusError(f"{options.table} has {corpora.count(len(found.faults), 'fault')}, listed above: {remedy}")
     if not found.scan.utterances:
         raise CorpusError(f"{options.table} lists no utterance: give it a line for each, below the header")
+    if found.extras:
+        one = len(found.extras) == 1
+        print(
+            f"{options.table}: kept as {'it is' if one else 'they are'}: {', '.join(map(repr, found.extras))}", file=sys.stderr
+        )
     if found.words:
         print(
             f"warning: {', '.join(found.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "

@@ -290,3 +290,8 @@ def few(names: list[str], shown: int = 5) -> str:
     """The first few of many names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun, `1 fault` or `2 faults`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

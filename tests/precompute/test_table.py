@@ -82,9 +82,9 @@ FAULTS = {
     "wav/a.wav,anna,sad,,,unknown": "line 9: sex is 'unknown', and neither female nor male",
     "wav/a.wav,anna,happy,,,": "line 10: wav/a.wav is in line 2 already",
     "my.csv,anna,sad,,,": "line 11: .*my.csv is no recording that can be read",
-    "wav/c.ogg,Anna,sad,,,": "line 12: speaker Anna differs from anna by capitals or accents only",
+    "wav/c.ogg,Anna,sad,,,": "line 12: speaker Anna differs from anna in line 2 by capitals, accents, spaces or zeros only",
     "wav/c.ogg,anna,sad": "line 13: 3 cells, the header has 6",
-    "wav/c.ogg,anna,sad,nan,,": "line 14: start nan s is not between",
+    "wav/c.ogg,anna,sad,-inf,,": "line 14: start is '-inf', and not a number of seconds",
     "wav/open.flac,anna,sad,,inf,": "line 15: end is 'inf', and not a number of seconds",
     "wav/slow.wav,anna,sad,0,1,": "line 16: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
     "wav/slow.wav,bert,sad,,,": "line 17: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
@@ -120,17 +120,17 @@ def test_good_lines_go_through(folder):
     (path,) = roots.sealed(folder / "cache", "mine")
     cache = Cache(path)
     assert {record.key for record in cache.records} == {"wav/a.wav", "wav/b.flac"}
-    assert [one.path for one in cache.skipped] == sorted(f"my.csv:{line}" for line in range(3, 20))
+    assert {one.path for one in cache.skipped} == {f"my.csv:{line}" for line in range(3, 20)}
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("path,speaker,emotion,Emotion\nwav/a.wav,a,sad,happy\n", "line 1: column emotion is there 2 times"),
+        ("path,speaker,emotion,Emotion\nwav/a.wav,a,sad,happy\n", "line 1: column Emotion is there more than once"),
         ('path,speaker,emotion\nwav/a.wav,"a\nb",sad\n', "line 3: speaker has a line break"),
         (f"path,speaker,emotion\n{'x' * 300}.wav,a,sad\n", "line 2: .*cannot be read|line 2: .*File name too long|line 2"),
         (f"path,speaker,emotion\nwav/a.wav,{'ü' * 100},sad\n", "line 2: the name '"),
-        ("path,speaker,emotion\nwav/a.wav,a,\u00e9\nwav/b.flac,a,e\u0301\n", "line 3: emotion .* differs from"),
+        ("path,speaker,emotion\nwav/a.wav,a,so so\nwav/b.flac,a,so\u00a0 so\n", "line 3: emotion .* differs from"),
     ],
 )
 def test_further_faults(folder, text, fault):

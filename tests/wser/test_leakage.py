@@ -97,7 +97,13 @@ def test_lines_say_it_in_a_few_words(folds, independent, shown):
     head, *lines = leakage.lines(reports(*folds), independent)
     assert head == "shared by training (with validation) and test:"
     assert [line[28:] for line in lines] == shown
-    assert [line[:28].strip() for line in lines] == ["speakers", "sessions", "sentences of one speaker", "recordings", "nearly equal recordings"]
+    assert [line[:28].strip() for line in lines] == [
+        "speakers",
+        "sessions",
+        "sentences of one speaker",
+        "recordings",
+        "nearly equal recordings",
+    ]
 
 
 def test_lines_say_what_the_split_leaves_out():
