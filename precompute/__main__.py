@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from precompute import corpora
-from precompute.common import terminal
+from precompute.common import process, terminal
 from precompute.errors import CorpusError, RecipeError, WserError
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped, or checked with warnings.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        process.in_utf8()
+        arguments = sys.argv[1:]
     if arguments[:1] == ["cache"]:
         from precompute.store import command
 

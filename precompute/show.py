@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precompute.common import files, terminal
+from precompute.common import files, process, terminal
 from precompute.errors import CacheError, RecipeError, WserError, unknown
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ LEVEL_DB = -60
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code, 0 or 1."""
+    if arguments is None:
+        process.in_utf8()
     return terminal.command("precompute.show", lambda: _main(arguments), "nothing was drawn")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import terminal
+from precompute.common import process, terminal
 
 if TYPE_CHECKING:
     from wser.results import Stored
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 compared, 1 refused.
     """
+    if arguments is None:
+        process.in_utf8()
     return terminal.command("wser.compare", lambda: _main(arguments), "nothing was written")
 
 

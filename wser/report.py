@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import files, terminal
+from precompute.common import files, process, terminal
 
 if TYPE_CHECKING:
     from wser.reports.published import Published
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 written, 1 refused.
     """
+    if arguments is None:
+        process.in_utf8()
     return terminal.command("wser.report", lambda: _main(arguments), "make it accessible, or give --out DIR to write elsewhere")
 
 

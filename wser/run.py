@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from precompute.common import files, terminal
+from precompute.common import files, process, terminal
 from precompute.errors import WserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or interrupted, or a repeated run whose predictions differ.
     """
+    if arguments is None:
+        process.in_utf8()
     kept = "finished folds are kept, and the same command continues with the others"
     return terminal.command("wser.run", lambda: _main(arguments), kept)
 

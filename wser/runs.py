@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from precompute.common import clearing, files, terminal
+from precompute.common import clearing, files, process, terminal
 from precompute.errors import WserError
 
 KEPT = "what was cleared stays cleared"
@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or failed.
     """
+    if arguments is None:
+        process.in_utf8()
     return terminal.command("wser.runs", lambda: _main(arguments), KEPT)
 
 

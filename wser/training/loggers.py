@@ -92,11 +92,11 @@ def log(loggers: "Sequence[Logger]", config: Config, epoch: int, values: Mapping
         epoch: From 1.
         values: Figures by name.
     """
-    from pytorch_lightning.loggers import TensorBoardLogger
+    from wser.lightning import pl
 
     for logger in loggers:
         logger.log_metrics(dict(values), epoch)
-        if epoch == 1 and isinstance(logger, TensorBoardLogger):
+        if epoch == 1 and isinstance(logger, pl.loggers.TensorBoardLogger):
             # Its page of hyper-parameters shows a run only with a figure that they led to.
             figure = next(name for name in ("validation_uar", "train_accuracy") if name in values)
             logger.log_hyperparams(flatten(asdict(config)), {figure: values[figure]}, step=1)
@@ -105,29 +105,29 @@ def log(loggers: "Sequence[Logger]", config: Config, epoch: int, values: Mapping
 
 def close(loggers: "Sequence[Logger]") -> None:
     """Finish and close everything, so that the directory in which they write may be renamed."""
-    from pytorch_lightning.loggers import WandbLogger
+    from wser.lightning import pl
 
     for logger in loggers:
         logger.finalize("success")
-        if isinstance(logger, WandbLogger):
+        if isinstance(logger, pl.loggers.WandbLogger):
             # Otherwise the next fold in this process would go on with the same run.
             logger.experiment.finish()
 
 
 def _started(name: str, aside: Path, final: Path) -> "Logger":
-    from pytorch_lightning import loggers
+    from wser.lightning import pl
 
     title = "/".join(final.parts[-2:])
     if name == "csv":
-        return loggers.CSVLogger(aside, name="csv", version="", flush_logs_every_n_steps=1)
+        return pl.loggers.CSVLogger(aside, name="csv", version="", flush_logs_every_n_steps=1)
     if name == "tensorboard":
-        return loggers.TensorBoardLogger(aside, name="tensorboard", version="", default_hp_metric=False)
+        return pl.loggers.TensorBoardLogger(aside, name="tensorboard", version="", default_hp_metric=False)
     with _starting(name):
         started: WandbLogger | MLFlowLogger
         if name == "wandb":
-            started = loggers.WandbLogger(name=title, project=PROJECT, save_dir=aside)
+            started = pl.loggers.WandbLogger(name=title, project=PROJECT, save_dir=aside)
         else:
-            started = loggers.MLFlowLogger(PROJECT, title, _tracking_uri(final.parent))
+            started = pl.loggers.MLFlowLogger(PROJECT, title, _tracking_uri(final.parent))
         _ = started.experiment
     return started
 
