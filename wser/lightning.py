@@ -1,9 +1,9 @@
 """Lightning in one process, whatever the variables of a launcher say.
 
-srun, torchrun, mpirun, jsrun and others tell each process that they start its rank by variables of the environment.  Lightning
-reads some of them when it is imported, where it then logs nothing unless the rank is 0, and others when a trainer is made, which
-then waits for the other processes, or refuses to be one of four.  A fold is one process, so none of this holds here: every module
-takes Lightning from this one, and every trainer from `trainer`.
+srun, torchrun, mpirun, jsrun and others tell each process that they start its rank by variables of the environment.
+Lightning reads some of them when it is imported, and then logs nothing unless the rank is 0, and others when a trainer is
+made, which then waits for the other processes, or refuses to be one of four.  A fold is one process, so none of this holds
+here: every module takes Lightning from this one, and every trainer from `trainer`.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Processes: who is who on this machine, workers that end with their owner, signals that end a command in order, and UTF-8."""
+"""Processes: who is who on this machine, workers that end with their owner, signals that end a command, and UTF-8."""
 
 import codecs
 import contextlib
@@ -23,9 +23,9 @@ SECONDS_BETWEEN_LOOKS = 1.0
 def in_utf8() -> None:
     """Start this program again in Python's UTF-8 mode (PEP 540), if its locale has another encoding.
 
-    There Python would take the names of files, and text for which a library names no encoding, for other characters, or fail
-    on them; and what it wrote would be damaged on the next machine.  What goes to the terminal stays in the terminal's encoding.
-    Workers inherit it.  To be called by programs alone, before they do anything.
+    There Python would take the names of files, and text for which a library names no encoding, for other characters, or
+    fail on them; and what it wrote would be damaged on the next machine.  What goes to the terminal keeps the encoding of
+    the terminal.  Workers inherit the mode.  To be called by programs alone, before they do anything.
     """
     encodings = {codecs.lookup(name).name for name in (sys.getfilesystemencoding(), locale.getpreferredencoding(False))}
     # Who writes -X utf8=0 after our own word gets what he asks for.

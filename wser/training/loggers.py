@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wser.config import Config, ConfigError, flatten
+from precompute.layout import printable
+from wser.config import Config, ConfigError, flatten, recorded
 
 if TYPE_CHECKING:
     # Lightning takes seconds to import, and a check of names must not.
@@ -27,12 +27,22 @@ PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
 """Package that a logger needs."""
 
 
-def check(names: Sequence[str]) -> None:
-    """Refuse loggers whose package is not installed, without importing it.
+def check(names: Sequence[str], directory: str) -> None:
+    """Refuse loggers that cannot work, without importing them.
+
+    Args:
+        names: Of the loggers.
+        directory: Of all results.
 
     Raises:
-        ConfigError: One is not; the message has the command that installs it.
+        ConfigError: The package of one is not installed, and the message has the command that installs it; or TensorBoard is to
+            write into a directory whose name is not UTF-8.
     """
+    if "tensorboard" in names and printable(directory) != directory:
+        raise ConfigError(
+            f"logger=tensorboard cannot write into results={directory}, whose name is not UTF-8: name another directory, or "
+            "leave tensorboard out of logger="
+        )
     for name in names:
         if name in PACKAGES and find_spec(PACKAGES[name]) is None:
             raise ConfigError(
@@ -79,7 +89,7 @@ def build(config: Config, aside: Path, final: Path) -> "list[Logger]":
     """
     loggers = [_started(name, aside, final) for name in config.logger]
     for logger in loggers:
-        logger.log_hyperparams(flatten(asdict(config)))
+        logger.log_hyperparams(flatten(recorded(config)))
     return loggers
 
 
@@ -99,7 +109,7 @@ def log(loggers: "Sequence[Logger]", config: Config, epoch: int, values: Mapping
         if epoch == 1 and isinstance(logger, pl.loggers.TensorBoardLogger):
             # Its page of hyper-parameters shows a run only with a figure that they led to.
             figure = next(name for name in ("validation_uar", "train_accuracy") if name in values)
-            logger.log_hyperparams(flatten(asdict(config)), {figure: values[figure]}, step=1)
+            logger.log_hyperparams(flatten(recorded(config)), {figure: values[figure]}, step=1)
         logger.save()
 
 
@@ -117,7 +127,7 @@ def close(loggers: "Sequence[Logger]") -> None:
 def _started(name: str, aside: Path, final: Path) -> "Logger":
     from wser.lightning import pl
 
-    title = "/".join(final.parts[-2:])
+    title = printable("/".join(final.parts[-2:]))
     if name == "csv":
         return pl.loggers.CSVLogger(aside, name="csv", version="", flush_logs_every_n_steps=1)
     if name == "tensorboard":
