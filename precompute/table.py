@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from precompute import corpora, layout, recording
+from precompute.common import paths
 from precompute.corpora import EMOTIONS, Corpus, Scan
 from precompute.errors import CacheError, CorpusError, UnusableAudioError
 from precompute.layout import Skipped, Utterance
@@ -156,6 +157,7 @@ def _utterance(row: dict[str, str], folder: Path) -> tuple[Utterance, list[str]]
     if sex not in SEXES:
         wrong.append(f"sex is '{sex}', and neither female nor male")
     path = row.get("path", "").replace("\\", "/")
+    path = paths.in_full(path) if path.startswith("~/") else path
     if Path(path).is_absolute():
         path = os.path.relpath(path, folder)
     part = "" if begin is None and end is None else f"#t={row.get('start', '')},{row.get('end', '')}"

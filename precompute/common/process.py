@@ -20,12 +20,24 @@ _IN_UTF8 = ["-X", "utf8"]
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def in_utf8() -> None:
+def begin() -> None:
+    """Make the environment of this program what it and its libraries expect; for programs alone, before they do anything.
+
+    The value of a variable may begin with `~` that no shell has replaced, as those of a service or a container do: libraries,
+    as Matplotlib with MPLCONFIGDIR, would make a directory of this name.
+    """
+    for name, value in os.environ.items():
+        if value.startswith("~/"):
+            os.environ[name] = os.path.expanduser(value)  # noqa: PTH111 - it leaves the rest of a list of paths as it is
+    _in_utf8()
+
+
+def _in_utf8() -> None:
     """Start this program again in Python's UTF-8 mode (PEP 540), if its locale has another encoding.
 
     There Python would take the names of files, and text for which a library names no encoding, for other characters, or
     fail on them; and what it wrote would be damaged on the next machine.  What goes to the terminal keeps the encoding of
-    the terminal.  Workers inherit the mode.  To be called by programs alone, before they do anything.
+    the terminal.  Workers inherit the mode.
     """
     encodings = {codecs.lookup(name).name for name in (sys.getfilesystemencoding(), locale.getpreferredencoding(False))}
     # Who writes -X utf8=0 after our own word gets what he asks for.

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from precompute.common import paths
 from precompute.layout import printable
 from wser.config import Config, ConfigError, flatten, recorded
 
@@ -144,7 +145,10 @@ def _started(name: str, aside: Path, final: Path) -> "Logger":
 
 def _tracking_uri(directory: Path) -> str:
     """Where MLflow keeps runs: as its own variable says, or one data base for all results beside this directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{directory.absolute().parent / 'mlflow' / 'mlflow.db'}"
+    return (
+        paths.in_full(os.environ.get("MLFLOW_TRACKING_URI", ""))
+        or f"sqlite:///{directory.absolute().parent / 'mlflow' / 'mlflow.db'}"
+    )
 
 
 @contextmanager
