@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SOURCES = precompute wser tests benchmarks
+# Whatever the locale: the tests read and write files without naming an encoding.
+export PYTHONUTF8 = 1
 
 .PHONY: demo test clean
 

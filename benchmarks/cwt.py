@@ -159,7 +159,7 @@ def resident() -> float:
     """Resident memory of this process in bytes; where the system does not tell, its peak so far."""
     statm = Path("/proc/self/statm")
     if statm.exists():
-        return int(statm.read_text().split()[1]) * resource.getpagesize()
+        return int(statm.read_text("ascii").split()[1]) * resource.getpagesize()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 

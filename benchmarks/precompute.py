@@ -32,6 +32,7 @@ import scipy.fft
 
 from precompute import audio, image, transform, wavelet
 from precompute import corpora as known
+from precompute.common import paths
 from precompute.layout import SHARD, Record
 from precompute.recipe import named
 from precompute.store import shard
@@ -48,7 +49,7 @@ def main() -> None:
     """Measure, and print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--corpus", default="ravdess", help="corpus (default: ravdess)")
-    parser.add_argument("--corpora", type=Path, required=True, help="directory of the corpora")
+    parser.add_argument("--corpora", type=paths.path, required=True, help="directory of the corpora")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--rounds", type=int, default=3, help="runs from an empty directory (default: 3)")
     options = parser.parse_args()
@@ -65,7 +66,7 @@ def main() -> None:
             processors.append(processor() - before)
             if run.returncode:
                 raise SystemExit(run.returncode)
-            files = sum(len(index.read_text().splitlines()) for index in Path(cache).rglob("index.jsonl"))
+            files = sum(len(index.read_text("utf-8").splitlines()) for index in Path(cache).rglob("index.jsonl"))
     wall = statistics.median(walls)
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     print(f"{options.corpus}, {files} utterances, {options.jobs} processes, medians of {options.rounds} runs from a cold start")

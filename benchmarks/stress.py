@@ -37,6 +37,8 @@ from dataclasses import dataclass, field
 
 import zarr
 
+from precompute.common import paths
+
 QUICK = ["scales=16", "height=16", "columns=64", "width=64", "duration=2.0"]
 UNIT = re.compile(r"[^/]+/[^/]+/(zarr\.json|c\.0\.0\.0\.0)")
 RECORD = re.compile(r"(recipe|manifest)\.json|(index|skipped)\.jsonl|provenance/\w+\.json|([^/]+/)?zarr\.json")
@@ -127,10 +129,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--images", type=int, default=20, help="with --runs: power cuts (default: 20; need root)")
     parser.add_argument("--corpus", default="demo", help="corpus (default: demo)")
-    parser.add_argument("--corpora", type=Path, help="directory of the corpora (default: made on the spot, and removed)")
+    parser.add_argument("--corpora", type=paths.path, help="directory of the corpora (default: made on the spot, and removed)")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", default=QUICK, help="recipe (default: a quick one)")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes of one of the writers (default: 2)")
-    parser.add_argument("--scratch", type=Path, help="directory on the file system to be tried (default: the temporary one)")
+    parser.add_argument("--scratch", type=paths.path, help="directory on the file system to try (default: the temporary one)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     return parser
 
@@ -181,7 +183,7 @@ def start(command: list[str], root: Path, jobs: int = 1) -> subprocess.Popen[str
     path = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
         [*command, "--jobs", str(jobs), "--cache", str(root)], env=environment | {"PYTHONPATH": path}, start_new_session=True,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 

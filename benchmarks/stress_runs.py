@@ -138,7 +138,7 @@ def start(settings: list[str], results: Path, jobs: int) -> subprocess.Popen[str
     """A job in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "wser.run", *settings, f"results={results}", f"jobs={jobs}"],
-        env=environment(), start_new_session=True, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env=environment(), start_new_session=True, encoding="utf-8", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 

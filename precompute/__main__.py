@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from precompute import corpora
-from precompute.common import terminal
+from precompute.common import paths, process, terminal
 from precompute.errors import CorpusError, RecipeError, WserError
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped, or checked with warnings.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        process.begin()
+        arguments = sys.argv[1:]
     if arguments[:1] == ["cache"]:
         from precompute.store import command
 
@@ -94,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
         "all: every corpus that can be downloaded",
     )  # fmt: skip
     parser.add_argument(
-        "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
+        "--corpora", metavar="DIR", type=paths.path, default=os.environ.get("WSER_CORPORA") or "corpora",
         help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
     parser.add_argument(
@@ -110,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", metavar="N", type=int, default=-1, help="processes (default: one for each core)")
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="with --check: the page to write (default: check-NAME.html, here)"
+        "--out", metavar="FILE", type=paths.path, help="with --check: the page to write (default: check-NAME.html, here)"
     )
     parser.add_argument(
         "--list", action="store_true", help="show the corpora: found or not, counts, licence, where to get them"
@@ -121,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     own = parser.add_argument_group("with --corpus table, or --check table")
     own.add_argument(
-        "--table", metavar="FILE", type=Path,
+        "--table", metavar="FILE", type=paths.path,
         help="columns path, speaker, emotion; optionally start, end or duration (s), sex, session, sentence, same_speakers_as "
         "(the corpus whose speakers are the same people under the same names), anything else; their usual other names are "
         "understood, and audformat's tables, JSON lines and directories of Kaldi are too",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from precompute.common import files, terminal
+from precompute.common import files, paths, process, terminal
 from precompute.errors import CacheError, RecipeError, WserError, unknown
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ LEVEL_DB = -60
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code, 0 or 1."""
+    if arguments is None:
+        process.begin()
     return terminal.command("precompute.show", lambda: _main(arguments), "nothing was drawn")
 
 
@@ -50,7 +52,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     parser.add_argument("--recipe", metavar="NAME", default="default", help="name or id of the recipe")
     parser.add_argument("--input", metavar="ID", help="id of the cache, where several are sealed")
     parser.add_argument("--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache")
-    parser.add_argument("--out", metavar="PNG", type=Path, required=True, help="file to write")
+    parser.add_argument("--out", metavar="PNG", type=paths.path, required=True, help="file to write")
     options = parser.parse_args(arguments)
     if options.filters:
         from precompute.recipe import named

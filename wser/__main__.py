@@ -2,6 +2,7 @@
 
 import sys
 
+from precompute.common import process
 from wser import compare, report, run, runs
 
 COMMANDS = {"run": run.main, "compare": compare.main, "report": report.main, "runs": runs.main}
@@ -9,6 +10,7 @@ COMMANDS = {"run": run.main, "compare": compare.main, "report": report.main, "ru
 
 def main() -> int:
     """Hand the arguments to the command that the first one names; returns its exit code."""
+    process.begin()
     if len(sys.argv) > 1 and sys.argv[1] in COMMANDS:
         return COMMANDS[sys.argv[1]](sys.argv[2:])
     asked = sys.argv[1:] in (["--help"], ["-h"])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import terminal
+from precompute.common import paths, process, terminal
 
 if TYPE_CHECKING:
     from wser.results import Stored
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 compared, 1 refused.
     """
+    if arguments is None:
+        process.begin()
     return terminal.command("wser.compare", lambda: _main(arguments), "nothing was written")
 
 
@@ -40,21 +42,21 @@ def _main(arguments: Sequence[str] | None) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="directory of a run's results; two or more")
+    parser.add_argument("runs", nargs="+", metavar="RUN", type=paths.path, help="directory of a run's results; two or more")
     return _compare(parser.parse_args(arguments).runs)
 
 
-def _compare(paths: Sequence[str]) -> int:
+def _compare(named: Sequence[Path]) -> int:
     from wser import results
     from wser.reports.comparison import check_same
 
-    if not 2 <= len(paths) <= len(string.ascii_uppercase):
+    if not 2 <= len(named) <= len(string.ascii_uppercase):
         raise results.ResultError(
-            f"{len(paths)} given, where 2 to {len(string.ascii_uppercase)} runs can be compared: name them"
+            f"{len(named)} given, where 2 to {len(string.ascii_uppercase)} runs can be compared: name them"
         )
-    if len({Path(path).resolve() for path in paths}) < len(paths):
-        raise results.ResultError(f"{' and '.join(paths)} name a run twice: name different ones")
-    runs = [results.open_finished(Path(path)) for path in paths]
+    if len({path.resolve() for path in named}) < len(named):
+        raise results.ResultError(f"{' and '.join(map(str, named))} name a run twice: name different ones")
+    runs = [results.open_finished(path) for path in named]
     for other in runs[1:]:
         check_same(runs[0], other)
     _announce(runs)

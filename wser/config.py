@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from precompute.common.unread import read_with
 from precompute.errors import WserError
+from precompute.layout import printable
 
 Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
 MOST_PIPES, MOST_BLOCKS = 5, 16
@@ -228,6 +229,19 @@ def hashed(config: Config) -> dict[str, Any]:
         section, _, name = key.rpartition(".")
         (kept[section] if section else kept).pop(name)
     return kept
+
+
+def recorded(config: Config) -> dict[str, Any]:
+    """The configuration as files hold it: names of files that are no UTF-8 are written with escapes, as in caches."""
+
+    def written(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: written(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [written(inner) for inner in value]
+        return printable(value) if isinstance(value, str) else value
+
+    return {key: written(value) for key, value in asdict(config).items()}
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

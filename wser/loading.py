@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
+from precompute.common import paths
 from precompute.common.reading import LARGEST_YAML, given, parse_yaml, refuse_interpolation
 from precompute.errors import unknown
 from wser import unread
@@ -245,7 +246,20 @@ def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Co
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
     check(loaded)
-    return loaded
+    return _with_paths(loaded)
+
+
+def _with_paths(config: Config) -> Config:
+    """The same with the paths in it in full, so that it says to everybody what it said here."""
+    protocol = replace(config.protocol, file=config.protocol.file and paths.in_full(config.protocol.file))
+    return replace(
+        config,
+        experiment=paths.in_full(config.experiment),
+        labels=config.labels and paths.in_full(config.labels),
+        cache_root=paths.each_in_full(config.cache_root),
+        results=paths.in_full(config.results),
+        protocol=protocol,
+    )
 
 
 def _unknown_key(typed: str) -> str:
@@ -300,9 +314,10 @@ def _refuse_interpolation(layer: DictConfig, where: str) -> None:
 
 def _experiment_file(name: str) -> Path:
     if name.endswith(".yaml"):
-        if not Path(name).is_file():
-            raise ConfigError(f"there is no experiment file {name}: give the path of one, or a name")
-        return Path(name)
+        file = paths.path(name)
+        if not file.is_file():
+            raise ConfigError(f"there is no experiment file {file}: give the path of one, or a name")
+        return file
     return _file(experiments(), "experiment", name)
 
 

@@ -15,7 +15,7 @@ from precompute.provenance import provenance
 from precompute.store import places
 from precompute.store.roots import candidates
 from wser import identity, loading, results
-from wser.config import flatten
+from wser.config import flatten, recorded
 from wser.data.protocols import split_hash
 from wser.results import ResultError, Stored
 
@@ -129,7 +129,7 @@ def _is_of_now(again: Path, experiment: "Experiment") -> bool:
     indifferent = {"jobs", "cache_root"}
     then_and_now = [
         {key: value for key, value in flatten(one).items() if key not in indifferent}
-        for one in (config, asdict(experiment.config))
+        for one in (config, recorded(experiment.config))
     ]
     return then_and_now[0] == then_and_now[1] and all(
         begun.get(key) == now[key] for key in ("identity", "revision", "versions")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import files, terminal
+from precompute.common import files, paths, process, terminal
 
 if TYPE_CHECKING:
     from wser.reports.published import Published
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 written, 1 refused.
     """
+    if arguments is None:
+        process.begin()
     return terminal.command("wser.report", lambda: _main(arguments), "make it accessible, or give --out DIR to write elsewhere")
 
 
@@ -46,15 +48,18 @@ def _main(arguments: Sequence[str] | None) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="directory of a run's or sweep's results")
-    parser.add_argument("--index", metavar="DIR", type=Path, help="write the page of all runs in a directory instead")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where to write (default: beside the results)")
+    parser.add_argument("runs", nargs="*", metavar="RUN", type=paths.path, help="directory of a run's or sweep's results")
+    parser.add_argument("--index", metavar="DIR", type=paths.path, help="write the page of all runs in a directory instead")
+    parser.add_argument("--out", metavar="DIR", type=paths.path, help="where to write (default: beside the results)")
     parser.add_argument(
-        "--audio", metavar="CORPORA", type=Path, nargs="?", const=Path(os.environ.get("WSER_CORPORA") or "corpora"),
+        "--audio", metavar="CORPORA", type=paths.path, nargs="?", const=os.environ.get("WSER_CORPORA") or "corpora",
         help="link to the recordings in this directory of corpora (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
     parser.add_argument(
-        "--published", metavar="YAML", type=Path, help="further published figures, in the form of wser/reports/published.yaml"
+        "--published",
+        metavar="YAML",
+        type=paths.path,
+        help="further published figures, in the form of wser/reports/published.yaml",
     )
     parser.add_argument("--markdown", action="store_true", help="print the main tables for a README instead of writing a page")
     options = parser.parse_args(arguments)
@@ -65,7 +70,7 @@ def _index(options: argparse.Namespace) -> int:
     from wser.reports.pages import index
     from wser.results import ResultError
 
-    others = [*options.runs, *_given(options, "audio", "published", "markdown")]
+    others = [*map(str, options.runs), *_given(options, "audio", "published", "markdown")]
     if others:
         raise ResultError(f"--index {options.index} is a page of its own: leave out {' '.join(others)}")
     page, damaged = index.write_page(options.index, options.out or options.index)
@@ -84,17 +89,17 @@ def _report(options: argparse.Namespace) -> int:
     from wser import results
     from wser.reports import published
 
-    paths = [Path(run) for run in options.runs]
-    if not paths:
+    runs: list[Path] = options.runs
+    if not runs:
         raise results.ResultError("no run is named: give one, as runs/default-1a2b3c4d, or --index runs for all of them")
-    if len(paths) > len(string.ascii_uppercase):
-        raise results.ResultError(f"{len(paths)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise results.ResultError(f"{' and '.join(options.runs)} name a run twice: name different ones")
-    sweeps = [path for path in paths if files.exists(path / results.SWEEP, path)]
-    if sweeps and len(paths) > 1:
+    if len(runs) > len(string.ascii_uppercase):
+        raise results.ResultError(f"{len(runs)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
+    if len({path.resolve() for path in runs}) < len(runs):
+        raise results.ResultError(f"{' and '.join(map(str, runs))} name a run twice: name different ones")
+    sweeps = [path for path in runs if files.exists(path / results.SWEEP, path)]
+    if sweeps and len(runs) > 1:
         raise results.ResultError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")
-    if (sweeps or len(paths) > 1) and options.audio:
+    if (sweeps or len(runs) > 1) and options.audio:
         raise results.ResultError("--audio links the page of one run to its recordings: leave it out, or give one run")
     if options.markdown and (others := _given(options, "out", "audio")):
         raise results.ResultError(f"--markdown prints tables and writes no page: leave out {' '.join(others)}")
@@ -102,9 +107,9 @@ def _report(options: argparse.Namespace) -> int:
         raise results.ResultError(f"--audio {options.audio} is no directory: give the one that holds the corpora")
     entries = published.load(options.published)
     if options.markdown:
-        print(_markdown(paths, sweeps, entries), end="")
+        print(_markdown(runs, sweeps, entries), end="")
         return 0
-    print(_write(paths, sweeps, entries, options))
+    print(_write(runs, sweeps, entries, options))
     return 0
 
 

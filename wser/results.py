@@ -27,9 +27,10 @@ from precompute.common.process import is_running
 from precompute.common.reading import UnreadableError, read_json, read_yaml
 from precompute.common.sheet import from_sheet, sheet_safe
 from precompute.errors import UnsafePathError, WserError
+from precompute.layout import printable
 from precompute.provenance import provenance
 from wser import identity
-from wser.config import UNHASHED, Config, flatten
+from wser.config import UNHASHED, Config, flatten, recorded
 from wser.data.dataset import Dataset
 from wser.data.leakage import Leakage
 from wser.data.protocols import Fold, as_file, split_hash
@@ -167,7 +168,7 @@ def comparison_directory(runs: Sequence[Path]) -> Path:
 
 
 def _digest(names: Sequence[str]) -> str:
-    return hashlib.sha256(rfc8785.dumps(list(names))).hexdigest()[: identity.DIGITS]
+    return hashlib.sha256(rfc8785.dumps(list(map(printable, names)))).hexdigest()[: identity.DIGITS]
 
 
 def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, Any]) -> None:
@@ -247,7 +248,7 @@ def describe(
     files.make_directory(path, root)
     split = as_file(config.protocol.name, speaker_independent, folds, dataset.examples)
     contents = {
-        CONFIG: OmegaConf.to_yaml(OmegaConf.create(asdict(config))).encode(),
+        CONFIG: OmegaConf.to_yaml(OmegaConf.create(recorded(config))).encode(),
         IDENTITY: as_json(named),
         SPLIT: as_json(split),
         LEAKAGE: as_json([asdict(report) for report in leakage]),
@@ -551,7 +552,7 @@ def revision() -> str | None:
         return None
     command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=10).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
 

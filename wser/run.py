@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from precompute.common import files, terminal
+from precompute.common import files, paths, process, terminal
 from precompute.errors import WserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or interrupted, or a repeated run whose predictions differ.
     """
+    if arguments is None:
+        process.begin()
     kept = "finished folds are kept, and the same command continues with the others"
     return terminal.command("wser.run", lambda: _main(arguments), kept)
 
@@ -97,12 +99,10 @@ def _describe(settings: Sequence[str]) -> int:
 
 
 def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
-    from pathlib import Path
-
     from wser.repeat import repeat
 
     command = shlex.join(["python", "-m", "wser.run", "--repeat", path, *settings])
-    return 0 if repeat(Path(path), settings, command, dry_run) else 1
+    return 0 if repeat(paths.path(path), settings, command, dry_run) else 1
 
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:

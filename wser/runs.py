@@ -4,9 +4,8 @@ import argparse
 import functools
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from precompute.common import clearing, files, terminal
+from precompute.common import clearing, files, paths, process, terminal
 from precompute.errors import WserError
 
 KEPT = "what was cleared stays cleared"
@@ -21,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or failed.
     """
+    if arguments is None:
+        process.begin()
     return terminal.command("wser.runs", lambda: _main(arguments), KEPT)
 
 
@@ -31,7 +32,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--results", metavar="DIR", type=Path, default=Path("runs"), help="directory of all results (default: ./runs)"
+        "--results", metavar="DIR", type=paths.path, default="runs", help="directory of all results (default: ./runs)"
     )
     text = "Every run: how far it is, its size, who made it and when, and what killed jobs left in it."
     commands.add_parser("list", help=text, description=text, parents=[common]).set_defaults(run=_list)

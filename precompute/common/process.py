@@ -1,8 +1,10 @@
-"""Processes: who is who on this machine, workers that end with their owner, and signals that end a command in order."""
+"""Processes: who is who on this machine, workers that end with their owner, signals that end a command, and UTF-8."""
 
+import codecs
 import contextlib
 import ctypes
 import hashlib
+import locale
 import os
 import signal
 import sys
@@ -14,7 +16,36 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_IN_UTF8 = ["-X", "utf8"]
 SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def begin() -> None:
+    """Make the environment of this program what it and its libraries expect; for programs alone, before they do anything.
+
+    The value of a variable may begin with `~` that no shell has replaced, as those of a service or a container do: libraries,
+    as Matplotlib with MPLCONFIGDIR, would make a directory of this name.
+    """
+    for name, value in os.environ.items():
+        if value.startswith("~/"):
+            os.environ[name] = os.path.expanduser(value)  # noqa: PTH111 - it leaves the rest of a list of paths as it is
+    _in_utf8()
+
+
+def _in_utf8() -> None:
+    """Start this program again in Python's UTF-8 mode (PEP 540), if its locale has another encoding.
+
+    There Python would take the names of files, and text for which a library names no encoding, for other characters, or
+    fail on them; and what it wrote would be damaged on the next machine.  What goes to the terminal keeps the encoding of
+    the terminal.  Workers inherit the mode.
+    """
+    encodings = {codecs.lookup(name).name for name in (sys.getfilesystemencoding(), locale.getpreferredencoding(False))}
+    # Who writes -X utf8=0 after our own word gets what he asks for.
+    if encodings == {"utf-8"} or not sys.executable or sys.orig_argv[1:3] == _IN_UTF8:
+        return
+    os.environ.setdefault("PYTHONIOENCODING", f"{getattr(sys.stdout, 'encoding', None) or 'utf-8'}:backslashreplace")
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, *_IN_UTF8, *sys.orig_argv[1:]])
 
 
 def end_with(owner: int) -> None:
@@ -47,7 +78,7 @@ def _place() -> str | None:
     None where the system does not say.
     """
     try:
-        boot, processes = Path("/proc/sys/kernel/random/boot_id").read_text(), Path("/proc/self/ns/pid").readlink()
+        boot, processes = Path("/proc/sys/kernel/random/boot_id").read_text("ascii"), Path("/proc/self/ns/pid").readlink()
         return hashlib.sha256(f"{boot}{processes}".encode()).hexdigest()[:8]
     except OSError:
         return None
@@ -57,7 +88,7 @@ def _started(pid: int) -> str | None:
     """When a process started, in clock ticks since the machine did; None where there is none of this number."""
     try:
         # The name of the program, in parentheses, may hold anything.
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None
 

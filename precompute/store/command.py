@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from precompute import layout
-from precompute.common import clearing, terminal
+from precompute.common import clearing, paths, terminal
 from precompute.common.files import GRACE_DAYS
 from precompute.errors import CacheError, CacheMissingError, unknown
 from precompute.store import places
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("ids", metavar="ID", nargs="*")
     verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
     verify.add_argument(
-        "--corpora", metavar="DIR", type=Path, default=Path(os.environ.get("WSER_CORPORA") or "corpora"),
+        "--corpora", metavar="DIR", type=paths.path, default=os.environ.get("WSER_CORPORA") or "corpora",
         help="for --recompute, directory of the corpora, or of a table (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
 
@@ -86,10 +86,10 @@ def _parser() -> argparse.ArgumentParser:
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
     export.add_argument("ids", metavar="ID", nargs="+")
-    export.add_argument("file", metavar="FILE", type=Path, help="to be written; .zip, .h5 or .hdf5")
+    export.add_argument("file", metavar="FILE", type=paths.path, help="to be written; .zip, .h5 or .hdf5")
     add(
         "import", _import, "Take the caches of a .zip in, each verified, into the first root that can be written."
-    ).add_argument("file", metavar="FILE", type=Path)
+    ).add_argument("file", metavar="FILE", type=paths.path)
     copy = add("copy", _copy, "Copy sealed caches to another root; in an object store, go on from what an earlier copy left.")
     copy.add_argument("ids", metavar="ID", nargs="+")
     copy.add_argument("target", metavar="ROOT", help="directory of caches, or a URL, as s3://bucket/lab")

@@ -5,23 +5,21 @@ a network is asked of it here.
 """
 
 import contextlib
-import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from precompute.common import files
+from precompute.common import files, paths
 from precompute.errors import CacheError, UnsafePathError, WserError
 
 
 def parse(text: str) -> tuple[Path, ...]:
-    """Directories from a list as in WSER_CACHE: separated as in PATH, by `:` (`;` on Windows), which a URL may hold.
+    """Directories from a list as in WSER_CACHE.
 
     Raises:
-        CacheError: None is named, or a URL's file system is unknown or not installed.
+        WserError: None is named, a home is unknown, or a URL's file system is unknown or not installed.
     """
-    parts = [part for part in re.split(rf"{re.escape(os.pathsep)}(?!//)", text) if part]
+    parts = paths.split(text)
     if not parts:
         raise CacheError("no cache directory is named: give one, or leave WSER_CACHE unset for ./cache")
     return tuple(_place(part) for part in parts)
@@ -137,10 +135,7 @@ def _remote(directory: Path) -> tuple[Any, str]:
 
 def _place(text: str) -> Path:
     if "://" not in text:
-        try:
-            return Path(text).expanduser()
-        except RuntimeError:
-            raise CacheError(f"{text} begins with the home of a user who is not known: give the directory in full") from None
+        return paths.path(text)
     with _reaching(text):
         try:
             from upath import UPath

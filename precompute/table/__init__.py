@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from precompute import corpora, layout, recording
+from precompute.common import paths
 from precompute.corpora import EMOTIONS, Corpus, Scan
 from precompute.errors import CacheError, CorpusError, UnusableAudioError
 from precompute.layout import Skipped, Utterance
@@ -293,6 +294,8 @@ def _on_disk(said: str, directory: Path) -> str:
     path = said.replace("\\", "/")
     if path.startswith("file://"):
         path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
+    if path.startswith("~/"):
+        path = paths.in_full(path)
     if Path(path).is_absolute():
         path = os.path.relpath(path, directory)
     forms = [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]

@@ -153,7 +153,7 @@ def test_lines_after_a_hint_have_their_own_numbers(folder):
 @pytest.mark.parametrize("code", ["cp1252", "latin-1", "mac-roman"])
 def test_csv_in_an_old_code_is_refused_with_what_to_do(folder, code):
     (folder / "t.csv").write_bytes(GERMAN.encode(code))
-    with pytest.raises(CorpusError, match="is not in UTF-8 .*: save it as CSV in UTF-8"):
+    with pytest.raises(CorpusError, match=r"is not in UTF-8 .*: save it as CSV in UTF-8"):
         table.read(folder / "t.csv", "mine")
 
 

@@ -12,7 +12,7 @@ from wser.reports.metrics import measure
 
 def change_json(file: Path, **changes: Any) -> None:
     """Set keys of a JSON file."""
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def figures(rows: list[dict[str, str]], classes: list[str]) -> dict[str, Any]:

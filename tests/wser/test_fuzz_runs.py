@@ -50,23 +50,23 @@ def change_bytes(file: Path, rng: random.Random) -> None:
 def change_values(file: Path, rng: random.Random) -> None:
     """Of JSON, some values; of CSV, some cells; of others, bytes."""
     if file.suffix == ".json":
-        record = json.loads(file.read_text())
+        record = json.loads(file.read_text(encoding="utf-8"))
         for _ in range(rng.randint(1, 2)):
             holder, key = rng.choice(places(record))
             if rng.random() < 0.3 and isinstance(holder, dict):
                 holder.pop(key, None)
             else:
                 holder[key] = rng.choice(VALUES)
-        file.write_text(json.dumps(record))
+        file.write_text(json.dumps(record), encoding="utf-8")
     elif file.suffix == ".csv":
-        rows = list(csv.reader(io.StringIO(file.read_text(), newline="")))
+        rows = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
         row = rng.choice(rows)
         row[rng.randrange(len(row))] = str(rng.choice(VALUES))
         if rng.random() < 0.3:
             rows.insert(rng.randrange(len(rows)), rng.choice(rows))
         table = io.StringIO()
         csv.writer(table).writerows(rows)
-        file.write_text(table.getvalue())
+        file.write_text(table.getvalue(), encoding="utf-8")
     else:
         change_bytes(file, rng)
 

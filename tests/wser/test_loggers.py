@@ -223,6 +223,6 @@ def test_service_that_does_not_start_is_answered_in_one_sentence(services, tiny,
 
 def test_check_names_the_first_that_is_missing(monkeypatch):
     monkeypatch.setattr(loggers, "find_spec", lambda package: None if package == "mlflow" else package)
-    loggers.check(["csv", "tensorboard", "wandb"])
+    loggers.check(["csv", "tensorboard", "wandb"], "runs")
     with pytest.raises(ConfigError, match="logger=mlflow"):
-        loggers.check(["csv", "mlflow"])
+        loggers.check(["csv", "mlflow"], "runs")

@@ -153,7 +153,7 @@ def learn(tiny, tmp_path):
 
 
 def without_clock(file: Path) -> list[list[str]]:
-    return [row[:-1] for row in csv.reader(file.open())]
+    return [row[:-1] for row in csv.reader(file.open(encoding="utf-8"))]
 
 
 def test_training_does_not_see_the_test_part(learn):

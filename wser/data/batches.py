@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 from wser.config import DataConfig
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
+from wser.lightning import pl
 
 SORTED_TOGETHER = 8
 """Batches whose utterances are sorted by length among themselves: more would save little padding, and shuffle less."""

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from precompute.common import files
 from precompute.common.sheet import sheet_safe
 from precompute.provenance import provenance
-from wser import identity, models, results
+from wser import identity, lightning, models, results
 from wser.config import Config
 from wser.data.batches import Batches, Statistics, measure, unstandardised
 from wser.data.dataset import Dataset
 from wser.data.protocols import Fold
+from wser.lightning import pl
 from wser.reports import metrics
 from wser.results import CURVES, METRICS, PACKAGES, PREDICTIONS, WEIGHTS, ResultError, fold_name, read_metrics, revision
 from wser.training import loggers
@@ -224,9 +224,8 @@ def _train_and_score(run: Run) -> None:
     tell = partial(loggers.log, logs, config)
     with files.create(aside / CURVES, run.root) as file:
         curves = Curves(file, dataset.classes, config.selection, config.train.patience, tell)
-        trainer = pl.Trainer(
+        trainer = lightning.trainer(
             accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
-            devices=1,
             precision=run.identity["settings"]["train.precision"],
             max_epochs=config.train.epochs,
             limit_val_batches=0 if config.selection == "last" and not fold.validation else None,

@@ -55,7 +55,7 @@ def cpu_has_bf16() -> bool:
     """Whether the CPU has bfloat16 instructions that PyTorch's kernels use."""
     x86 = platform.machine() in ("x86_64", "AMD64")
     if x86 and sys.platform == "linux":
-        flags = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")), "")
+        flags = next((line for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if line.startswith("flags")), "")
         return "avx512_bf16" in flags.split()
     import torch
 

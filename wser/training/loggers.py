@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wser.config import Config, ConfigError, flatten
+from precompute.common import paths
+from precompute.layout import printable
+from wser.config import Config, ConfigError, flatten, recorded
 
 if TYPE_CHECKING:
     # Lightning takes seconds to import, and a check of names must not.
@@ -27,12 +28,22 @@ PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
 """Package that a logger needs."""
 
 
-def check(names: Sequence[str]) -> None:
-    """Refuse loggers whose package is not installed, without importing it.
+def check(names: Sequence[str], directory: str) -> None:
+    """Refuse loggers that cannot work, without importing them.
+
+    Args:
+        names: Of the loggers.
+        directory: Of all results.
 
     Raises:
-        ConfigError: One is not; the message has the command that installs it.
+        ConfigError: The package of one is not installed, and the message has the command that installs it; or TensorBoard is to
+            write into a directory whose name is not UTF-8.
     """
+    if "tensorboard" in names and printable(directory) != directory:
+        raise ConfigError(
+            f"logger=tensorboard cannot write into results={directory}, whose name is not UTF-8: name another directory, or "
+            "leave tensorboard out of logger="
+        )
     for name in names:
         if name in PACKAGES and find_spec(PACKAGES[name]) is None:
             raise ConfigError(
@@ -79,7 +90,7 @@ def build(config: Config, aside: Path, final: Path) -> "list[Logger]":
     """
     loggers = [_started(name, aside, final) for name in config.logger]
     for logger in loggers:
-        logger.log_hyperparams(flatten(asdict(config)))
+        logger.log_hyperparams(flatten(recorded(config)))
     return loggers
 
 
@@ -92,49 +103,52 @@ def log(loggers: "Sequence[Logger]", config: Config, epoch: int, values: Mapping
         epoch: From 1.
         values: Figures by name.
     """
-    from pytorch_lightning.loggers import TensorBoardLogger
+    from wser.lightning import pl
 
     for logger in loggers:
         logger.log_metrics(dict(values), epoch)
-        if epoch == 1 and isinstance(logger, TensorBoardLogger):
+        if epoch == 1 and isinstance(logger, pl.loggers.TensorBoardLogger):
             # Its page of hyper-parameters shows a run only with a figure that they led to.
             figure = next(name for name in ("validation_uar", "train_accuracy") if name in values)
-            logger.log_hyperparams(flatten(asdict(config)), {figure: values[figure]}, step=1)
+            logger.log_hyperparams(flatten(recorded(config)), {figure: values[figure]}, step=1)
         logger.save()
 
 
 def close(loggers: "Sequence[Logger]") -> None:
     """Finish and close everything, so that the directory in which they write may be renamed."""
-    from pytorch_lightning.loggers import WandbLogger
+    from wser.lightning import pl
 
     for logger in loggers:
         logger.finalize("success")
-        if isinstance(logger, WandbLogger):
+        if isinstance(logger, pl.loggers.WandbLogger):
             # Otherwise the next fold in this process would go on with the same run.
             logger.experiment.finish()
 
 
 def _started(name: str, aside: Path, final: Path) -> "Logger":
-    from pytorch_lightning import loggers
+    from wser.lightning import pl
 
-    title = "/".join(final.parts[-2:])
+    title = printable("/".join(final.parts[-2:]))
     if name == "csv":
-        return loggers.CSVLogger(aside, name="csv", version="", flush_logs_every_n_steps=1)
+        return pl.loggers.CSVLogger(aside, name="csv", version="", flush_logs_every_n_steps=1)
     if name == "tensorboard":
-        return loggers.TensorBoardLogger(aside, name="tensorboard", version="", default_hp_metric=False)
+        return pl.loggers.TensorBoardLogger(aside, name="tensorboard", version="", default_hp_metric=False)
     with _starting(name):
         started: WandbLogger | MLFlowLogger
         if name == "wandb":
-            started = loggers.WandbLogger(name=title, project=PROJECT, save_dir=aside)
+            started = pl.loggers.WandbLogger(name=title, project=PROJECT, save_dir=aside)
         else:
-            started = loggers.MLFlowLogger(PROJECT, title, _tracking_uri(final.parent))
+            started = pl.loggers.MLFlowLogger(PROJECT, title, _tracking_uri(final.parent))
         _ = started.experiment
     return started
 
 
 def _tracking_uri(directory: Path) -> str:
     """Where MLflow keeps runs: as its own variable says, or one data base for all results beside this directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{directory.absolute().parent / 'mlflow' / 'mlflow.db'}"
+    return (
+        paths.in_full(os.environ.get("MLFLOW_TRACKING_URI", ""))
+        or f"sqlite:///{directory.absolute().parent / 'mlflow' / 'mlflow.db'}"
+    )
 
 
 @contextmanager

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from wser.config import DataConfig, TrainConfig
 from wser.data.batches import Batch
+from wser.lightning import pl
 
 OPTIMISERS = {
     "adam": torch.optim.Adam,

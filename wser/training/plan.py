@@ -119,7 +119,7 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
         WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
     """
     models.check(config.model.name)
-    loggers.check(config.logger)
+    loggers.check(config.logger, config.results)
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
     dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels)

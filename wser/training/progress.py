@@ -48,7 +48,7 @@ def look(job: Job) -> State:
     file = (job.final if finished else job.aside) / CURVES
     try:
         # A line that is still being written does not count.
-        clock = [float(line.rpartition(",")[2]) for line in file.read_text().split("\n")[1:-1]]
+        clock = [float(line.rpartition(",")[2]) for line in file.read_text("utf-8").split("\n")[1:-1]]
         idle = max(0.0, time.time() - file.stat().st_mtime)
     except (FileNotFoundError, ValueError):
         return State(job, job.aside.exists(), finished, job.epochs if finished else 0)

@@ -51,7 +51,7 @@ def as_user(user, action, umask=0o022):
 
     A child, rather than a command, because another user may not be able to enter the directories of Python.
     """
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         child = os.fork()
         if child == 0:
             code = 99

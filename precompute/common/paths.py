@@ -1,0 +1,63 @@
+"""Paths as people write them: `~` and `~anna` stand for homes also where no shell has replaced them.
+
+Such are those of YAML, of the environment, of `--out=~/x` and `results=~/x`, and all but the first of `WSER_CACHE=~/a:~/b`.
+"""
+
+import os
+import re
+from pathlib import Path
+
+from precompute.errors import WserError
+
+_BETWEEN = re.compile(rf"{re.escape(os.pathsep)}(?!//)")
+_VARIABLE = re.compile(r"(?:^|/)\$[A-Za-z_{][^/]*")
+
+
+def path(text: str) -> Path:
+    """The path that a person means.
+
+    Raises:
+        WserError: As `in_full`.
+    """
+    return Path(in_full(text))
+
+
+def in_full(text: str) -> str:
+    """The same as text: a home in the place of `~` at the beginning, and all else as it is; `./~` is a file of this name.
+
+    Variables are not replaced, so that a path means the same to everybody who reads it in a file of settings.
+
+    Raises:
+        WserError: The user after `~` is not known; or a part of the path begins with `$`, as in `$HOME/x`, and nothing has
+            this name.
+    """
+    if "://" in text:
+        return text
+    for variable in _VARIABLE.finditer(text):
+        if not os.path.lexists(text[: variable.end()]):
+            name = variable[0].lstrip("/")
+            raise WserError(f"{text} holds {name}, and variables are not replaced here: write the path without them")
+    if not text.startswith("~"):
+        return text
+    owner = text.partition("/")[0]
+    try:
+        home = Path(owner).expanduser()
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute():
+        raise WserError(f"{text} begins with a home that is not known: write the path in full, or ./{text} for this very name")
+    return f"{home}{text.removeprefix(owner)}"
+
+
+def split(text: str) -> list[str]:
+    """The parts of a list as in WSER_CACHE: separated as in PATH, by `:` (`;` on Windows), which a URL may hold."""
+    return [part for part in _BETWEEN.split(text) if part]
+
+
+def each_in_full(text: str) -> str:
+    """Such a list with each of its paths in full.
+
+    Raises:
+        WserError: As `in_full`.
+    """
+    return os.pathsep.join(map(in_full, _BETWEEN.split(text)))
