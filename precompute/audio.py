@@ -4,9 +4,10 @@ import contextlib
 import hashlib
 import io
 import math
-import struct
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from precompute import heads, kinds
 from precompute.errors import UnusableAudioError
 from precompute.recipe import Pad
 
 SILENCE = 1e-5
 """Standard deviation, re full scale, under which a recording counts as silent: -100 dB, below half a step of 16 bits."""
 
+
+CANCELLED = 1e-4
+"""Power of the channels' mean, re their own, under which they cancel each other: -40 dB."""
 
 LOUDEST = 1e10
 """Largest sample, re full scale: more than any integers labelled as floats by mistake, less than what overflows later."""
@@ -35,11 +40,11 @@ LONGEST = 3600.0
 MOST_SAMPLES = 2**29
 """Samples of one utterance, of all channels together: 2 GiB as float32, an hour of three channels at 48 kHz."""
 
-MOST_CHUNKS = 10_000
-"""Chunks of a WAVE file before its audio; real ones have a few."""
-
 UNKNOWN = 2**63 - 1
 """Length that libsndfile gives where a header leaves it open, as FLAC does that was written into a pipe."""
+
+MOST_KEPT = 2**26
+"""Samples of a recording that is kept for its next part, mixed down: 256 MiB, 25 minutes at 44.1 kHz."""
 
 BLOCK = 2**20
 """Samples read at once, of all channels together: usual recordings are one block, and long ones take little memory."""
@@ -82,11 +87,51 @@ def decode(data: bytes, begin: float | None = None, end: float | None = None) ->
             sample rate than the limits of this module, or holds samples that are NaN, infinite or absurdly large; or the
             part is empty, or reaches past the end; or there is not enough memory.
     """
-    wave = _read(data, begin, end, _mixed_down)
+    whole = None if begin is None and end is None else _whole(data)
+    wave = _part_of(whole, begin, end) if whole else _mixed(data, begin, end)
     swing = wave.samples - wave.samples.mean()
     if np.vdot(swing, swing) < SILENCE**2 * len(swing):
         raise UnusableAudioError(f"the recording is silent (standard deviation under {SILENCE:g} of full scale)")
     return wave
+
+
+def _mixed(data: bytes, begin: float | None, end: float | None) -> Waveform:
+    """A recording, or a part of it, mixed down.
+
+    Raises:
+        UnusableAudioError: As `decode`, but for silence; or its channels cancel each other.
+    """
+    energy = 0.0
+
+    def mixed_down(block: NDArray[np.float32]) -> NDArray[np.float32]:
+        nonlocal energy
+        if block.shape[1] > 1:
+            energy += float(np.vdot(block, block)) / block.shape[1]
+        return _mixed_down(block)
+
+    wave = _read(data, begin, end, mixed_down)
+    power = float(np.vdot(wave.samples, wave.samples))
+    if power < CANCELLED * energy and energy >= SILENCE**2 * len(wave.samples):
+        raise UnusableAudioError(
+            f"its {wave.channels} channels cancel each other when they are mixed down: change the sign of one, or keep one only"
+        )
+    return wave
+
+
+@lru_cache(maxsize=1)
+def _whole(data: bytes) -> Waveform | None:
+    """A recording that can only be decoded from its beginning, kept for its next part; None for others, and for long ones."""
+    with _opened(data) as file:
+        if (file.can_seek and not file.subtype.startswith("MPEG")) or file.frames > MOST_KEPT:
+            return None
+    return _mixed(data, None, None)
+
+
+def _part_of(whole: Waveform, begin: float | None, end: float | None) -> Waveform:
+    first, last = _part(len(whole.samples), whole.sample_rate, begin, end)
+    if first == last:
+        raise UnusableAudioError("the file holds no audio samples")
+    return replace(whole, samples=whole.samples[first:last])
 
 
 def digest(samples: NDArray[np.float32], sample_rate: int) -> str:
@@ -111,7 +156,7 @@ def recording_digest(data: bytes) -> str | None:
         data: The file's content.
     """
     try:
-        with _understood(), _Sequential(_Memory(data)) as file:
+        with _opened(data) as file:
             found = _started(file.samplerate)
             whole = file.subtype == "PCM_16"
             for block in _blocks(file, UNKNOWN, "int16" if whole else "float32"):
@@ -149,10 +194,21 @@ def lengths(file: io.FileIO) -> tuple[float, float]:
     Raises:
         UnusableAudioError: It is no audio, or its sample rate is outside the limits.
     """
-    with _understood(), _Sequential(file.fileno(), closefd=False) as opened:
-        most = _most(opened)
-        frames = math.inf if opened.frames == UNKNOWN else opened.frames
-        return frames / opened.samplerate, most / opened.samplerate
+    descriptor = file.fileno()
+    size = os.fstat(descriptor).st_size
+    head = heads.find(lambda at, count: os.pread(descriptor, count, at), size)
+    if head and not head.usual:
+        with _opened(file.read()) as opened:
+            return _lengths(opened)
+    with _understood(os.pread(descriptor, kinds.LONGEST, 0)), _Sequential(descriptor, closefd=False) as opened:
+        _check_whole(opened, heads.share(head, size))
+        return _lengths(opened)
+
+
+def _lengths(file: "_Sequential") -> tuple[float, float]:
+    most = _most(file)
+    frames = math.inf if file.frames == UNKNOWN else file.frames
+    return frames / file.samplerate, most / file.samplerate
 
 
 class _Memory(io.BytesIO):
@@ -178,25 +234,49 @@ def _read(
     data: bytes, begin: float | None, end: float | None, keep: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> Waveform:
     """Decode, and keep of each block of (n, channels) what `keep` gives."""
-    if not data:
-        raise UnusableAudioError("the file is empty")
-    missing = _missing_wav_bytes(data)
-    if missing:
-        raise UnusableAudioError(f"the file is truncated: {missing} bytes of its audio are missing")
-    with _understood(), _Sequential(_Memory(data)) as file:
+    with _opened(data) as file:
         samples = _kept(file, begin, end, keep)
         return Waveform(samples, file.samplerate, file.channels, file.format, file.subtype)
 
 
 @contextlib.contextmanager
-def _understood() -> Iterator[None]:
-    """Whatever soundfile raises becomes the one error of this module."""
+def _opened(data: bytes) -> Iterator["_Sequential"]:
+    """A recording in memory, its head put right where libsndfile would not read it.
+
+    Raises:
+        UnusableAudioError: It is empty, no audio, or cut short; or whatever soundfile raises meanwhile.
+    """
+    if not data:
+        raise UnusableAudioError("the file is empty")
+    head = heads.find(lambda at, count: data[at : at + count], len(data))
+    with _understood(data[: kinds.LONGEST]), _Sequential(_Memory(heads.repaired(data, head))) as file:
+        _check_whole(file, heads.share(head, len(data)))
+        yield file
+
+
+def _check_whole(file: "_Sequential", share: float) -> None:
+    """Refuse a recording of which only a share is there."""
+    if share < 1:
+        seconds = file.frames / file.samplerate
+        raise UnusableAudioError(_cut_short(seconds, seconds / share) if seconds else "it is cut short before its audio")
+
+
+def _cut_short(there: float, announced: float) -> str:
+    digits = 2 if announced - there >= 0.01 else 5
+    return f"it is cut short: {there:.{digits}f} s of {announced:.{digits}f} s are there"
+
+
+@contextlib.contextmanager
+def _understood(first: bytes) -> Iterator[None]:
+    """Whatever soundfile raises about a file that begins so becomes the one error of this module."""
     try:
         yield
     except UnusableAudioError:
         raise
     except soundfile.LibsndfileError as error:
-        raise UnusableAudioError(f"not a readable audio file ({error.error_string.rstrip('.')})") from None
+        what = kinds.name(first)
+        why = f"it is {what}" if what else f"not a readable audio file ({error.error_string.rstrip('.')})"
+        raise UnusableAudioError(why) from None
     except MemoryError:
         raise UnusableAudioError("there is not enough memory to decode it") from None
     except FOREIGN as error:
@@ -222,14 +302,23 @@ def _kept(
         passed = file.seek(first)
     for block in _blocks(file, first - passed, "float32"):
         passed += len(block)
-    whole, found, kept = file.subtype == "PCM_16", 0, []
+    whole, found = file.subtype == "PCM_16", 0
+    blocks: list[NDArray[np.float32]] = []
+    joined: NDArray[np.float32] | None = None
     for block in _blocks(file, expected, "int16" if whole else "float32"):
-        found += len(block)
         if whole:
             block = _scaled(block)
         else:
             _check_range(block)
-        kept.append(keep(block))
+        kept = keep(block)
+        if joined is None and not open_end and _block(file) == len(block) < expected:
+            # A head that lies has no whole block; else the memory is taken once, and not again to join the blocks.
+            joined = np.empty((expected, *kept.shape[1:]), np.float32)
+        if joined is None:
+            blocks.append(kept)
+        else:
+            joined[found : found + len(kept)] = kept
+        found += len(block)
     if open_end and found > most:
         raise UnusableAudioError(f"it is longer than the {most / rate:g} s that one utterance may have")
     if file.frames == UNKNOWN:
@@ -239,16 +328,23 @@ def _kept(
     if found == 0:
         raise UnusableAudioError("the file holds no audio samples")
     if found < expected:
-        raise UnusableAudioError(f"the file is truncated: {found} of {expected} samples decode")
-    return kept[0] if len(kept) == 1 else np.concatenate(kept)
+        raise UnusableAudioError(_cut_short(found / rate, expected / rate))
+    if joined is not None:
+        return joined[:found]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def _blocks(file: _Sequential, count: int, dtype: str) -> Iterator[NDArray[np.float32]]:
     """The next `count` samples in blocks of (n, channels); fewer where the file ends."""
-    most = max(1, BLOCK // file.channels)
+    most = _block(file)
     while count > 0 and len(block := file.read(min(count, most), dtype=dtype, always_2d=True)):
         count -= len(block)
         yield block
+
+
+def _block(file: _Sequential) -> int:
+    """Samples of each channel in a block."""
+    return max(1, BLOCK // int(file.channels))
 
 
 def _most(file: _Sequential) -> int:
@@ -289,28 +385,6 @@ def _part(frames: int, rate: int, begin: float | None, end: float | None) -> tup
         length = frames / rate
         raise UnusableAudioError(f"the part from {begin or 0:g} s to {last / rate:g} s is none of a recording of {length:g} s")
     return first, last
-
-
-def _missing_wav_bytes(data: bytes) -> int:
-    """Bytes that the chunks of a WAVE file announce and the file lacks; 0 for other formats.
-
-    libsndfile reads a truncated WAV as a shorter one without a word, hence the look at the chunks themselves.  A size of
-    2^32 - 1 stands for "unknown" in streams, and in RF64 for the size in the chunk `ds64` (EBU Tech 3306).
-    """
-    if data[:4] not in (b"RIFF", b"RF64") or data[8:12] != b"WAVE":
-        return 0
-    at, large = 12, None
-    for _ in range(MOST_CHUNKS):
-        if at + 8 > len(data):
-            return max(0, at - len(data))
-        name, size = struct.unpack_from("<4sI", data, at)
-        if name == b"ds64" and at + 24 <= len(data):
-            (large,) = struct.unpack_from("<Q", data, at + 16)
-        if name == b"data":
-            size = large if size == 0xFFFFFFFF else size
-            return 0 if size is None else max(0, at + 8 + size - len(data))
-        at += 8 + size + size % 2
-    raise UnusableAudioError(f"it has more than {MOST_CHUNKS} chunks before its audio: the data are damaged")
 
 
 def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float32]:

@@ -152,7 +152,7 @@ def estimate(plan: Plan) -> Estimate:
     seconds, pictures = [], []
     for source in sample:
         started = time.perf_counter()
-        with contextlib.suppress(UnusableAudioError), recording.enough_memory():
+        with contextlib.suppress(UnusableAudioError), recording.one_alone():
             pictures.append(_picture(plan.directory, plan.recipe, source).pixels)
             seconds.append(time.perf_counter() - started)
     if not pictures:
@@ -177,7 +177,7 @@ def _make(
     skipped: list[Skipped] = []
     for source in sources:
         try:
-            with recording.enough_memory():
+            with recording.one_alone():
                 made = _picture(directory, recipe, source)
         except UnusableAudioError as error:
             skipped.append(Skipped(layout.printable(source.utterance.path), str(error)))

@@ -6,10 +6,12 @@ import hashlib
 import io
 import os
 import stat
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from precompute.errors import UnusableAudioError
+from precompute.common.terminal import TRACEBACK, in_a_line
+from precompute.errors import UnusableAudioError, WserError
 
 LARGEST = 2**32
 """Bytes of a recording: what the sizes in a WAVE file can say.  Recordings are decoded in memory."""
@@ -64,16 +66,25 @@ def digest(file: Path) -> str:
 
 
 @contextlib.contextmanager
-def enough_memory() -> Iterator[None]:
-    """Take it for a fault of the one recording that is used inside where there is not enough memory for it.
+def one_alone() -> Iterator[None]:
+    """Take whatever goes wrong inside for a fault of the one recording that is used there, so that the others go on.
+
+    Errors of this project and of the operating system stay what they are.  With the variable `WSER_TRACEBACK` anything but a
+    lack of memory is also shown in full on stderr: it may be a mistake of ours, and no fault of the recording.
 
     Raises:
-        UnusableAudioError: Instead of MemoryError.
+        UnusableAudioError: Instead; it names the exception.
     """
     try:
         yield
+    except (WserError, OSError):
+        raise
     except MemoryError:
         raise UnusableAudioError("there is not enough memory to use it") from None
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        raise UnusableAudioError(f"it cannot be used ({in_a_line(f'{type(error).__name__}: {error}')})") from error
 
 
 def _pieces(handle: io.FileIO, size: int) -> Iterator[bytes]:

@@ -66,7 +66,7 @@ def thumbnails(utterances: list[Utterance], directory: Path, recipe: Recipe, job
 
 
 def _shown(utterance: Utterance, directory: Path, recipe: Recipe) -> Shown:
-    with recording.enough_memory():
+    with recording.one_alone():
         data = recording.read(directory / utterance.path)
         made = picture(data, utterance.key, recipe, utterance.begin, utterance.end)
     return Shown(utterance, thumbnail(made.pixels[:, made.start : made.stop]))

@@ -143,7 +143,7 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
 def _check(directory: Path, sharing: Sequence[Utterance], recipe: Recipe) -> list[Checked]:
     """Check the utterances that lie in one recording."""
     try:
-        with recording.enough_memory():
+        with recording.one_alone():
             data = recording.read(directory / sharing[0].path)
     except OSError as error:
         return [Checked(one, None, f"the file cannot be read: {error.strerror}") for one in sharing]
@@ -154,7 +154,7 @@ def _check(directory: Path, sharing: Sequence[Utterance], recipe: Recipe) -> lis
 
 def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:
     try:
-        with recording.enough_memory():
+        with recording.one_alone():
             measured = measure(data, utterance.begin, utterance.end)
     except UnusableAudioError as error:
         return Checked(utterance, None, str(error))

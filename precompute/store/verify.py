@@ -138,7 +138,7 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         return
     file = directory / record.path
     try:
-        with recording.enough_memory():
+        with recording.one_alone():
             data = recording.read(file)
     except OSError as error:
         yield f"{file} cannot be read to make {record.key} anew ({error.strerror}): say by --corpora where it is"
@@ -150,7 +150,7 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         yield f"{file} is another recording than the cache's {record.key}: run precompute, which makes another cache of it"
         return
     try:
-        with recording.enough_memory():
+        with recording.one_alone():
             made = picture(data, record.key, recipe, record.begin, record.end)
     except UnusableAudioError as error:
         yield f"{file}, of which the cache has a picture, cannot be used any more: {error}"

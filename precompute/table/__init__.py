@@ -319,6 +319,9 @@ def _of_recording(utterance: Utterance, known: tuple[float, float] | str) -> Ite
         return
     begin = utterance.begin or 0.0
     length, most = known
+    if length == 0:
+        yield f"{utterance.path} holds no audio"
+        return
     end = length if utterance.end is None else utterance.end
     if not end <= length + TOLERANCE:
         yield f"end {end:g} s is past the end of {utterance.path}, which has {length:.2f} s"

@@ -116,7 +116,7 @@ def test_a_recording_shorter_than_a_frame_or_two_is_measured(encode, seconds):
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"), [(b"", "the file is empty"), (b"no audio" * 99, "not a readable"), (None, "the recording is silent")]
+    ("data", "reason"), [(b"", "the file is empty"), (b"no audio" * 99, "it is a text"), (None, "the recording is silent")]
 )
 def test_what_cannot_be_used_says_why(encode, data, reason):
     with pytest.raises(UnusableAudioError, match=reason):

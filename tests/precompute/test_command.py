@@ -59,8 +59,8 @@ def lay_bad_files(folder, encode, samples):
     broken[100] = np.nan
     kinds = {
         "03-01-05-01-01-02-01": (b"", "the file is empty"),
-        "03-01-05-01-02-02-01": (b"dear diary, today I recorded nothing\n" * 40, "not a readable audio file"),
-        "03-01-05-02-01-01-01": (whole[: len(whole) // 2], "the file is truncated"),
+        "03-01-05-01-02-02-01": (b"dear diary, today I recorded nothing\n" * 40, "it is a text"),
+        "03-01-05-02-01-01-01": (whole[: len(whole) // 2], "it is cut short"),
         "03-01-05-02-01-02-01": (encode(broken, subtype="FLOAT"), "1 samples are NaN or infinite"),
         # Two that make up a unit of their own: nothing of it is ever published.
         "03-01-08-01-01-01-01": (encode(np.zeros(16000)), "the recording is silent"),

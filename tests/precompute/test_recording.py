@@ -83,7 +83,7 @@ def test_a_file_that_turns_out_longer_than_its_size_is_read_up_to_the_limit(monk
 
 
 def test_lack_of_memory_is_the_recordings_fault():
-    with pytest.raises(UnusableAudioError, match="not enough memory"), recording.enough_memory():
+    with pytest.raises(UnusableAudioError, match="not enough memory"), recording.one_alone():
         raise MemoryError
 
 
