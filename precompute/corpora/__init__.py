@@ -4,6 +4,9 @@ A corpus module defines
 
 - `CORPUS`, a `Corpus`: origin, licence and published counts;
 - `scan(directory)`, which lists the utterances under `directory` and the files it could not understand;
+- `NAMES`, names of its folder in lower case, the best first;
+- `copies(directory, own=False)`, which gives the folders, `directory` or such as are below it, that each hold a copy of it;
+  `own` says that `directory` is the corpus's, so that what cannot be understood there is reported, and not passed over;
 - `find(corpora)`, which gives the corpus's own directory under the directory of all corpora, or None;
 - `parse(stem)`, which gives what the name of a recording says;
 - optionally `make(directory)`, for a corpus that is made on the spot.
@@ -168,11 +171,11 @@ def scan_names(
     return Scan(tuple(found[name] for name in sorted(found)), tuple(skipped))
 
 
-def child(corpora: Path, *names: str) -> Path | None:
-    """The folder of `corpora` that has one of the given names, whatever its case; None where there is none."""
+def child(corpora: Path, name: str) -> Path | None:
+    """The folder of `corpora` that has a name, whatever its case; None where there is none."""
     if not corpora.is_dir():
         return None
-    return next((folder for folder in sorted(corpora.iterdir()) if folder.name.lower() in names and folder.is_dir()), None)
+    return next((folder for folder in sorted(corpora.iterdir()) if folder.name.lower() == name and folder.is_dir()), None)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -21,7 +21,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, recordings, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Scan, recordings, recordings_below, scan_names, stem
 from precompute.layout import Skipped
 
 LABELS = {"ANG": "angry", "DIS": "disgusted", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
@@ -29,6 +30,7 @@ LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}
 SENTENCES = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
 NEVER_RELEASED = ("1002_TIE_NEU_XX", "1008_WSI", "1009_MTI", "1019_ITH", "1076_ITS_NEU_XX")
 """Beginnings of keys that `SentenceFilenames.csv`, the repository's list, lacks."""
+NAMES = ("crema_d", "crema-d", "cremad", "crema-d-master", "crema")
 PLACES = ("AudioWAV/", "*/AudioWAV/", "")
 DEMOGRAPHICS = "VideoDemographics.csv"
 
@@ -61,10 +63,15 @@ CORPUS = Corpus(
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of CREMA-D, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, stem)
+    return [directory] if own and len(found) < 2 and _files(directory) else found
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of CREMA-D under the directory of corpora, where it holds recordings."""
-    directory = child(corpora, "crema_d", "crema-d", "cremad", "crema-d-master")
-    return directory if directory and _files(directory) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, Any]:
@@ -100,7 +107,8 @@ def scan(directory: Path) -> Scan:
 
 
 def _files(directory: Path) -> list[Path]:
-    return next((files for place in PLACES if (files := recordings(directory, f"{place}*.wav"))), [])
+    usual = next((files for place in PLACES if (files := recordings(directory, f"{place}*.wav"))), [])
+    return usual or recordings_below(directory)
 
 
 def _actors(table: Path) -> tuple[dict[str, dict[str, Any]], tuple[Skipped, ...]]:

@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, names_in
+from precompute import finding
+from precompute.corpora import Corpus, Scan, names_in
 from precompute.layout import Skipped, Utterance, printable
 
 CORPUS = Corpus(
@@ -57,8 +58,9 @@ LABELS = {
     "sur": "surprised", "fea": "fearful", "dis": "disgusted", "oth": "other", "xxx": "unknown",
 }  # fmt: skip
 SCENARIOS = {"impro": "improvised", "script": "scripted"}
-RELEASE = "iemocap_full_release"
+NAMES = ("iemocap", "iemocap_full_release")
 EVALUATIONS = "dialog/EmoEvaluation"
+PLACES = (EVALUATIONS, "sentences/wav", "dialog/wav")
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 TURN = re.compile(rf"\[{NUMBER} - {NUMBER}\]\s+(\S+)\s+(\S+)\s+\[{NUMBER}, {NUMBER}, {NUMBER}\]")
 """`[6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5000, 2.5000, 2.5000]`: valence, activation, dominance."""
@@ -80,11 +82,18 @@ class Turn:
         return self.name.rpartition("_")[0]
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold `Session1` and so on, and, where they might be another corpus's, labels or recordings in them."""
+
+    def holds(folder: Path) -> bool:
+        return any(own or any((folder / session / place).is_dir() for place in PLACES) for session in _sessions(folder))
+
+    return finding.by_structure(directory, holds)
+
+
 def find(corpora: Path) -> Path | None:
     """The directory that holds `Session1` and so on, under the directory of corpora."""
-    directory = child(corpora, "iemocap", RELEASE)
-    places = [directory, directory and child(directory, RELEASE)]
-    return next((place for place in places if place and _sessions(place)), None)
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, Any]:

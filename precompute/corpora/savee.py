@@ -17,12 +17,14 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from precompute.corpora import Corpus, Scan, child, recordings_below, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Scan, recordings_below, scan_names
 
 LABELS = {
     "a": "angry", "d": "disgusted", "f": "fearful", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprised",
 }  # fmt: skip
 SPEAKERS = ("DC", "JE", "JK", "KL")
+NAMES = ("savee",)
 KEYS = frozenset(
     f"{speaker}_{label}{sentence:02}"
     for speaker in SPEAKERS
@@ -45,10 +47,15 @@ CORPUS = Corpus(
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of SAVEE, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, key)
+    return [directory] if own and len(found) < 2 and recordings_below(directory) else found
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of SAVEE under the directory of corpora, where it holds recordings up to three folders deep."""
-    directory = child(corpora, "savee")
-    return directory if directory and recordings_below(directory) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def key(file: Path) -> str:

@@ -20,7 +20,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, recordings_below, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Scan, recordings_below, scan_names
 
 LABELS = {
     "angry": "angry", "disgust": "disgusted", "fear": "fearful", "happy": "happy", "neutral": "neutral", "ps": "surprised",
@@ -38,6 +39,7 @@ when wire youth back bath bone came chain check dip dog doll fit food gas get ha
 long lose make mob mood near neat pass peg perch red ripe rose rough sail shirt should sour such tape thumb time tire vote
 wash wheat wife yearn
 """
+NAMES = ("tess", "tess toronto emotional speech set data")
 KEYS = frozenset(f"{speaker}_{word}_{label}" for speaker in AGES for word in WORDS.split() for label in LABELS)
 
 CORPUS = Corpus(
@@ -55,10 +57,15 @@ CORPUS = Corpus(
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of TESS, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, key)
+    return [directory] if own and len(found) < 2 and recordings_below(directory) else found
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of TESS under the directory of corpora, where it holds recordings up to three folders deep."""
-    directory = child(corpora, "tess", "tess toronto emotional speech set data")
-    return directory if directory and recordings_below(directory) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def key(file: Path) -> str:
