@@ -1,4 +1,4 @@
-"""Where corpora lie: a corpus's own directory, or somewhere below a directory of corpora, told by the names of its recordings."""
+"""Where corpora lie: in a directory of their own, or below a directory of corpora, told by the names of their recordings."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,21 +90,25 @@ def _split(texts: Iterable[str], known: Iterable[str] | None) -> tuple[dict[str,
     roots: list[Path] = []
     for text in (part for given in texts for part in _parts(given)):
         name, equals, directory = text.partition("=")
-        if not equals or "/" in name or Path(text).is_dir():
-            roots.append(Path(text).expanduser())
+        if not equals or "/" in name or _path(text).is_dir():
+            roots.append(_path(text))
             continue
         if known is not None and name not in known:
             raise CorpusError(unknown("corpus", name, known))
         if not directory or name in own:
             wrong = f"names {name} twice" if directory else "names no directory"
             raise CorpusError(f"--corpora {text} {wrong}: give {name}=DIR once, with the directory that holds {name}")
-        own[name] = Path(directory).expanduser()
+        own[name] = _path(directory)
     return own, roots
 
 
 def _parts(text: str) -> list[str]:
     # A directory whose name has a comma is one.
-    return [text] if Path(text).expanduser().is_dir() else [part for part in text.split(",") if part]
+    return [text] if _path(text).is_dir() else [part for part in text.split(",") if part]
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
 
 
 def copies_below(root: Path, names: Sequence[str], copies: Callable[..., list[Path]]) -> list[Path]:

@@ -29,7 +29,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from precompute.errors import CorpusError, unknown
+from precompute.errors import CorpusError, counted, unknown
 from precompute.layout import Skipped, Utterance, printable
 
 EMOTIONS = (
@@ -168,7 +168,7 @@ def scan_names(
             skipped.append(Skipped(printable(path), f"the name does not parse: {printable(str(error))}"))
             continue
         found.setdefault(name, Utterance(key=name, path=path, **fields))
-    return Scan(tuple(found[name] for name in sorted(found)), tuple(skipped))
+    return Scan(tuple(found[name] for name in sorted(found)), tuple(sorted(skipped, key=lambda one: one.path)))
 
 
 def child(corpora: Path, name: str) -> Path | None:
@@ -216,7 +216,7 @@ def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
         example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
         raise CorpusError(
             f"{directory} holds no recording of {corpus.name} that can be used "
-            f"({len(scan.skipped)} files are skipped{example}): lay them as {corpus.usual_place}"
+            f"({counted(len(scan.skipped), 'file')} skipped{example}): lay them as {corpus.usual_place}"
         )
 
 
