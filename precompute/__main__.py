@@ -308,7 +308,7 @@ def _precompute(
             there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
             _summarise(cache, words, len(skipped), ways, there, time.monotonic() - started)
     for one in sorted(skipped, key=lambda one: one.path):
-        print(f"skipped: {corpus.name}: {one.path}: {one.reason}", file=sys.stderr)
+        print(f"skipped: {corpus.name}: {one.path}: {corpora.why_unusable(corpus, one.path, one.reason)}", file=sys.stderr)
     if not plan.draft.sealed and not options.dry_run:
         raise CorpusError(
             f"none of the {len(scan.utterances)} recordings of {corpus.name} in {directory} can be used: replace the files"

@@ -97,6 +97,8 @@ class Corpus:
         same_speakers_as: Name of the corpus whose speakers are the same people under the same names; empty where there is none.
         content: SHA-256 of the lines `<SHA-256 of the recording>  <key>` of all recordings in the order of their keys, by
             which a download is compared with the copy that was examined; empty where it is not known.
+        faults: What the publisher or users report of single recordings, by key: a recording that cannot be used is then no
+            fault of one's own copy.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Corpus:
     downloads: tuple[Download, ...] = ()
     same_speakers_as: str = ""
     content: str = ""
+    faults: dict[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def files(self) -> int:
@@ -244,6 +247,18 @@ def content(recordings: Iterable[tuple[str, str]]) -> str:
     for key, digest in recordings:
         lines.update(f"{digest}  {key}\n".encode())
     return lines.hexdigest()
+
+
+def why_unusable(corpus: Corpus, path: str, reason: str) -> str:
+    """Why a recording is not used, with what is known of it in every copy.
+
+    Args:
+        corpus: Whose it is.
+        path: Of the recording; its file name without ending is its key.
+        reason: Why it is not used.
+    """
+    known = corpus.faults.get(PurePosixPath(path).stem)
+    return f"{reason} (known of the release: {known})" if known else reason
 
 
 def _counts(corpus: Corpus, utterances: list[Utterance]) -> list[str]:

@@ -3,8 +3,9 @@
 Origin: Cao H, Cooper DG, Keutmann MK, Gur RC, Nenkova A, Verma R (2014), IEEE Transactions on Affective Computing 5(4),
 377-390, doi 10.1109/TAFFC.2014.2336244.  Open Database License 1.0, its contents under the Database Contents License 1.0.
 
-Layout: `AudioWAV/*.wav`, 16 kHz mono PCM16, 7442 files, in the corpus's directory or one folder deeper, or the files alone;
-the repository's `VideoDemographics.csv` beside `AudioWAV` gives the sexes and ages of the actors.
+Layout: `AudioWAV/*.wav`, 16 kHz mono PCM16, 7442 files, in the corpus's directory or up to three folders deeper, or the files
+alone, as Kaggle's `Crema` has them; the repository's `VideoDemographics.csv` beside `AudioWAV` gives the sexes and ages of the
+actors.
 
 A name such as `1001_DFA_ANG_XX` is actor 1001, sentence DFA of twelve, emotion (ANG angry, DIS disgusted, FEA fearful, HAP
 happy, NEU neutral, SAD sad) and level (LO low, MD medium, HI high, XX unspecified).  The label is the emotion that the actor
@@ -12,7 +13,9 @@ was asked for, not what listeners heard.  There are 43 women and 48 men.
 
 Quirks: only sentence IEO has levels, and neutral has none; of the 91 x 82 recordings that this makes, 20 are missing (the
 sentences 1008 WSI, 1009 MTI and 1019 ITH, and two neutral ones); without `VideoDemographics.csv` the sexes are unknown;
-cloned without Git LFS, the files are short texts and not recordings.
+cloned without Git LFS, the files are short texts and not recordings.  By the repository's README, `1076_MTI_SAD_XX` has no
+sound and is skipped; of `AudioMP3`, which is not read here, `1076_MTI_NEU_XX` has no sound either, `1064_TIE_SAD_XX` no
+duration, and `1064_IEO_DIS_MD` is a minute long with every emotion, so nothing is to be converted from there.
 """
 
 import csv
@@ -59,6 +62,7 @@ CORPUS = Corpus(
     usual_place="crema_d/AudioWAV/*.wav",
     women=43,
     keys=KEYS,
+    faults={"1076_MTI_SAD_XX": "no audio and very short, by its README"},
     by_speaker=Counter(key[:4] for key in KEYS),
 )
 

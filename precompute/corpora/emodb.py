@@ -3,7 +3,9 @@
 Origin: Burkhardt F, Paeschke A, Rolfes M, Sendlmeier W, Weiss B (2005), A database of German emotional speech,
 Interspeech, doi 10.21437/Interspeech.2005-446.  Freely available for research.
 
-Layout: `wav/*.wav`, 16 kHz mono PCM16, 535 files; ten sentences spoken by five women and five men, 21 to 35 years old.
+Layout: `wav/*.wav`, 16 kHz mono PCM16, 535 files, in the corpus's directory or up to three folders deep, as audb has
+them (`emodb/1.4.1/<id>/wav`), or all files in one flat folder; ten sentences spoken by five women and five men, 21
+to 35 years old.
 
 A name such as `03a01Fa` is speaker 03, sentence a01, emotion F (Freude), version a.  The letters are German: W Wut
 (angry), L Langeweile (bored), E Ekel (disgusted), A Angst (fearful), F Freude (happy), T Trauer (sad), N neutral.

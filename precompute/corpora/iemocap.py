@@ -4,7 +4,7 @@ Origin: Busso C, Bulut M, Lee CC, Kazemzadeh A, Mower E, Kim S, Chang JN, Lee S,
 Evaluation 42, 335-359, doi 10.1007/s10579-008-9076-6.  Free for research, under a licence agreement with the University of
 Southern California.
 
-Layout: `Session1` to `Session5`, as the release folder `IEMOCAP_full_release` has them, in the corpus's directory or in that
+Layout: `Session1` to `Session5`, as the release folder `IEMOCAP_full_release` has them, in the corpus's directory or in a
 folder of it.  Labels: `Session1/dialog/EmoEvaluation/<dialog>.txt`.  Recordings: `Session1/sentences/wav/<dialog>/<turn>.wav`,
 or `Session1/dialog/wav/<dialog>.wav`, from which a turn that has no file of its own is cut at the times of its label.
 
@@ -16,7 +16,9 @@ fru frustrated, sur surprised, fea fearful, dis disgusted, oth other, and xxx wh
 Quirks: a quarter of the turns has no label that listeners agreed on (xxx); excited is usually joined to happy, which with
 neutral, sad and angry makes 5531 turns (labels `iemocap4`); files of labels may have Windows line ends and bytes that
 are no UTF-8; recordings without a label, like labels without a recording, are named and left out; turns that lack a file of
-their own although others have one are cut from the dialog, and a warning names them.
+their own although others have one are cut from the dialog, and a warning names them; a dialog of session 5 is called
+`Ses05M_script01_1b`; that the forced alignments of `Ses03F_impro07_M030` and `Ses03M_impro03_M001` are missing does not matter
+here.
 """
 
 import re

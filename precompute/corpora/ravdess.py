@@ -11,7 +11,8 @@ A name such as `03-01-05-02-01-02-11` is modality 03 (audio only), channel 01 (s
 statement 01 ("Kids are talking by the door"), repetition 02, actor 11.  Odd actors are men, even actors women.  Emotions:
 01 neutral, 02 calm, 03 happy, 04 sad, 05 angry, 06 fearful, 07 disgusted, 08 surprised.
 
-Quirks: neutral has no strong intensity, hence 96 utterances where the other emotions have 192; five files are stereo; actor
+Quirks: neutral has no strong intensity, hence 96 utterances where the other emotions have 192; five files are stereo
+(03-01-02-01-01-02-01, 03-01-08-01-02-02-01, 03-01-02-01-02-02-05, 03-01-03-01-02-01-20 and 03-01-06-01-01-02-20); actor
 07's two repetitions of statement 02, happy, normal (03-01-03-01-02-01-07 and -02-07) are one recording, byte for byte.
 """
 

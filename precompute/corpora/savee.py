@@ -4,7 +4,7 @@ Origin: Haq S, Jackson PJB (2010), Multimodal emotion recognition, in Wang W (ed
 to 423, doi 10.4018/978-1-61520-919-4.ch017.  Free for research, after registration.
 
 Layout: `AudioData/DC/a01.wav` with a folder for each speaker, 44.1 kHz, 480 files, in the corpus's directory or up to three
-folders deeper; or flat, as Kaggle's copy has it, with the speaker in the name: `DC_a01.wav`.
+folders deeper; or flat, as Kaggle's copies have it (`ALL`, or without a folder), with the speaker in the name: `DC_a01.wav`.
 
 A name such as `DC_sa03` is speaker DC and the third sentence of sadness: a anger, d disgust, f fear, h happiness, n neutral,
 sa sadness, su surprise.  The four speakers DC, JE, JK and KL are men.
@@ -59,8 +59,9 @@ def find(corpora: Path) -> Path | None:
 
 
 def key(file: Path) -> str:
-    """The key of a recording: its stem, with the name of its folder before it where the stem names no speaker."""
-    return file.stem if "_" in file.stem else f"{file.parent.name}_{file.stem}"
+    """The key of a recording: its stem, with its folder's name before it where it names no speaker; `a1` is `a01`."""
+    name = file.stem if "_" in file.stem else f"{file.parent.name}_{file.stem}"
+    return re.sub(r"(?<=[a-z])(?=\d$)", "0", name)
 
 
 def parse(stem: str) -> dict[str, str | None]:

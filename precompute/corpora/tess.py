@@ -12,7 +12,8 @@ words are those of the Northwestern University Auditory Test No. 6.
 
 Quirks: both speakers are women, so that no pair of a woman and a man can be held out; one file of the release is misnamed,
 `OA_bite_neutral`, and is taken for `OAF_bite_neutral`; folders are spelt in several ways (`OAF_Fear`,
-`YAF_pleasant_surprised`), so only names of files count; some copies have `YAF_germ_angry` damaged.
+`YAF_pleasant_surprised`), so only names of files count; `OAF_food_fear` has 96 kHz where others have 24,414 Hz (EmoBox's
+list of them says so); users report `YAF_germ_angry` and `YAF_neat_fear` damaged in their copies.
 """
 
 import re
@@ -53,6 +54,7 @@ CORPUS = Corpus(
     usual_place="tess/<speaker>_<emotion>/*.wav",
     women=2,
     keys=KEYS,
+    faults=dict.fromkeys(("YAF_germ_angry", "YAF_neat_fear"), "damaged in several copies, by their users"),
     by_speaker=Counter(key[:3] for key in KEYS),
 )
 
