@@ -168,7 +168,7 @@ def _about(cache: "Cache") -> Iterator[str]:
 def _verify(options: argparse.Namespace) -> int:
     from precompute import corpora, finding
     from precompute.store.cache import Cache
-    from precompute.store.verify import problems, recompute
+    from precompute.store.verify import problems, recompute, unchecked
 
     where = finding.parse(options.corpora, os.environ.get("WSER_CORPORA", ""))
     for root in places.parse(options.cache):
@@ -195,6 +195,8 @@ def _verify(options: argparse.Namespace) -> int:
         bad += bool(found)
         again = f", {options.recompute} pictures made anew" if options.recompute and not found else ""
         print(f"{result}  {path}{again}  ({time.monotonic() - started:.1f} s)", flush=True)
+        for what in unchecked(Cache(path)) if not found else ():
+            print(f"         not checked: {what}")
     print(f"{len(paths) - bad} of {len(paths)} caches are sound")
     return FAILED if bad or not paths else DONE
 
