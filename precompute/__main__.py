@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from precompute.plan import Plan
     from precompute.recipe import Recipe
     from precompute.store.cache import Cache
+    from precompute.store.roots import Roots
     from precompute.table import Table
 
 ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
@@ -294,6 +296,7 @@ def _precompute(
         _describe(plan, options.jobs)
     elif plan.draft.sealed:
         print(f"{corpus.name}: nothing to do, the cache is complete")
+        _confirm(plan, cache_roots)
     else:
         from precompute import build
 
@@ -314,6 +317,27 @@ def _precompute(
             f"none of the {len(scan.utterances)} recordings of {corpus.name} in {directory} can be used: replace the files"
         )
     return DONE_WITH_SKIPS if skipped and not options.dry_run else ALL_DONE
+
+
+def _confirm(plan: "Plan", cache_roots: "Roots") -> None:
+    """Where several caches of the recipe are sealed, record that this one is the recordings', so that runs take it."""
+    from precompute.provenance import provenance
+    from precompute.store import roots
+    from precompute.store.history import CONFIRMED
+
+    draft = plan.draft
+    sealed = roots.candidates(cache_roots, draft.corpus, draft.recipe_id)
+    if len(sealed) < 2 or roots.latest(sealed) == draft.path:
+        return
+    try:
+        # To the microsecond, since another may have been sealed in this second.
+        draft.confirm({CONFIRMED: datetime.now(UTC).isoformat(), "by": provenance(())["by"]})
+    except (OSError, WserError) as error:
+        print(
+            f"warning: {draft.path} is the cache of these recordings, and that cannot be recorded beside it ({error}): give "
+            f"runs cache={draft.path.name}, or they take the one that was made last",
+            file=sys.stderr,
+        )
 
 
 def _describe(plan: "Plan", jobs: int) -> None:

@@ -1,7 +1,7 @@
 """Where corpora lie: in a directory of their own, or below a directory of corpora, told by the names of their recordings."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -45,7 +45,8 @@ class Corpora:
         if name not in self.own:
             return [place for root in self.roots for place in copies_below(root, module.NAMES, module.copies)]
         directory = self.own[name]
-        if not (found := module.copies(directory, own=True)):
+        found: list[Path] = module.copies(directory, own=True)
+        if not found:
             usual = module.CORPUS.usual_place.partition("/")[2]
             raise CorpusError(f"{directory} holds no {name}: give the directory in which its recordings lie as {usual}")
         return found
@@ -187,7 +188,7 @@ class _Folder:
 
 def by_names(
     directory: Path,
-    parse: Callable[[str], dict[str, object]],
+    parse: Callable[[str], Mapping[str, object]],
     key: Callable[[Path], str],
     passed_over: Callable[[str], bool] = lambda _: False,
 ) -> list[Path]:
@@ -219,7 +220,7 @@ def _copies(folder: _Folder) -> list[_Folder]:
 
 def _walk(
     directory: Path,
-    parse: Callable[[str], dict[str, object]],
+    parse: Callable[[str], Mapping[str, object]],
     key: Callable[[Path], str],
     passed_over: Callable[[str], bool],
 ) -> _Folder:
@@ -239,7 +240,7 @@ def _walk(
     return top
 
 
-def _count(folder: _Folder, file: Path, parse: Callable[[str], dict[str, object]], key: Callable[[Path], str]) -> None:
+def _count(folder: _Folder, file: Path, parse: Callable[[str], Mapping[str, object]], key: Callable[[Path], str]) -> None:
     name = key(file)
     try:
         folder.speakers.add(str(parse(name)["speaker"]))

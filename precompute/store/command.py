@@ -137,7 +137,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _about(cache: "Cache") -> Iterator[str]:
     from precompute.recipe import Recipe, in_words
-    from precompute.store.summary import provenance
+    from precompute.store.history import provenance
 
     yield f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
     yield f"  cache        {cache.path}"
