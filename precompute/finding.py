@@ -55,6 +55,17 @@ class Corpora:
         """The directory of a corpus, None where it is not there; errors as of `places`."""
         return next(iter(self.places(module)), None)
 
+    def recording(self, name: str, path: str) -> Path | None:
+        """A recording of a corpus by its path in it, None where it is in none of the usual places.
+
+        Args:
+            name: Of the corpus, which may be one that a table lists.
+            path: Relative to the corpus's directory.
+        """
+        usual = [place for root in self.roots for place in (root / name, root, *_children(root))]
+        places = [self.own[name], *_children(self.own[name])] if name in self.own else usual
+        return next((place / path for place in places if (place / path).is_file()), None)
+
     def __str__(self) -> str:
         """As it is written on a command line."""
         return ",".join([*(f"{name}={directory}" for name, directory in self.own.items()), *map(str, self.roots)])
@@ -82,7 +93,7 @@ def parse(texts: Iterable[str] | None, default: str, known: Iterable[str] | None
         roots = others or roots
     for name, directory in own.items():
         if not directory.is_dir():
-            raise CorpusError(f"--corpora {name}={directory} is no directory: give the one that holds {name}")
+            raise CorpusError(f"{name}={directory} is no directory: give the one that holds {name}")
     return Corpora(tuple(dict.fromkeys(roots)) or (Path("corpora"),), own)
 
 
@@ -98,7 +109,7 @@ def _split(texts: Iterable[str], known: Iterable[str] | None) -> tuple[dict[str,
             raise CorpusError(unknown("corpus", name, known))
         if not directory or name in own:
             wrong = f"names {name} twice" if directory else "names no directory"
-            raise CorpusError(f"--corpora {text} {wrong}: give {name}=DIR once, with the directory that holds {name}")
+            raise CorpusError(f"{text} {wrong}: give {name}=DIR once, with the directory that holds {name}")
         own[name] = _path(directory)
     return own, roots
 

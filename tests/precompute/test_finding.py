@@ -203,3 +203,11 @@ def test_a_recording_that_is_bad_in_every_copy_is_known(name, file, tmp_path, ca
     assert main(["--corpus", name, "--corpora", str(tmp_path), "--cache", str(tmp_path / "cache"), "--jobs", "1"]) == 1
     (skipped,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped: ")]
     assert skipped.endswith(f"(known of the release: {corpus.faults[file]})")
+
+
+@pytest.mark.parametrize("place", ["ravdess", "Ravdess", "."])
+def test_a_recording_is_found_by_its_path_without_a_scan(place, tmp_path):
+    lay(tmp_path / place, *RAVDESS)
+    assert finding.Corpora((tmp_path,)).recording("ravdess", RAVDESS[0]) == tmp_path / place / RAVDESS[0]
+    assert finding.Corpora((Path("gone"),), {"ravdess": tmp_path / place}).recording("ravdess", RAVDESS[1]).is_file()
+    assert finding.Corpora((tmp_path,), {"ravdess": tmp_path / "gone"}).recording("ravdess", RAVDESS[0]) is None
