@@ -211,3 +211,11 @@ def test_a_recording_is_found_by_its_path_without_a_scan(place, tmp_path):
     assert finding.Corpora((tmp_path,)).recording("ravdess", RAVDESS[0]) == tmp_path / place / RAVDESS[0]
     assert finding.Corpora((Path("gone"),), {"ravdess": tmp_path / place}).recording("ravdess", RAVDESS[1]).is_file()
     assert finding.Corpora((tmp_path,), {"ravdess": tmp_path / "gone"}).recording("ravdess", RAVDESS[0]) is None
+
+
+def test_a_few_recordings_in_a_folder_of_another_name_do_not_stand_for_the_corpus(tmp_path, capsys):
+    lay(tmp_path, *below("samples", *RAVDESS))
+    assert main(["--fetch", "ravdess", "--corpora", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert f"note: {tmp_path}/samples holds 2 utterances of 2 speakers of ravdess, which are not all: left alone" in said.err
+    assert "--fetch ravdess --accept-licence" in said.out
