@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -329,9 +328,9 @@ def _confirm(plan: "Plan", cache_roots: "Roots") -> None:
     sealed = roots.candidates(cache_roots, draft.corpus, draft.recipe_id)
     if len(sealed) < 2 or roots.latest(sealed) == draft.path:
         return
+    found = provenance((), "milliseconds")
     try:
-        # To the microsecond, since another may have been sealed in this second.
-        draft.confirm({CONFIRMED: datetime.now(UTC).isoformat(), "by": provenance(())["by"]})
+        draft.confirm({CONFIRMED: found["created"], "by": found["by"]})
     except (OSError, WserError) as error:
         print(
             f"warning: {draft.path} is the cache of these recordings, and that cannot be recorded beside it ({error}): give "
