@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from precompute import corpora
+from precompute import corpora, finding
 from precompute.common import paths, process, terminal
-from precompute.errors import CorpusError, RecipeError, WserError
+from precompute.errors import CorpusError, RecipeError, WserError, counted
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from precompute.plan import Plan
     from precompute.recipe import Recipe
     from precompute.store.cache import Cache
+    from precompute.store.roots import Roots
     from precompute.table import Table
 
 ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
@@ -55,6 +56,7 @@ def _main(arguments: Sequence[str]) -> int:
 
         print(catalogue.markdown(), end="")
         return ALL_DONE
+    options.corpora = finding.parse(options.corpora, os.environ.get("WSER_CORPORA", ""), corpora.names())
     if options.list:
         return _list(options.corpora)
     if options.fetch:
@@ -96,8 +98,9 @@ def _parser() -> argparse.ArgumentParser:
         "all: every corpus that can be downloaded",
     )  # fmt: skip
     parser.add_argument(
-        "--corpora", metavar="DIR", type=paths.path, default=os.environ.get("WSER_CORPORA") or "corpora",
-        help="directory that holds the corpora (default: $WSER_CORPORA, else ./corpora)",
+        "--corpora", metavar="[NAME=]DIR[,...]", action="append",
+        help="directory that holds the corpora; as in ravdess=DIR, a corpus's own directory; several with commas, or by "
+        "several --corpora (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
     parser.add_argument(
         "--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache",
@@ -154,9 +157,13 @@ def _fetch(options: argparse.Namespace) -> int:
     codes = set()
     for name in dict.fromkeys(names):
         try:
-            there = fetch.fetch(
-                corpora.load(name), options.corpora, options.accept_licence, options.mirror, options.accept_changed
-            )
+            module, own = corpora.load(name), options.corpora.own.get(name)
+            if own:
+                raise CorpusError(
+                    f"--fetch {name} does not write to {own}: give --corpora DIR without {name}=, and it is laid as "
+                    f"DIR/{module.CORPUS.usual_place}"
+                )
+            there = fetch.fetch(module, options.corpora.root, options.accept_licence, options.mirror, options.accept_changed)
             codes.add(ALL_DONE if there else NOTHING_DONE)
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
@@ -201,7 +208,7 @@ def _read_table(options: argparse.Namespace) -> "Table":
         many = len(found.faults) > 1
         them, their_lines = ("them", "their lines") if many else ("it", "its line")
         remedy = f"correct {them}" + ("" if options.skip_bad else f", or leave {their_lines} out by --skip-bad")
-        raise CorpusError(f"{options.table} has {corpora.count(len(found.faults), 'fault')}, listed above: {remedy}")
+        raise CorpusError(f"{options.table} has {counted(len(found.faults), 'fault')}, listed above: {remedy}")
     if not found.scan.utterances:
         raise CorpusError(f"{options.table} lists no utterance: give it a line for each, below the header")
     if found.extras:
@@ -218,22 +225,22 @@ def _read_table(options: argparse.Namespace) -> "Table":
     return found
 
 
-def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]]:
+def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[ModuleType, Path]]:
     """Modules and directories of the corpora asked for; a corpus that is made on the spot is made."""
     if "all" in wanted.split(","):
         modules = [module for module in map(corpora.load, corpora.names()) if not module.CORPUS.synthetic]
-        found = [(module, directory) for module in modules if (directory := module.find(root))]
+        found = [(module, directory) for module in modules if (directory := _find(module, where))]
         if not found:
             raise CorpusError(
-                f"no corpus lies in {root}: lay one there (see --list for where to get them), or give --corpora DIR"
+                f"no corpus lies in {where}: lay one there (see --list for where to get them), or give --corpora DIR"
             )
         return found
     located = []
     for name in dict.fromkeys(wanted.split(",")):
         module = corpora.load(name)
-        directory = module.find(root)
+        directory = _find(module, where)
         if directory is None and hasattr(module, "make"):
-            directory = root / name
+            directory = where.root / name
             if not make:
                 print(f"{name}: would first make {module.CORPUS.files} utterances in {directory}")
                 continue
@@ -241,12 +248,25 @@ def _locate(wanted: str, root: Path, make: bool) -> list[tuple[ModuleType, Path]
             module.make(directory)
         if directory is None:
             corpus = module.CORPUS
-            lay = f"get it from {corpus.source} and lay it as {root / corpus.usual_place}"
+            lay = f"get it from {corpus.source} and lay it as {where.root / corpus.usual_place}"
             if corpus.downloads:
                 lay = f"--fetch {name} downloads it; or {lay}"
-            raise CorpusError(f"{name} is not in {root}: {lay}, or give --corpora DIR")
+            raise CorpusError(f"{name} is not in {where}: {lay}, or say where it is by --corpora {name}=DIR")
         located.append((module, directory))
     return located
+
+
+def _find(module: ModuleType, where: finding.Corpora) -> Path | None:
+    """The directory of a corpus, None where it is not there; of several copies the first, and the others are named."""
+    places = where.places(module)
+    if len(places) > 1:
+        name, others = module.CORPUS.name, corpora.few([str(place) for place in places[1:]])
+        print(
+            f"warning: {name} lies in {len(places)} places, and the one in {places[0]} is taken: for another ({others}) give "
+            f"--corpora {name}=DIR",
+            file=sys.stderr,
+        )
+    return next(iter(places), None)
 
 
 def _check(
@@ -285,6 +305,7 @@ def _precompute(
         _describe(plan, options.jobs)
     elif plan.draft.sealed:
         print(f"{corpus.name}: nothing to do, the cache is complete")
+        _confirm(plan, cache_roots)
     else:
         from precompute import build
 
@@ -298,13 +319,34 @@ def _precompute(
         if not options.dry_run:
             there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
             _summarise(cache, words, len(skipped), ways, there, time.monotonic() - started)
-    for one in skipped:
-        print(f"skipped: {corpus.name}: {one.path}: {one.reason}", file=sys.stderr)
+    for one in sorted(skipped, key=lambda one: one.path):
+        print(f"skipped: {corpus.name}: {one.path}: {corpora.why_unusable(corpus, one.path, one.reason)}", file=sys.stderr)
     if not plan.draft.sealed and not options.dry_run:
         raise CorpusError(
             f"none of the {len(scan.utterances)} recordings of {corpus.name} in {directory} can be used: replace the files"
         )
     return DONE_WITH_SKIPS if skipped and not options.dry_run else ALL_DONE
+
+
+def _confirm(plan: "Plan", cache_roots: "Roots") -> None:
+    """Where several caches of the recipe are sealed, record that this one is the recordings', so that runs take it."""
+    from precompute.provenance import provenance
+    from precompute.store import roots
+    from precompute.store.history import CONFIRMED
+
+    draft = plan.draft
+    sealed = roots.candidates(cache_roots, draft.corpus, draft.recipe_id)
+    if len(sealed) < 2 or roots.latest(sealed) == draft.path:
+        return
+    found = provenance((), "milliseconds")
+    try:
+        draft.confirm({CONFIRMED: found["created"], "by": found["by"]})
+    except (OSError, WserError) as error:
+        print(
+            f"warning: {draft.path} is the cache of these recordings, and that cannot be recorded beside it ({error}): give "
+            f"runs cache={draft.path.name}, or they take the one that was made last",
+            file=sys.stderr,
+        )
 
 
 def _describe(plan: "Plan", jobs: int) -> None:
@@ -318,20 +360,22 @@ def _describe(plan: "Plan", jobs: int) -> None:
 
     expected = estimate(plan)
     processes = effective_n_jobs(jobs)
-    there = f"{len(plan.done)} units are there"
+    there = f"there before: {counted(len(plan.done), 'unit')}"
     if plan.earlier:
-        there += f", {plan.reusable} utterances in {len(plan.earlier)} units come from an earlier cache"
+        reused = f"{counted(plan.reusable, 'utterance')} in {counted(len(plan.earlier), 'unit')}"
+        there += f"; from an earlier cache: {reused}"
     units = len(plan.units) - len(plan.earlier)
-    print(f"{name}: would compute {plan.todo - plan.reusable} utterances in {units} units ({there})")
+    print(f"{name}: would compute {counted(plan.todo - plan.reusable, 'utterance')} in {counted(units, 'unit')} ({there})")
     print(f"  into   {plan.draft.path}")
-    print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {processes} processes")
+    workers = f"{processes} process{'es' * (processes != 1)}"
+    print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {workers}")
 
 
 def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | None", there: int, seconds: float) -> None:
     stereo = sum(record.channels > 1 for record in cache.records)
     speakers, emotions = ({getattr(record, name) for record in cache.records} for name in ("speaker", "emotion"))
     print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
-    print(f"  utterances  {len(cache.records)} of {len(speakers)} speakers, {len(emotions)} emotions")
+    print(f"  utterances  {len(cache.records)} of {counted(len(speakers), 'speaker')}, {counted(len(emotions), 'emotion')}")
     if ways:
         told = {
             "computed": ways["computed"], "taken from an earlier cache": ways["reused"],
@@ -340,7 +384,7 @@ def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | 
         print(f"  of these    {', '.join(f'{count} {how}' for how, count in told.items() if count)}")
     print(f"  skipped     {skipped}")
     if stereo:
-        print(f"  channels    {stereo} recordings have several, mixed down to one")
+        print(f"  channels    {counted(stereo, 'recording')} with several, mixed down to one")
     rate = f", {ways['computed'] / seconds:.0f} utterances/s" if ways and ways["computed"] else ""
     if ways and ways["computed"] >= len(cache.records):
         rate += f", {sum(record.duration for record in cache.records) / seconds:.0f} times real time"
@@ -350,18 +394,20 @@ def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | 
     print(f"  cache       {cache.path}")
 
 
-def _list(root: Path) -> int:
-    print(f"corpora in {root}")
+def _list(where: finding.Corpora) -> int:
+    print(f"corpora in {where}")
     for name in corpora.names():
         module = corpora.load(name)
-        corpus, directory = module.CORPUS, module.find(root)
+        corpus, directory = module.CORPUS, _find(module, where)
         print(f"\n{name}  {corpus.title}")
         if directory:
             scan = module.scan(directory)
             speakers = len({utterance.speaker for utterance in scan.utterances})
-            print(f"  found      {directory}: {len(scan.utterances)} utterances of {speakers} speakers")
+            utterances = counted(len(scan.utterances), "utterance")
+            more = f", {counted(len(scan.skipped), 'file')} skipped" if scan.skipped else ""
+            print(f"  found      {directory}: {utterances} of {counted(speakers, 'speaker')}{more}")
         else:
-            print(f"  not found  would lie as {root / corpus.usual_place}")
+            print(f"  not found  would lie as {where.root / corpus.usual_place}")
         print(
             f"  published  {corpus.files} utterances, {corpus.speakers} speakers; "
             + ", ".join(f"{e} {n}" for e, n in sorted(corpus.emotions.items()))

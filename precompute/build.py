@@ -131,7 +131,8 @@ def execute(plan: Plan, workers: Workers) -> Outcome:
                 ways[way] += total
                 advance(total)
             if published:
-                draft.seal(published, lost, provenance(PACKAGES))
+                # Small caches follow one another within a second, and the last of them counts.
+                draft.seal(published, lost, provenance(PACKAGES, "milliseconds"))
     except BrokenProcessPool:
         raise CacheError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     return Outcome([*lost, *(skipped for unit in published for skipped in unit.skipped)], ways)

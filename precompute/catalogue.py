@@ -10,6 +10,11 @@ HEAD = """\
 
 Made by `python -m precompute --markdown > docs/corpora.md` from the files of `precompute/corpora/`; change it there.
 Counts are the published ones; where what you have differs, `precompute` warns and says in what.
+
+A folder of a corpus's name in the directory of corpora is the corpus.  Where there is none, the directory and the folders
+below it are looked into, and recordings are told by their names, so that archives may lie as they unpack, as Kaggle's sets of
+one and of four corpora do.  Of several copies the first counts, and a warning names the others.  `--corpora ravdess=DIR`, or
+the same in `$WSER_CORPORA`, names a corpus's own directory; with commas, as in `ravdess=/a,emodb=/b,/rest`, several.
 """
 
 
@@ -38,6 +43,7 @@ def _section(module: ModuleType) -> str:
         f"- get it from: {corpus.source}" + (f", or by `--fetch {corpus.name}`" if corpus.downloads else ""),
         f"- lay it as: `{corpus.usual_place}`, under the directory that `--corpora` or `$WSER_CORPORA` names",
     ]
+    facts += [f"- known of `{key}`: {fault}" for key, fault in sorted(corpus.faults.items())]
     if corpus.same_speakers_as:
         facts.insert(
             2, f"- the same people, under the same names, as those of [{corpus.same_speakers_as}](#{corpus.same_speakers_as})"

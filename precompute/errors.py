@@ -47,3 +47,8 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     else:
         listed = f": choose from {', '.join(known)}"
     return f"there is no {what} '{name}'{listed}{hint}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, as in `1 file` and `2 files`."""
+    return f"{count} {noun}{'s' * (count != 1)}"

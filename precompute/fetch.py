@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from precompute import corpora as known
 from precompute import recording
 from precompute.corpora import Corpus, Download, Scan, child, compare_with_known, compare_with_published
-from precompute.errors import CorpusError, UnusableAudioError
+from precompute.errors import CorpusError, UnusableAudioError, counted
 from precompute.progress import progress
 
 if TYPE_CHECKING:
@@ -87,10 +87,15 @@ def fetch(
     if (found := module.find(corpora)) is not None:
         scan = module.scan(found)
         differences = _differences(corpus, scan, found)
-        if differences and not accept_changed:
+        named = found != corpora and found.relative_to(corpora).parts[0].lower() in module.NAMES
+        if differences and not named:
+            print(f"note: {found} holds {_in_words(scan)} of {corpus.name}, which are not all: left alone", file=sys.stderr)
+            found = None
+        elif differences and not accept_changed:
             raise CorpusError(
                 f"{found} is there but not as published ({differences[0]}): move it away, and fetch or lay {corpus.name} anew"
             )
+    if found is not None:
         _warn(corpus, differences)
         known_content = ", with the known content" if corpus.content and not differences else ""
         print(f"{corpus.name}: nothing to do, {_in_words(scan)} are in {found}{known_content}")
@@ -198,7 +203,8 @@ def _show(corpus: Corpus) -> None:
 
 
 def _in_words(scan: Scan) -> str:
-    return f"{len(scan.utterances)} utterances of {len({utterance.speaker for utterance in scan.utterances})} speakers"
+    speakers = {utterance.speaker for utterance in scan.utterances}
+    return f"{counted(len(scan.utterances), 'utterance')} of {counted(len(speakers), 'speaker')}"
 
 
 def _lay(module: ModuleType, aside: Path, target: Path, mirror: str | None, accept_changed: bool) -> None:

@@ -9,14 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 
-def provenance(packages: Sequence[str]) -> dict[str, Any]:
+def provenance(packages: Sequence[str], precision: str = "seconds") -> dict[str, Any]:
     """A record of now and here, for JSON.
 
     Args:
         packages: Names of distributions whose versions matter; the version of one that is not installed is None.
+        precision: Of the time, as `datetime.isoformat` takes it.
     """
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec=precision),
         "by": _user(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from precompute import finding
 from precompute.common import files, paths, process, terminal
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     parser.add_argument("--index", metavar="DIR", type=paths.path, help="write the page of all runs in a directory instead")
     parser.add_argument("--out", metavar="DIR", type=paths.path, help="where to write (default: beside the results)")
     parser.add_argument(
-        "--audio", metavar="CORPORA", type=paths.path, nargs="?", const=os.environ.get("WSER_CORPORA") or "corpora",
-        help="link to the recordings in this directory of corpora (default: $WSER_CORPORA, else ./corpora)",
+        "--audio", metavar="CORPORA", nargs="?", const=os.environ.get("WSER_CORPORA") or "corpora",
+        help="link to the recordings in this directory of corpora, or, as in ravdess=DIR, of a corpus (default: $WSER_CORPORA, "
+        "else ./corpora)",
     )  # fmt: skip
     parser.add_argument(
         "--published",
@@ -103,7 +105,8 @@ def _report(options: argparse.Namespace) -> int:
         raise results.ResultError("--audio links the page of one run to its recordings: leave it out, or give one run")
     if options.markdown and (others := _given(options, "out", "audio")):
         raise results.ResultError(f"--markdown prints tables and writes no page: leave out {' '.join(others)}")
-    if options.audio and not options.audio.is_dir():
+    options.audio = finding.parse([options.audio], "") if options.audio else None
+    if options.audio and not (options.audio.own or any(root.is_dir() for root in options.audio.roots)):
         raise results.ResultError(f"--audio {options.audio} is no directory: give the one that holds the corpora")
     entries = published.load(options.published)
     if options.markdown:

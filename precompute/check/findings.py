@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from precompute.check.measure import LEAST_RUN, SILENCE_DB, Measured
 from precompute.check.survey import Checked, Survey
+from precompute.corpora import why_unusable
 
 LARGEST_OFFSET = 0.01
 """Mean of a recording, re full scale, that is noted: -40 dB."""
@@ -62,7 +63,7 @@ def _differences(survey: Survey) -> Finding:
 
 
 def _unusable(survey: Survey) -> Finding:
-    items = tuple(sorted(f"{one.path}: {one.reason}" for one in survey.unusable))
+    items = tuple(sorted(f"{one.path}: {why_unusable(survey.corpus, one.path, one.reason)}" for one in survey.unusable))
     return Finding(f"{len(items)} unusable", "precompute skips these recordings: get them again.", items, warning=True)
 
 

@@ -4,6 +4,9 @@ A corpus module defines
 
 - `CORPUS`, a `Corpus`: origin, licence and published counts;
 - `scan(directory)`, which lists the utterances under `directory` and the files it could not understand;
+- `NAMES`, names of its folder in lower case, the best first;
+- `copies(directory, own=False)`, which gives the folders, `directory` or such as are below it, that each hold a copy of it;
+  `own` says that `directory` is the corpus's, so that what cannot be understood there is reported, and not passed over;
 - `find(corpora)`, which gives the corpus's own directory under the directory of all corpora, or None;
 - `parse(stem)`, which gives what the name of a recording says;
 - optionally `make(directory)`, for a corpus that is made on the spot.
@@ -26,7 +29,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from precompute.errors import CorpusError, unknown
+from precompute.errors import CorpusError, counted, unknown
 from precompute.layout import Skipped, Utterance, printable
 
 EMOTIONS = (
@@ -94,6 +97,8 @@ class Corpus:
         same_speakers_as: Name of the corpus whose speakers are the same people under the same names; empty where there is none.
         content: SHA-256 of the lines `<SHA-256 of the recording>  <key>` of all recordings in the order of their keys, by
             which a download is compared with the copy that was examined; empty where it is not known.
+        faults: What the publisher or users report of single recordings, by key: a recording that cannot be used is then no
+            fault of one's own copy.
     """
 
     name: str
@@ -111,6 +116,7 @@ class Corpus:
     downloads: tuple[Download, ...] = ()
     same_speakers_as: str = ""
     content: str = ""
+    faults: dict[str, str] = field(default_factory=dict, hash=False, repr=False)
 
     @property
     def files(self) -> int:
@@ -165,14 +171,14 @@ def scan_names(
             skipped.append(Skipped(printable(path), f"the name does not parse: {printable(str(error))}"))
             continue
         found.setdefault(name, Utterance(key=name, path=path, **fields))
-    return Scan(tuple(found[name] for name in sorted(found)), tuple(skipped))
+    return Scan(tuple(found[name] for name in sorted(found)), tuple(sorted(skipped, key=lambda one: one.path)))
 
 
-def child(corpora: Path, *names: str) -> Path | None:
-    """The folder of `corpora` that has one of the given names, whatever its case; None where there is none."""
+def child(corpora: Path, name: str) -> Path | None:
+    """The folder of `corpora` that has a name, whatever its case; None where there is none."""
     if not corpora.is_dir():
         return None
-    return next((folder for folder in sorted(corpora.iterdir()) if folder.name.lower() in names and folder.is_dir()), None)
+    return next((folder for folder in sorted(corpora.iterdir()) if folder.name.lower() == name and folder.is_dir()), None)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -213,7 +219,7 @@ def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
         example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
         raise CorpusError(
             f"{directory} holds no recording of {corpus.name} that can be used "
-            f"({len(scan.skipped)} files are skipped{example}): lay them as {corpus.usual_place}"
+            f"({counted(len(scan.skipped), 'file')} skipped{example}): lay them as {corpus.usual_place}"
         )
 
 
@@ -241,6 +247,18 @@ def content(recordings: Iterable[tuple[str, str]]) -> str:
     for key, digest in recordings:
         lines.update(f"{digest}  {key}\n".encode())
     return lines.hexdigest()
+
+
+def why_unusable(corpus: Corpus, path: str, reason: str) -> str:
+    """Why a recording is not used, with what is known of it in every copy.
+
+    Args:
+        corpus: Whose it is.
+        path: Of the recording; its file name without ending is its key.
+        reason: Why it is not used.
+    """
+    known = corpus.faults.get(PurePosixPath(path).stem)
+    return f"{reason} (known of the release: {known})" if known else reason
 
 
 def _counts(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
@@ -290,8 +308,3 @@ def few(names: list[str], shown: int = 5) -> str:
     """The first few of many names, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun, `1 fault` or `2 faults`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

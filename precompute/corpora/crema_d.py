@@ -3,8 +3,9 @@
 Origin: Cao H, Cooper DG, Keutmann MK, Gur RC, Nenkova A, Verma R (2014), IEEE Transactions on Affective Computing 5(4),
 377-390, doi 10.1109/TAFFC.2014.2336244.  Open Database License 1.0, its contents under the Database Contents License 1.0.
 
-Layout: `AudioWAV/*.wav`, 16 kHz mono PCM16, 7442 files, in the corpus's directory or one folder deeper, or the files alone;
-the repository's `VideoDemographics.csv` beside `AudioWAV` gives the sexes and ages of the actors.
+Layout: `AudioWAV/*.wav`, 16 kHz mono PCM16, 7442 files, in the corpus's directory or up to three folders deeper, or the files
+alone, as Kaggle's `Crema` has them; the repository's `VideoDemographics.csv` beside `AudioWAV` gives the sexes and ages of the
+actors.
 
 A name such as `1001_DFA_ANG_XX` is actor 1001, sentence DFA of twelve, emotion (ANG angry, DIS disgusted, FEA fearful, HAP
 happy, NEU neutral, SAD sad) and level (LO low, MD medium, HI high, XX unspecified).  The label is the emotion that the actor
@@ -12,7 +13,9 @@ was asked for, not what listeners heard.  There are 43 women and 48 men.
 
 Quirks: only sentence IEO has levels, and neutral has none; of the 91 x 82 recordings that this makes, 20 are missing (the
 sentences 1008 WSI, 1009 MTI and 1019 ITH, and two neutral ones); without `VideoDemographics.csv` the sexes are unknown;
-cloned without Git LFS, the files are short texts and not recordings.
+cloned without Git LFS, the files are short texts and not recordings.  By the repository's README, `1076_MTI_SAD_XX` has no
+sound and is skipped; of `AudioMP3`, which is not read here, `1076_MTI_NEU_XX` has no sound either, `1064_TIE_SAD_XX` no
+duration, and `1064_IEO_DIS_MD` is a minute long with every emotion, so nothing is to be converted from there.
 """
 
 import csv
@@ -21,7 +24,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, recordings, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Scan, recordings, recordings_below, scan_names, stem
 from precompute.layout import Skipped
 
 LABELS = {"ANG": "angry", "DIS": "disgusted", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
@@ -29,6 +33,7 @@ LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}
 SENTENCES = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
 NEVER_RELEASED = ("1002_TIE_NEU_XX", "1008_WSI", "1009_MTI", "1019_ITH", "1076_ITS_NEU_XX")
 """Beginnings of keys that `SentenceFilenames.csv`, the repository's list, lacks."""
+NAMES = ("crema_d", "crema-d", "cremad", "crema-d-master", "crema")
 PLACES = ("AudioWAV/", "*/AudioWAV/", "")
 DEMOGRAPHICS = "VideoDemographics.csv"
 
@@ -57,14 +62,20 @@ CORPUS = Corpus(
     usual_place="crema_d/AudioWAV/*.wav",
     women=43,
     keys=KEYS,
+    faults={"1076_MTI_SAD_XX": "no audio and very short, by its README"},
     by_speaker=Counter(key[:4] for key in KEYS),
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of CREMA-D, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, stem)
+    return [directory] if own and len(found) < 2 and _files(directory) else found
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of CREMA-D under the directory of corpora, where it holds recordings."""
-    directory = child(corpora, "crema_d", "crema-d", "cremad", "crema-d-master")
-    return directory if directory and _files(directory) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, Any]:
@@ -100,7 +111,8 @@ def scan(directory: Path) -> Scan:
 
 
 def _files(directory: Path) -> list[Path]:
-    return next((files for place in PLACES if (files := recordings(directory, f"{place}*.wav"))), [])
+    usual = next((files for place in PLACES if (files := recordings(directory, f"{place}*.wav"))), [])
+    return usual or recordings_below(directory)
 
 
 def _actors(table: Path) -> tuple[dict[str, dict[str, Any]], tuple[Skipped, ...]]:

@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
-from precompute import voice
+from precompute import finding, voice
 from precompute.common import files
-from precompute.corpora import Corpus, Scan, child, recordings, scan_names
+from precompute.corpora import Corpus, Scan, recordings, scan_names
 
+NAMES = ("demo",)
 SAMPLE_RATE = 16000
 SPEAKERS = {speaker.name: speaker for speaker in voice.SPEAKERS}
 KEYS = frozenset(
@@ -41,10 +42,14 @@ CORPUS = Corpus(
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The directory itself where it is the corpus's and all of its files are there; no other is looked for."""
+    return [directory] if own and len(recordings(directory, "*/*.wav")) >= CORPUS.files else []
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of the corpus under the directory of corpora, where all of its files are there."""
-    directory = child(corpora, "demo")
-    return directory if directory and len(recordings(directory, "*/*.wav")) >= CORPUS.files else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def make(directory: Path) -> None:

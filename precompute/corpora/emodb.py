@@ -3,7 +3,9 @@
 Origin: Burkhardt F, Paeschke A, Rolfes M, Sendlmeier W, Weiss B (2005), A database of German emotional speech,
 Interspeech, doi 10.21437/Interspeech.2005-446.  Freely available for research.
 
-Layout: `wav/*.wav`, 16 kHz mono PCM16, 535 files; ten sentences spoken by five women and five men, 21 to 35 years old.
+Layout: `wav/*.wav`, 16 kHz mono PCM16, 535 files, in the corpus's directory or up to three folders deep, as audb has
+them (`emodb/1.4.1/<id>/wav`), or all files in one flat folder; ten sentences spoken by five women and five men, 21
+to 35 years old.
 
 A name such as `03a01Fa` is speaker 03, sentence a01, emotion F (Freude), version a.  The letters are German: W Wut
 (angry), L Langeweile (bored), E Ekel (disgusted), A Angst (fearful), F Freude (happy), T Trauer (sad), N neutral.
@@ -18,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Download, Scan, child, recordings, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Download, Scan, recordings, recordings_below, scan_names, stem
 
 PUBLISHED = """
 03 a01FaNcWa a02FcNcTaWbWc a04AdFdLcNcTaWc a05AaFcNdTcWaWb a07FaFbLaNcWc b01FaLbNbTdWaWc b02AaLaNaTbWb b03NbTcWc
@@ -82,14 +85,22 @@ CORPUS = Corpus(
 LABELS = {
     "W": "angry", "L": "bored", "E": "disgusted", "A": "fearful", "F": "happy", "T": "sad", "N": "neutral",
 }  # fmt: skip
+NAMES = ("emodb", "emo-db")
 FEMALE = {"08", "09", "13", "14", "16"}
 AGES = {"03": 31, "08": 34, "09": 21, "10": 32, "11": 26, "12": 30, "13": 32, "14": 35, "15": 25, "16": 31}
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of EmoDB, see `finding.by_names`."""
+    if own and (directory / "wav").is_dir():
+        return [directory]
+    found = finding.by_names(directory, parse, stem)
+    return [directory] if own and len(found) < 2 and _files(directory) else found
+
+
 def find(corpora: Path) -> Path | None:
-    """The directory that holds `wav/`, under the directory of corpora."""
-    directory = child(corpora, "emodb", "emo-db")
-    return directory if directory and (directory / "wav").is_dir() else None
+    """The directory of EmoDB under the directory of corpora, where it holds recordings."""
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, Any]:
@@ -110,5 +121,9 @@ def parse(stem: str) -> dict[str, Any]:
 
 
 def scan(directory: Path) -> Scan:
-    """The utterances under `directory`/wav."""
-    return scan_names(directory, recordings(directory, "wav/*.wav"), parse)
+    """The utterances under `directory`, each recording once however often it is laid out."""
+    return scan_names(directory, _files(directory), parse)
+
+
+def _files(directory: Path) -> list[Path]:
+    return recordings(directory, "wav/*.wav") or recordings_below(directory)

@@ -4,7 +4,7 @@ Origin: Busso C, Bulut M, Lee CC, Kazemzadeh A, Mower E, Kim S, Chang JN, Lee S,
 Evaluation 42, 335-359, doi 10.1007/s10579-008-9076-6.  Free for research, under a licence agreement with the University of
 Southern California.
 
-Layout: `Session1` to `Session5`, as the release folder `IEMOCAP_full_release` has them, in the corpus's directory or in that
+Layout: `Session1` to `Session5`, as the release folder `IEMOCAP_full_release` has them, in the corpus's directory or in a
 folder of it.  Labels: `Session1/dialog/EmoEvaluation/<dialog>.txt`.  Recordings: `Session1/sentences/wav/<dialog>/<turn>.wav`,
 or `Session1/dialog/wav/<dialog>.wav`, from which a turn that has no file of its own is cut at the times of its label.
 
@@ -16,7 +16,9 @@ fru frustrated, sur surprised, fea fearful, dis disgusted, oth other, and xxx wh
 Quirks: a quarter of the turns has no label that listeners agreed on (xxx); excited is usually joined to happy, which with
 neutral, sad and angry makes 5531 turns (labels `iemocap4`); files of labels may have Windows line ends and bytes that
 are no UTF-8; recordings without a label, like labels without a recording, are named and left out; turns that lack a file of
-their own although others have one are cut from the dialog, and a warning names them.
+their own although others have one are cut from the dialog, and a warning names them; a dialog of session 5 is called
+`Ses05M_script01_1b`; that the forced alignments of `Ses03F_impro07_M030` and `Ses03M_impro03_M001` are missing does not matter
+here.
 """
 
 import re
@@ -25,7 +27,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, names_in
+from precompute import finding
+from precompute.corpora import Corpus, Scan, names_in
 from precompute.layout import Skipped, Utterance, printable
 
 CORPUS = Corpus(
@@ -57,8 +60,9 @@ LABELS = {
     "sur": "surprised", "fea": "fearful", "dis": "disgusted", "oth": "other", "xxx": "unknown",
 }  # fmt: skip
 SCENARIOS = {"impro": "improvised", "script": "scripted"}
-RELEASE = "iemocap_full_release"
+NAMES = ("iemocap", "iemocap_full_release")
 EVALUATIONS = "dialog/EmoEvaluation"
+PLACES = (EVALUATIONS, "sentences/wav", "dialog/wav")
 NUMBER = r"(-?\d+(?:\.\d+)?)"
 TURN = re.compile(rf"\[{NUMBER} - {NUMBER}\]\s+(\S+)\s+(\S+)\s+\[{NUMBER}, {NUMBER}, {NUMBER}\]")
 """`[6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5000, 2.5000, 2.5000]`: valence, activation, dominance."""
@@ -80,11 +84,18 @@ class Turn:
         return self.name.rpartition("_")[0]
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold `Session1` and so on, and, where they might be another corpus's, labels or recordings in them."""
+
+    def holds(folder: Path) -> bool:
+        return any(own or any((folder / session / place).is_dir() for place in PLACES) for session in _sessions(folder))
+
+    return finding.by_structure(directory, holds)
+
+
 def find(corpora: Path) -> Path | None:
     """The directory that holds `Session1` and so on, under the directory of corpora."""
-    directory = child(corpora, "iemocap", RELEASE)
-    places = [directory, directory and child(directory, RELEASE)]
-    return next((place for place in places if place and _sessions(place)), None)
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, names_in
+from precompute import finding
+from precompute.corpora import Corpus, Scan, names_in
 from precompute.layout import Skipped, Utterance, printable
 
 CORPUS = Corpus(
@@ -44,14 +45,24 @@ TARGETS = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry"}
 SCENARIOS = {"P": "natural", "R": "read", "S": "other improvised", "T": "target improvised"}
 DIMENSIONS = {"A": "activation", "V": "valence", "D": "dominance", "N": "naturalness"}
 TABLES = ("evalution.txt", "evaluation.txt")
+NAMES = ("msp_improv", "msp-improv")
+SCENE = re.compile(r"S\d\d[AHNS]")
 NAME = re.compile(r"MSP-IMPROV-S(\d\d)([AHNS])-([FM]0([1-6]))-([PRST])-([FM]{2})(\d\d\w*)")
 SUMMARY = re.compile(r"UTD-(IMPROV-[\w-]+)\.avi\s*;\s*(\w+)\s*;(.*)")
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold `session1` and so on, or `Audio` with them; where they might be another corpus's, with scenes."""
+
+    def holds(folder: Path) -> bool:
+        return any(own or any(SCENE.fullmatch(name) for name in names_in(folder / session)) for session in _sessions(folder))
+
+    return finding.by_structure(directory, holds)
+
+
 def find(corpora: Path) -> Path | None:
     """The directory that holds `session1` and so on, or `Audio` with them, under the directory of corpora."""
-    directory = child(corpora, "msp_improv", "msp-improv")
-    return directory if directory and any(_sessions(directory)) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, Any]:

@@ -11,17 +11,21 @@ A name such as `03-01-05-02-01-02-11` is modality 03 (audio only), channel 01 (s
 statement 01 ("Kids are talking by the door"), repetition 02, actor 11.  Odd actors are men, even actors women.  Emotions:
 01 neutral, 02 calm, 03 happy, 04 sad, 05 angry, 06 fearful, 07 disgusted, 08 surprised.
 
-Quirks: neutral has no strong intensity, hence 96 utterances where the other emotions have 192; five files are stereo; actor
+Quirks: neutral has no strong intensity, hence 96 utterances where the other emotions have 192; five files are stereo
+(03-01-02-01-01-02-01, 03-01-08-01-02-02-01, 03-01-02-01-02-02-05, 03-01-03-01-02-01-20 and 03-01-06-01-01-02-20); actor
 07's two repetitions of statement 02, happy, normal (03-01-03-01-02-01-07 and -02-07) are one recording, byte for byte.
 """
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from precompute.corpora import Corpus, Download, Scan, child, recordings_below, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Download, Scan, recordings_below, scan_names, stem
 
+NAMES = ("ravdess",)
 SPEECH, SONG = "01", "02"
 LABELS = {
     "01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry", "06": "fearful", "07": "disgusted",
@@ -77,8 +81,14 @@ CORPUS = Corpus(
 
 def part(directory: Path, channel: str) -> list[Path]:
     """Recordings up to three folders deep, without those of the other part."""
-    other = f"03-{SONG if channel == SPEECH else SPEECH}-"
-    return [file for file in recordings_below(directory) if not file.name.startswith(other)]
+    passed_over = other(channel)
+    return [file for file in recordings_below(directory) if not passed_over(file.name)]
+
+
+def other(channel: str) -> Callable[[str], bool]:
+    """Whether a recording of a name is of the other part."""
+    start = f"03-{SONG if channel == SPEECH else SPEECH}-"
+    return lambda name: name.startswith(start)
 
 
 def fields(stem: str, channel: str, labels: dict[str, str]) -> dict[str, str | None]:
@@ -104,10 +114,15 @@ def fields(stem: str, channel: str, labels: dict[str, str]) -> dict[str, str | N
     }
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of the speech part, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, stem, other(SPEECH))
+    return [directory] if own and len(found) < 2 and part(directory, SPEECH) else found
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of RAVDESS under the directory of corpora, where it holds recordings up to three folders deep."""
-    directory = child(corpora, "ravdess")
-    return directory if directory and part(directory, SPEECH) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, str | None]:

@@ -17,10 +17,12 @@ Quirks: actor 18, a woman, has no song; neutral has no strong intensity, hence 9
 from collections import Counter
 from pathlib import Path
 
-from precompute.corpora import Corpus, Scan, child, recordings_below, scan_names
-from precompute.corpora.ravdess import ACTORS, SONG, fields, keys_of, part
+from precompute import finding
+from precompute.corpora import Corpus, Scan, recordings_below, scan_names, stem
+from precompute.corpora.ravdess import ACTORS, SONG, fields, keys_of, other, part
 from precompute.corpora.ravdess import LABELS as SPOKEN
 
+NAMES = ("ravdess_song", "ravdess-song", "ravdess")
 LABELS = {label: emotion for label, emotion in SPOKEN.items() if label <= "06"}
 KEYS = keys_of(SONG, LABELS, [actor for actor in ACTORS if actor != "18"])
 
@@ -40,11 +42,16 @@ CORPUS = Corpus(
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of the song part, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, stem, other(SONG))
+    songs = own and any(file.name.startswith(f"03-{SONG}-") for file in recordings_below(directory))
+    return [directory] if songs and len(found) < 2 else found
+
+
 def find(corpora: Path) -> Path | None:
     """The corpus's own directory under the directory of corpora, else RAVDESS's where it holds songs."""
-    places = (child(corpora, "ravdess_song", "ravdess-song"), child(corpora, "ravdess"))
-    songs = f"03-{SONG}-"
-    return next((one for one in places if one and any(file.name.startswith(songs) for file in recordings_below(one))), None)
+    return finding.first(corpora, NAMES, copies)
 
 
 def parse(stem: str) -> dict[str, str | None]:

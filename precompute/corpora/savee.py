@@ -4,7 +4,7 @@ Origin: Haq S, Jackson PJB (2010), Multimodal emotion recognition, in Wang W (ed
 to 423, doi 10.4018/978-1-61520-919-4.ch017.  Free for research, after registration.
 
 Layout: `AudioData/DC/a01.wav` with a folder for each speaker, 44.1 kHz, 480 files, in the corpus's directory or up to three
-folders deeper; or flat, as Kaggle's copy has it, with the speaker in the name: `DC_a01.wav`.
+folders deeper; or flat, as Kaggle's copies have it (`ALL`, or without a folder), with the speaker in the name: `DC_a01.wav`.
 
 A name such as `DC_sa03` is speaker DC and the third sentence of sadness: a anger, d disgust, f fear, h happiness, n neutral,
 sa sadness, su surprise.  The four speakers DC, JE, JK and KL are men.
@@ -17,12 +17,14 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from precompute.corpora import Corpus, Scan, child, recordings_below, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Scan, recordings_below, scan_names
 
 LABELS = {
     "a": "angry", "d": "disgusted", "f": "fearful", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprised",
 }  # fmt: skip
 SPEAKERS = ("DC", "JE", "JK", "KL")
+NAMES = ("savee",)
 KEYS = frozenset(
     f"{speaker}_{label}{sentence:02}"
     for speaker in SPEAKERS
@@ -45,15 +47,21 @@ CORPUS = Corpus(
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of SAVEE, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, key)
+    return [directory] if own and len(found) < 2 and recordings_below(directory) else found
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of SAVEE under the directory of corpora, where it holds recordings up to three folders deep."""
-    directory = child(corpora, "savee")
-    return directory if directory and recordings_below(directory) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def key(file: Path) -> str:
-    """The key of a recording: its stem, with the name of its folder before it where the stem names no speaker."""
-    return file.stem if "_" in file.stem else f"{file.parent.name}_{file.stem}"
+    """The key of a recording: its stem, with its folder's name before it where it names no speaker; `a1` is `a01`."""
+    name = file.stem if "_" in file.stem else f"{file.parent.name}_{file.stem}"
+    return re.sub(r"(?<=[a-z])(?=\d$)", "0", name)
 
 
 def parse(stem: str) -> dict[str, str | None]:

@@ -12,7 +12,8 @@ words are those of the Northwestern University Auditory Test No. 6.
 
 Quirks: both speakers are women, so that no pair of a woman and a man can be held out; one file of the release is misnamed,
 `OA_bite_neutral`, and is taken for `OAF_bite_neutral`; folders are spelt in several ways (`OAF_Fear`,
-`YAF_pleasant_surprised`), so only names of files count; some copies have `YAF_germ_angry` damaged.
+`YAF_pleasant_surprised`), so only names of files count; `OAF_food_fear` has 96 kHz where others have 24,414 Hz (EmoBox's
+list of them says so); users report `YAF_germ_angry` and `YAF_neat_fear` damaged in their copies.
 """
 
 import re
@@ -20,7 +21,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from precompute.corpora import Corpus, Scan, child, recordings_below, scan_names
+from precompute import finding
+from precompute.corpora import Corpus, Scan, recordings_below, scan_names
 
 LABELS = {
     "angry": "angry", "disgust": "disgusted", "fear": "fearful", "happy": "happy", "neutral": "neutral", "ps": "surprised",
@@ -38,6 +40,7 @@ when wire youth back bath bone came chain check dip dog doll fit food gas get ha
 long lose make mob mood near neat pass peg perch red ripe rose rough sail shirt should sour such tape thumb time tire vote
 wash wheat wife yearn
 """
+NAMES = ("tess", "tess toronto emotional speech set data")
 KEYS = frozenset(f"{speaker}_{word}_{label}" for speaker in AGES for word in WORDS.split() for label in LABELS)
 
 CORPUS = Corpus(
@@ -51,14 +54,20 @@ CORPUS = Corpus(
     usual_place="tess/<speaker>_<emotion>/*.wav",
     women=2,
     keys=KEYS,
+    faults=dict.fromkeys(("YAF_germ_angry", "YAF_neat_fear"), "damaged in several copies, by their users"),
     by_speaker=Counter(key[:3] for key in KEYS),
 )
 
 
+def copies(directory: Path, own: bool = False) -> list[Path]:
+    """The folders that hold a copy of TESS, see `finding.by_names`."""
+    found = finding.by_names(directory, parse, key)
+    return [directory] if own and len(found) < 2 and recordings_below(directory) else found
+
+
 def find(corpora: Path) -> Path | None:
     """The directory of TESS under the directory of corpora, where it holds recordings up to three folders deep."""
-    directory = child(corpora, "tess", "tess toronto emotional speech set data")
-    return directory if directory and recordings_below(directory) else None
+    return finding.first(corpora, NAMES, copies)
 
 
 def key(file: Path) -> str:

@@ -43,7 +43,7 @@ class Unit:
     Attributes:
         records: In the order of the array's rows.
         skipped: Inputs of this speaker and emotion that were not used.
-        sha256: Of the shard.
+        sha256: Of the shard; empty where it is not recorded, as before layout 1.2.
     """
 
     records: tuple[Record, ...]
@@ -60,15 +60,16 @@ def parse_unit(metadata: bytes) -> Unit:
     """A unit from the `zarr.json` of its array.
 
     Raises:
-        ValueError, KeyError, TypeError: It is torn, or that of an older layout.
+        ValueError, KeyError, TypeError: It is torn.
     """
     attributes = parse_object(metadata)["attributes"]
-    if not isinstance(attributes["shard_sha256"], str):
+    digest = attributes.get("shard_sha256", "")
+    if not isinstance(digest, str):
         raise TypeError("'shard_sha256' is no text")
     return Unit(
         tuple(_parse(Record, line) for line in attributes["utterances"]),
         tuple(_parse(Skipped, line) for line in attributes["skipped"]),
-        attributes["shard_sha256"],
+        digest,
     )
 
 

@@ -66,8 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("ids", metavar="ID", nargs="*")
     verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
     verify.add_argument(
-        "--corpora", metavar="DIR", type=paths.path, default=os.environ.get("WSER_CORPORA") or "corpora",
-        help="for --recompute, directory of the corpora, or of a table (default: $WSER_CORPORA, else ./corpora)",
+        "--corpora", metavar="[NAME=]DIR[,...]", action="append",
+        help="for --recompute, directory of the corpora, or of a table; as in ravdess=DIR, a corpus's own directory, or a "
+        "table's (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
 
     diff = add("diff", _diff, "How two recipes differ, and two caches of a corpus: parameters, recordings, labels.")
@@ -136,7 +137,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _about(cache: "Cache") -> Iterator[str]:
     from precompute.recipe import Recipe, in_words
-    from precompute.store.summary import provenance
+    from precompute.store.history import provenance
 
     yield f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
     yield f"  cache        {cache.path}"
@@ -165,10 +166,11 @@ def _about(cache: "Cache") -> Iterator[str]:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from precompute import corpora
+    from precompute import corpora, finding
     from precompute.store.cache import Cache
-    from precompute.store.verify import problems, recompute
+    from precompute.store.verify import problems, recompute, unchecked
 
+    where = finding.parse(options.corpora, os.environ.get("WSER_CORPORA", ""))
     for root in places.parse(options.cache):
         if not root.is_dir():
             raise CacheError(f"{root} is no directory, or not mounted: mount it, or leave it out of WSER_CACHE and --cache")
@@ -181,9 +183,10 @@ def _verify(options: argparse.Namespace) -> int:
             cache = Cache(path)
             # A table's corpus is no module; its paths are relative to the table's folder.
             known = cache.corpus in corpora.names()
-            directory = corpora.load(cache.corpus).find(options.corpora) if known else options.corpora
+            own = where.own.get(cache.corpus, where.root)
+            directory = where.find(corpora.load(cache.corpus)) if known else own
             if directory is None:
-                found = [f"{path}: {cache.corpus} is not in {options.corpora}: say where it is by --corpora DIR"]
+                found = [f"{path}: {cache.corpus} is not in {where}: say where it is by --corpora {cache.corpus}=DIR"]
             else:
                 found = recompute(cache, directory, options.recompute)
             result = f"{'NOT MADE ANEW' if found else 'sound  '}"
@@ -192,6 +195,8 @@ def _verify(options: argparse.Namespace) -> int:
         bad += bool(found)
         again = f", {options.recompute} pictures made anew" if options.recompute and not found else ""
         print(f"{result}  {path}{again}  ({time.monotonic() - started:.1f} s)", flush=True)
+        for what in unchecked(Cache(path)) if not found else ():
+            print(f"         not checked: {what}")
     print(f"{len(paths) - bad} of {len(paths)} caches are sound")
     return FAILED if bad or not paths else DONE
 

@@ -196,6 +196,21 @@ class Draft:
             _check_size(content, layout.LARGEST_MANIFEST, f"the manifest of {self.corpus} lists {len(vouched)} files")
             self._put(self.path / layout.MANIFEST, content)
 
+    def confirm(self, found: dict[str, Any]) -> None:
+        """Record beside a sealed cache that recordings were found to be those that it was made of.
+
+        Args:
+            found: When, under `history.CONFIRMED`, and by whom.
+
+        Raises:
+            OSError, WserError: It cannot be written.
+        """
+        if places.is_remote(self.root):
+            raise CacheError(f"{self.root} is an object store")
+        with workplace(self.staging, self.root), writing.writing(self.root):
+            writing.make_directory(self.path / layout.PROVENANCE, self.root)
+            self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(found))
+
     def _put(self, path: Path, content: bytes) -> None:
         # What a copy that broke off left in part must not be vouched for.
         if not self.sealed and files.exists(path, self.root) and not self._is_whole(path, content):

@@ -4,7 +4,9 @@ import difflib
 import fnmatch
 import glob
 import os
+import sys
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from precompute import layout
@@ -14,6 +16,7 @@ from precompute.errors import CacheError, CacheMissingError, UnsafePathError, un
 from precompute.recipe import RECIPES, named
 from precompute.store import places
 from precompute.store.cache import Cache, read_manifest, unfinished
+from precompute.store.history import current
 
 Roots = Sequence[Path]
 
@@ -143,7 +146,8 @@ def candidates(roots: Roots, corpus: str, recipe: str) -> list[Path]:
 def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Cache:
     """Open the cache of a corpus and recipe, in the first root that has it.
 
-    An older input in one root and a newer one in another are two caches, as in a single root: nobody gets a stale one unasked.
+    An older input in one root and a newer one in another are two caches, as in a single root.  Where none is chosen, that one
+    counts which `precompute` made, or found to be that of the recordings, last, and stderr says so in one line.
 
     Args:
         roots: Of caches.
@@ -153,7 +157,7 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
 
     Raises:
         CacheMissingError: None is sealed; the message names the command that builds it.
-        CacheError: Several are, and none is chosen; the message lists them.
+        CacheError: None answers the choice, or several do, or nothing says which is the last; the message lists them.
     """
     for root in roots:
         check_root(root)
@@ -163,6 +167,13 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
             refuse_links(root, corpus)
         raise _missing(roots, corpus, recipe)
     chosen = [path for path in paths if cache is None or answers(path, cache)]
+    if len(chosen) > 1 and cache is None and (last := latest(chosen)):
+        others = ", ".join(path.name for path in chosen if path != last)
+        _say(
+            f"note: of {len(chosen)} sealed caches of '{corpus}' with recipe '{recipe}', {last.name} is taken, to which "
+            f"precompute came last ({current(last):%Y-%m-%d %H:%M:%S} UTC): for another ({others}) give cache=ID"
+        )
+        return Cache(last)
     if len(chosen) == 1:
         return Cache(chosen[0])
     listed = "; ".join(f"{path.name} ({_utterances(path)} utterances)" for path in paths)
@@ -171,6 +182,19 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
         f"of {len(paths)} sealed caches of '{corpus}' with recipe '{recipe}' {answer}: choose one with cache=ID from {listed}; "
         "python -m precompute cache diff ID ID says how they differ"
     )
+
+
+def latest(paths: Iterable[Path]) -> Path | None:
+    """Of several caches, the one that `precompute` made or confirmed last; None where nothing tells it from another."""
+    times = {path: time for path in paths if (time := current(path))}
+    last = [path for path, time in times.items() if time == max(times.values())]
+    return last[0] if len(last) == 1 else None
+
+
+@lru_cache
+def _say(line: str) -> None:
+    # A sweep opens the same cache again and again.
+    print(line, file=sys.stderr)
 
 
 def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from precompute import layout
-from precompute.common.reading import UnreadableError
-from precompute.errors import CacheError, CacheMissingError, RecipeError, UnsafePathError
-from precompute.recipe import check_record, in_words, is_deep
+from precompute.errors import CacheError, CacheMissingError, RecipeError
+from precompute.recipe import check_record, in_words
 from precompute.store import places
-from precompute.store.cache import parse_object, read_manifest
+from precompute.store.cache import read_manifest
+from precompute.store.history import provenance, small_record
 from precompute.store.roots import everything
 
 
@@ -46,16 +46,6 @@ def summaries(root: Path) -> Iterator[Summary]:
     yield from map(_summary, everything(root))
 
 
-def provenance(path: Path) -> list[dict[str, Any]]:
-    """Who made a cache, when and with which versions, the earliest first; what cannot be read is left out."""
-    try:
-        names = places.sizes(path)
-    except (OSError, UnsafePathError):
-        return []
-    found = [_object(path, name) for name in names if layout.legal_provenance(name)]
-    return sorted((one for one in found if one and not is_deep(one)), key=lambda one: str(one.get("created")))
-
-
 def _summary(path: Path) -> Summary:
     state = "sealed"
     manifest: dict[str, Any] = {}
@@ -81,14 +71,6 @@ def _summary(path: Path) -> Summary:
 
 def _recipe(path: Path) -> str:
     try:
-        return in_words(check_record(_object(path, layout.RECIPE) or None))
+        return in_words(check_record(small_record(path, layout.RECIPE) or None))
     except RecipeError:
         return "unreadable"
-
-
-def _object(path: Path, name: str) -> dict[str, Any]:
-    """A small record of a cache, that nothing vouches for; empty where it cannot be read."""
-    try:
-        return parse_object(places.read_small(path / name, places.root_of(path), layout.LARGEST_NOTE))
-    except (OSError, UnreadableError, UnsafePathError):
-        return {}

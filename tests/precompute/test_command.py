@@ -16,7 +16,7 @@ import pytest
 from precompute import layout
 from precompute.__main__ import main
 from precompute.corpora import names
-from precompute.errors import CacheMissingError
+from precompute.errors import CacheMissingError, counted
 from precompute.store import roots
 from precompute.store.cache import Cache
 
@@ -154,7 +154,7 @@ def a_corpus_nobody_knows(tmp_path):
 
 
 def a_corpus_that_is_not_there(tmp_path):
-    return ["--corpus", "emodb"], ["emodb is not in", "emodb.bilderbar.info", "--corpora DIR"]
+    return ["--corpus", "emodb"], ["emodb is not in", "emodb.bilderbar.info", "--corpora emodb=DIR"]
 
 
 def no_corpus_at_all(tmp_path):
@@ -167,7 +167,7 @@ def a_folder_of_other_recordings(tmp_path):
     (folder / "song.wav").write_bytes(b"x")
     return ["--corpus", "ravdess"], [
         "no recording of ravdess",
-        "1 files are skipped",
+        "1 file skipped",
         "the name does not parse",
         "ravdess/Actor_NN/*.wav",
     ]
@@ -381,7 +381,7 @@ class TestKilled:
         before = {unit: (unit / layout.SHARD).stat().st_ino for unit in done}
 
         dry = precompute(*arguments, "--cache", root, "--dry-run")
-        assert f"in {self.UNITS - len(done)} units ({len(done)} units are there)" in dry.stdout
+        assert f"in {counted(self.UNITS - len(done), 'unit')} (there before: {counted(len(done), 'unit')})" in dry.stdout
         assert precompute(*arguments, "--cache", root).returncode == 0
         assert {unit: (unit / layout.SHARD).stat().st_ino for unit in done} == before
 

@@ -148,7 +148,7 @@ def test_one_actor_from_end_to_end(corpora_dir, tmp_path, capsys):
     arguments = ["--corpus", "ravdess", "--corpora", str(tmp_path / "corpora"), "--cache", str(tmp_path / "cache")]
     assert main([*arguments, "--jobs", "1"]) == 0
     out = capsys.readouterr()
-    assert "60 of 1 speakers, 8 emotions" in out.out
+    assert "60 of 1 speaker, 8 emotions" in out.out
     assert "warning: ravdess is not as published: utterances: 60 found, 1440 published (1380 missing)" in out.err
 
     cache = roots.find([tmp_path / "cache"], "ravdess", "default")

@@ -321,13 +321,20 @@ def test_without_the_cache_the_page_says_so(copy, monkeypatch, tmp_path):
     assert found.counts["img"] == 0
 
 
+def links_of(page: Page) -> list[dict]:
+    """The links to recordings."""
+    return [fields for tag, fields in page.attributes if tag == "a" and fields.get("class") == "play"]
+
+
 def test_recordings_are_linked_and_never_embedded(copy, small_ravdess, tmp_path):
     found = Page(written(copy, "--audio", small_ravdess))
-    links = [fields for tag, fields in found.attributes if tag == "a" and fields.get("class") == "play"]
+    links = links_of(found)
     assert len(links) >= 12
     assert all(fields["aria-label"].startswith("play 03-01-") for fields in links)
     assert all((copy / fields["href"]).resolve().is_relative_to(small_ravdess.resolve()) for fields in links)
     assert all((copy / fields["href"]).is_file() for fields in links)
+    own = Page(written(copy, "--audio", f"ravdess={small_ravdess / 'ravdess'}"))
+    assert links_of(own) == links
     (empty := tmp_path / "empty").mkdir()
     assert "No recording of them lies in" in words(Page(written(copy, "--audio", empty)).text)
 

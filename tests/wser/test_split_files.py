@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from precompute import corpora
 from wser.config import ProtocolConfig
 from wser.data import protocols
 from wser.data.dataset import Example
 from wser.data.protocols import Fold, ProtocolError, as_file, as_keys, split_hash
+from wser.data.protocols.file import read
 from wser.data.recordings import Origin
 
 SPEAKERS = ("03", "08", "09", "10")
@@ -245,7 +247,11 @@ def test_older_emobox_files_say_audio_for_wav(emobox, examples):
         ("emodb_test_fold_1.jsonl", '{"key": "a"}', "line 1, names no recording: write it as in"),
         ("emodb_test_fold_1.jsonl", "[1]", "line 1, names no recording"),
         ("emodb_test_fold_1.jsonl", "", r"no test part in 1 fold \(0\)"),
-        ("emodb_test_fold1.jsonl", '{"wav": "a.wav"}', "two files of its test part, of which"),
+        (
+            "emodb_test_fold1.jsonl",
+            '{"wav": "a.wav"}',
+            r"two files of its test part, of which .* differ in 2 utterances \(03a02, a\)",
+        ),
     ],
 )
 def test_malformed_emobox_files_are_refused(name, text, says, emobox, examples):
@@ -257,3 +263,69 @@ def test_malformed_emobox_files_are_refused(name, text, says, emobox, examples):
 def test_folder_without_folds_is_refused(tmp_path, examples):
     with pytest.raises(ProtocolError, match=r"no folders fold_1, fold_2, \.\.\.: give EmoBox's folder of one corpus"):
         load(tmp_path, examples)
+
+
+PUBLISHED = {
+    "cremad": (("AudioWAV/1052_WSI_ANG_XX", 16000, "ANG"), ("AudioWAV/1077_IEO_ANG_MD", 16000, "ANG")),
+    "emodb": (("wav/03a02Wb", 16000, "anger"), ("wav/03b01Lb", 16000, "boredem")),
+    "iemocap": (
+        ("Session1/sentences/wav/Ses01F_impro04/Ses01F_impro04_F000", 16000, "neu"),
+        ("Session1/sentences/wav/Ses01M_script01_1/Ses01M_script01_1_F004", 16000, "sad"),
+    ),
+    "ravdess": (
+        ("audio/Audio_Speech_Actors_01-24/Actor_11/03-01-07-02-02-02-11", 48000, "Disgust"),
+        ("audio/Audio_Speech_Actors_01-24/Actor_21/03-01-04-01-01-01-21", 48000, "Sad"),
+    ),
+    "savee": (("JE_n23", 44100, "n"), ("JE_sa08", 44100, "sa")),
+    "tess": (("OAF_should_fear", 24414, "fear"), ("OAF_food_fear", 96000, "fear")),
+}
+"""Of each corpus that we share with EmoBox, two recordings as its `data/NAME/fold_1/NAME_test_fold_1.jsonl` lists them."""
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_recordings_that_emobox_lists_are_those_of_our_corpora(name, tmp_path):
+    lines = [
+        json.dumps({"key": f"{name}-{audio.rpartition('/')[2].replace('_', '-')}", "dataset": name,
+                    "wav": f"downloads/{name}/{audio}.wav", "type": "raw", "sample_rate": rate, "num_frame": 65037.00000000001,
+                    "task": "category", "length": 4.0648125, "emo": emotion, "channel": 1})
+        for audio, rate, emotion in PUBLISHED[name]
+    ]  # fmt: skip
+    for part, line in zip(("test", "train"), lines, strict=True):
+        lay(tmp_path / name / "fold_1" / f"{name}_{part}_fold_1.jsonl", f"{line}\n")
+        lay(tmp_path / name / "fold_1" / f"{name}_{part}_fold_1.json", "{}")
+    (fold,) = read(tmp_path / name).folds
+    keys = {key for part in fold.values() for key in part}
+    module = corpora.load({"cremad": "crema_d"}.get(name, name))
+    assert len(keys) == 2
+    assert all(module.parse(key) for key in keys)
+    assert keys <= (module.CORPUS.keys or keys)
+
+
+def lay(file, text):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def older(line):
+    """A line as the older of the two files that `emodb/fold_1` holds for each part has it."""
+    record = json.loads(line)
+    record |= {"audio": record.pop("wav"), "label": record.pop("emo")}
+    return json.dumps({name: value for name, value in record.items() if name not in ("length", "channel")})
+
+
+@pytest.mark.parametrize("part", [("test",), ("train",), ("test", "train")])
+def test_a_part_that_emobox_has_in_an_older_form_too_counts_once(part, emobox, examples):
+    before = load(emobox, examples, speakers="shared")
+    for folder in emobox.glob("fold_*"):
+        for one in part:
+            newer = (folder / f"emodb_{one}_{folder.name}.jsonl").read_text().splitlines()
+            lay(folder / f"emodb_{one}_{folder.name.replace('_', '')}.jsonl", "\n".join(map(older, newer)))
+    assert load(emobox, examples, speakers="shared") == before
+
+
+def test_the_recording_that_tess_misnames_is_the_one_that_the_corpus_has(tmp_path):
+    for part, name in (("test", "OA_bite_neutral"), ("train", "OAF_back_neutral")):
+        line = json.dumps({"key": f"tess-{name.replace('_', '-')}", "wav": f"downloads/tess/{name}.wav", "emo": "neutral"})
+        lay(tmp_path / "fold_1" / f"tess_{part}_fold_1.jsonl", line)
+    (fold,) = read(tmp_path).folds
+    assert set().union(*fold.values()) <= corpora.load("tess").CORPUS.keys

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from precompute.errors import CacheError
 from precompute.near_doubles import near_doubles
 from precompute.store.cache import Cache
-from precompute.store.roots import Roots, candidates, find
+from precompute.store.roots import Roots, answers, candidates, find
 from wser.data import labels
 from wser.data.people import identify
 from wser.data.recordings import Origin, recordings
@@ -128,8 +129,8 @@ def open_dataset(
         corpora: Names; with several, sessions and keys get the corpus's name in front, and speakers that of the corpus
             with which it shares them, if there is one, or else its own.
         recipe: Name of the recipe, or its id where it has none.
-        cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, those with a single one
-            need none.  Or one id for each corpus.
+        cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, of the one that has it.
+            Or one id for each corpus.
         label_map: Name of the label map; by default the corpus's own.
 
     Raises:
@@ -138,8 +139,8 @@ def open_dataset(
         SpeakerError: What the corpora say of a person does not fit together.
     """
     if cache is None or isinstance(cache, str):
-        alone = len(corpora) == 1
-        ids = [cache if alone or len(candidates(roots, corpus, recipe)) > 1 else None for corpus in corpora]
+        meant = [cache if _chooses(cache, candidates(roots, corpus, recipe)) else None for corpus in corpora]
+        ids = meant if any(meant) else [cache for _ in corpora]
     else:
         ids = list(cache)
     caches = tuple(find(roots, corpus, recipe, one) for corpus, one in zip(corpora, ids, strict=True))
@@ -182,3 +183,8 @@ def open_dataset(
             )
     dropped = Counter(emotion for emotion, label in zip(emotions, places, strict=True) if label is None)
     return Dataset(caches, chosen, tuple(examples), dict(dropped), frozenset(dropped_keys))
+
+
+def _chooses(cache: str | None, paths: Sequence[Path]) -> bool:
+    """Whether one of a corpus's caches is meant."""
+    return cache is not None and any(answers(path, cache) for path in paths)

@@ -16,7 +16,8 @@ from precompute.errors import CacheError, WserError
 from precompute.store import places, removal, roots
 from precompute.store.archive import export_zip
 from precompute.store.cache import Cache
-from precompute.store.summary import provenance, summaries
+from precompute.store.history import provenance
+from precompute.store.summary import summaries
 from precompute.store.verify import problems
 
 JOB = "0123456789abcdef" * 2

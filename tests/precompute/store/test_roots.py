@@ -1,11 +1,14 @@
 """Which cache answers: several roots in their order, recipes by name and id, and messages that say what to do."""
 
 import hashlib
+import json
 import shutil
+import uuid
 
 import pytest
 from toy import INPUT, RECIPE, build, draft, sealed_toy, unit
 
+from precompute import layout
 from precompute.errors import CacheError, CacheMissingError
 from precompute.store import roots
 from precompute.store.cache import Cache
@@ -96,7 +99,51 @@ def two(tmp_path):
     return tmp_path
 
 
-def test_of_several_inputs_one_must_be_chosen(two):
+def date(path, key, time):
+    """Leave a record beside a cache, as whoever made or confirmed it does."""
+    (path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json").write_text(json.dumps({key: time}), "utf-8")
+
+
+def inputs(root):
+    return {path.name.partition("-")[2]: path for path in roots.sealed(root, "toy")}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "taken"),
+    [
+        # The other was sealed later; in another zone; this one was confirmed since; a record that says nothing counts for none.
+        ((), (("created", "2025-01-02T00:00:00+00:00"),), "ba9876543210"),
+        ((("created", "2025-01-02T00:30:00+00:00"),), (("created", "2025-01-02T01:00:00+01:00"),), INPUT),
+        ((("confirmed", "2025-01-03T00:00:00+00:00"),), (("created", "2025-01-02T00:00:00+00:00"),), INPUT),
+        ((("created", "soon"), ("confirmed", 7)), (("created", "2025-01-01T00:00:01+00:00"),), "ba9876543210"),
+        ((("created", "2025-01-02"),), (("confirmed", "2025-01-01T23:00:00+00:00"),), INPUT),
+    ],
+)
+def test_of_several_inputs_the_last_that_was_made_or_confirmed_counts(two, first, second, taken, capsys):
+    for input_id, records in ((INPUT, first), ("ba9876543210", second)):
+        for record in records:
+            date(inputs(two)[input_id], *record)
+    assert roots.find([two], "toy", RECIPE.id).path == inputs(two)[taken]
+    (line,) = capsys.readouterr().err.splitlines()
+    (other,) = {INPUT, "ba9876543210"} - {taken}
+    assert line.startswith(f"note: of 2 sealed caches of 'toy' with recipe '{RECIPE.id}', {RECIPE.id}-{taken} is taken")
+    assert line.endswith(f"for another ({RECIPE.id}-{other}) give cache=ID")
+
+
+def test_a_choice_by_id_says_nothing(two, capsys):
+    date(inputs(two)["ba9876543210"], "created", "2025-01-02T00:00:00+00:00")
+    assert roots.find([two], "toy", RECIPE.id, INPUT).path == inputs(two)[INPUT]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"created": null}', b"\xff"])
+def test_a_record_that_cannot_be_read_decides_nothing(two, content):
+    (inputs(two)[INPUT] / layout.PROVENANCE / f"{uuid.uuid4().hex}.json").write_bytes(content)
+    with pytest.raises(CacheError, match="choose one with cache=ID"):
+        roots.find([two], "toy", RECIPE.id)
+
+
+def test_of_inputs_made_in_the_same_second_one_must_be_chosen(two):
     with pytest.raises(CacheError, match=r"of 2 sealed caches of 'toy' .* 2 answer: choose one with cache=ID from") as error:
         roots.find([two], "toy", RECIPE.id)
     for input_id, n in ((INPUT, 3), ("ba9876543210", 4)):

@@ -13,10 +13,10 @@ from precompute import layout, recording, transform
 from precompute.common.files import sha256
 from precompute.errors import CacheError
 from precompute.recipe import Recipe, named
-from precompute.store import roots, shard
+from precompute.store import command, roots, shard
 from precompute.store.cache import Cache
 from precompute.store.draft import Draft
-from precompute.store.verify import levels_apart, problems, recompute
+from precompute.store.verify import levels_apart, problems, recompute, unchecked
 
 
 @pytest.fixture
@@ -33,6 +33,77 @@ def flip(file, at=None):
 def test_sound_caches_have_no_problems(path, tmp_path):
     assert problems(path) == []
     assert problems(build(tmp_path / "other", [unit("a", "sad")])) == []
+
+
+def as_layout(path, minor):
+    """Turn a cache of whole recordings, one for each unit, into what layout 1.`minor` had."""
+    gone = {name for since, names in LATER.items() if since > minor for name in names}
+
+    def older(found):
+        if isinstance(found, list):
+            return [older(one) for one in found]
+        return {name: older(one) for name, one in found.items() if name not in gone} if isinstance(found, dict) else found
+
+    files = json.loads((path / layout.MANIFEST).read_text())["files"]
+    for name in files:
+        if name.endswith((".json", ".jsonl")):
+            text = (path / name).read_text("utf-8")
+            lines = text.split("\n")[:-1] if name.endswith(".jsonl") else [text]
+            content = "".join(json.dumps(older(json.loads(line))) + "\n" for line in lines).encode()
+            replace(path / name, content)
+            files[name] = {"size": len(content), "sha256": sha256(content)}
+    edit(path, lambda manifest: [manifest.pop(name, None) for name in gone])
+    edit(path, lambda manifest: manifest.update(layout=f"1.{minor}", files=files))
+    return path
+
+
+LATER = {2: ["shard_sha256"], 3: ["begin", "end", "more"], 4: ["content", "same_speakers_as"]}
+"""What each minor version of the layout added."""
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A cache that any minor version could hold."""
+    return build(tmp_path / "plain", [unit("a", "sad", 1), unit("a", "angry", 1, 2), unit("b", "sad", 1, 3)])
+
+
+@pytest.mark.parametrize(
+    ("minor", "told"), [(0, ["shard", "input"]), (1, ["shard", "input"]), (2, ["input"]), (3, []), (4, [])]
+)
+def test_a_cache_of_any_minor_version_is_sound_and_what_it_does_not_record_is_told(minor, told, plain, capsys):
+    as_layout(plain, minor)
+    assert problems(plain) == []
+    said = unchecked(Cache(plain))
+    assert [word for word, line in zip(told, said, strict=True) if word in line] == told
+    assert command.main(["verify", "--cache", str(plain.parents[1])]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 1 caches are sound" in out
+    assert out.count("not checked: ") == len(told)
+
+
+@pytest.mark.parametrize("minor", range(5))
+@pytest.mark.parametrize("name", ["a/sad/" + layout.SHARD, "a/sad/" + layout.GROUP, layout.INDEX, layout.RECIPE])
+def test_damage_is_found_in_every_minor_version(minor, name, plain):
+    flip(as_layout(plain, minor) / name)
+    assert f"{name} has SHA-256" in " ".join(problems(plain))
+
+
+@pytest.mark.parametrize("minor", [2, 3, 4])
+@pytest.mark.parametrize("digest", [None, "00" * 32])
+def test_an_array_that_names_another_shard_is_found(minor, digest, plain):
+    file = as_layout(plain, minor) / "a/sad" / layout.GROUP
+    content = json.loads(file.read_text())
+    content["attributes"]["shard_sha256"] = digest
+    if digest is None:
+        del content["attributes"]["shard_sha256"]
+    replace(file, json.dumps(content).encode())
+    entry = {"size": file.stat().st_size, "sha256": sha256(file.read_bytes())}
+    edit(plain, lambda manifest: manifest["files"].update({f"a/sad/{layout.GROUP}": entry}))
+    assert "names the SHA-256 of another shard than manifest.json" in " ".join(problems(plain))
+
+
+def test_an_input_with_skipped_recordings_cannot_be_checked(path):
+    assert "recordings that were skipped are part of it" in " ".join(unchecked(Cache(path)))
 
 
 def test_every_damaged_file_is_named_at_once(path):

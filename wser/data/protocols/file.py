@@ -10,7 +10,9 @@ the list of folds may stand alone.  A fold without validation part has one cut f
 `protocol.file=EmoBox/data/ravdess`, a folder of EmoBox (Ma et al. 2024, arXiv 2406.07162), has the folders `fold_1`, `fold_2`
 and so on, each with files such as `ravdess_train_fold_1.jsonl` and `ravdess_test_fold_1.jsonl`, and sometimes `..._valid_...`.
 Each line is an object, of which `wav` (`audio` in older files) counts: its file name without ending is the utterance's key.
-EmoBox does not say whether its speakers are disjoint, and those of EmoDB are not: give protocol.speakers=shared there.
+`emodb/fold_1` and so on hold each part twice, as `emodb_test_fold_1.jsonl` and, older, as `emodb_test_fold1.jsonl`, with the
+same utterances; where two files of a part disagree they are refused.  EmoBox does not say whether its speakers are disjoint:
+those of IEMOCAP, RAVDESS and SAVEE are; EmoDB, CREMA-D and TESS are drawn at random: give protocol.speakers=shared there.
 
 Utterances that the file does not name are in no part; those that it names and the label map leaves out are passed over.
 """
@@ -128,6 +130,8 @@ def _read_json(path: Path) -> tuple[str, list[dict[str, list[str]]]]:
 
 
 EMOBOX_PARTS = {"train": "train", "valid": "validation", "test": "test"}
+MISNAMED = {"OA_bite_neutral": "OAF_bite_neutral"}
+"""Files that a release misnames, as TESS's does one, and the keys of their utterances."""
 
 
 def _read_emobox(path: Path) -> list[dict[str, list[str]]]:
@@ -144,11 +148,13 @@ def _read_emobox_fold(folder: Path) -> dict[str, list[str]]:
     for file in sorted(folder.glob("*.jsonl")):
         if match := re.fullmatch(r".+_(train|valid|test)(_fold_?\d+)?", file.stem):
             part = EMOBOX_PARTS[match[1]]
-            if part in parts:
+            keys = [_emobox_key(file, number, line) for number, line in enumerate(_read(file).splitlines(), 1) if line.strip()]
+            if other := sorted({*keys} ^ {*parts.get(part, keys)}):
                 raise ProtocolError(
-                    f"{folder} has two files of its {match[1]} part, of which {file.name} is one: remove one of them"
+                    f"{folder} has two files of its {match[1]} part, of which {file.name} is one, and they differ in "
+                    f"{_listed(other, 'utterance')}: remove one of them"
                 )
-            parts[part] = [_emobox_key(file, number, line) for number, line in enumerate(_read(file).splitlines(), 1) if line]
+            parts[part] = keys
     return parts
 
 
@@ -158,7 +164,8 @@ def _emobox_key(file: Path, number: int, line: bytes) -> str:
     audio = (record.get("wav") or record.get("audio")) if isinstance(record, dict) else None
     if not isinstance(audio, str):
         raise ProtocolError(f'{where} names no recording: write it as in {{"wav": "downloads/emodb/wav/03a01Fa.wav"}}')
-    return PurePosixPath(audio).stem
+    name = PurePosixPath(audio).stem
+    return MISNAMED.get(name, name)
 
 
 def _read(path: Path) -> bytes:

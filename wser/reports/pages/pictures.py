@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute.errors import WserError
+from precompute.finding import Corpora
 from precompute.layout import Record
 from precompute.page import Thumbnail, one_of_each, thumbnail
 from precompute.store import places
@@ -62,13 +63,13 @@ class Album:
     why_not: str = ""
 
 
-def look(stored: Stored, others: Iterable[str], recordings: Path | None, page: Path) -> Album:
+def look(stored: Stored, others: Iterable[str], recordings: Corpora | None, page: Path) -> Album:
     """Open the caches whose pictures a run was tested on, and take what the page shows; it is no error if they are gone.
 
     Args:
         stored: The run.
         others: Keys of utterances to be shown besides the gallery.
-        recordings: Directory of corpora whose recordings the page links to, where they are.
+        recordings: Where the corpora lie whose recordings the page links to.
         page: Directory of the page.
     """
     recipe = stored.record.get("test_recipe_id") or stored.record["recipe_id"]
@@ -115,7 +116,7 @@ def _gallery(records: dict[str, tuple[Cache, Record, str]], keys: Iterable[str])
     return [key for key, *_ in chosen]
 
 
-def _picture(key: str, cache: Cache, record: Record, speaker: str, recordings: Path | None, page: Path) -> Picture:
+def _picture(key: str, cache: Cache, record: Record, speaker: str, recordings: Corpora | None, page: Path) -> Picture:
     image = _thumbnail(cache, record.array, record.row, record.start, record.stop)
     audio = _audio(recordings, cache.corpus, record, page) if recordings else None
     return Picture(key, speaker, record.emotion, record.sentence or "", record.duration, image, audio)
@@ -131,10 +132,10 @@ def _read(cache: Cache, array: str) -> NDArray[np.uint8]:
     return cache.read(array)
 
 
-def _audio(recordings: Path, corpus: str, record: Record, page: Path) -> str | None:
+def _audio(recordings: Corpora, corpus: str, record: Record, page: Path) -> str | None:
     """Link to the recording, and to the part of it that holds the utterance."""
-    file = recordings / corpus / record.path
-    if not file.is_file():
+    file = recordings.recording(corpus, record.path)
+    if file is None:
         return None
     part = f"#t={record.begin or 0:g},{record.end:g}" if record.end is not None else ""
     return relative_link(file, page) + part

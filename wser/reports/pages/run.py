@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from precompute.common.reading import read_json
+from precompute.finding import Corpora
 from precompute.plot import svg
 from wser import results
 from wser.data.leakage import lines as leakage_lines
@@ -44,14 +45,14 @@ class Matrix:
         return self.counts[row][column] / total if total else None
 
 
-def write_page(run: Measured, out: Path, entries: Sequence[Published], recordings: Path | None = None) -> Path:
+def write_page(run: Measured, out: Path, entries: Sequence[Published], recordings: Corpora | None = None) -> Path:
     """Write the page of a run, its figures and its tables.
 
     Args:
         run: At least one fold of it is finished.
         out: Directory of the page.
         entries: Published figures to hold it against.
-        recordings: Directory of corpora whose recordings the page links to.
+        recordings: Where the corpora lie whose recordings the page links to.
 
     Returns:
         The page.
