@@ -196,7 +196,16 @@ class Recipe:
     @cached_property
     def id(self) -> str:
         """First digits of the SHA-256 of the record's canonical JSON (RFC 8785)."""
-        return hashlib.sha256(rfc8785.dumps(self.record())).hexdigest()[:ID_LENGTH]
+        return _id(self.record())
+
+    @cached_property
+    def earlier_ids(self) -> tuple[str, ...]:
+        """Ids of the same parameters by earlier algorithms, the latest first."""
+        return tuple(_id(self.record() | {"algorithm": earlier}) for earlier in range(ALGORITHM - 1, 0, -1))
+
+
+def _id(record: dict[str, Any]) -> str:
+    return hashlib.sha256(rfc8785.dumps(record)).hexdigest()[:ID_LENGTH]
 
 
 RECIPES: dict[str, dict[str, Any]] = {

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from precompute.check.disturbances import HIGHEST_RUMBLE
 from precompute.check.measure import LEAST_RUN, SILENCE_DB, Measured
 from precompute.check.survey import Checked, Survey
 from precompute.corpora import why_unusable
@@ -15,6 +16,13 @@ LARGEST_OFFSET = 0.01
 LEAST_SPEECH = 1 / 3
 """Share of a recording, between its leading and trailing silence, under which it is noted."""
 
+
+LEAST_HUM_DB = 15.0
+"""How far a line of the mains stands out of what lies beside it, that is noted: no recording of EmoDB or RAVDESS has so much,
+and hum 30 dB below the voice has it in half of them."""
+
+LEAST_RUMBLE_DB = -6.0
+"""Level below the voice, re that of the voice, that is noted."""
 
 FEWEST_SCALED, SHARE_SCALED, PEAK_TOLERANCE_DB = 10, 0.9, 0.1
 """Recordings were scaled to one peak where there are so many, and so large a share has it to within so many dB."""
@@ -40,8 +48,9 @@ class Finding:
 def findings(survey: Survey) -> list[Finding]:
     """Everything found, warnings first."""
     found = [
-        _differences(survey), _unusable(survey), _foreign(survey), *_duplicates(survey), _channels(survey), _rates(survey),
-        _clipped(survey), _scaled(survey), _silent(survey), _long(survey), _offset(survey), _empty_cells(survey),
+        _differences(survey), _unusable(survey), _foreign(survey), *_duplicates(survey), _near_doubles(survey),
+        _channels(survey), _rates(survey), _clipped(survey), _scaled(survey), _silent(survey), _long(survey), _offset(survey),
+        _hum(survey), _rumble(survey), _empty_cells(survey),
     ]  # fmt: skip
     return sorted((finding for finding in found if finding.items), key=lambda finding: not finding.warning)
 
@@ -87,6 +96,16 @@ def _duplicates(survey: Survey) -> list[Finding]:
         Finding(_of(len(across), "group", " of duplicates across speakers or labels"), wrong, tuple(across), warning=True),
         Finding(_of(len(within), "group", " of duplicates"), twice, tuple(within)),
     ]
+
+
+def _near_doubles(survey: Survey) -> Finding:
+    pairs = sorted(survey.near_doubles, key=lambda pair: -pair[2])
+    items = tuple(f"{_labelled(one)} ~ {_labelled(other)}: {agreement:.0%} alike" for one, other, agreement in pairs)
+    meaning = (
+        "Such may be one recording, resampled, cut, compressed, or at another level, or two takes of one sentence: listen, and "
+        "keep what is one recording on one side of a split."
+    )
+    return Finding(_of(len(items), "pair", " of nearly equal recordings"), meaning, items)
 
 
 def _labelled(one: Checked) -> str:
@@ -156,6 +175,26 @@ def _offset(survey: Survey) -> Finding:
     items = _each(survey, offset)
     meaning = "The samples' mean is not zero. precompute subtracts it; other software may take it for level."
     return Finding(_of(len(items), "file", " with a DC offset"), meaning, items)
+
+
+def _hum(survey: Survey) -> Finding:
+    def hums(measured: Measured) -> str:
+        found = measured.disturbances
+        return f"{found.line} Hz, {found.hum:.0f} dB above what lies beside" if found.hum >= LEAST_HUM_DB else ""
+
+    items = _each(survey, hums)
+    meaning = "A line of the mains (50 or 60 Hz and multiples) goes through; it shows as a bright row in pauses."
+    return Finding(_of(len(items), "file", " with mains hum"), meaning, items, warning=bool(items))
+
+
+def _rumble(survey: Survey) -> Finding:
+    def rumbles(measured: Measured) -> str:
+        rumble = measured.disturbances.rumble
+        return f"{rumble:+.0f} dB re the voice" if rumble >= LEAST_RUMBLE_DB else ""
+
+    items = _each(survey, rumbles)
+    meaning = f"Much lies below {HIGHEST_RUMBLE:g} Hz. precompute leaves it out of the level; other software may not."
+    return Finding(_of(len(items), "file", " with rumble"), meaning, items)
 
 
 def _empty_cells(survey: Survey) -> Finding:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute import audio
+from precompute.check import disturbances
+from precompute.check.disturbances import Disturbances
 
 LEAST_RUN = 3
 """Successive samples at full scale that count as clipped: one or two are the peak of a recording scaled to fit."""
@@ -37,6 +39,7 @@ class Measured:
         leading: Silence before the first frame of `FRAME` within `SILENCE_DB` of the loudest, in seconds.
         trailing: Likewise, after the last.
         offset: Mean of all samples, re full scale.
+        disturbances: Hum and rumble.
         file_sha256: Of the file.
         samples_sha256: Of the sample rate, the number of channels that differ and the samples as float32, so that a copy in
             another lossless container, or in as many equal channels, has the same.
@@ -53,6 +56,7 @@ class Measured:
     leading: float
     trailing: float
     offset: float
+    disturbances: Disturbances
     file_sha256: str
     samples_sha256: str
 
@@ -85,6 +89,7 @@ def measure(data: bytes, begin: float | None = None, end: float | None = None) -
         leading=leading,
         trailing=trailing,
         offset=float(samples.mean(dtype=np.float64)),
+        disturbances=disturbances.measure(wave.samples, wave.sample_rate),
         file_sha256=hashlib.sha256(data).hexdigest(),
         samples_sha256=hashlib.sha256(b"%d %d " % (wave.sample_rate, distinct.shape[1]) + distinct.data).hexdigest(),
     )

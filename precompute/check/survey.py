@@ -15,17 +15,20 @@ from precompute.common.executor import parallel
 from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
 from precompute.errors import CorpusError, UnusableAudioError
 from precompute.layout import Skipped, Utterance
+from precompute.near_doubles import near_doubles
 from precompute.progress import progress
 from precompute.recipe import Recipe
+from precompute.transform import picture
 
 
 @dataclass(frozen=True)
 class Checked:
-    """An utterance, and what was measured of it or why it cannot be used."""
+    """An utterance, what was measured of it or why it cannot be used, and the acoustic fingerprint of its picture."""
 
     utterance: Utterance
     measured: Measured | None
     reason: str = ""
+    fingerprint: str = ""
 
     @property
     def path(self) -> str:
@@ -104,6 +107,19 @@ class Survey:
                 groups[one.measured.samples_sha256].append(one)
         return [group for group in groups.values() if len(group) > 1]
 
+    @cached_property
+    def near_doubles(self) -> list[tuple[Checked, Checked, float]]:
+        """Utterances of other samples that sound nearly alike, and the share of their fingerprints that agrees."""
+        pairs = (
+            (self.checked[pair.first], self.checked[pair.second], pair.agreement)
+            for pair in near_doubles([one.fingerprint for one in self.checked])
+        )
+        return [
+            (one, other, agreement)
+            for one, other, agreement in pairs
+            if one.measured and other.measured and one.measured.samples_sha256 != other.measured.samples_sha256
+        ]
+
     @property
     def seconds(self) -> float:
         """Of all usable utterances."""
@@ -117,7 +133,7 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
         corpus: The corpus.
         directory: Where it lies.
         scan: What lies there.
-        recipe: Whose frame utterances are held against.
+        recipe: Whose frame utterances are compared with, and whose pictures near doubles are told by.
         jobs: Processes to use; -1 for all cores.
 
     Raises:
@@ -156,12 +172,10 @@ def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:
     try:
         with recording.one_alone():
             measured = measure(data, utterance.begin, utterance.end)
+            made = picture(data, utterance.key, recipe, utterance.begin, utterance.end)
     except UnusableAudioError as error:
         return Checked(utterance, None, str(error))
-    column = recipe.duration / recipe.columns
-    if measured.duration < column:
-        return Checked(utterance, None, f"{measured.duration:.4f} s of audio is less than one column of {column:g} s")
-    return Checked(utterance, measured)
+    return Checked(utterance, measured, fingerprint=made.acoustic_fingerprint)
 
 
 def _until(end: float | None) -> str:

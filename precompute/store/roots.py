@@ -136,18 +136,33 @@ def _link(place: Path) -> str:
     )
 
 
-def candidates(roots: Roots, corpus: str, recipe: str) -> list[Path]:
-    """Directories of the sealed caches of a corpus and the name or id of a recipe; of one in several roots, the first."""
-    recipe_id = named(recipe).id if recipe in RECIPES else glob.escape(recipe)
-    found = {path.name: path for root in reversed(roots) for path in sealed(root, glob.escape(corpus), recipe_id)}
-    return [found[name] for name in sorted(found)]
+def candidates(roots: Roots, corpus: str, recipe: str, earlier: bool = False) -> list[Path]:
+    """Directories of the sealed caches of a corpus and the name or id of a recipe; of one in several roots, the first.
+
+    Args:
+        roots: Of caches.
+        corpus: Name of the corpus.
+        recipe: Name of a recipe, or the id of one that has no name.
+        earlier: Also those by earlier algorithms; otherwise of the latest algorithm by which there are any.
+    """
+    ids = [glob.escape(recipe)]
+    if recipe in RECIPES:
+        ids = [named(recipe).id, *named(recipe).earlier_ids]
+    every = []
+    for recipe_id in ids:
+        found = {path.name: path for root in reversed(roots) for path in sealed(root, glob.escape(corpus), recipe_id)}
+        every += [found[name] for name in sorted(found)]
+        if every and not earlier:
+            break
+    return every
 
 
 def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Cache:
     """Open the cache of a corpus and recipe, in the first root that has it.
 
     An older input in one root and a newer one in another are two caches, as in a single root.  Where none is chosen, that one
-    counts which `precompute` made, or found to be that of the recordings, last, and stderr says so in one line.
+    counts which `precompute` made, or found to be that of the recordings, last, and stderr says so in one line; so it does
+    where there are only caches by an earlier algorithm.
 
     Args:
         roots: Of caches.
@@ -161,11 +176,16 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
     """
     for root in roots:
         check_root(root)
-    paths = candidates(roots, corpus, recipe)
+    paths = candidates(roots, corpus, recipe, earlier=cache is not None)
     if not paths:
         for root in roots:
             refuse_links(root, corpus)
         raise _missing(roots, corpus, recipe)
+    if recipe in RECIPES and cache is None and not paths[0].name.startswith(named(recipe).id):
+        _say(
+            f"note: {', '.join(path.name for path in paths)} of '{corpus}' is by an earlier algorithm than today's, whose "
+            f"pictures are a little different: {_command(corpus, recipe, roots)} makes today's"
+        )
     chosen = [path for path in paths if cache is None or answers(path, cache)]
     if len(chosen) > 1 and cache is None and (last := latest(chosen)):
         others = ", ".join(path.name for path in chosen if path != last)
@@ -219,10 +239,7 @@ def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
     together: dict[str, list[str]] = {}
     for corpus, recipes in missing.items():
         together.setdefault(",".join(recipes), []).append(corpus)
-    commands = [
-        f"python -m precompute --corpus {','.join(corpora)} --recipe {recipes} --cache {where}"
-        for recipes, corpora in together.items()
-    ]
+    commands = [_command(",".join(corpora), recipes, roots) for recipes, corpora in together.items()]
     listed = "; ".join(f"of '{corpus}' with recipes {', '.join(recipes)}" for corpus, recipes in missing.items())
     raise CacheMissingError(f"in {where} there are no caches {listed}: run {' && '.join(commands)}")
 
@@ -253,12 +270,27 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
     if recipe not in RECIPES:
         return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*RECIPES, *others])}")
-    option = "" if recipe == "default" else f" --recipe {recipe}"
     there = f" (there are recipes {', '.join(others)}: take one with recipe=ID)" if others else ""
     return CacheMissingError(
         f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {where}: "
-        f"run python -m precompute --corpus {corpus}{option} --cache {where}{there}"
+        f"run {_command(corpus, recipe, roots)}{there}"
     )
+
+
+def _command(corpus: str, recipes: str, roots: Roots) -> str:
+    """The command that makes caches of a corpus, or of several with commas between; that of a table needs the table."""
+    where = os.pathsep.join(map(str, roots))
+    option = "" if recipes == "default" else f" --recipe {recipes}"
+    # By their files: readers of caches know nothing else of corpora.
+    known = {file.stem for file in (Path(__file__).parents[1] / "corpora").glob("*.py")}
+    commands = [
+        f"python -m precompute --corpus table --table YOUR.csv --name {name}{option} --cache {where}"
+        for name in corpus.split(",")
+        if name not in known
+    ]
+    if own := [name for name in corpus.split(",") if name in known]:
+        commands.insert(0, f"python -m precompute --corpus {','.join(own)}{option} --cache {where}")
+    return " && ".join(commands)
 
 
 def _utterances(path: Path) -> int | str:

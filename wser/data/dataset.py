@@ -139,11 +139,12 @@ def open_dataset(
         SpeakerError: What the corpora say of a person does not fit together.
     """
     if cache is None or isinstance(cache, str):
-        meant = [cache if _chooses(cache, candidates(roots, corpus, recipe)) else None for corpus in corpora]
+        meant = [cache if _chooses(cache, candidates(roots, corpus, recipe, earlier=True)) else None for corpus in corpora]
         ids = meant if any(meant) else [cache for _ in corpora]
     else:
         ids = list(cache)
     caches = tuple(find(roots, corpus, recipe, one) for corpus, one in zip(corpora, ids, strict=True))
+    _check_alike(caches)
     emotions = [record.emotion for one in caches for record in one.records]
     chosen = labels.load(label_map) if label_map else labels.default(corpora, emotions)
     places = chosen.index(emotions)
@@ -183,6 +184,16 @@ def open_dataset(
             )
     dropped = Counter(emotion for emotion, label in zip(emotions, places, strict=True) if label is None)
     return Dataset(caches, chosen, tuple(examples), dict(dropped), frozenset(dropped_keys))
+
+
+def _check_alike(caches: Sequence[Cache]) -> None:
+    """Refuse pictures of several algorithms in one dataset."""
+    for other in caches[1:]:
+        if other.manifest["recipe_id"] != caches[0].manifest["recipe_id"]:
+            raise CacheError(
+                f"the caches {caches[0].id} of {caches[0].corpus} and {other.id} of {other.corpus} are of different "
+                "algorithms, by which a network could tell the corpora apart: run precompute for both"
+            )
 
 
 def _chooses(cache: str | None, paths: Sequence[Path]) -> bool:

@@ -157,6 +157,12 @@ def _clean(config: Config) -> Config:
 
 def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
     """Refuse pictures of another size, or of other utterances: one recipe can skip a recording that another can use."""
+    ours, theirs = (one.recipe.get("algorithm") for one in (dataset, tested))
+    if ours != theirs:
+        raise ConfigError(
+            f"pictures of recipe {dataset.recipe_id} are of algorithm {ours}, those of {tested.recipe_id} of {theirs}: run "
+            "precompute for both, so that the noise is all that differs"
+        )
     here, there = ({example.key for example in one.examples} for one in (dataset, tested))
     if here != there:
         raise ConfigError(
