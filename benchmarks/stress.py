@@ -132,9 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpora", type=paths.path, help="directory of the corpora (default: made on the spot, and removed)")
     parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", default=QUICK, help="recipe (default: a quick one)")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes of one of the writers (default: 2)")
-    parser.add_argument(
-        "--scratch", type=paths.path, help="directory on the file system to try (default: the temporary one)"
-    )
+    parser.add_argument("--scratch", type=paths.path, help="directory on the file system to try (default: the temporary one)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     return parser
 
