@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+import precompute
 from precompute import layout
 from precompute.__main__ import main
 from precompute.store import roots
@@ -49,7 +50,8 @@ class Done:
 def as_user(user, action, umask=0o022):
     """Run a function, which gives an exit code, in a child that is another user; the modules are there already.
 
-    A child, rather than a command, because another user may not be able to enter the directories of Python.
+    A child, rather than a command, because another user may not be able to enter the directories of Python; `package` lets it
+    enter those of the package.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
         child = os.fork()
@@ -74,6 +76,12 @@ def as_user(user, action, umask=0o022):
         return Done(code, out.read(), errors.read())
 
 
+def let_all_read(folder):
+    """Whatever the umask under which it was made."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 def here(action, capsys):
     """The same in this process."""
     capsys.readouterr()
@@ -85,8 +93,8 @@ def here(action, capsys):
 def corpora(small_ravdess, small_cache):
     """A directory of corpora that everybody may read; `small_cache` has imported all that the command needs."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
         shutil.copytree(small_ravdess / "ravdess" / "Actor_01", Path(folder) / "corpora" / "ravdess" / "Actor_01")
+        let_all_read(Path(folder))
         yield Path(folder) / "corpora"
 
 
@@ -146,7 +154,29 @@ def assert_nothing_partial(root):
         assert file.is_relative_to(root / "ravdess" / layout.STAGING) or file.read_bytes()[-1:] in b"}\n"
 
 
+@pytest.fixture(scope="module")
+def public():
+    """A copy of the package that everybody may read, since this one may lie in a home that nobody else may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / precompute.__name__
+        shutil.copytree(Path(precompute.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        let_all_read(copy.parent)
+        if as_user(CARL, lambda: 0 if os.access(copy, os.R_OK) else 1).code:
+            pytest.skip(f"no other user may enter {copy}: set TMPDIR to a directory that everybody may enter")
+        yield copy
+
+
+@pytest.fixture
+def package(public, small_cache, monkeypatch):
+    """Has what is still to be imported and listed of the package come from the copy."""
+    private = Path(precompute.__file__).parent
+    for name, module in list(sys.modules.items()):
+        if f"{name}.".startswith(f"{precompute.__name__}.") and hasattr(module, "__path__"):
+            monkeypatch.setattr(module, "__path__", [str(public / Path(path).relative_to(private)) for path in module.__path__])
+
+
 @privileged
+@pytest.mark.usefixtures("package")
 class TestUsers:
     """Two members of a lab's group, and one who is no member."""
 
