@@ -363,6 +363,9 @@ FAMILIES: tuple[type[Wavelet], ...] = (
 LIMITS = {"bandwidth": (0.01, 1e4), "frequency": (0.01, 1e3), "order": (1, 8), "gamma": (1.0, 10.0), "beta": (1.0, 1e4)}
 """Least and largest value of each parameter."""
 
+USUAL = {"M": "2", "B": "1.5", "C": "1.0", "N": "4", "G": "3"}
+"""A value of each letter of a family's pattern, for an example."""
+
 
 @lru_cache(maxsize=64)
 def named(name: str) -> Wavelet:
@@ -387,4 +390,9 @@ def named(name: str) -> Wavelet:
                 )
             values[parameter.name] = int(text) if whole else float(text)
         return family(**values)
+    for family in FAMILIES:
+        letters = re.split("[A-Z]", family.pattern)[0]
+        if letters != family.pattern and re.match("[a-z]*", name.lower())[0] == letters:  # type: ignore[index]
+            example = re.sub("[A-Z]", lambda letter: USUAL[letter[0]], family.pattern)
+            raise RecipeError(f"wavelet={name} is not written as {family.pattern}: give the numbers too, as in {example}")
     raise RecipeError(unknown("wavelet", name, (family.pattern for family in FAMILIES)))

@@ -1,5 +1,7 @@
 """The closed forms are held against the tables of PyWavelets, against their definitions, and against their own promises."""
 
+import re
+
 import numpy as np
 import pytest
 import pywt
@@ -160,8 +162,8 @@ def test_only_rectangular_spectra_step():
         ("gmw3-0", ["beta 0", "1 to 10000"]),
         ("db4", ["no wavelet 'db4'", "choose from", "cmorB-C", "gmwG-B"]),
         ("mexhh", ["no wavelet 'mexhh'", "did you mean 'mexh'"]),
-        ("cmor", ["no wavelet 'cmor'", "cmorB-C"]),
-        ("cmor-1-1", ["no wavelet 'cmor-1-1'", "did you mean 'cmorB-C'"]),
+        ("cmor", ["wavelet=cmor is not written as cmorB-C"]),
+        ("cmor-1-1", ["wavelet=cmor-1-1 is not", "cmor1.5-1.0"]),
         ("", ["no wavelet ''", "choose from"]),
     ],
 )
@@ -169,3 +171,25 @@ def test_what_is_no_wavelet_is_refused_with_value_limit_and_remedy(name, words):
     with pytest.raises(RecipeError) as error:
         mother.named(name)
     assert [word for word in words if word not in str(error.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "example"),
+    [
+        ("cmor", "cmorB-C", "cmor1.5-1.0"),
+        ("cmor1.5", "cmorB-C", "cmor1.5-1.0"),
+        ("CMOR1.5-1.0", "cmorB-C", "cmor1.5-1.0"),
+        ("cmor1,5-1,0", "cmorB-C", "cmor1.5-1.0"),
+        ("shan", "shanB-C", "shan1.5-1.0"),
+        ("fbsp1-2", "fbspM-B-C", "fbsp2-1.5-1.0"),
+        ("cgau", "cgauN", "cgau4"),
+        ("gaus-1", "gausN", "gaus4"),
+        ("gmw", "gmwG-B", "gmw3-1.5"),
+    ],
+)
+def test_family_without_its_numbers_is_refused_with_an_example_that_works(name, pattern, example):
+    with pytest.raises(
+        RecipeError, match=f"^wavelet={re.escape(name)} is not written as {pattern}: .* as in {re.escape(example)}$"
+    ):
+        mother.named(name)
+    assert mother.named(example).name == example

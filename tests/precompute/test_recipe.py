@@ -136,7 +136,7 @@ ILLEGAL = [
     ("colour=virdis", ["virdis", "did you mean 'viridis'"]),
     ("wavelet=db4", ["no wavelet 'db4'", "choose from", "cmorB-C"]),
     ("wavelet=mexhh", ["no wavelet 'mexhh'", "did you mean 'mexh'"]),
-    ("wavelet=cmor1.5", ["no wavelet 'cmor1.5'"]),
+    ("wavelet=cmor1.5", ["wavelet=cmor1.5 is not written as cmorB-C"]),
     ("wavelet=", ["no wavelet ''"]),
     ("wavelet=cmor0-1", ["wavelet=cmor0-1", "bandwidth 0", "0.01 to 10000"]),
     ("wavelet=gaus9", ["order 9", "1 to 8"]),

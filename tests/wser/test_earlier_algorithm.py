@@ -71,5 +71,5 @@ def test_todays_cache_comes_first_and_the_earlier_can_be_chosen(make, capsys):
 def test_corpora_by_different_algorithms_are_not_joined(make):
     make("mine", recipe.ALGORITHM)
     root = make("others", recipe.ALGORITHM - 1)
-    with pytest.raises(CacheError, match="of different algorithms.*: run precompute for both"):
+    with pytest.raises(CacheError, match=r"of different algorithms.*: run precompute for both"):
         open_dataset([root], ["mine", "others"], "default", label_map="common4")
