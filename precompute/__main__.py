@@ -315,11 +315,11 @@ def _precompute(
         cache = Cache(plan.draft.path)
         # Names that did not parse when the cache was sealed may be gone by now; what was scanned is what it was.
         scanned = {layout.printable(utterance.path) for utterance in scan.utterances}
-        skipped = sorted({*skipped, *(one for one in cache.skipped if one.path in scanned)}, key=lambda one: one.path)
+        skipped = [*{*skipped, *(one for one in cache.skipped if one.path in scanned)}]
         if not options.dry_run:
             there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
             _summarise(cache, words, len(skipped), ways, there, time.monotonic() - started)
-    for one in sorted(skipped, key=lambda one: one.path):
+    for one in sorted(skipped, key=lambda one: terminal.natural(one.path)):
         print(f"skipped: {corpus.name}: {one.path}: {corpora.why_unusable(corpus, one.path, one.reason)}", file=sys.stderr)
     if not plan.draft.sealed and not options.dry_run:
         raise CorpusError(

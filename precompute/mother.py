@@ -363,7 +363,7 @@ FAMILIES: tuple[type[Wavelet], ...] = (
 LIMITS = {"bandwidth": (0.01, 1e4), "frequency": (0.01, 1e3), "order": (1, 8), "gamma": (1.0, 10.0), "beta": (1.0, 1e4)}
 """Least and largest value of each parameter."""
 
-USUAL = {"M": "2", "B": "1.5", "C": "1.0", "N": "4", "G": "3"}
+USUAL = {"M": "2", "B": "1.5", "C": "1.0", "N": "4", "G": "3.0"}
 """A value of each letter of a family's pattern, for an example."""
 
 

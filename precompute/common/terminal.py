@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def natural(text: str) -> list[tuple[int, str]]:
+    """What to sort text by, so that its whole numbers are in their order: `t.csv:9` before `t.csv:10`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
 def in_a_line(text: str) -> str:
     """The same in one line, whatever it holds."""
     return printable(text.replace("\n", "\\n").replace("\t", "\\t"))

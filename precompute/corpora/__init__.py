@@ -21,6 +21,7 @@ import hashlib
 import importlib
 import pkgutil
 import stat
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -164,7 +165,8 @@ def scan_names(
     skipped = []
     for file in sorted(files, key=lambda file: (-_size(file), len(file.parts), file)):
         path = file.relative_to(directory).as_posix()
-        name = key(file)
+        # macOS writes accents apart from their letters.
+        name = unicodedata.normalize("NFC", key(file))
         try:
             fields = parse(name)
         except ValueError as error:

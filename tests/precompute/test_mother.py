@@ -184,7 +184,7 @@ def test_what_is_no_wavelet_is_refused_with_value_limit_and_remedy(name, words):
         ("fbsp1-2", "fbspM-B-C", "fbsp2-1.5-1.0"),
         ("cgau", "cgauN", "cgau4"),
         ("gaus-1", "gausN", "gaus4"),
-        ("gmw", "gmwG-B", "gmw3-1.5"),
+        ("gmw", "gmwG-B", "gmw3.0-1.5"),
     ],
 )
 def test_family_without_its_numbers_is_refused_with_an_example_that_works(name, pattern, example):

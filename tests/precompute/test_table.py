@@ -121,6 +121,8 @@ def test_good_lines_go_through(folder):
     cache = Cache(path)
     assert {record.key for record in cache.records} == {"wav/a.wav", "wav/b.flac"}
     assert {one.path for one in cache.skipped} == {f"my.csv:{line}" for line in range(3, 20)}
+    listed = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
+    assert [int(re.search(r"my\.csv:(\d+)", line)[1]) for line in listed] == [*range(3, 20)]
 
 
 @pytest.mark.parametrize(

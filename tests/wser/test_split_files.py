@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -329,3 +330,15 @@ def test_the_recording_that_tess_misnames_is_the_one_that_the_corpus_has(tmp_pat
         lay(tmp_path / "fold_1" / f"tess_{part}_fold_1.jsonl", line)
     (fold,) = read(tmp_path).folds
     assert set().union(*fold.values()) <= corpora.load("tess").CORPUS.keys
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_keys_are_found_whatever_the_form_of_their_accents(ours, theirs, examples, write):
+    def named(form):
+        return [unicodedata.normalize(form, f"übung {i}") for i in range(len(examples))]
+
+    accented = [dataclasses.replace(e, key=key) for e, key in zip(examples, named(ours), strict=True)]
+    keys = named(theirs)
+    content = {"speakers": "shared", "folds": [{"train": keys[2:], "validation": [], "test": keys[:2]}]}
+    (fold,) = load(write(content), accented, selection="last")
+    assert fold.test == (0, 1)

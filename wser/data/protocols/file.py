@@ -19,6 +19,7 @@ Utterances that the file does not name are in no part; those that it names and t
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -66,20 +67,25 @@ class Protocol(BaseProtocol):
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:  # noqa: ARG002
         """Test, validation and unnamed utterances of each fold of the file."""
-        places = {example.key: i for i, example in enumerate(examples)}
+        places = {_composed(example.key): i for i, example in enumerate(examples)}
         self._check_keys(places)
         for fold in self.published.folds:
-            train, validation, test = ({places[key] for key in fold[part] if key in places} for part in PARTS)
+            train, validation, test = ({places[key] for key in map(_composed, fold[part]) if key in places} for part in PARTS)
             left_out = set(range(len(examples))) - train - validation - test
             yield HeldOut(test, validation or None, left_out)
 
     def _check_keys(self, places: Mapping[str, int]) -> None:
-        named = frozenset().union(*(keys for fold in self.published.folds for keys in fold.values()))
-        if foreign := sorted(named - places.keys() - self.dropped):
+        named = {_composed(key) for fold in self.published.folds for keys in fold.values() for key in keys}
+        if foreign := sorted(named - places.keys() - {*map(_composed, self.dropped)}):
             raise ProtocolError(
                 f"{self.path} names {_listed(foreign, 'utterance')} that the corpus lacks, whose keys are such as "
                 f"{min(places, default='none')}: give the corpus that the split was made for"
             )
+
+
+def _composed(key: str) -> str:
+    """A key in the composed form of its accents, since files of names come from machines of either form."""
+    return unicodedata.normalize("NFC", key)
 
 
 def read(path: Path) -> Published:
