@@ -110,10 +110,8 @@ class Survey:
     @cached_property
     def near_doubles(self) -> list[tuple[Checked, Checked, float]]:
         """Utterances of other samples that sound nearly alike, and the share of their fingerprints that agrees."""
-        pairs = (
-            (self.checked[pair.first], self.checked[pair.second], pair.agreement)
-            for pair in near_doubles([one.fingerprint for one in self.checked])
-        )
+        found = near_doubles([one.fingerprint for one in self.checked], [one.utterance.speaker for one in self.checked])
+        pairs = ((self.checked[pair.first], self.checked[pair.second], pair.agreement) for pair in found)
         return [
             (one, other, agreement)
             for one, other, agreement in pairs

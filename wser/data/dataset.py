@@ -99,7 +99,8 @@ class Dataset:
         if None in fingerprints:
             return None
         try:
-            pairs = near_doubles([fingerprint or "" for fingerprint in fingerprints])
+            speakers = [example.speaker for example in self.examples]
+            pairs = near_doubles([fingerprint or "" for fingerprint in fingerprints], speakers)
         except ValueError as error:
             raise CacheError(
                 f"in {', '.join(str(cache.path) for cache in self.caches)}, {error}: run precompute again"
