@@ -14,7 +14,7 @@ from precompute.errors import WserError
 from precompute.store import places
 from wser import compare, loading, report, run, runs
 
-ME = pwd.getpwuid(os.getuid())
+ROOT = pwd.getpwuid(0)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_home_stands_for_the_tilde_at_the_beginning_alone(home, text, meant):
 
 
 def test_the_home_of_a_user_who_is_named(home):
-    assert paths.in_full(f"~{ME.pw_name}/a") == f"{ME.pw_dir.rstrip('/')}/a"
+    assert paths.in_full(f"~{ROOT.pw_name}/a") == f"{ROOT.pw_dir.rstrip('/')}/a"
 
 
 @pytest.mark.parametrize("text", ["~nobody-of-this-name/a", "~nobody-of-this-name"])
