@@ -5,6 +5,7 @@ Such are those of YAML, of the environment, of `--out=~/x` and `results=~/x`, an
 
 import os
 import re
+import urllib.parse
 from pathlib import Path
 
 from precompute.errors import WserError
@@ -23,14 +24,17 @@ def path(text: str) -> Path:
 
 
 def in_full(text: str) -> str:
-    """The same as text: a home in the place of `~` at the beginning, and all else as it is; `./~` is a file of this name.
+    """The same as text: a home in the place of `~` at the beginning, the path of a `file://` address, and all else as it is.
 
-    Variables are not replaced, so that a path means the same to everybody who reads it in a file of settings.
+    `./~` is a file of this name.  Variables are not replaced, so that a path means the same to everybody who reads it in a file
+    of settings.
 
     Raises:
         WserError: The user after `~` is not known; or a part of the path begins with `$`, as in `$HOME/x`, and nothing has
             this name.
     """
+    if text.startswith("file://"):
+        return urllib.parse.unquote(urllib.parse.urlsplit(text).path)
     if "://" in text:
         return text
     for variable in _VARIABLE.finditer(text):

@@ -13,7 +13,6 @@ such as NeMo's manifests, or a data directory of Kaldi with the emotions in `utt
 import math
 import os
 import unicodedata
-import urllib.parse
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -292,9 +291,7 @@ def _part(
 def _on_disk(said: str, directory: Path) -> str:
     """The path of a recording relative to the directory, in the form of its accents that the file system has."""
     path = said.replace("\\", "/")
-    if path.startswith("file://"):
-        path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
-    if path.startswith("~/"):
+    if path.startswith(("file://", "~/")):
         path = paths.in_full(path)
     if Path(path).is_absolute():
         path = os.path.relpath(path, directory)

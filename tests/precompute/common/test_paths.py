@@ -40,6 +40,19 @@ def test_a_home_stands_for_the_tilde_at_the_beginning_alone(home, text, meant):
     assert paths.in_full(text) == meant.replace("HOME", str(home))
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("file:///data/emodb", "/data/emodb"),
+        ("file://localhost/data", "/data"),
+        ("file:///mit%20Leerzeichen/%C3%BC", "/mit Leerzeichen/ü"),
+        ("s3://bucket/~/lab", "s3://bucket/~/lab"),
+    ],
+)
+def test_address_of_a_file_is_its_path_and_others_stay(text, meant):
+    assert paths.in_full(text) == meant
+
+
 def test_the_home_of_a_user_who_is_named(home):
     assert paths.in_full(f"~{ROOT.pw_name}/a") == f"{ROOT.pw_dir.rstrip('/')}/a"
 
