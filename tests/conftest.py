@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import threadpoolctl
 from hypothesis import settings
 
 # Examples are drawn alike on every run, and none is held to a time: a busy machine must not fail a test.
@@ -27,6 +28,13 @@ settings.load_profile("repeatable")
 SMALL_ACTORS = ("01", "02", "03", "04")
 SMALL_EMOTIONS = {"03": (1.3, 3.0), "04": (0.9, 0.5), "05": (1.6, 6.0)}
 """RAVDESS's code of an emotion -> factors on pitch and on brightness, so that a model can tell the emotions apart."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_of_blas() -> Iterator[None]:
+    """Threads that wait for each other take several times the processor's time, and most where others are at work too."""
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -134,8 +134,9 @@ def _remote(directory: Path) -> tuple[Any, str]:
 
 
 def _place(text: str) -> Path:
+    text = paths.in_full(text)
     if "://" not in text:
-        return paths.path(text)
+        return Path(text)
     with _reaching(text):
         try:
             from upath import UPath

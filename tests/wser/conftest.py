@@ -3,11 +3,14 @@
 import contextlib
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.figure import Figure
 
 from precompute.__main__ import main as precompute
 from precompute.store import roots
@@ -73,6 +76,27 @@ def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[
         assert run.main([*tiny, f"results={results}"]) == 0
     (directory,) = results.iterdir()
     return directory, printed.getvalue()
+
+
+@pytest.fixture(scope="session")
+def save_blank() -> Callable[..., None]:
+    """A `Figure.savefig` that writes an empty figure, whatever is on it."""
+    blank = {}
+    for kind in ("png", "svg"):
+        file = io.BytesIO()
+        Figure((1, 1)).savefig(file, format=kind)
+        blank[kind] = file.getvalue()
+
+    def savefig(figure: Figure, file: io.StringIO | io.BytesIO, format: str, **options: Any) -> None:
+        file.write(blank[format].decode() if isinstance(file, io.StringIO) else blank[format])
+
+    return savefig
+
+
+@pytest.fixture
+def undrawn(save_blank: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not drawn, which takes most of a page's time: for tests that do not look at them."""
+    monkeypatch.setattr(Figure, "savefig", save_blank)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,8 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from wser import compare, results, run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CLASSES = ["happy", "sad", "angry"]
 SPEAKERS = ["1", "2", "3", "4", "5", "6"]
 TRUTH = {f"c/{speaker}-{number}": (speaker, number % 3) for speaker in SPEAKERS for number in range(6)}

@@ -14,6 +14,8 @@ from precompute.store.cache import Cache
 from wser import loading, run
 from wser.training import plan
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def replace(file: Path, content: bytes) -> None:
     file.unlink()

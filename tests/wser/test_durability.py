@@ -17,6 +17,8 @@ from precompute.common import files, process
 from wser import compare, report, results, run
 from wser.training import fold as training
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 MODULE = [sys.executable, "-m", "wser.run"]
 LONG = ["train.epochs=4000", "train.patience=0"]
 NEEDED = [results.METRICS, results.PREDICTIONS, results.WEIGHTS, results.CURVES]

@@ -8,6 +8,8 @@ import pytest
 from wser import loading, results, run
 from wser.training import plan
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FILES = sorted(loading.experiments().glob("*.yaml"))
 
 

@@ -15,6 +15,8 @@ from wser.data import labels
 from wser.data.protocols import file as split_file
 from wser.loading import load
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ROUNDS = int(os.environ.get("WSER_FUZZ", "300"))
 SECRET = "hunter2-very-secret"
 

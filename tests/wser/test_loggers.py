@@ -13,6 +13,8 @@ from wser.config import ConfigError
 from wser.training import loggers
 from wser.training.fold import Curves
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FIGURES = [*Curves.FIGURES, "lr"]
 
 

@@ -25,6 +25,8 @@ from wser.data.dataset import Dataset, open_dataset
 from wser.data.people import People, SpeakerError, identify
 from wser.data.protocols import ProtocolError
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RECORD = Record(
     key="k", speaker="01", emotion="sad", label="T", duration=1.5, channels=1, start=0, stop=4, path="k.wav", sha256="00",
     array="01/sad", row=0, image_sha256="11",

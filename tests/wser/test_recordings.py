@@ -20,6 +20,8 @@ from wser.data import protocols
 from wser.data.dataset import open_dataset
 from wser.data.recordings import OVERLAP, Origin, double, recordings, relation
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 # Which origins are of one recording.
 
 TIMES = st.none() | st.integers(0, 12).map(lambda tenths: tenths / 10)

@@ -12,6 +12,8 @@ from forging import change_json, reseal, rewrite_predictions
 
 from wser import compare, loading, results, run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 MODULE = [sys.executable, "-m", "wser.run"]
 
 

@@ -21,6 +21,8 @@ from wser.data.protocols import Fold
 from wser.loading import load
 from wser.training import plan
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def directory(trained) -> Path:

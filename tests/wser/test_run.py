@@ -15,6 +15,8 @@ from wser import loading, results, run
 from wser.data.protocols import split_hash
 from wser.training import plan
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 MODULE = [sys.executable, "-m", "wser.run"]
 
 

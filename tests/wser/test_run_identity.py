@@ -14,6 +14,8 @@ from wser.config import TrainConfig
 from wser.loading import load
 from wser.training import hardware, plan
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def only(path: Path) -> Path:
     (directory,) = path.glob(f"*/{results.RUN}")

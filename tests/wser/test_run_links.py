@@ -11,6 +11,8 @@ import pytest
 from precompute.common import files
 from wser import compare, report, results, run, runs
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def victim(trained, tmp_path) -> Path:

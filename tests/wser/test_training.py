@@ -25,6 +25,8 @@ from wser.training import plan
 from wser.training.fold import Curves, Run, execute
 from wser.training.module import Training, augment, class_weights, mix
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def only(path: Path) -> Path:
     (directory,) = path.iterdir()
