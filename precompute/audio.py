@@ -122,7 +122,7 @@ def _mixed(data: bytes, begin: float | None, end: float | None) -> Waveform:
 def _whole(data: bytes) -> Waveform | None:
     """A recording that can only be decoded from its beginning, kept for its next part; None for others, and for long ones."""
     with _opened(data) as file:
-        if (file.can_seek and not file.subtype.startswith("MPEG")) or file.frames > MOST_KEPT:
+        if _can_enter(file) or file.frames > MOST_KEPT:
             return None
     return _mixed(data, None, None)
 
@@ -296,9 +296,8 @@ def _kept(
     expected = most + 1 if open_end else last - first
     if not open_end and expected > most:
         raise UnusableAudioError(f"{expected / rate:g} s are more than the {most / rate:g} s that one utterance may have")
-    # Seeking is exact in samples that are stored one by one; in MP3 it loses what the decoder carries on.
     passed = 0
-    if first and file.can_seek and file.frames != UNKNOWN and not file.subtype.startswith("MPEG"):
+    if first and file.frames != UNKNOWN and _can_enter(file):
         passed = file.seek(first)
     for block in _blocks(file, first - passed, "float32"):
         passed += len(block)
@@ -340,6 +339,11 @@ def _blocks(file: _Sequential, count: int, dtype: str) -> Iterator[NDArray[np.fl
     while count > 0 and len(block := file.read(min(count, most), dtype=dtype, always_2d=True)):
         count -= len(block)
         yield block
+
+
+def _can_enter(file: _Sequential) -> bool:
+    """Whether one can begin in the middle: in MP3 that loses what the decoder carries on, and DWVW only claims that one can."""
+    return bool(file.can_seek) and not file.subtype.startswith(("MPEG", "DWVW"))
 
 
 def _block(file: _Sequential) -> int:

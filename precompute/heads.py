@@ -134,7 +134,9 @@ def _chunks(read: Read, size: int, order: str, audio: bytes, coding: bytes) -> H
     if data is None or found is None or found[0] + found[1] > size:
         return None
     begin, announced = data
-    if large is not None and announced == 2**32 - 1:
+    if large is not None and announced != 2**32 - 1:
+        usual = usual and large == announced
+    elif large is not None:
         # Half of the numbers of 64 bits are no sizes.
         usual = usual and 0 < large < 2**63
         announced = large if large < 2**63 else 0

@@ -57,6 +57,9 @@ WHOLE = {
     "RF64 without sizes": riff(sizes(0, 0) + FORMAT + LARGE, 2**32 - 1, b"RF64"),
     "RF64 of all ones": riff(sizes(2**64 - 1) + FORMAT + LARGE, 2**32 - 1, b"RF64"),
     "RF64 of a terabyte": riff(sizes(2**40) + FORMAT + LARGE, 2**32 - 1, b"RF64"),
+    "RF64 of a size in the usual place": riff(sizes(0, 0) + FORMAT + data(), 2**32 - 1, b"RF64"),
+    "RF64 of a size in the usual place and another": riff(sizes(77) + FORMAT + data(), 2**32 - 1, b"RF64"),
+    "RF64 as RIFF": riff(FORMAT + data(), 2**32 - 1, b"RF64"),
     "BW64": riff(sizes(len(DATA)) + FORMAT + LARGE, 2**32 - 1, b"BW64"),
     "BW64 without sizes": riff(sizes(0) + FORMAT + LARGE, 2**32 - 1, b"BW64"),
 }  # fmt: skip
