@@ -103,7 +103,7 @@ def _split(texts: Iterable[str], known: Iterable[str] | None) -> tuple[dict[str,
     roots: list[Path] = []
     for text in (part for given in texts for part in _parts(given)):
         name, equals, directory = text.partition("=")
-        if not equals or "/" in name or paths.path(text).is_dir():
+        if not equals or "/" in name or _is_directory(text):
             roots.append(paths.path(text))
             continue
         if known is not None and name not in known:
@@ -115,9 +115,17 @@ def _split(texts: Iterable[str], known: Iterable[str] | None) -> tuple[dict[str,
     return own, roots
 
 
+def _is_directory(text: str) -> bool:
+    try:
+        return paths.path(text).is_dir()
+    except PermissionError:
+        # Whoever uses it will be told; others have named directories of their own.
+        return False
+
+
 def _parts(text: str) -> list[str]:
     # A directory whose name has a comma is one.
-    return [text] if paths.path(text).is_dir() else [part for part in text.split(",") if part]
+    return [text] if _is_directory(text) else [part for part in text.split(",") if part]
 
 
 def copies_below(root: Path, names: Sequence[str], copies: Callable[..., list[Path]]) -> list[Path]:

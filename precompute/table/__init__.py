@@ -175,14 +175,9 @@ class _Lines:
         return wrong
 
     def utterances(self) -> list[Utterance]:
-        """Of all good lines, sorted by key; what one says of its speaker holds for those that do not say it."""
-        filled = []
-        for key in sorted(self.found):
-            utterance = self.found[key][1]
-            sex, others = (self.facts.get((utterance.speaker, fact), ("", ""))[0] for fact in FACTS)
-            more: dict[str, str | float] = {layout.SAME_SPEAKERS_AS: others} if others else {}
-            filled.append(replace(utterance, sex=SEXES[sex], more=utterance.more | more))
-        return filled
+        """Of all good lines, sorted by key; the sex that one gives of its speaker holds for those that give none."""
+        found = (self.found[key][1] for key in sorted(self.found))
+        return [replace(one, sex=SEXES[self.facts.get((one.speaker, "sex"), ("", ""))[0]]) for one in found]
 
     def _time(self, column: str, said: dict[str, str], wrong: list[str]) -> float | None:
         if not said.get(column):
@@ -211,6 +206,8 @@ class _Lines:
         }
         if begin is None and end is None and said.get("duration"):
             more["duration"] = said["duration"]
+        if said.get(layout.SAME_SPEAKERS_AS):
+            more[layout.SAME_SPEAKERS_AS] = said[layout.SAME_SPEAKERS_AS]
         return Utterance(
             key=said.get("key") or unicodedata.normalize("NFC", path) + self._fragment(said, begin, end),
             path=path,

@@ -160,10 +160,12 @@ def test_ravdess_has_five_stereo_files_and_one_recording_twice(corpora_dir, tmp_
     out = tmp_path / "ravdess.html"
     assert main(["--check", "ravdess", "--corpora", str(corpora_dir), "--out", str(out)]) == 0
     printed, page = capsys.readouterr().out, out.read_text(encoding="utf-8")
+    verdict = (
+        "1440 utterances of 24 speakers, as published; 1 group of duplicates; 1 pair of nearly equal recordings; "
+        r"5 stereo files; 2\d files with rumble; nothing unusable\."
+    )
     for report in (printed, page):
-        assert (
-            "1440 utterances of 24 speakers, as published; 1 group of duplicates; 5 stereo files; nothing unusable." in report
-        )
+        assert re.search(verdict, report)
         assert [file for file in STEREO if f"{file}: 2 equal channels" not in report] == []
         assert "Actor_07/03-01-03-01-02-01-07.wav = Actor_07/03-01-03-01-02-02-07.wav" in re.sub(r"\S*/(?=Actor)", "", report)
     assert page.count("<img ") == 24 * 8

@@ -114,7 +114,7 @@ def test_precompute_skips_what_is_no_recording(corpora, tmp_path):
     assert len(skipped) == len(IN_THE_WAY)
     for line, (_, reason) in zip(skipped, IN_THE_WAY.values(), strict=True):
         assert line.endswith(reason)
-    assert "utterances  2 of 1 speakers" in done.stdout
+    assert "utterances  2 of 1 speaker," in done.stdout
 
 
 def test_check_names_what_is_no_recording(corpora, tmp_path):

@@ -110,9 +110,10 @@ def test_facts_that_are_one_fact_are_no_fault(folder, first, second):
 
 
 def test_gap_is_filled_from_the_speakers_other_lines(folder):
-    found = read(
-        folder, "path,speaker,emotion,sex,same_speakers_as\na.wav,anna,sad,,\nb.wav,anna,happy,F,lab1\nc.wav,bert,sad,,\n"
-    )
-    assert [(one.sex, one.more) for one in found.scan.utterances] == [
-        ("female", {"same_speakers_as": "lab1"}), ("female", {"same_speakers_as": "lab1"}), (None, {}),
-    ]  # fmt: skip
+    found = read(folder, "path,speaker,emotion,sex\na.wav,anna,sad,\nb.wav,anna,happy,F\nc.wav,bert,sad,\n")
+    assert [one.sex for one in found.scan.utterances] == ["female", "female", None]
+
+
+def test_person_of_another_corpus_is_one_where_it_is_said(folder):
+    found = read(folder, "path,speaker,emotion,same_speakers_as\na.wav,01,sad,\nb.wav,01,happy,lab1\n")
+    assert [one.more for one in found.scan.utterances] == [{}, {"same_speakers_as": "lab1"}]

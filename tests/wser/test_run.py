@@ -37,8 +37,10 @@ def assert_refused(code: int, out: str, err: str) -> str:
 
 @pytest.fixture
 def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
-    """Settings that a dry run needs."""
-    return [f"cache_root={small_cache}", f"recipe={small_recipe_id}", "protocol.folds=2", f"results={tmp_path / 'runs'}"]
+    """Settings that a dry run needs; another protocol than that of two pairs may be given too."""
+    file = tmp_path / "two.yaml"
+    file.write_text("protocol: {name: speaker_independent, folds: 2}\n", encoding="utf-8")
+    return [f"experiment={file}", f"cache_root={small_cache}", f"recipe={small_recipe_id}", f"results={tmp_path / 'runs'}"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
         (["protocol=cross_corpus", "protocol.test=emodb"], "name it too, as in corpus=[ravdess,emodb]"),
         (["protocol=file"], "give protocol.file=PATH"),
         (["protocol=file", "protocol.file=gone.json"], "protocol.file=gone.json does not exist"),
-        (["protocol.file=split.json"], "give protocol=file"),
+        (["protocol.file=split.json"], "give protocol.name=file"),
         (["protocol.speakers=some"], "'auto', 'disjoint', 'shared'"),
         (["recipe=default", "corpus=emodb"], "python -m precompute --corpus emodb"),
         (["recipe=default"], "python -m precompute --corpus ravdess --cache"),
@@ -144,10 +146,10 @@ def test_dropped_utterances_are_announced(joined_cache, small_recipe_id, capsys,
 
 
 def test_short_form_and_a_key_of_the_same_section_go_together(here, capsys):
-    """`protocol=loso` and `protocol.seed=1` on one command line: neither undoes the other, in either order."""
-    for settings in (["protocol=loso", "protocol.seed=1"], ["protocol.seed=1", "protocol=loso"]):
+    """A protocol and its seed on one command line: neither undoes the other, in either order."""
+    for settings in (["protocol=speaker_dependent", "protocol.seed=1"], ["protocol.seed=1", "protocol=speaker_dependent"]):
         assert run.main([*here, *settings, "--dry-run"]) == 0
-        assert "loso: 4 folds" in capsys.readouterr().out
+        assert "speaker_dependent: 2 folds" in capsys.readouterr().out
 
 
 def test_what_training_and_test_share_is_said(here, capsys):

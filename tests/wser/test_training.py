@@ -247,11 +247,11 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
 
 
 def test_last_epoch_is_taken_without_a_validation_part(tiny, tmp_path):
-    assert run.main([*tiny, f"results={tmp_path}", "selection=last", "fold=0", "train.epochs=3", "train.patience=1"]) == 0
+    assert run.main([*tiny, f"results={tmp_path}", "selection=last", "fold=0", "train.epochs=3"]) == 0
     directory = only(tmp_path)
     record = results.read_metrics(directory, 0)
     assert record["counts"] == {"train": 12, "validation": 0, "test": 12}
-    assert (record["epoch"], record["epochs"]) == (3, 3), "patience waits for a better epoch, and none is better or worse"
+    assert (record["epoch"], record["epochs"]) == (3, 3)
     curves = results.read_curves(directory, 0)
     assert np.isfinite(curves["train_loss"]).all()
     assert np.isnan(curves["validation_loss"]).all(), "the test part is scored once, at the end"

@@ -228,8 +228,7 @@ def test_a_changed_recording_makes_another_cache(tmp_path, small_ravdess, small_
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
     assert main(command) == 0
     assert len(roots.sealed(root, "ravdess", small_recipe_id)) == 2
-    with pytest.raises(CacheError, match="2 answer"):
-        roots.find([root], "ravdess", small_recipe_id)
     (newest,) = {*roots.sealed(root, "ravdess", small_recipe_id)} - {first}
+    assert roots.find([root], "ravdess", small_recipe_id).path == newest
     sums = {record.path: record.sha256 for record in Cache(newest).records}
     assert sums[file.relative_to(corpora / "ravdess").as_posix()] == hashlib.sha256(file.read_bytes()).hexdigest()
