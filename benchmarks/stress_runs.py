@@ -31,7 +31,7 @@ from pathlib import Path
 
 RECIPE = ["scales=16", "height=16", "columns=64", "width=64", "duration=2.0"]
 NETWORK = ["model.pipe_filters=2", "model.filters=[3,4]", "model.strides=[[2,2],[2,2],[2,2]]", "model.lstm=4", "model.fc=5"]
-PLAN = ["protocol=speaker_folds", "protocol.folds=3", "train.epochs=4", "train.patience=0", "train.device=cpu"]
+PLAN = ["protocol=speaker_folds", "protocol.folds=3", "train.epochs=4", "train.device=cpu"]
 PLAN += ["train.precision=fp32", "train.threads=1", "selection=last", "logger=[]"]
 FOLDS = 3
 RECORDS = ("run.json", "identity.json", "split.json", "leakage.json", "summary.json")
