@@ -102,8 +102,8 @@ def _near_doubles(survey: Survey) -> Finding:
     pairs = sorted(survey.near_doubles, key=lambda pair: -pair[2])
     items = tuple(f"{_labelled(one)} ~ {_labelled(other)}: {agreement:.0%} alike" for one, other, agreement in pairs)
     meaning = (
-        "Such may be one recording, resampled, cut, compressed, or at another level, or two takes of one sentence: listen, and "
-        "keep what is one recording on one side of a split."
+        "They may be one recording (resampled, cut, compressed, at another level) or two takes of one sentence: listen, and "
+        "keep copies of one recording on one side of a split."
     )
     return Finding(_of(len(items), "pair", " of nearly equal recordings"), meaning, items)
 
