@@ -108,20 +108,45 @@ def is_running(signature: str) -> bool | None:
     return _started(int(pid)) == started
 
 
-@contextlib.contextmanager
-def ended_in_order() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing is left behind; nohup stays in force."""
+class Ending:
+    """Whether a signal has asked a command to end."""
 
-    def stop(*_: Any) -> None:
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, *_: Any) -> None:
+        """Handle the signal.
+
+        Raises:
+            KeyboardInterrupt: Always.
+        """
+        self.asked = True
         raise KeyboardInterrupt
 
-    before = {}
+
+@contextlib.contextmanager
+def ended_in_order() -> Iterator[Ending]:
+    """Have SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing is left behind; nohup stays in force.
+
+    The exception meets libraries at any of their lines.  What they make of it, as errors of their own or in their threads,
+    is no fault to report: who catches an error asks whether an end was asked for, and threads are silent from then on.
+    """
+    ending = Ending()
+    before, hook = {}, threading.excepthook
+
+    def of_thread(error: threading.ExceptHookArgs) -> None:
+        if not ending.asked:
+            hook(error)
+
     if threading.current_thread() is threading.main_thread():
-        for name in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(name) is signal.SIG_DFL:
-                before[name] = signal.signal(name, stop)
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(name) in (signal.SIG_DFL, signal.default_int_handler):
+                before[name] = signal.signal(name, ending.ask)
+    threading.excepthook = of_thread
     try:
-        yield
+        yield ending
     finally:
+        if not ending.asked:
+            threading.excepthook = hook
         for name, handler in before.items():
             signal.signal(name, handler)

@@ -102,25 +102,32 @@ def command(name: str, work: Callable[[], int], kept: str) -> int:
     Returns:
         The exit code; 1 where it failed.
     """
-    with _guarded(), ended_in_order():
+    with _guarded(), ended_in_order() as ending:
         try:
             return work()
-        except WserError as error:
-            said = str(error)
         except BrokenPipeError:
             # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
-        except KeyboardInterrupt:
-            said = f"interrupted; {kept}"
-        except MemoryError:
-            said = f"this machine has not enough memory for it: give fewer --jobs or jobs=, or a smaller input; {kept}"
-        except OSError as error:
-            said = f"{error.filename or 'a file that is being used'}: {error.strerror or error or type(error).__name__}; {kept}"
-        except Exception as error:  # a fault of ours, or an input that nobody thought of
-            if os.environ.get(TRACEBACK):
+        except (Exception, KeyboardInterrupt) as error:
+            if os.environ.get(TRACEBACK) and not isinstance(error, WserError):
                 traceback.print_exc()
-            why = str(error)[:300] or "no reason given"
-            said = f"unexpected {type(error).__name__} ({why}): set {TRACEBACK}=1 to see where, and report it; {kept}"
+            said = f"interrupted; {kept}" if ending.asked else _said(error, kept)
         print(f"{name}: {in_a_line(said)}", file=sys.stderr)
         return FAILED
+
+
+def _said(error: BaseException, kept: str) -> str:
+    """The sentence for an error."""
+    match error:
+        case WserError():
+            return str(error)
+        case KeyboardInterrupt():
+            return f"interrupted; {kept}"
+        case MemoryError():
+            return f"this machine has not enough memory for it: give fewer --jobs or jobs=, or a smaller input; {kept}"
+        case OSError():
+            return f"{error.filename or 'a file that is being used'}: {error.strerror or error or type(error).__name__}; {kept}"
+    # A fault of ours, or an input that nobody thought of.
+    why = str(error)[:300] or "no reason given"
+    return f"unexpected {type(error).__name__} ({why}): set {TRACEBACK}=1 to see where, and report it; {kept}"

@@ -154,7 +154,7 @@ class TestRefusal:
 
     def test_the_manifest_of_another_cache_is_refused(self, path, tmp_path):
         other = build(tmp_path / "cache", [unit("anna", "sad")], input_id="ba9876543210")
-        shutil.copy(other / layout.MANIFEST, path / layout.MANIFEST)
+        replace(path / layout.MANIFEST, (other / layout.MANIFEST).read_bytes())
         with pytest.raises(CacheError, match="belongs to another cache"):
             Cache(path)
 
@@ -256,7 +256,7 @@ class TestRefusal:
     def test_the_shard_of_another_array_is_found_by_its_shape(self, path):
         # Another array of the same cache is sound in itself; here even its sizes are vouched for.
         for name in (layout.GROUP, layout.SHARD):
-            shutil.copy(path / "anna/angry" / name, path / "anna/sad" / name)
+            replace(path / "anna/sad" / name, (path / "anna/angry" / name).read_bytes())
         edit(
             path,
             lambda m: m["files"].update({f"anna/sad/{n}": m["files"][f"anna/angry/{n}"] for n in (layout.GROUP, layout.SHARD)}),

@@ -1,0 +1,63 @@
+"""What libraries make of a signal in the middle of their work is still an interruption."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from precompute.common import terminal
+
+pytestmark = pytest.mark.usefixtures("default_handlers")
+
+
+@pytest.fixture
+def default_handlers():
+    """Handlers and hook as they are before a command, whatever the command leaves."""
+    before, hook = signal.getsignal(signal.SIGINT), threading.excepthook
+    yield
+    signal.signal(signal.SIGINT, before)
+    threading.excepthook = hook
+
+
+def swallowed(number):
+    """Have a signal raise its exception where it is turned into another."""
+    try:
+        os.kill(os.getpid(), number)
+        for _ in range(1000):
+            pass
+    except KeyboardInterrupt:
+        raise RuntimeError("cannot join thread before it is started") from None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_an_error_in_an_interrupted_library_is_an_interruption(number, capsys):
+    assert terminal.command("x", lambda: swallowed(number), "what is done stays") == 1
+    assert capsys.readouterr().err == "x: interrupted; what is done stays\n"
+
+
+def test_threads_are_silent_once_a_command_is_interrupted(capsys):
+    def work():
+        try:
+            swallowed(signal.SIGTERM)
+        finally:
+            thread = threading.Thread(target=lambda: 1 / 0)
+            thread.start()
+            thread.join()
+
+    terminal.command("x", work, "")
+    assert "ZeroDivisionError" not in capsys.readouterr().err
+
+
+def test_threads_say_their_errors_otherwise(monkeypatch):
+    said = []
+    monkeypatch.setattr(threading, "excepthook", said.append)
+
+    def work():
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        return 0
+
+    assert terminal.command("x", work, "") == 0
+    assert [error.exc_type for error in said] == [ZeroDivisionError]
