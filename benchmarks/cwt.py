@@ -38,7 +38,7 @@ Transform = Callable[[np.ndarray], np.ndarray]
 
 def ours() -> Transform:
     """This project's `power`."""
-    from precompute.wavelet import power
+    from precompute.wavelet.cwt import power
 
     return lambda x: power(x, "cmor1.5-1.0", FREQUENCIES, RATE, COLUMNS, length=SECONDS * RATE)
 

@@ -23,11 +23,12 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from precompute import audio, corpora, finding
-from precompute.common import paths
-from precompute.near_doubles import near_doubles
+from precompute import corpora
+from precompute.audio import decode
+from precompute.cache.near_doubles import near_doubles
+from precompute.common import finding, paths
+from precompute.pipeline.extract import picture
 from precompute.recipe import Recipe
-from precompute.transform import picture
 
 Samples = NDArray[np.float32]
 
@@ -82,7 +83,7 @@ def main() -> None:
         sys.exit(f"{options.corpus} is not in {options.corpora}")
     originals, copies, speakers = [], [], []
     for at, utterance in enumerate(module.scan(directory).utterances):
-        wave = audio.decode(Path(directory / utterance.path).read_bytes(), utterance.begin, utterance.end)
+        wave = decode.decode(Path(directory / utterance.path).read_bytes(), utterance.begin, utterance.end)
         speakers.append(utterance.speaker)
         originals.append(fingerprint(wave.samples, wave.sample_rate))
         if at % options.every == 0:

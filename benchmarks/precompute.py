@@ -30,13 +30,16 @@ from collections import defaultdict
 import numpy as np
 import scipy.fft
 
-from precompute import audio, image, transform, wavelet
 from precompute import corpora as known
+from precompute.audio import condition, decode
+from precompute.cache import shard
+from precompute.cache.draft import Draft
+from precompute.cache.layout import SHARD, Record
 from precompute.common import paths
-from precompute.layout import SHARD, Record
+from precompute.features import _picture
+from precompute.pipeline import extract
 from precompute.recipe import named
-from precompute.store import shard
-from precompute.store.draft import Draft
+from precompute.wavelet import cwt
 
 EVERY = 20
 """Of how many recordings one is taken apart."""
@@ -108,18 +111,18 @@ def split(corpus: str, corpora: Path) -> None:
             for _ in range(2):
                 hashlib.sha256(data).hexdigest()
             done("hash, twice")
-            recording = audio.decode(data)
+            recording = decode.decode(data)
             done("decode")
-            samples = transform.conditioned(recording, path.stem, recipe)
-            samples, offset = audio.fit(samples, recipe.samples, recipe.pad, path.stem)
+            samples = extract.conditioned(recording, path.stem, recipe)
+            samples, offset = condition.fit(samples, recipe.samples, recipe.pad, path.stem)
             done("resample, level")
-            power = wavelet.power(
+            power = cwt.power(
                 samples, recipe.wavelet, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples
             )
             done("transform")
-            levels = image.levels(image.decibels(power), recipe.top_db, recipe.range_db)
+            levels = _picture.levels(_picture.decibels(power), recipe.top_db, recipe.range_db)
             done("decibels")
-            pixels = image.colour(levels, recipe.table)
+            pixels = _picture.colour(levels, recipe.table)
             done("colour")
             hashlib.sha256(pixels.data).hexdigest()
             done("hash of picture")

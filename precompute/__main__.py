@@ -12,19 +12,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from precompute import corpora, finding
-from precompute.common import paths, process, terminal
-from precompute.errors import CorpusError, RecipeError, WserError, counted
+from precompute import corpora
+from precompute.common import finding, paths, process, terminal
+from precompute.common.errors import CorpusError, RecipeError, WserError, counted
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from precompute.build import Way
-    from precompute.plan import Plan
+    from precompute.cache.reader import Cache
+    from precompute.cache.roots import Roots
+    from precompute.corpora._table import Table
+    from precompute.pipeline.build import Way
+    from precompute.pipeline.plan import Plan
     from precompute.recipe import Recipe
-    from precompute.store.cache import Cache
-    from precompute.store.roots import Roots
-    from precompute.table import Table
 
 ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         process.begin()
         arguments = sys.argv[1:]
     if arguments[:1] == ["cache"]:
-        from precompute.store import command
+        from precompute.commands import cache as command
 
         return command.main(arguments[1:])
     return terminal.command("precompute", lambda: _main(arguments), "what was published stays, run the same command to finish")
@@ -52,9 +52,9 @@ def _main(arguments: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.markdown:
-        from precompute import catalogue
+        from precompute.corpora import _catalogue
 
-        print(catalogue.markdown(), end="")
+        print(_catalogue.markdown(), end="")
         return ALL_DONE
     options.corpora = finding.parse(options.corpora, os.environ.get("WSER_CORPORA", ""), corpora.names())
     if options.list:
@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from precompute import fetch
+    from precompute.corpora import _download
 
     names = options.fetch.split(",")
     if "all" in names:
@@ -163,7 +163,9 @@ def _fetch(options: argparse.Namespace) -> int:
                     f"--fetch {name} does not write to {own}: give --corpora DIR without {name}=, and it is laid as "
                     f"DIR/{module.CORPUS.usual_place}"
                 )
-            there = fetch.fetch(module, options.corpora.root, options.accept_licence, options.mirror, options.accept_changed)
+            there = _download.fetch(
+                module, options.corpora.root, options.accept_licence, options.mirror, options.accept_changed
+            )
             codes.add(ALL_DONE if there else NOTHING_DONE)
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
@@ -197,11 +199,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _read_table(options: argparse.Namespace) -> "Table":
-    from precompute import table
+    from precompute.corpora import _table
 
     if not options.table or not options.name:
         raise CorpusError("--corpus table needs the table and a name for the corpus: give --table my.csv --name mine")
-    found = table.read(options.table, options.name)
+    found = _table.read(options.table, options.name)
     for fault in found.faults:
         print(f"{options.table}: {fault}", file=sys.stderr)
     if found.faults and not (options.skip_bad and found.scan.utterances):
@@ -272,7 +274,7 @@ def _find(module: ModuleType, where: finding.Corpora) -> Path | None:
 def _check(
     corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", _: str, options: argparse.Namespace
 ) -> int:
-    from precompute.check.command import check
+    from precompute.commands.check import check
 
     return check(corpus, directory, scan, recipe, options.jobs, options.out, options.command)
 
@@ -280,10 +282,9 @@ def _check(
 def _precompute(
     corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", words: str, options: argparse.Namespace
 ) -> int:
-    from precompute import layout
-    from precompute.plan import plan as make_plan
-    from precompute.store import places, roots
-    from precompute.store.cache import Cache
+    from precompute.cache import layout, places, roots
+    from precompute.cache.reader import Cache
+    from precompute.pipeline.plan import plan as make_plan
 
     started = time.monotonic()
     if not options.dry_run:
@@ -292,7 +293,7 @@ def _precompute(
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
     cache_roots, workers = places.parse(options.cache), None
     if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
-        from precompute import build
+        from precompute.pipeline import build
 
         # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
         workers = build.Workers(recipe, options.jobs)
@@ -307,7 +308,7 @@ def _precompute(
         print(f"{corpus.name}: nothing to do, the cache is complete")
         _confirm(plan, cache_roots)
     else:
-        from precompute import build
+        from precompute.pipeline import build
 
         outcome = build.execute(plan, workers or build.Workers(recipe, options.jobs))
         skipped, ways = outcome.skipped, outcome.utterances
@@ -330,9 +331,9 @@ def _precompute(
 
 def _confirm(plan: "Plan", cache_roots: "Roots") -> None:
     """Where several caches of the recipe are sealed, record that this one is the recordings', so that runs take it."""
-    from precompute.provenance import provenance
-    from precompute.store import roots
-    from precompute.store.history import CONFIRMED
+    from precompute.cache import roots
+    from precompute.cache.history import CONFIRMED
+    from precompute.common.provenance import provenance
 
     draft = plan.draft
     sealed = roots.candidates(cache_roots, draft.corpus, draft.recipe_id)
@@ -356,7 +357,7 @@ def _describe(plan: "Plan", jobs: int) -> None:
         return
     from joblib import effective_n_jobs
 
-    from precompute.build import estimate
+    from precompute.pipeline.build import estimate
 
     expected = estimate(plan)
     processes = effective_n_jobs(jobs)

@@ -10,16 +10,19 @@ import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
-from precompute import mother, spectrogram, viridis
+from precompute.audio.condition import Pad
+from precompute.audio.noise import Noise
+from precompute.common.errors import RecipeError, unknown
 from precompute.common.unread import READERS, read_with, refusal
-from precompute.errors import RecipeError, unknown
-from precompute.layout import ID_LENGTH
+from precompute.features import _viridis, spectrogram
+from precompute.wavelet import families
+from precompute.wavelet.cwt import FEWEST_SAMPLES
+
+ID_LENGTH = 12
+"""Hexadecimal digits of a SHA-256 that name a recipe or an input: 48 bits, for a lab's thousands of caches."""
 
 ALGORITHM = 4
 """Raised by hand whenever the same parameters give other pixels, so that no older cache answers for them."""
-
-FEWEST_SAMPLES = 4
-"""Samples of the waveform in a column, at least."""
 
 LEAST_CYCLES = 7.3
 """Least bandwidth of a wavelet, between its ends 100 dB down, times the picture's duration: a complex Morlet wavelet of less
@@ -33,9 +36,7 @@ DEEPEST_VALUE = 8
 
 Transform = Literal["wavelet", "stft", "mel"]
 RGB = Literal["colormap", "wavelets"]
-Noise = Literal["none", "white", "babble"]
 Normalise = Literal["rms", "none"]
-Pad = Literal["end", "centre", "random"]
 Reference = Literal["fixed", "peak"]
 
 CHOICES: dict[str, Any] = {
@@ -109,7 +110,7 @@ class Recipe:
         for name, kind in CHOICES.items():
             if getattr(self, name) not in get_args(kind):
                 raise RecipeError(f"{name}={getattr(self, name)} is unknown: choose from {', '.join(get_args(kind))}")
-        object.__setattr__(self, "wavelet", ",".join(mother.named(name.strip()).name for name in self.wavelet.split(",")))
+        object.__setattr__(self, "wavelet", ",".join(families.named(name.strip()).name for name in self.wavelet.split(",")))
         object.__setattr__(self, "height", self.height or self.scales)
         object.__setattr__(self, "width", self.width or self.columns)
         for name, low, high in (
@@ -159,7 +160,7 @@ class Recipe:
                 "give three wavelets, separated by commas, with transform=wavelet for rgb=wavelets, and one for rgb=colormap"
             )
         for name in self.wavelets if self.transform == "wavelet" else ():
-            wavelet = mother.named(name)
+            wavelet = families.named(name)
             low, high = wavelet.band
             width = (high - low) / wavelet.centre * self.f_min
             if width * self.duration < LEAST_CYCLES:
@@ -196,15 +197,16 @@ class Recipe:
     @cached_property
     def id(self) -> str:
         """First digits of the SHA-256 of the record's canonical JSON (RFC 8785)."""
-        return _id(self.record())
+        return id_of(self.record())
 
     @cached_property
     def earlier_ids(self) -> tuple[str, ...]:
         """Ids of the same parameters by earlier algorithms, the latest first."""
-        return tuple(_id(self.record() | {"algorithm": earlier}) for earlier in range(ALGORITHM - 1, 0, -1))
+        return tuple(id_of(self.record() | {"algorithm": earlier}) for earlier in range(ALGORITHM - 1, 0, -1))
 
 
-def _id(record: dict[str, Any]) -> str:
+def id_of(record: dict[str, Any]) -> str:
+    """The id of a recipe's record: first digits of the SHA-256 of its canonical JSON (RFC 8785)."""
     return hashlib.sha256(rfc8785.dumps(record)).hexdigest()[:ID_LENGTH]
 
 
@@ -343,7 +345,7 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     if name == "grey":
         return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     if name == "viridis":
-        return np.frombuffer(viridis.TABLE, np.uint8).reshape(256, 3)
+        return np.frombuffer(_viridis.TABLE, np.uint8).reshape(256, 3)
     import matplotlib
 
     if name not in matplotlib.colormaps:

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import rfc8785
 
-from precompute import layout
+from precompute.cache import layout, roots
+from precompute.cache.reader import Cache
 from precompute.recipe import named
-from precompute.store import roots
-from precompute.store.cache import Cache
 
 TEXT = (Path(__file__).parent.parent / "cache_layout.md").read_text()
 
@@ -104,7 +103,7 @@ def test_the_printed_reader_refuses_a_truncated_shard(sealed: Cache, tmp_path: P
 def test_the_hdf5_export_has_the_names_of_the_text(sealed: Cache, tmp_path: Path):
     import h5py
 
-    from precompute.store.hdf5 import export_hdf5
+    from precompute.cache.transfer.hdf5 import export_hdf5
 
     export_hdf5(sealed.path, tmp_path / "cache.h5")
     with h5py.File(tmp_path / "cache.h5") as file:
@@ -115,7 +114,7 @@ def test_the_hdf5_export_has_the_names_of_the_text(sealed: Cache, tmp_path: Path
 
 
 def test_the_limits_of_the_zip_import_are_the_code_s():
-    from precompute.store import archive
+    from precompute.cache.transfer import archive
 
     text = " ".join(section("Zip").split())
     assert f"at most {archive.MOST_PROVENANCE} files of provenance" in text

@@ -33,13 +33,13 @@ FUNCTIONS = {
 }  # fmt: skip
 
 ALLOWED = {
-    ("precompute/recording.py", "os.open"): "reads, and never waits for a pipe",
+    ("precompute/audio/recording.py", "os.open"): "reads, and never waits for a pipe",
     ("precompute/common/terminal.py", "os.open"): "/dev/null",
-    ("precompute/show.py", "savefig"): "into memory",
-    ("precompute/plot.py", "savefig"): "into memory",
-    ("precompute/store/hdf5.py", "truncate"): "a file that `files.new_file` made, for the HDF5 library",
-    ("precompute/store/archive.py", "open"): "a member of a zip file, to be read",
-    ("wser/training/fold.py", "torch.save"): "into memory",
+    ("precompute/commands/show.py", "savefig"): "into memory",
+    ("precompute/common/html/plot.py", "savefig"): "into memory",
+    ("precompute/cache/transfer/hdf5.py", "truncate"): "a file that `files.new_file` made, for the HDF5 library",
+    ("precompute/cache/transfer/archive.py", "open"): "a member of a zip file, to be read",
+    ("wser/execution/fold.py", "torch.save"): "into memory",
     ("wser/training/loggers.py", "mkdir"): "the directory of MLflow's data base, which is not among the results",
 }
 """Calls that are none of these after all, and why."""

@@ -16,9 +16,9 @@ ENCODING_AT = {"read_text": 0, "write_text": 1}
 """Where the encoding stands among the arguments of these methods."""
 
 NOT_FILES = {
-    ("precompute/build.py", "draft.open()"): "a draft",
+    ("precompute/pipeline/build.py", "draft.open()"): "a draft",
     ("benchmarks/precompute.py", "draft.open()"): "a draft",
-    ("precompute/store/archive.py", "opened.open(info)"): "a member of a zip file, which is bytes",
+    ("precompute/cache/transfer/archive.py", "opened.open(info)"): "a member of a zip file, which is bytes",
 }
 
 

@@ -85,7 +85,7 @@ def _announce(runs: Sequence["Stored"]) -> None:
 
 
 def _report(runs: Sequence["Stored"]) -> None:
-    from wser.reports import uncertainty
+    from wser.evaluation import uncertainty
     from wser.reports.comparison import counts, in_words
     from wser.reports.tables import comparison_table
 

@@ -9,11 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute import finding
-from precompute.common import files, paths, process, terminal
+from precompute.common import files, finding, paths, process, terminal
 
 if TYPE_CHECKING:
-    from wser.reports.published import Published
+    from wser.evaluation.published import Published
 
 EPILOG = """\
 The page needs nothing else: it can be mailed, printed and opened without a network.  Its figures (PNG, SVG) and tables
@@ -61,7 +60,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         "--published",
         metavar="YAML",
         type=paths.path,
-        help="further published figures, in the form of wser/reports/published.yaml",
+        help="further published figures, in the form of wser/evaluation/published.yaml",
     )
     parser.add_argument("--markdown", action="store_true", help="print the main tables for a README instead of writing a page")
     options = parser.parse_args(arguments)
@@ -69,7 +68,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _index(options: argparse.Namespace) -> int:
-    from wser.reports.pages import index
+    from wser.reports.html import index
     from wser.results import ResultError
 
     others = [*map(str, options.runs), *_given(options, "audio", "published", "markdown")]
@@ -89,7 +88,7 @@ def _given(options: argparse.Namespace, *names: str) -> list[str]:
 
 def _report(options: argparse.Namespace) -> int:
     from wser import results
-    from wser.reports import published
+    from wser.evaluation import published
 
     runs: list[Path] = options.runs
     if not runs:
@@ -118,7 +117,7 @@ def _report(options: argparse.Namespace) -> int:
 
 def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", options: argparse.Namespace) -> Path:
     from wser import results
-    from wser.reports.pages import opened, run, several, sweep
+    from wser.reports.html import opened, run, several, sweep
 
     if sweeps:
         return sweep.write_page(paths[0], options.out or paths[0], entries)
@@ -136,8 +135,8 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", op
 def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
     """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
     from wser.reports import caveats
-    from wser.reports.pages import literature, measured, opened, sweep
-    from wser.reports.pages.table import markdown
+    from wser.reports.html import literature, measured, opened, sweep
+    from wser.reports.html.table import markdown
     from wser.results import ResultError
 
     runs = sweep.opened(paths[0]) if sweeps else [opened.summarised(path) for path in paths]

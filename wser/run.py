@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from precompute.common import files, paths, process, terminal
-from precompute.errors import WserError
+from precompute.common.errors import WserError
 
 if TYPE_CHECKING:
-    from wser.config import Config
-    from wser.reports.pages.opened import Measured
-    from wser.training.plan import Experiment
+    from wser.config.schema import Config
+    from wser.execution.plan import Experiment
+    from wser.reports.html.opened import Measured
 
 EPILOG = """\
 examples:
@@ -73,7 +73,7 @@ def _keys() -> str:
 
     from omegaconf import OmegaConf
 
-    from wser.loading import load
+    from wser.config.compose import load
 
     defaults = load([], environment={})[0]
     return "".join(f"  {line}\n" for line in OmegaConf.to_yaml(OmegaConf.create(asdict(defaults))).splitlines())
@@ -81,11 +81,11 @@ def _keys() -> str:
 
 def _describe(settings: Sequence[str]) -> int:
     """Print each network that the settings name, once."""
-    from wser import describe, loading
-    from wser.training import plan
+    from wser.config import compose
+    from wser.execution import describe, plan
 
     found: list[tuple[Config, tuple[int, int, int]]] = []
-    for one in loading.load(settings):
+    for one in compose.load(settings):
         sizes = describe.sizes(one)
         if not any((one.model, sizes) == (other.model, known) for other, known in found):
             found.append((one, sizes))
@@ -99,18 +99,33 @@ def _describe(settings: Sequence[str]) -> int:
 
 
 def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
-    from wser.repeat import repeat
+    from wser.execution.repeat import repeat
 
     command = shlex.join(["python", "-m", "wser.run", "--repeat", path, *settings])
-    return 0 if repeat(paths.path(path), settings, command, dry_run) else 1
+    conclusion = repeat(paths.path(path), settings, command, dry_run)
+    if not conclusion:
+        return 0
+    from wser.reports import tables
+
+    console = terminal.console()
+    console.print()
+    console.print(tables.repeat_table(str(conclusion.run), conclusion.folds))
+    print(conclusion.verdict)
+    lines = [f"  {key}: {then} then, {now} now" for key, (then, now) in conclusion.changes.items()]
+    if not conclusion.matches and not lines:
+        lines = ["  what is recorded of software and machine is the same: the difference is not explained by it"]
+    for line in lines:
+        print(line)
+    print(f"results: {conclusion.again}")
+    return 0 if conclusion.matches else 1
 
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:
-    from wser import loading
-    from wser.reports.sweep import as_text
-    from wser.training import plan
+    from wser.config import compose
+    from wser.evaluation.sweeps import as_text
+    from wser.execution import plan
 
-    configs = loading.load(settings)
+    configs = compose.load(settings)
     experiments = plan.prepare_all(configs)
     _announce(experiments[0])
     axes = _swept(settings, experiments)
@@ -153,12 +168,12 @@ def _announce_older(experiments: "Sequence[Experiment]") -> None:
 
 def _swept(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict[str, list[Any]]:
     """Keys swept whose values differ, each with its value in every experiment."""
-    from wser import loading
-    from wser.training import plan
+    from wser.config import compose
+    from wser.execution import plan
 
     found = plan.differing([experiment.config for experiment in experiments])
     # Asked for alone, other pictures to test on come with the run that is tested on its own.
-    return {key: found[key] for key in [*loading.swept(settings), "data.test_recipe"] if key in found}
+    return {key: found[key] for key in [*compose.swept(settings), "data.test_recipe"] if key in found}
 
 
 def _announce(experiment: "Experiment") -> None:
@@ -181,11 +196,11 @@ def _announce(experiment: "Experiment") -> None:
 
 def _announce_leakage(experiments: "Sequence[Experiment]") -> None:
     """What training and test share: once where it is the same for all points of a sweep."""
-    from wser.data import leakage
+    from wser.protocols import _leakage
 
     reports: dict[tuple[str, ...], Experiment] = {}
     for experiment in experiments:
-        reports.setdefault(tuple(leakage.lines(experiment.leakage, experiment.speaker_independent)), experiment)
+        reports.setdefault(tuple(_leakage.lines(experiment.leakage, experiment.speaker_independent)), experiment)
     for lines, experiment in reports.items():
         if len(reports) > 1:
             print(f"  {_title(experiment)}:")
@@ -210,7 +225,7 @@ def _names(experiment: "Experiment") -> str:
 
 def _finished(experiment: "Experiment", fold: int) -> str:
     from wser import results
-    from wser.training.progress import duration
+    from wser.execution.progress import duration
 
     record = results.read_metrics(experiment.directory, fold)
     return (
@@ -228,9 +243,10 @@ def _report(experiment: "Experiment") -> "tuple[Measured, bool]":
     read again until nothing has changed.
     """
     from wser import results
-    from wser.reports import published, tables
-    from wser.reports.pages import opened
-    from wser.reports.pages import run as pages
+    from wser.evaluation import published
+    from wser.reports import tables
+    from wser.reports.html import opened
+    from wser.reports.html import run as pages
 
     path = experiment.directory
     page, failed = path / results.PAGE, ""
@@ -260,9 +276,10 @@ def _report_sweep(
 ) -> None:
     """Write table and page of a sweep, and print the table."""
     from wser import results
-    from wser.reports import published, tables
-    from wser.reports.pages import sweep as pages
-    from wser.reports.sweep import Point, Sweep
+    from wser.evaluation import published
+    from wser.evaluation.sweeps import Point, Sweep
+    from wser.reports import tables
+    from wser.reports.html import sweep as pages
 
     points = [
         Point(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from precompute.common import clearing, files, paths, process, terminal
-from precompute.errors import WserError
+from precompute.common.errors import WserError
 
 KEPT = "what was cleared stays cleared"
 
@@ -56,7 +56,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 def _list(options: argparse.Namespace) -> int:
     from rich.table import Table
 
-    from wser.housekeeping import listed
+    from wser.execution.housekeeping import listed
 
     found = list(listed(options.results))
     if not found:
@@ -79,7 +79,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _gc(options: argparse.Namespace) -> int:
-    from wser import housekeeping
+    from wser.execution import housekeeping
 
     act = functools.partial(housekeeping.clear, root=options.results)
     found = [(one, act) for one in housekeeping.garbage(options.results, options.grace)]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import joblib
 
-from precompute import recording
+from precompute.audio import recording
+from precompute.cache.layout import Utterance
 from precompute.check.survey import Survey
+from precompute.common.errors import CorpusError
 from precompute.common.executor import parallel
-from precompute.errors import CorpusError
-from precompute.layout import Utterance
-from precompute.page import Thumbnail, one_of_each, thumbnail
+from precompute.common.html.page import Thumbnail, one_of_each, thumbnail
+from precompute.pipeline.extract import picture
 from precompute.recipe import Recipe
-from precompute.transform import picture
 
 MOST_SPEAKERS = 24
 """Speakers shown: a few pages of pictures, and less than 3 MB."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute import audio
+from precompute.audio import decode
 from precompute.check import disturbances
 from precompute.check.disturbances import Disturbances
 
@@ -70,10 +70,10 @@ def measure(data: bytes, begin: float | None = None, end: float | None = None) -
         end: Likewise.
 
     Raises:
-        UnusableAudioError: As `precompute.audio.decode`.
+        UnusableAudioError: As `precompute.audio.decode.decode`.
     """
-    wave = audio.decode(data, begin, end)
-    samples = wave.samples[:, None] if wave.channels == 1 else audio.channels(data, begin, end)
+    wave = decode.decode(data, begin, end)
+    samples = wave.samples[:, None] if wave.channels == 1 else decode.channels(data, begin, end)
     equal = bool((samples == samples[:, :1]).all())
     distinct = np.ascontiguousarray(samples[:, :1] if equal else samples, dtype="<f4")
     leading, trailing = _silence(samples, wave.sample_rate)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from precompute import page
 from precompute.check import plots
 from precompute.check.facts import facts, spread
 from precompute.check.findings import Finding, verdict
 from precompute.check.gallery import Shown
 from precompute.check.measure import FRAME, SILENCE_DB
 from precompute.check.survey import Survey
+from precompute.common.html import page
 from precompute.recipe import Recipe
 
 TEMPLATE = "page.html.jinja"

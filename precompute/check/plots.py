@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from precompute.check.survey import Survey
-from precompute.plot import FIRST, PAPER, SECOND, STYLE, WIDTH, svg
+from precompute.common.html.plot import FIRST, PAPER, SECOND, STYLE, WIDTH, svg
 
 MOST_NAMED = 60
 """Speakers whose levels are drawn as boxes with names; more are drawn as points without."""

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import joblib
 
-from precompute import layout, recording
+from precompute.audio import recording
+from precompute.cache import layout
+from precompute.cache.layout import Skipped, Utterance
+from precompute.cache.near_doubles import near_doubles
 from precompute.check.measure import Measured, measure
+from precompute.common.errors import CorpusError, UnusableAudioError
 from precompute.common.executor import parallel
+from precompute.common.progress import progress
 from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
-from precompute.errors import CorpusError, UnusableAudioError
-from precompute.layout import Skipped, Utterance
-from precompute.near_doubles import near_doubles
-from precompute.progress import progress
+from precompute.pipeline.extract import picture
 from precompute.recipe import Recipe
-from precompute.transform import picture
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from precompute.errors import WserError
+from precompute.common.errors import WserError
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import joblib
 
+from precompute.common.errors import WserError
 from precompute.common.process import end_with
-from precompute.errors import WserError
 
 
 def parallel(jobs: int, **options: Any) -> joblib.Parallel:

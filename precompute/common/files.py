@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from precompute.common.errors import UnsafePathError, WserError
 from precompute.common.process import signature
-from precompute.errors import UnsafePathError, WserError
 
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV)
 """How file systems say that they have no hard links (FUSE says ENOSYS or EXDEV)."""

@@ -8,7 +8,7 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from precompute.errors import WserError
+from precompute.common.errors import WserError
 
 _BETWEEN = re.compile(rf"{re.escape(os.pathsep)}(?!//)")
 _VARIABLE = re.compile(r"(?:^|/)\$[A-Za-z_{][^/]*")

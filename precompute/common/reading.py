@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from precompute.common import files
-from precompute.errors import UnsafePathError
+from precompute.common.errors import UnsafePathError
 
 LARGEST_JSON = 256 << 20
 """Bytes of a file of JSON: the predictions and splits of a million utterances take half of it."""

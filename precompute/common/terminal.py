@@ -8,8 +8,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
+from precompute.common.errors import WserError
 from precompute.common.process import ended_in_order
-from precompute.errors import WserError
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ A corpus module defines
 - `parse(stem)`, which gives what the name of a recording says;
 - optionally `make(directory)`, for a corpus that is made on the spot.
 
-Where a corpus can be downloaded, `CORPUS.downloads` says from where; `precompute.fetch` does it.
+Where a corpus can be downloaded, `CORPUS.downloads` says from where; `precompute.corpora._download` does it.
 
 The docstring has a paragraph each that begins with "Origin:", "Layout:" and, where there are any, "Quirks:";
 `docs/corpora.md` is made of it and of `CORPUS` (`python -m precompute --markdown`).
@@ -30,8 +30,10 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from precompute.errors import CorpusError, counted, unknown
-from precompute.layout import Skipped, Utterance, printable
+from precompute.cache.layout import Skipped, Utterance, printable
+from precompute.common import plugins
+from precompute.common.errors import CorpusError, counted
+from precompute.common.errors import unknown as unknown
 
 EMOTIONS = (
     "angry", "bored", "calm", "contempt", "disgusted", "excited", "fearful", "frustrated", "happy", "neutral",
@@ -126,19 +128,17 @@ class Corpus:
 
 
 def names() -> list[str]:
-    """Names of all corpora, sorted: the files of this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """Names of all corpora, sorted: the files of this folder, and those that are installed."""
+    return plugins.names(__name__)
 
 
 def load(name: str) -> ModuleType:
-    """The module of one corpus.
+    """The module of one corpus, by its name or by the path of its file.
 
     Raises:
         CorpusError: There is no such corpus; the message names the choices and the nearest.
     """
-    if name not in names():
-        raise CorpusError(unknown("corpus", name, [*names(), "all"]))
-    return importlib.import_module(f"{__name__}.{name}")
+    return plugins.load(__name__, name, "corpus", CorpusError)
 
 
 def stem(file: Path) -> str:

@@ -24,9 +24,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from precompute import finding
+from precompute.cache.layout import Skipped
+from precompute.common import finding
 from precompute.corpora import Corpus, Scan, recordings, recordings_below, scan_names, stem
-from precompute.layout import Skipped
 
 LABELS = {"ANG": "angry", "DIS": "disgusted", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": None}

@@ -1,7 +1,7 @@
 """A synthetic corpus, made on the spot: ten voices, seven emotions, six sentences, no human speech.
 
-Origin: `precompute.voice`, a source-filter synthesizer that expresses emotion by prosody and voice quality.  It shows that
-the whole line works, offline and in minutes; its recognition rates say nothing about people.
+Origin: `precompute.audio.synthesis`, a source-filter synthesizer that expresses emotion by prosody and voice quality.  It
+shows that the whole line works, offline and in minutes; its recognition rates say nothing about people.
 
 Layout: `<speaker>/<speaker>-<sentence>-<emotion>.wav`, 16 kHz mono PCM16, 420 files: F1 to F5 are women's voices, M1 to M5
 men's.  A name such as `F1-3-angry` is speaker F1, sentence 3.
@@ -14,16 +14,16 @@ from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
-from precompute import finding, voice
-from precompute.common import files
+from precompute.audio import synthesis
+from precompute.common import files, finding
 from precompute.corpora import Corpus, Scan, recordings, scan_names
 
 NAMES = ("demo",)
 SAMPLE_RATE = 16000
-SPEAKERS = {speaker.name: speaker for speaker in voice.SPEAKERS}
+SPEAKERS = {speaker.name: speaker for speaker in synthesis.SPEAKERS}
 KEYS = frozenset(
     f"{speaker}-{sentence}-{emotion}"
-    for speaker, sentence, emotion in product(SPEAKERS, range(1, len(voice.SENTENCES) + 1), voice.EMOTIONS)
+    for speaker, sentence, emotion in product(SPEAKERS, range(1, len(synthesis.SENTENCES) + 1), synthesis.EMOTIONS)
 )
 
 CORPUS = Corpus(
@@ -32,10 +32,10 @@ CORPUS = Corpus(
     licence="CC0 1.0; made by this software",
     source="this software: --corpus demo makes it",
     doi="10.18280/ts.420205",
-    speakers=len(voice.SPEAKERS),
-    emotions={emotion: len(voice.SPEAKERS) * len(voice.SENTENCES) for emotion in voice.EMOTIONS},
+    speakers=len(synthesis.SPEAKERS),
+    emotions={emotion: len(synthesis.SPEAKERS) * len(synthesis.SENTENCES) for emotion in synthesis.EMOTIONS},
     usual_place="demo/<speaker>/*.wav",
-    women=sum(speaker.sex == "female" for speaker in voice.SPEAKERS),
+    women=sum(speaker.sex == "female" for speaker in synthesis.SPEAKERS),
     synthetic=True,
     keys=KEYS,
     by_speaker=Counter(key.partition("-")[0] for key in KEYS),
@@ -68,7 +68,7 @@ def parse(stem: str) -> dict[str, str | None]:
         ValueError: The stem is not of the form F1-3-angry, or its speaker or emotion is unknown.
     """
     match = re.fullmatch(r"([FM]\d)-(\d)-([a-z]+)", stem)
-    if match is None or match[1] not in SPEAKERS or match[3] not in voice.EMOTIONS:
+    if match is None or match[1] not in SPEAKERS or match[3] not in synthesis.EMOTIONS:
         raise ValueError(f"'{stem}' is not of the form F1-3-angry")
     speaker, sentence, emotion = match.groups()
     sex = SPEAKERS[speaker].sex
@@ -88,11 +88,11 @@ def _make_speaker(directory: Path, name: str) -> None:
     for sentence, emotion in _each():
         file = folder / f"{name}-{sentence + 1}-{emotion}.wav"
         if not file.exists():
-            samples = voice.synthesize(SPEAKERS[name], sentence, emotion, SAMPLE_RATE)
+            samples = synthesis.synthesize(SPEAKERS[name], sentence, emotion, SAMPLE_RATE)
             content = io.BytesIO()
             soundfile.write(content, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
             files.replace(file, content.getvalue(), directory)
 
 
 def _each() -> Iterable[tuple[int, str]]:
-    return ((sentence, emotion) for sentence in range(len(voice.SENTENCES)) for emotion in voice.EMOTIONS)
+    return ((sentence, emotion) for sentence in range(len(synthesis.SENTENCES)) for emotion in synthesis.EMOTIONS)

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from precompute import finding
+from precompute.common import finding
 from precompute.corpora import Corpus, Download, Scan, recordings, recordings_below, scan_names, stem
 
 PUBLISHED = """

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from precompute import finding
+from precompute.cache.layout import Skipped, Utterance, printable
+from precompute.common import finding
 from precompute.corpora import Corpus, Scan, names_in
-from precompute.layout import Skipped, Utterance, printable
 
 CORPUS = Corpus(
     name="iemocap",

@@ -24,9 +24,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from precompute import finding
+from precompute.cache.layout import Skipped, Utterance, printable
+from precompute.common import finding
 from precompute.corpora import Corpus, Scan, names_in
-from precompute.layout import Skipped, Utterance, printable
 
 CORPUS = Corpus(
     name="msp_improv",

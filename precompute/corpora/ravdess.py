@@ -22,7 +22,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from precompute import finding
+from precompute.common import finding
 from precompute.corpora import Corpus, Download, Scan, recordings_below, scan_names, stem
 
 NAMES = ("ravdess",)

@@ -17,7 +17,7 @@ Quirks: actor 18, a woman, has no song; neutral has no strong intensity, hence 9
 from collections import Counter
 from pathlib import Path
 
-from precompute import finding
+from precompute.common import finding
 from precompute.corpora import Corpus, Scan, recordings_below, scan_names, stem
 from precompute.corpora.ravdess import ACTORS, SONG, fields, keys_of, other, part
 from precompute.corpora.ravdess import LABELS as SPOKEN

@@ -17,7 +17,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from precompute import finding
+from precompute.common import finding
 from precompute.corpora import Corpus, Scan, recordings_below, scan_names
 
 LABELS = {

@@ -21,7 +21,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from precompute import finding
+from precompute.common import finding
 from precompute.corpora import Corpus, Scan, recordings_below, scan_names
 
 LABELS = {

@@ -8,12 +8,12 @@ import matplotlib
 import numpy as np
 import pytest
 
-from precompute import voice
+from precompute.audio import synthesis
+from precompute.cache.layout import ID_LENGTH
+from precompute.common.errors import RecipeError
 from precompute.common.unread import READERS
-from precompute.errors import RecipeError
-from precompute.layout import ID_LENGTH
+from precompute.pipeline.extract import picture
 from precompute.recipe import RECIPES, Recipe, colour_table, from_record, named
-from precompute.transform import picture
 
 OTHER = {
     "transform": "stft", "wavelet": "cmor1.5-1.1", "window": 0.1, "scales": 127, "f_min": 60.5, "f_max": 7500.0,
@@ -270,7 +270,7 @@ UNREAD = {
 @pytest.mark.parametrize("key", UNREAD)
 def test_parameter_changes_the_picture_exactly_where_it_is_read(key, encode):
     idle, read, value = UNREAD[key]
-    speech = encode(voice.synthesize(voice.SPEAKERS[0], 0, "happy", 16000))
+    speech = encode(synthesis.synthesize(synthesis.SPEAKERS[0], 0, "happy", 16000))
     for others, changes in ((idle, False), (read, True)):
         pixels = [picture(speech, "a", Recipe(**{**others, **more})).pixels for more in ({}, {key: value})]
         assert np.array_equal(*pixels) != changes

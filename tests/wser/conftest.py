@@ -13,7 +13,7 @@ import soundfile
 from matplotlib.figure import Figure
 
 from precompute.__main__ import main as precompute
-from precompute.store import roots
+from precompute.cache import roots
 from wser import run
 
 EMODB = [

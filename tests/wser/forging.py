@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wser import results
-from wser.reports.metrics import measure
+from wser.evaluation.metrics import measure
 
 
 def change_json(file: Path, **changes: Any) -> None:

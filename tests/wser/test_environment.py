@@ -18,7 +18,8 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from precompute.__main__ import main as precompute
-from wser import lightning, report, results, run
+from wser import report, results, run
+from wser.training import lightning
 
 ROOT = Path(__file__).parents[2]
 

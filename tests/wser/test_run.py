@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from precompute.common import process
-from wser import loading, results, run
-from wser.data.protocols import split_hash
-from wser.training import plan
+from wser import results, run
+from wser.config import compose
+from wser.execution import plan
+from wser.protocols import split_hash
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -179,7 +180,7 @@ def test_split_of_a_run_is_another_runs_split(trained, here, tmp_path, capsys):
     record = json.loads((trained[0] / results.RUN).read_text())
     names = set()
     for path in (trained[0] / results.SPLIT, elsewhere):
-        experiment = plan.prepare(*loading.load([*here, "protocol=file", f"protocol.file={path}"]))
+        experiment = plan.prepare(*compose.load([*here, "protocol=file", f"protocol.file={path}"]))
         assert split_hash(experiment.folds, experiment.dataset.examples) == record["split_hash"]
         assert experiment.speaker_independent
         names.add(experiment.directory.name)

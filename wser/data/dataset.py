@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute.errors import CacheError
-from precompute.near_doubles import near_doubles
-from precompute.store.cache import Cache
-from precompute.store.roots import Roots, answers, candidates, find
+from precompute.cache.near_doubles import near_doubles
+from precompute.cache.reader import Cache
+from precompute.cache.roots import Roots, answers, candidates, find
+from precompute.common.errors import CacheError
 from wser.data import labels
 from wser.data.people import identify
 from wser.data.recordings import Origin, recordings

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from precompute import layout
-from precompute.errors import WserError
-from precompute.layout import Record
-from precompute.store.cache import Cache
+from precompute.cache import layout
+from precompute.cache.layout import Record
+from precompute.cache.reader import Cache
+from precompute.common.errors import WserError
 
 
 class SpeakerError(WserError, ValueError):

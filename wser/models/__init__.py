@@ -10,8 +10,9 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.errors import WserError, unknown
-from wser.config import ModelConfig
+from precompute.common import plugins as plugins
+from precompute.common.errors import WserError, unknown
+from wser.config.schema import ModelConfig
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,8 +23,8 @@ class ModelError(WserError, ValueError):
 
 
 def names() -> list[str]:
-    """Names of all models, sorted: the files of this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """Names of all models, sorted: the files of this folder, and those that are installed."""
+    return plugins.names(__name__)
 
 
 def check(name: str) -> None:

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wser.config import ModelConfig
+from wser.config.schema import ModelConfig
 
 Shape = tuple[tuple[int, int], tuple[int, int]]
 """Kernel and dilation of a convolution, (frequency, time) each."""

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wser.evaluation.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
 from wser.reports.tables import ends, p_value
-from wser.reports.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
 from wser.results import ResultError, Stored
 
 CERTAIN = 0.05
@@ -87,7 +87,7 @@ def warnings(runs: Sequence[Stored], letters: Sequence[str] = string.ascii_upper
 
 
 def counts(run: Stored, classes: list[str]) -> NDArray[np.float64]:
-    """Counts of each test speaker of a run, as `wser.reports.uncertainty.by_speaker` has them."""
+    """Counts of each test speaker of a run, as `wser.evaluation.uncertainty.by_speaker` has them."""
     place = {name: index for index, name in enumerate(classes)}
     true, predicted = ([place[row[side]] for row in run.rows] for side in ("true", "predicted"))
     return by_speaker(true, predicted, [row["speaker"] for row in run.rows], len(classes))

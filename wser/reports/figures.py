@@ -1,4 +1,4 @@
-"""Figures of one experiment and of a sweep; each is drawn in the style of `precompute.plot` and returned."""
+"""Figures of one experiment and of a sweep; each is drawn in the style of `precompute.common.html.plot` and returned."""
 
 import textwrap
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.colors import LinearSegmentedColormap
 
-from precompute.plot import FIRST, INK, PAPER, QUIET, SECOND, SOFT, STYLE, WIDTH
-from wser.reports.sweep import Point, Setting, Sweep
+from precompute.common.html.plot import FIRST, INK, PAPER, QUIET, SECOND, SOFT, STYLE, WIDTH
+from wser.evaluation.sweeps import Point, Setting, Sweep
 
 PANELS_IN_ROW = 5
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from wser import results
-from wser.reports import caveats, published, uncertainty
-from wser.reports.metrics import guessing, measure
-from wser.reports.uncertainty import spread
+from wser.evaluation import published, uncertainty
+from wser.evaluation.metrics import guessing, measure
+from wser.evaluation.uncertainty import spread
+from wser.reports import caveats
 
 
 def of(stored: results.Stored) -> dict[str, Any]:

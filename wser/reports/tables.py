@@ -1,17 +1,18 @@
 """Tables on the terminal."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
 
+from wser.evaluation.sweeps import Setting, Sweep
+from wser.evaluation.uncertainty import FEW_SPEAKERS, HEADLINES, Difference, spread
 from wser.reports import caveats
-from wser.reports.sweep import Setting, Sweep
-from wser.reports.uncertainty import FEW_SPEAKERS, HEADLINES, Difference, spread
 
 if TYPE_CHECKING:
-    from wser.repeat import FoldVerdict
+    from wser.execution.repeat import FoldVerdict
 
 MOST_SPEAKERS = 4
 """Speakers that a row names; protocols that hold out utterances have all of them."""
@@ -91,7 +92,7 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
     ]
     if several:
         lines.append("Over seeds: mean ± SD of the pooled figures.")
-    lines += sweep.caveats()
+    lines += caveats.together((Path(one.directory).name, one.caveats) for one in sweep.points)
     table.caption = "\n".join(lines)
     return table
 

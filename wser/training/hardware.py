@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from wser.config import ConfigError, TrainConfig
+from wser.config.schema import ConfigError, TrainConfig
 
 Precision = Literal["32-true", "bf16-mixed"]
 """As Lightning names it."""

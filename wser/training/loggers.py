@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from precompute.cache.layout import printable
 from precompute.common import paths
-from precompute.layout import printable
-from wser.config import Config, ConfigError, flatten, recorded
+from wser.config.schema import Config, ConfigError, flatten, recorded
 
 if TYPE_CHECKING:
     # Lightning takes seconds to import, and a check of names must not.
@@ -103,7 +103,7 @@ def log(loggers: "Sequence[Logger]", config: Config, epoch: int, values: Mapping
         epoch: From 1.
         values: Figures by name.
     """
-    from wser.lightning import pl
+    from wser.training.lightning import pl
 
     for logger in loggers:
         logger.log_metrics(dict(values), epoch)
@@ -116,7 +116,7 @@ def log(loggers: "Sequence[Logger]", config: Config, epoch: int, values: Mapping
 
 def close(loggers: "Sequence[Logger]") -> None:
     """Finish and close everything, so that the directory in which they write may be renamed."""
-    from wser.lightning import pl
+    from wser.training.lightning import pl
 
     for logger in loggers:
         logger.finalize("success")
@@ -126,7 +126,7 @@ def close(loggers: "Sequence[Logger]") -> None:
 
 
 def _started(name: str, aside: Path, final: Path) -> "Logger":
-    from wser.lightning import pl
+    from wser.training.lightning import pl
 
     title = printable("/".join(final.parts[-2:]))
     if name == "csv":

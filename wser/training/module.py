@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from wser.config import DataConfig, TrainConfig
-from wser.data.batches import Batch
-from wser.lightning import pl
+from wser.config.schema import DataConfig, TrainConfig
+from wser.training.batches import Batch
+from wser.training.lightning import pl
 
 OPTIMISERS = {
     "adam": torch.optim.Adam,

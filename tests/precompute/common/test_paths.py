@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from precompute import show, table
 from precompute.__main__ import main
+from precompute.cache import places
+from precompute.commands import show
 from precompute.common import paths, process
-from precompute.errors import WserError
-from precompute.store import places
-from wser import compare, loading, report, run, runs
+from precompute.common.errors import WserError
+from precompute.corpora import _table
+from wser import compare, report, run, runs
+from wser.config import compose
 
 ROOT = pwd.getpwuid(0)
 
@@ -133,7 +135,7 @@ def test_a_table_may_name_recordings_at_home(furnished):
     file = furnished / "lists" / "mine.csv"
     file.parent.mkdir()
     file.write_text(f"path,speaker,emotion\n~/{recording.relative_to(furnished)},a,sad\n", encoding="utf-8")
-    read = table.read(paths.path("~/lists/mine.csv"), "mine")
+    read = _table.read(paths.path("~/lists/mine.csv"), "mine")
     assert not read.faults
     assert (file.parent / read.scan.utterances[0].path).samefile(recording)
 
@@ -143,13 +145,13 @@ def test_settings_from_a_file_and_from_the_command_line(home):
         "cache_root: ~/a:~/b\nresults: ~/runs\nprotocol: {name: file, file: ~/split.json}\nlabels: ~/map.yaml\n",
         encoding="utf-8",
     )
-    (config,) = loading.load(["experiment=~/mine.yaml"])
+    (config,) = compose.load(["experiment=~/mine.yaml"])
     assert (config.experiment, config.labels) == (f"{home}/mine.yaml", f"{home}/map.yaml")
     assert (config.cache_root, config.results) == (f"{home}/a:{home}/b", f"{home}/runs")
     assert config.protocol.file == f"{home}/split.json"
-    (config,) = loading.load(["results=~/y", "cache_root=~/z", "labels=common4"], environment={"WSER_CACHE": "~/w"})
+    (config,) = compose.load(["results=~/y", "cache_root=~/z", "labels=common4"], environment={"WSER_CACHE": "~/w"})
     assert (config.results, config.cache_root, config.labels) == (f"{home}/y", f"{home}/z", "common4")
-    (config,) = loading.load([], environment={"WSER_CACHE": "x:~/w"})
+    (config,) = compose.load([], environment={"WSER_CACHE": "x:~/w"})
     assert (config.results, config.cache_root) == ("runs", f"x:{home}/w")
 
 

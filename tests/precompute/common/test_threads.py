@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from precompute import transform
+from precompute.cache import roots
+from precompute.cache.reader import Cache
 from precompute.common.threads import one_thread
+from precompute.pipeline import extract
 from precompute.recipe import named
-from precompute.store import roots
-from precompute.store.cache import Cache
 
 TWO = min(2, os.cpu_count() or 1)
 
@@ -43,18 +43,18 @@ def test_inside_there_is_one_thread_and_afterwards_as_many_as_before():
 @pytest.mark.parametrize("recipe", ["default", "stft", "logmel", "wavelets"])
 @pytest.mark.parametrize("use", ["picture", "warm_up"])
 def test_pictures_are_computed_by_one_thread(encode, monkeypatch, recipe, use):
-    recipe, seen, powers = named(recipe), [], transform._powers
+    recipe, seen, powers = named(recipe), [], extract._powers
 
     def spy(*arguments):
         seen.append(set(threads().values()))
         return powers(*arguments)
 
-    monkeypatch.setattr(transform, "_powers", spy)
+    monkeypatch.setattr(extract, "_powers", spy)
     with threadpoolctl.threadpool_limits(TWO, user_api="blas"):
         if use == "picture":
-            transform.picture(encode(0.1 * np.random.default_rng(0).standard_normal(16000)), "a", recipe)
+            extract.picture(encode(0.1 * np.random.default_rng(0).standard_normal(16000)), "a", recipe)
         else:
-            transform.warm_up(recipe)
+            extract.warm_up(recipe)
     assert seen == [{1}]
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from precompute.common.errors import WserError, unknown
 from precompute.common.reading import LARGEST_YAML, UnreadableError, given, parse_yaml
-from precompute.errors import WserError, unknown
 
 FOLDER = Path(__file__).parent
 

@@ -1,0 +1,1 @@
+"""Recordings to waveforms: decoding, conditioning, noise, and the synthetic voice of the demonstration."""

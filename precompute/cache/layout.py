@@ -1,0 +1,383 @@
+"""The contract between `precompute` and `wser`: names, types and ids of the cache. `cache_layout.md` is its text.
+
+Nothing here reads or writes recordings, and nothing outside this module spells a name that lies in a cache.
+"""
+
+import hashlib
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+from urllib.parse import quote
+
+import rfc8785
+
+from precompute.common.errors import CacheError
+from precompute.recipe import ID_LENGTH
+
+VERSION = (1, 5)
+"""Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
+
+LONGEST_NAME = 200
+"""Bytes of an encoded speaker or emotion; file systems allow 255, and staging adds to it."""
+
+ROOT_RECORD = "wser-cache.json"
+ROOT_TAG = "CACHEDIR.TAG"
+ROOT_TAG_CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Wavelet-scaled spectrograms; precompute makes them anew.\n"
+"""The Cache Directory Tagging Specification, https://bford.info/cachedir/: backup programs leave such a directory out."""
+
+STAGING = ".staging"
+TRASH = ".trash"
+GROUP = "zarr.json"
+RECIPE = "recipe.json"
+INDEX = "index.jsonl"
+SKIPPED = "skipped.jsonl"
+MANIFEST = "manifest.json"
+PROVENANCE = "provenance"
+SHARD = "c.0.0.0.0"
+RESERVED = {GROUP, RECIPE, INDEX, SKIPPED, MANIFEST, PROVENANCE}
+
+SAME_SPEAKERS_AS = "same_speakers_as"
+CONTENT = "content"
+"""Key of a manifest, and of an utterance's `more`: the corpus whose speakers are the same people under the same names."""
+
+SAME_SPEAKERS = {"ravdess_song": "ravdess"}
+"""What manifests before layout 1.4 do not say of their corpora."""
+
+ZSTD_LEVEL = 3
+"""The library's default."""
+
+LARGEST_PICTURE = 1024 * 8192 * 3
+"""Bytes of a picture, at most: the limits of a recipe's height and width.  Readers refuse more before they take memory."""
+
+LARGEST_MANIFEST = 16 << 20
+"""Bytes of a manifest; that of 30 000 units takes half of it.  It is read before anything else can be checked."""
+
+LARGEST_NOTE = 64 << 10
+"""Bytes of a record of provenance, which takes one kilobyte, of a recipe, which takes three, and of the root's record."""
+
+LARGEST_INDEX = 256 << 20
+"""Bytes of the index; it has some 500 for each utterance, and is read line by line."""
+
+LARGEST_LINE = 1 << 20
+"""Bytes of one line of it."""
+
+LARGEST_METADATA = 32 << 20
+"""Bytes of an array's metadata, and of the record of skipped inputs; as objects they take 25 times as much, at worst."""
+
+SMALLEST_PICTURE = 9 + 4 + 16
+"""Bytes that a picture takes in a shard, at least: a zstd frame with its size, a checksum, and its place in the index."""
+
+_ID = rf"[0-9a-f]{{{ID_LENGTH}}}"
+_NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
+_FILE = re.compile(
+    rf"{re.escape(GROUP)}|{re.escape(RECIPE)}|{re.escape(INDEX)}|{re.escape(SKIPPED)}"
+    rf"|{_NAME}/{re.escape(GROUP)}|{_NAME}/{_NAME}/({re.escape(GROUP)}|{re.escape(SHARD)})"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utterance:
+    """What a corpus says of one utterance.
+
+    Attributes:
+        key: Unique within the corpus, wherever the file lies.
+        path: Of the recording, POSIX, relative to the corpus's directory.
+        speaker: As the corpus names the speaker.
+        emotion: Word of the common vocabulary.
+        label: The corpus's own label, unchanged.
+        sex: Of the speaker, None where unknown.
+        sentence: What was said, as the corpus codes it; None where it does not.
+        intensity: Of the emotion; None where the corpus has none.
+        session: Of the recordings; None where the corpus has none.
+        begin: Of the utterance in the recording, in seconds; None where the recording is of this utterance alone.
+        end: Likewise.
+        more: Whatever else the corpus says, by name: strings and numbers.
+    """
+
+    key: str
+    path: str
+    speaker: str
+    emotion: str
+    label: str
+    sex: Literal["female", "male"] | None = None
+    sentence: str | None = None
+    intensity: str | None = None
+    session: str | None = None
+    begin: float | None = None
+    end: float | None = None
+    more: dict[str, str | float] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record(Utterance):
+    """One line of the index: an utterance and where its picture lies.
+
+    Attributes:
+        duration: In seconds, before padding or cropping.
+        channels: Of the recording, before mixing down.
+        start: First image column that holds part of the utterance.
+        stop: Image column after the last one that holds part of it.
+        sha256: Of the recording's file.
+        array: Path of the Zarr array that holds the picture, relative to the cache; named by speaker and emotion.
+        row: Index of the picture in the array.
+        image_sha256: Of the picture's height * width * 3 bytes in C order.
+        samples_sha256: Of the utterance as decoded (`audio.digest`), the same in every lossless container; None
+            before layout 1.5.
+        recording_sha256: Of the whole recording as decoded, likewise.
+        acoustic_fingerprint: What recordings that sound nearly alike have in common (`near_doubles.fingerprint`); empty where
+            there is none, None before layout 1.5.
+    """
+
+    duration: float
+    channels: int
+    start: int
+    stop: int
+    sha256: str
+    array: str
+    row: int
+    image_sha256: str
+    samples_sha256: str | None = None
+    recording_sha256: str | None = None
+    acoustic_fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An input that was not used: its path relative to the corpus's directory, and why."""
+
+    path: str
+    reason: str
+
+
+def printable(path: str) -> str:
+    """A path as the cache records it: bytes that are no UTF-8 are written as hexadecimal escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def encode_name(name: str) -> str:
+    """Directory name of a speaker or emotion: NFC, then percent-encoded UTF-8 but for ASCII letters, digits and `_.-~`.
+
+    A leading dot, and the first letter of a name that the cache uses itself, are encoded too, so that any name is safe and
+    `urllib.parse.unquote` gives it back.
+
+    Raises:
+        CacheError: The name is empty, or its encoding longer than `LONGEST_NAME` bytes.
+    """
+    encoded = quote(unicodedata.normalize("NFC", name), safe="")
+    if encoded.startswith(".") or encoded.lower() in RESERVED:
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    if not 0 < len(encoded) <= LONGEST_NAME:
+        raise CacheError(
+            f"the name '{name[:40]}' takes {len(encoded)} bytes as a directory, of 1 to {LONGEST_NAME}: rename it in the corpus"
+        )
+    return encoded
+
+
+def array_path(speaker: str, emotion: str) -> str:
+    """Path, relative to the cache, of the array of one speaker and emotion."""
+    return f"{encode_name(speaker)}/{encode_name(emotion)}"
+
+
+def legal_file(name: str) -> bool:
+    """Whether a manifest may vouch for a file of this name: one of the layout's own, inside the cache."""
+    return _FILE.fullmatch(name) is not None
+
+
+def legal_corpus(name: str) -> bool:
+    """Whether a directory under a root may be that of a corpus."""
+    return re.fullmatch(_NAME, name) is not None and name not in (ROOT_RECORD, ROOT_TAG)
+
+
+def legal_cache(name: str) -> bool:
+    """Whether a directory under a corpus may be a cache: a recipe id and an input id."""
+    return re.fullmatch(cache_name(_ID, _ID), name) is not None
+
+
+def legal_provenance(name: str) -> bool:
+    """Whether a file of a cache, by its path relative to it, says who made it; no manifest vouches for it."""
+    return re.fullmatch(rf"{PROVENANCE}/[0-9a-f]{{32}}\.json", name) is not None
+
+
+def legal_job(name: str) -> bool:
+    """Whether what lies in staging is a job's: a random number."""
+    return re.fullmatch("[0-9a-f]{32}", name) is not None
+
+
+def legal_picture(height: Any, width: Any) -> bool:
+    """Whether a recipe may ask for pictures of this size: whole numbers, and no more bytes than `LARGEST_PICTURE`."""
+    return all(type(n) is int and n > 0 for n in (height, width)) and height * width * 3 <= LARGEST_PICTURE
+
+
+def largest_file(name: str) -> int | None:
+    """Bytes that a file of a cache may have, by its path relative to it; None for a shard, whose pictures say it."""
+    if name in (RECIPE, MANIFEST, INDEX):
+        return {RECIPE: LARGEST_NOTE, MANIFEST: LARGEST_MANIFEST, INDEX: LARGEST_INDEX}[name]
+    if legal_provenance(name):
+        return LARGEST_NOTE
+    return LARGEST_METADATA if name.endswith((".json", ".jsonl")) else None
+
+
+def most_utterances(sizes: Mapping[str, int]) -> int:
+    """Number of utterances that a cache's shards have room for.
+
+    Args:
+        sizes: Bytes of each of its files, by its path relative to it.
+    """
+    return sum(size for name, size in sizes.items() if name.endswith(f"/{SHARD}")) // SMALLEST_PICTURE
+
+
+def array_metadata(shape: tuple[int, int, int, int], attributes: dict[str, Any]) -> dict[str, Any]:
+    """Content of the `zarr.json` of an array of pictures: one shard, whose chunks are single pictures.
+
+    Args:
+        shape: (n, height, width, 3).
+        attributes: Of the array.
+    """
+    crc = {"name": "crc32c"}
+    code = [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": False}}, crc]
+    sharding = {
+        "chunk_shape": [1, *shape[1:]],
+        "codecs": code,
+        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, crc],
+        "index_location": "end",
+    }
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": "uint8",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shape)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "fill_value": 0,
+        "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
+        "storage_transformers": [],
+        "attributes": attributes,
+    }
+
+
+def check_array(metadata: dict[str, Any], shape: tuple[int, int, int, int], where: str) -> None:
+    """Refuse an array that is not as the layout and the index say, before anything of its size is allocated.
+
+    Args:
+        metadata: Content of its `zarr.json`.
+        shape: (n, height, width, 3), as index and recipe have it.
+        where: Path of the file, for the message.
+
+    Raises:
+        CacheError: Shape, type, codecs or another key differ; zstd's parameters may.
+    """
+    expected = array_metadata(shape, {})
+    for key in [key for key in expected if key != "attributes"]:
+        found = _without_zstd_parameters(metadata.get(key, [] if key == "storage_transformers" else None))
+        if found != _without_zstd_parameters(expected[key]):
+            shown = rfc8785.dumps(found).decode()
+            raise CacheError(
+                f"{where} is no array of {shape[0]} pictures of this cache: its {key} is {shown[:200]}, the layout and the "
+                f"index say {rfc8785.dumps(expected[key]).decode()[:300]}; remove the cache and run precompute again"
+            )
+
+
+def _without_zstd_parameters(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {k: v for k, v in value.items() if not (value.get("name") == "zstd" and k == "configuration")}
+        return {k: _without_zstd_parameters(v) for k, v in kept.items()}
+    return [_without_zstd_parameters(v) for v in value] if isinstance(value, list) else value
+
+
+def check_names(pairs: Iterable[tuple[str, str]]) -> None:
+    """Refuse speakers and emotions whose directories a case-insensitive file system would take for one.
+
+    Raises:
+        CacheError: Two names collide, or one cannot be encoded.
+    """
+    seen: dict[str, str] = {}
+    for speaker, emotion in sorted(set(pairs)):
+        path = array_path(speaker, emotion)
+        for directory, name in ((path.partition("/")[0], speaker), (path, f"{speaker}/{emotion}")):
+            other = seen.setdefault(directory.casefold(), name)
+            if other != name:
+                raise CacheError(f"'{other}' and '{name}' differ only by case or composition: rename one in the corpus")
+
+
+def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
+    """Id of what went in: of everything that the corpus says of each utterance but its path, and its recording's SHA-256."""
+    kept = [field.name for field in fields(Utterance) if field.name != "path"]
+    ordered = sorted(inputs, key=lambda one: one[0].key)
+    rows = ([*(getattr(utterance, name) for name in kept), sha256] for utterance, sha256 in ordered)
+    return _digest(rows)[:ID_LENGTH]
+
+
+def fingerprint(records: Iterable[Record]) -> str:
+    """Id of the pictures: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
+    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
+
+
+def content(records: Iterable[Record]) -> str:
+    """Id of what came out: the same with duration, start and stop, which a network is given too."""
+    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256] for r in records))
+
+
+def copy_id(manifest: dict[str, Any]) -> str:
+    """What tells one copy of a cache from another: the id of its content; before layout 1.4, of its pictures."""
+    return str(manifest.get(CONTENT, manifest["fingerprint"]))
+
+
+def cache_name(recipe_id: str, input_id: str) -> str:
+    """Directory of a cache under its corpus."""
+    return f"{recipe_id}-{input_id}"
+
+
+def root_record() -> bytes:
+    """Content of the record at the root of all caches."""
+    return (json.dumps({"layout": version()}) + "\n").encode()
+
+
+def group(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Content of a Zarr v3 group's `zarr.json`."""
+    return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+
+
+def version() -> str:
+    """The layout version as stored, `major.minor`."""
+    return ".".join(map(str, VERSION))
+
+
+def is_newer(stored: str) -> bool:
+    """Whether a layout has our major version and a newer minor one, which may hold what we do not know.
+
+    Args:
+        stored: What `check_version` lets pass.
+    """
+    return _minor(stored) > VERSION[1]
+
+
+def check_version(stored: Any, where: str) -> None:
+    """Refuse a layout whose major version is not ours.
+
+    Args:
+        stored: As read, whatever it is.
+        where: What has it, for the message.
+
+    Raises:
+        CacheError: The stored version is newer, older or unreadable.
+    """
+    if not isinstance(stored, str) or not re.fullmatch(rf"{VERSION[0]}\.[0-9]{{1,6}}", stored):
+        shown = ascii(stored)[1:-1][:20] if isinstance(stored, str) else None
+        raise CacheError(f"{where} has cache layout {shown}, and this version reads {VERSION[0]}.x: upgrade or recompute")
+
+
+def _minor(stored: str) -> int:
+    return int(stored.partition(".")[2])
+
+
+def _digest(rows: Iterable[list[Any]]) -> str:
+    """SHA-256 over the canonical JSON of an array, row by row: a million of them need not be in memory as text."""
+    digest = hashlib.sha256(b"[")
+    for at, row in enumerate(rows):
+        digest.update((b"," if at else b"") + rfc8785.dumps(row))
+    digest.update(b"]")
+    return digest.hexdigest()

@@ -1,0 +1,441 @@
+"""Sealed caches, opened for reading: nothing is believed that the manifest does not vouch for."""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute.cache import layout, places
+from precompute.cache.layout import Record, Skipped
+from precompute.common import files
+from precompute.common.errors import CacheError, CacheMissingError, UnsafePathError
+from precompute.common.files import sha256
+from precompute.common.reading import UnreadableError, parse_json
+from precompute.common.terminal import in_a_line
+from precompute.recipe import LARGEST_NUMBER, check_record
+
+T = TypeVar("T", Record, Skipped)
+
+_TYPES: dict[Any, tuple[type, ...]] = {
+    str: (str,), int: (int,), float: (int, float), float | None: (int, float, NoneType), dict[str, str | float]: (dict,),
+}  # fmt: skip
+"""Of a record's fields, as JSON has them; all others are strings or null."""
+
+_MANIFEST = {
+    "layout": str, "corpus": str, "synthetic": bool, "recipe_id": str, "input_id": str, "fingerprint": str, "utterances": int,
+    "skipped": int, "files": dict,
+}  # fmt: skip
+"""Keys that every manifest has."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The pictures of one speaker and emotion, without the pictures.
+
+    Attributes:
+        records: In the order of the array's rows.
+        skipped: Inputs of this speaker and emotion that were not used.
+        sha256: Of the shard; empty where it is not recorded, as before layout 1.2.
+    """
+
+    records: tuple[Record, ...]
+    skipped: tuple[Skipped, ...]
+    sha256: str
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the array."""
+        rows = {"utterances": [vars(record) for record in self.records], "skipped": [vars(one) for one in self.skipped]}
+        return rows | {"shard_sha256": self.sha256}
+
+
+def parse_unit(metadata: bytes) -> Unit:
+    """A unit from the `zarr.json` of its array.
+
+    Raises:
+        ValueError, KeyError, TypeError: It is torn.
+    """
+    attributes = parse_object(metadata)["attributes"]
+    digest = attributes.get("shard_sha256", "")
+    if not isinstance(digest, str):
+        raise TypeError("'shard_sha256' is no text")
+    return Unit(
+        tuple(_parse(Record, line) for line in attributes["utterances"]),
+        tuple(_parse(Skipped, line) for line in attributes["skipped"]),
+        digest,
+    )
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        UnreadableError: It is none.
+    """
+    parsed = parse_json(content)
+    if not isinstance(parsed, dict):
+        raise UnreadableError("it is no JSON object")
+    return parsed
+
+
+def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
+    """A manifest; each key that we know is there, and of its type, and no file is larger than such a file may be.
+
+    Args:
+        content: As read.
+        where: Of what cache, for the message.
+
+    Raises:
+        CacheError: It is of another major version of the layout.
+        ValueError, KeyError, TypeError: It is damaged.
+    """
+    parsed = parse_object(content)
+    layout.check_version(parsed.get("layout"), where)
+    for key, kind in _MANIFEST.items():
+        if type(parsed[key]) is not kind:
+            raise TypeError(f"'{key}' is {_shown(parsed[key])}")
+    others = parsed.get(layout.SAME_SPEAKERS_AS, "")
+    if others != "" and not (isinstance(others, str) and layout.legal_corpus(others)):
+        raise ValueError(f"'{layout.SAME_SPEAKERS_AS}' is {_shown(others)}")
+    sizes: dict[str, int] = {}
+    for name, entry in parsed["files"].items():
+        size = entry["size"]
+        if type(size) is not int or size < 0:
+            raise TypeError(f"the size of '{name:.100}' is {_shown(size)}")
+        _check_digest(entry["sha256"])
+        most = layout.largest_file(name) if layout.legal_file(name) else None
+        if most is not None and size > most:
+            raise ValueError(f"'{name:.100}' has {size} bytes, of {most} at most")
+        sizes[name] = size
+    for digest in (parsed["fingerprint"], layout.copy_id(parsed)):
+        _check_digest(digest)
+    if not 0 <= parsed["utterances"] <= (most := layout.most_utterances(sizes)):
+        raise ValueError(f"it counts {parsed['utterances']} utterances, and the shards have room for {most}")
+    if parsed["skipped"] < 0:
+        raise ValueError(f"it counts {parsed['skipped']} skipped")
+    return parsed
+
+
+def _check_digest(value: Any) -> None:
+    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
+        raise ValueError(f"no SHA-256 where one must be, but {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value in a message; its type alone where it may be long or deep."""
+    return f"{value!r:.50}" if isinstance(value, str | float | None) else f"of type {type(value).__name__}"
+
+
+def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The manifest of a cache, as stored and parsed.
+
+    Raises:
+        CacheMissingError: There is none.
+        CacheError: It is damaged, of another major version of the layout, or behind a symbolic link.
+    """
+    manifest = path / layout.MANIFEST
+    with readable(manifest, path):
+        try:
+            content = places.read_small(manifest, places.root_of(path), layout.LARGEST_MANIFEST)
+        except (FileNotFoundError, NotADirectoryError):
+            raise CacheMissingError(unfinished(path)) from None
+        return content, parse_manifest(content, str(path))
+
+
+def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
+    """What differs at first sight, without reading a file, between a cache's directory and its manifest; one phrase each."""
+    file, vouched = path / layout.MANIFEST, manifest["files"]
+    name = f"{manifest['corpus']}/{layout.cache_name(manifest['recipe_id'], manifest['input_id'])}"
+    if f"{path.parent.name}/{path.name}" != name:
+        yield f"{file} belongs to another cache ({name:.200})"
+    yield from (
+        f"{file} does not vouch for {one}" for one in (layout.RECIPE, layout.INDEX, layout.SKIPPED) if one not in vouched
+    )
+    with readable(path, path):
+        found = places.sizes(path)
+    for name, entry in vouched.items():
+        # A newer minor version may have other files besides; we check them, and read none.
+        if not layout.legal_file(name) and not layout.is_newer(manifest["layout"]):
+            yield f"{file} vouches for '{name[:100]}', which the layout does not know"
+        elif found.get(name) != entry["size"]:
+            there = {None: "missing, or behind a symbolic link", files.LINK: "a symbolic link or no file"}.get(
+                found.get(name), f"{found.get(name)} bytes"
+            )
+            yield f"{path / name} is {there}, the manifest says {entry['size']} bytes"
+
+
+def unfinished(path: Path) -> str:
+    """What to say of a directory that holds no sealed cache."""
+    again = "copy it again with python -m precompute cache copy" if places.is_remote(path) else "run precompute again"
+    return f"{path / layout.MANIFEST} is missing, so that this is no sealed cache: {again} to finish it"
+
+
+def remedy(path: Path) -> str:
+    """What to do about a damaged cache."""
+    if places.is_remote(path):
+        return "copy it again with python -m precompute cache copy"
+    return f"take it away with python -m precompute cache rm {path.name}, and run precompute again"
+
+
+class Cache:
+    """A sealed cache.
+
+    Args:
+        path: Its directory; a `Path`, or a `UPath` of an object store.
+
+    Raises:
+        CacheMissingError: There is no manifest: the cache is not there, or was never finished.
+        CacheError: The layout is another major version, a file differs in size from what the manifest says or is a link, or
+            one of the records differs in content.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest_bytes, self.manifest = read_manifest(path)
+        for problem in mismatches(path, self.manifest):
+            raise CacheError(f"{in_a_line(problem)}: {remedy(path)}")
+        self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
+        with readable(path / layout.RECIPE, path):
+            shape = (self.recipe["height"], self.recipe["width"])
+        if not layout.legal_picture(*shape):
+            raise CacheError(
+                f"{path / layout.RECIPE} asks for pictures of {shape[0]} x {shape[1]}, more than the layout allows: "
+                f"{remedy(path)}"
+            )
+
+    @property
+    def id(self) -> str:
+        """Name of the cache's directory: recipe id and input id."""
+        return self.path.name
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus."""
+        return str(self.manifest["corpus"])
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether no human spoke: results say so."""
+        return bool(self.manifest["synthetic"])
+
+    @property
+    def same_speakers_as(self) -> str:
+        """The corpus whose speakers are the same people under the same names; empty where there is none."""
+        return str(self.manifest.get(layout.SAME_SPEAKERS_AS, layout.SAME_SPEAKERS.get(self.corpus, "")))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the cache holds: keys, speakers, labels and pixels."""
+        return layout.copy_id(self.manifest)
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        """The recipe's record."""
+        with readable(self.path / layout.RECIPE, self.path):
+            return check_record(parse_object(self._records[layout.RECIPE]))
+
+    @cached_property
+    def records(self) -> tuple[Record, ...]:
+        """One record for each utterance, by speaker, emotion and row.
+
+        Raises:
+            CacheError: They are damaged, or not those of the manifest.
+        """
+        index, width = self.path / layout.INDEX, self.recipe["width"]
+        records = []
+        for record in self._lines(layout.INDEX, Record, self.manifest["utterances"], "utterances"):
+            if not 0 <= record.start < record.stop <= width:
+                raise CacheError(
+                    f"{index} gives {in_a_line(record.key[:100])} the columns {record.start} to {record.stop} of {width}: "
+                    f"{remedy(self.path)}"
+                )
+            records.append(record)
+        with readable(index, self.path):
+            if layout.fingerprint(records) != self.manifest["fingerprint"]:
+                raise ValueError("it does not give the fingerprint of the manifest")
+            if self.manifest.get(layout.CONTENT, content := layout.content(records)) != content:
+                raise ValueError(f"it does not give the {layout.CONTENT} of the manifest")
+            return tuple(records)
+
+    @cached_property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Inputs that were not used, with the reason."""
+        return tuple(self._lines(layout.SKIPPED, Skipped, self.manifest["skipped"], "skipped"))
+
+    @cached_property
+    def arrays(self) -> dict[str, tuple[Record, ...]]:
+        """Records of each array, in the order of its rows.
+
+        Raises:
+            CacheError: The rows of an array are not 0 to n - 1, or the manifest vouches for no such array.
+        """
+        arrays: dict[str, list[Record]] = {}
+        for record in self.records:
+            arrays.setdefault(record.array, []).append(record)
+        for array, records in arrays.items():
+            if f"{array}/{layout.SHARD}" not in self.manifest["files"] or [r.row for r in records] != list(range(len(records))):
+                shown = in_a_line(array[:100])
+                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{shown}' shows: {remedy(self.path)}")
+        return {array: tuple(records) for array, records in arrays.items()}
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk of what the manifest vouches for."""
+        return sum(vouched["size"] for vouched in self.manifest["files"].values())
+
+    def fetch(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Content of some of the cache's files; from an object store all at once.
+
+        Args:
+            names: Keys of the manifest's `files`.
+
+        Raises:
+            CacheError: A file is not any more, byte for byte, what the manifest vouches for.
+        """
+        names = list(names)
+        with readable(self.path, self.path):
+            contents = places.read(self.path, names, {name: self.manifest["files"][name]["size"] for name in names})
+        for name, content in contents.items():
+            if sha256(content) != self.manifest["files"][name]["sha256"]:
+                raise CacheError(f"{self.path / name} is not what the manifest vouches for: {remedy(self.path)}")
+        return contents
+
+    def read(self, array: str) -> NDArray[np.uint8]:
+        """The pictures of one speaker and emotion, uint8 (n, height, width, 3), in the order of the records' rows.
+
+        Args:
+            array: A record's `array`.
+
+        Raises:
+            CacheError: The array is damaged, or not what the index says.
+        """
+        return next(self._read([array]))
+
+    def pictures(self, array: str) -> Iterator[NDArray[np.uint8]]:
+        """The same one by one, uint8 (height, width, 3), in the memory of one of them and of the compressed ones."""
+        from precompute.cache import shard
+
+        file = f"{array}/{layout.SHARD}"
+        content, shape = self._shards([array])[file], self.shape(array)
+        with readable(self.path / file, self.path):
+            yield from shard.pictures(content, shape)
+
+    def read_all(self) -> NDArray[np.uint8]:
+        """All pictures, uint8 (utterances, height, width, 3), in the order of `records`."""
+        images = np.empty((len(self.records), self.recipe["height"], self.recipe["width"], 3), np.uint8)
+        at = 0
+        for unit in self._read(list(self.arrays)):
+            images[at : at + len(unit)] = unit
+            at += len(unit)
+        return images
+
+    def shape(self, array: str) -> tuple[int, int, int, int]:
+        """(n, height, width, 3) of an array, as index and recipe have it."""
+        if array not in self.arrays:
+            raise CacheError(f"{self.path} vouches for no array '{array}': choose one that its index names")
+        return (len(self.arrays[array]), self.recipe["height"], self.recipe["width"], 3)
+
+    def _read(self, arrays: list[str]) -> Iterator[NDArray[np.uint8]]:
+        from precompute.cache import shard
+
+        contents = self._shards(arrays)
+        for array in arrays:
+            file = f"{array}/{layout.SHARD}"
+            with readable(self.path / file, self.path):
+                yield shard.decode(contents[file], self.shape(array))
+
+    def _shards(self, arrays: list[str]) -> dict[str, bytes]:
+        """The shards of some arrays, whose metadata are as the layout and the index say."""
+        shapes = {array: self.shape(array) for array in arrays}
+        contents = self.fetch(f"{array}/{name}" for array in arrays for name in (layout.GROUP, layout.SHARD))
+        for array, shape in shapes.items():
+            metadata = f"{array}/{layout.GROUP}"
+            with readable(self.path / metadata, self.path):
+                layout.check_array(parse_object(contents.pop(metadata)), shape, str(self.path / metadata))
+        return contents
+
+    def _lines(self, name: str, kind: type[T], count: int, what: str) -> Iterator[T]:
+        """The records of a file, one by one, so that the first that is damaged ends it; as many as the manifest counts."""
+        content = self._records[name]
+        found = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
+        if found != count:
+            raise CacheError(f"{self.path / layout.MANIFEST} counts {count} {what}, {found} are recorded: {remedy(self.path)}")
+        with readable(self.path / name, self.path):
+            start = 0
+            for at in range(found):
+                end = content.find(b"\n", start, start + layout.LARGEST_LINE)
+                if end < 0:
+                    end = len(content)
+                    if end - start > layout.LARGEST_LINE:
+                        raise ValueError(f"line {at + 1} has more than {layout.LARGEST_LINE} bytes")
+                yield _parse(kind, parse_json(content[start:end]))
+                start = end + 1
+
+
+def _fields(kind: Any) -> tuple[tuple[str, tuple[type, ...], bool], ...]:
+    """Name, types and whether it may be missing, of each field of a record."""
+    return tuple(
+        (field.name, _TYPES.get(field.type, (str, NoneType)), field.default is None or field.default_factory is dict)
+        for field in fields(kind)
+    )
+
+
+_FIELDS: dict[Any, tuple[tuple[str, tuple[type, ...], bool], ...]] = {kind: _fields(kind) for kind in (Record, Skipped)}
+
+
+def _parse(kind: type[T], line: Any) -> T:
+    """A record from the keys that we know, each of its type; an older minor version may lack some, and a newer have more."""
+    if not isinstance(line, dict):
+        raise TypeError("a record is no object")
+    found = {}
+    for name, types, optional in _FIELDS[kind]:
+        if name in line or not optional:
+            value = found[name] = line[name]
+            if type(value) not in types or not (type(value) is dict or _is_plain(value)):
+                raise TypeError(f"'{name}' is {_shown(value)}")
+    _check_more(found.get("more", {}))
+    return kind(**found)
+
+
+def _check_more(more: Mapping[str, Any]) -> None:
+    for name, value in more.items():
+        if type(value) not in (str, int, float) or not _is_plain(value):
+            raise TypeError(f"'{name:.50}' of 'more' is {_shown(value)}")
+
+
+def _is_plain(value: str | float | None) -> bool:
+    """Whether it is text, null, or a number that every reader takes for the same."""
+    return value is None or isinstance(value, str) or abs(value) <= LARGEST_NUMBER
+
+
+@contextlib.contextmanager
+def readable(file: Path, cache: Path) -> Iterator[None]:
+    """Turn what goes wrong in reading a file of a cache into one sentence."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if isinstance(error, CacheError):
+            raise
+        raise CacheError(
+            f"{error.filename or file} is gone: somebody moved or removed the cache while it was read; run again, or "
+            f"{remedy(cache)}"
+        ) from None
+    except PermissionError as error:
+        raise CacheError(
+            f"{error.filename or file} may not be read by you ({error.strerror}): ask its owner to let your group read"
+        ) from None
+    except UnsafePathError as error:
+        raise CacheError(str(error)) from None
+    except MemoryError:
+        raise CacheError(f"{file} takes more memory than this machine has: use one that has more, or {remedy(cache)}") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        if isinstance(error, CacheError):
+            raise
+        kind = "" if isinstance(error, UnreadableError) else f"{type(error).__name__}: "
+        raise CacheError(f"{file} is damaged ({kind}{in_a_line(str(error)[:300])}): {remedy(cache)}") from error

@@ -1,0 +1,298 @@
+"""The roots of a lab's caches, searched in order; the first that can be written takes what is new."""
+
+import difflib
+import fnmatch
+import glob
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from precompute.cache import layout, places
+from precompute.cache.history import current
+from precompute.cache.reader import Cache, read_manifest, unfinished
+from precompute.common import files, plugins
+from precompute.common.errors import CacheError, CacheMissingError, UnsafePathError, unknown
+from precompute.common.reading import parse_json
+from precompute.recipe import RECIPES, named
+
+Roots = Sequence[Path]
+
+
+def check_root(root: Path) -> None:
+    """Refuse a root of another major layout version; one without a record is new or foreign, and is taken as new.
+
+    Raises:
+        CacheError: The version is another, or the record is torn or not yours to read.
+        UnsafePathError: It is a link, no plain file, or large.
+    """
+    record = root / layout.ROOT_RECORD
+    try:
+        content = parse_json(places.read_small(record, root, layout.LARGEST_NOTE))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError as error:
+        raise CacheError(
+            f"{record} may not be read by you ({error.strerror}): ask its owner to let your group read, or leave {root} out of "
+            "WSER_CACHE"
+        ) from None
+    except ValueError as error:
+        raise CacheError(f"{record} is damaged ({error!s:.200}): remove it, the next cache brings a new one") from None
+    layout.check_version(content.get("layout") if isinstance(content, dict) else None, str(root))
+
+
+def writable(roots: Roots) -> Path:
+    """The first root in which, or above which, new directories can be made.
+
+    Raises:
+        CacheError: There is none.
+    """
+    for root in roots:
+        if not places.is_remote(root):
+            there = next(directory for directory in (root, *root.absolute().parents) if directory.exists())
+            if not there.is_dir():
+                raise CacheError(f"{there} is a file, and no directory for caches: move it away, or give another --cache DIR")
+            if os.access(there, os.W_OK | os.X_OK):
+                return root
+    tried = ", ".join(map(str, roots))
+    raise CacheError(
+        f"nothing can be written to {tried} (object stores take copies of sealed caches only): put a directory of your own "
+        "first in WSER_CACHE, or give --cache DIR"
+    )
+
+
+def corpora(root: Path) -> list[Path]:
+    """Directories of the corpora of a root of this machine, sorted; symbolic links are none."""
+    return [root / name for name in files.directories(root, root) if not name.startswith(".")]
+
+
+def sealed(root: Path, corpus: str = "*", recipe_id: str = "*") -> list[Path]:
+    """Directories of the sealed caches of a corpus and recipe, or of all, sorted."""
+    if places.is_remote(root):
+        found = [file.parent for file in root.glob(f"{corpus}/{recipe_id}-*/{layout.MANIFEST}")] if root.exists() else []
+        return sorted((path for path in found if layout.legal_cache(path.name) and path.parent.name[0] != "."), key=str)
+    try:
+        caches = [
+            path for folder in corpora(root) if fnmatch.fnmatchcase(folder.name, corpus) for path in _caches(folder, root)
+        ]
+    except PermissionError:
+        # Who may not look has nothing there; a command that needs what is there says so.
+        return []
+    wanted = (path for path in caches if fnmatch.fnmatchcase(path.name, f"{recipe_id}-*"))
+    return [path for path in wanted if files.exists(path / layout.MANIFEST, root)]
+
+
+def everything(root: Path) -> list[Path]:
+    """Directories of all caches of a root, sealed or not, damaged or not, sorted; those of its trash are left out."""
+    if places.is_remote(root):
+        folders = [place for place in root.iterdir() if place.is_dir() and place.name[0] != "."] if root.is_dir() else []
+        return sorted((path for folder in folders for path in folder.iterdir() if layout.legal_cache(path.name)), key=str)
+    return [path for folder in corpora(root) for path in _caches(folder, root)]
+
+
+def _caches(corpus: Path, root: Path) -> list[Path]:
+    return [corpus / name for name in files.directories(corpus, root) if layout.legal_cache(name)]
+
+
+def refuse_links(root: Path, corpus: str | None = None) -> None:
+    """Refuse a root of this machine in which a corpus's directory or a cache is a symbolic link; none is followed.
+
+    Args:
+        root: Of caches.
+        corpus: Name of a corpus; by default all of them.
+
+    Raises:
+        UnsafePathError: One is.
+    """
+    if places.is_remote(root) or not root.is_dir():
+        return
+    for name in files.names(root, root) if corpus is None else [corpus]:
+        place = root / name
+        if _is_link(place, root) and (corpus or _looks_like_corpus(place)):
+            raise UnsafePathError(_link(place))
+        for inner in files.names(place, root) if not _is_link(place, root) else ():
+            if layout.legal_cache(inner) and _is_link(place / inner, root):
+                raise UnsafePathError(_link(place / inner))
+
+
+def _is_link(path: Path, root: Path) -> bool:
+    return files.exists(path, root) and path.is_symlink()
+
+
+def _looks_like_corpus(link: Path) -> bool:
+    """Whether a link among other things leads to a directory of caches."""
+    try:
+        return any(one.name in (layout.STAGING, layout.TRASH) or layout.legal_cache(one.name) for one in link.iterdir())
+    except OSError:
+        return False
+
+
+def _link(place: Path) -> str:
+    return (
+        f"{place} is a symbolic link, and links inside of caches are not followed: put there what it leads to, or name the "
+        "root that has it in WSER_CACHE"
+    )
+
+
+def candidates(roots: Roots, corpus: str, recipe: str, earlier: bool = False) -> list[Path]:
+    """Directories of the sealed caches of a corpus and the name or id of a recipe; of one in several roots, the first.
+
+    Args:
+        roots: Of caches.
+        corpus: Name of the corpus.
+        recipe: Name of a recipe, or the id of one that has no name.
+        earlier: Also those by earlier algorithms; otherwise of the latest algorithm by which there are any.
+    """
+    ids = [glob.escape(recipe)]
+    if recipe in RECIPES:
+        ids = [named(recipe).id, *named(recipe).earlier_ids]
+    every = []
+    for recipe_id in ids:
+        found = {path.name: path for root in reversed(roots) for path in sealed(root, glob.escape(corpus), recipe_id)}
+        every += [found[name] for name in sorted(found)]
+        if every and not earlier:
+            break
+    return every
+
+
+def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Cache:
+    """Open the cache of a corpus and recipe, in the first root that has it.
+
+    An older input in one root and a newer one in another are two caches, as in a single root.  Where none is chosen, that one
+    counts which `precompute` made, or found to be that of the recordings, last, and stderr says so in one line; so it does
+    where there are only caches by an earlier algorithm.
+
+    Args:
+        roots: Of caches.
+        corpus: Name of the corpus.
+        recipe: Name of a recipe, or the id of one that has no name.
+        cache: Id of the cache, or the beginning of it or of its part after the dash, where several inputs are sealed.
+
+    Raises:
+        CacheMissingError: None is sealed; the message names the command that builds it.
+        CacheError: None answers the choice, or several do, or nothing says which is the last; the message lists them.
+    """
+    for root in roots:
+        check_root(root)
+    paths = candidates(roots, corpus, recipe, earlier=cache is not None)
+    if not paths:
+        for root in roots:
+            refuse_links(root, corpus)
+        raise _missing(roots, corpus, recipe)
+    if recipe in RECIPES and cache is None and not paths[0].name.startswith(named(recipe).id):
+        _say(
+            f"note: {', '.join(path.name for path in paths)} of '{corpus}' is by an earlier algorithm than today's, whose "
+            f"pictures are a little different: {_command(corpus, recipe, roots)} makes today's"
+        )
+    chosen = [path for path in paths if cache is None or answers(path, cache)]
+    if len(chosen) > 1 and cache is None and (last := latest(chosen)):
+        others = ", ".join(path.name for path in chosen if path != last)
+        _say(
+            f"note: of {len(chosen)} sealed caches of '{corpus}' with recipe '{recipe}', {last.name} is taken, to which "
+            f"precompute came last ({current(last):%Y-%m-%d %H:%M:%S} UTC): for another ({others}) give cache=ID"
+        )
+        return Cache(last)
+    if len(chosen) == 1:
+        return Cache(chosen[0])
+    listed = "; ".join(f"{path.name} ({_utterances(path)} utterances)" for path in paths)
+    answer = f"none answers cache={cache}" if cache and not chosen else f"{len(chosen)} answer"
+    raise CacheError(
+        f"of {len(paths)} sealed caches of '{corpus}' with recipe '{recipe}' {answer}: choose one with cache=ID from {listed}; "
+        "python -m precompute cache diff ID ID says how they differ"
+    )
+
+
+def latest(paths: Iterable[Path]) -> Path | None:
+    """Of several caches, the one that `precompute` made or confirmed last; None where nothing tells it from another."""
+    times = {path: time for path in paths if (time := current(path))}
+    last = [path for path, time in times.items() if time == max(times.values())]
+    return last[0] if len(last) == 1 else None
+
+
+@lru_cache
+def _say(line: str) -> None:
+    # A sweep opens the same cache again and again.
+    print(line, file=sys.stderr)
+
+
+def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
+    """Refuse where several caches are missing, all in one sentence; of a single one `find` has more to say.
+
+    Args:
+        roots: Of caches.
+        wanted: Corpus and recipe of each.
+
+    Raises:
+        CacheMissingError: Several are missing; the message names the command that builds them.  Or the name of one is wrong.
+    """
+    missing: dict[str, list[str]] = {}
+    for corpus, recipe in dict.fromkeys(wanted):
+        if not candidates(roots, corpus, recipe):
+            if recipe not in RECIPES or _near(roots, corpus):
+                raise _missing(roots, corpus, recipe)
+            missing.setdefault(corpus, []).append(recipe)
+    if sum(map(len, missing.values())) < 2:
+        return
+    where = os.pathsep.join(map(str, roots))
+    together: dict[str, list[str]] = {}
+    for corpus, recipes in missing.items():
+        together.setdefault(",".join(recipes), []).append(corpus)
+    commands = [_command(",".join(corpora), recipes, roots) for recipes, corpora in together.items()]
+    listed = "; ".join(f"of '{corpus}' with recipes {', '.join(recipes)}" for corpus, recipes in missing.items())
+    raise CacheMissingError(f"in {where} there are no caches {listed}: run {' && '.join(commands)}")
+
+
+def answers(path: Path, name: str) -> bool:
+    """Whether a cache is meant: by the beginning of its id, or of its part after the dash, alone or after `corpus/`."""
+    corpus, slash, start = name.rpartition("/")
+    return (not slash or path.parent.name == corpus) and any(
+        part.startswith(start) for part in (path.name, path.name.partition("-")[2])
+    )
+
+
+def _near(roots: Roots, corpus: str) -> set[str]:
+    """Corpora that have caches, where this one has none and is named like one of them."""
+    here = {path.parent.name for root in roots for path in sealed(root)}
+    # Close enough for a slip of the hand, and not for ravdess_song where ravdess is there.
+    return here if corpus not in here and difflib.get_close_matches(corpus, here, cutoff=0.8) else set()
+
+
+def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
+    where = os.pathsep.join(map(str, roots))
+    if here := _near(roots, corpus):
+        return CacheMissingError(f"in {where}, {unknown('cache of the corpus', corpus, here)}")
+    recipe_id = named(recipe).id if recipe in RECIPES else recipe
+    for path in (path for root in roots for path in everything(root) if path.parent.name == corpus):
+        if path.name.startswith(f"{recipe_id}-"):
+            return CacheMissingError(unfinished(path))
+    others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
+    if recipe not in RECIPES:
+        return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*RECIPES, *others])}")
+    there = f" (there are recipes {', '.join(others)}: take one with recipe=ID)" if others else ""
+    return CacheMissingError(
+        f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {where}: "
+        f"run {_command(corpus, recipe, roots)}{there}"
+    )
+
+
+def _command(corpus: str, recipes: str, roots: Roots) -> str:
+    """The command that makes caches of a corpus, or of several with commas between; that of a table needs the table."""
+    where = os.pathsep.join(map(str, roots))
+    option = "" if recipes == "default" else f" --recipe {recipes}"
+    known = plugins.names("precompute.corpora")
+    commands = [
+        f"python -m precompute --corpus table --table YOUR.csv --name {name}{option} --cache {where}"
+        for name in corpus.split(",")
+        if name not in known
+    ]
+    if own := [name for name in corpus.split(",") if name in known]:
+        commands.insert(0, f"python -m precompute --corpus {','.join(own)}{option} --cache {where}")
+    return " && ".join(commands)
+
+
+def _utterances(path: Path) -> int | str:
+    try:
+        return int(read_manifest(path)[1]["utterances"])
+    except CacheError:
+        return "unknown"

@@ -1,0 +1,1 @@
+"""A cache as one file, in another format, or in another place."""

@@ -1,0 +1,361 @@
+"""Caches as one zip file, to be handed on: the same caches give the same bytes, and what comes in is believed in nothing.
+
+`cache_layout.md` says what such a file holds.  Its members are stored as they are, since pictures are compressed already.
+"""
+
+import contextlib
+import math
+import shutil
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from precompute.cache import draft, layout, places, verify, writing
+from precompute.cache.reader import Cache, parse_manifest, parse_object, readable
+from precompute.common import files
+from precompute.common.errors import CacheError, RecipeError
+from precompute.common.progress import progress
+from precompute.common.reading import UnreadableError
+from precompute.common.terminal import in_a_line
+from precompute.recipe import check_record
+
+MOST_PROVENANCE = 1000
+"""Records of provenance of one cache: there is one for each job that sealed it in the same moment."""
+
+LARGEST_UNIT = 8 << 30
+"""Bytes of the pictures of one speaker and emotion, which a reader decodes in memory at once: 80 000 of the usual size."""
+
+FREE_BYTES, LARGEST_FACTOR = 1 << 20, 15
+"""A compressed member may hold this many bytes more than this many times its size: our JSON shrinks to a fifth, since half of
+an index is checksums, and a shard not at all; bombs shrink to a thousandth."""
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+_UNIX = 3
+_ENCRYPTED = 0x41
+_BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, OverflowError, RuntimeError,
+    ValueError, MemoryError,
+)  # fmt: skip
+"""What `zipfile` raises on damaged or hostile files."""
+
+
+def export_zip(caches: Sequence[Path], target: Path) -> None:
+    """Write sealed caches into one zip file: what their manifests vouch for, the manifests, and who made them.
+
+    The same caches give the same bytes.  Each file is checked against the manifest on the way.
+
+    Args:
+        caches: Their directories.
+        target: The zip file; it appears whole or not at all.
+
+    Raises:
+        CacheError: A cache is not sealed or damaged, or two have one name.
+        WserError: `target` is there already, or cannot be written.
+    """
+    members: dict[str, tuple[Cache, str]] = {}
+    for cache in map(Cache, caches):
+        place = f"{cache.corpus}/{cache.id}"
+        if not layout.legal_corpus(cache.corpus) or f"{place}/{layout.MANIFEST}" in members:
+            raise CacheError(f"{cache.path} would be '{place}' in {target}, as another is or none may be: export it by itself")
+        members |= {f"{place}/{name}": (cache, name) for name in [*cache.manifest["files"], layout.MANIFEST, *_notes(cache)]}
+    if not members:
+        raise CacheError(f"no cache is named for {target}: name at least one")
+    with (
+        files.new_file(target) as aside,
+        zipfile.ZipFile(aside, "x") as opened,
+        progress(f"export {target.name}", len(members), "files") as advance,
+    ):
+        opened.writestr(_info(layout.ROOT_RECORD), layout.root_record())
+        for member in sorted(members):
+            opened.writestr(_info(member), _read(*members[member]))
+            advance(1)
+
+
+def import_zip(archive: Path, root: Path, note: Callable[[Path, str], None] = lambda *_: None) -> list[Path]:
+    """Take the caches of a zip file into a root: all of them, or where one is refused, none.
+
+    Nothing is written before names, sizes and versions are known to be right, and nothing published before every byte and
+    picture is.  A cache that the root has already is kept as it is.
+
+    Args:
+        archive: The zip file; `export_zip` wrote it, or anything else.
+        root: Of caches, a local directory; created if missing.
+        note: Is told of each cache that is kept though its pictures differ by a level here and there: its directory, and how.
+
+    Returns:
+        Directories of the caches in the archive, those that were there already among them.
+
+    Raises:
+        CacheError: The archive is no zip file, holds what is no cache's or is damaged; the root has another or an unfinished
+            cache of the same name, or cannot be written.
+        UnsafePathError: A directory below the root in which to write is a symbolic link.
+    """
+    if places.is_remote(root):
+        raise CacheError(f"{root} is no local directory: import into one, and copy the sealed caches from there")
+    with _opened(archive) as opened:
+        parcels = _parcels(opened)
+        new = [parcel for parcel in parcels if not parcel.is_in(root)]
+        _check_space(opened, new, root)
+        with (
+            contextlib.ExitStack() as stack,
+            writing.writing(root),
+            progress(f"import {archive.name}", sum(len(parcel.members) for parcel in new), "files") as advance,
+        ):
+            staged = []
+            for parcel in new:
+                staging = draft.staging(root, parcel.corpus)
+                stack.enter_context(draft.workplace(staging, root))
+                staged.append(staging / parcel.corpus / parcel.name)
+                for name in parcel.members:
+                    _unpack(parcel, name, staged[-1] / name, root)
+                    advance(1)
+                _verify(parcel, staged[-1])
+            kept = [parcel.how_kept(root, aside) for parcel, aside in zip(new, staged, strict=True)]
+            for at, (parcel, aside) in enumerate(zip(new, staged, strict=True)):
+                if kept[at] is None and not draft.publish(aside, parcel.path(root), root):
+                    # Another job was first; what it put there must be the same.
+                    kept[at] = parcel.how_kept(root, aside)
+    for parcel, how in zip(new, kept, strict=True):
+        if how:
+            note(parcel.path(root), how)
+    return [parcel.path(root) for parcel in parcels]
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """A cache in an archive: its corpus and id, its files by their path relative to it, and its manifest."""
+
+    opened: zipfile.ZipFile
+    corpus: str
+    name: str
+    members: dict[str, zipfile.ZipInfo]
+    manifest: dict[str, Any]
+
+    def path(self, root: Path) -> Path:
+        return root / self.corpus / self.name
+
+    def is_in(self, root: Path) -> bool:
+        """Whether a root has this very copy of the cache already.
+
+        Raises:
+            CacheError: It has an unfinished or damaged one of this name.
+        """
+        return draft.fingerprint_there(self.path(root), str(self.opened.filename)) == layout.copy_id(self.manifest)
+
+    def how_kept(self, root: Path, staged: Path) -> str | None:
+        """How the copy that a root has already differs, in words, as `draft.is_there` gives it; None where it has none.
+
+        Raises:
+            CacheError: It has another cache of this name.
+        """
+        return draft.is_there(self.path(root), layout.copy_id(self.manifest), str(self.opened.filename), lambda: Cache(staged))
+
+
+def _info(member: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(member, _EARLIEST)
+    info.create_system = _UNIX
+    info.external_attr = (stat.S_IFREG | 0o644) << 16
+    return info
+
+
+def _notes(cache: Cache) -> list[str]:
+    """Names of a cache's records of provenance."""
+    found = [
+        name
+        for name, size in places.sizes(cache.path).items()
+        if layout.legal_provenance(name) and 0 <= size <= layout.LARGEST_NOTE
+    ]
+    if len(found) > MOST_PROVENANCE:
+        raise CacheError(f"{cache.path / layout.PROVENANCE} holds {len(found)} files, more than {MOST_PROVENANCE}: remove some")
+    return found
+
+
+def _read(cache: Cache, name: str) -> bytes:
+    if name == layout.MANIFEST:
+        return cache.manifest_bytes
+    if name in cache.manifest["files"]:
+        return cache.fetch([name])[name]
+    with readable(cache.path / name, cache.path):
+        return places.read_small(cache.path / name, places.root_of(cache.path), layout.LARGEST_NOTE)
+
+
+@contextlib.contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        opened = zipfile.ZipFile(archive)
+    except _BROKEN as error:
+        raise CacheError(f"{archive} cannot be read as a zip file ({error}): fetch it again, or ask for another") from None
+    with opened:
+        yield opened
+
+
+def _refusal(opened: zipfile.ZipFile, member: str, what: str) -> CacheError:
+    return CacheError(
+        f"{opened.filename}: '{ascii(member)[1:-1][:200]}' {in_a_line(what)}; ask for another export, nothing was imported"
+    )
+
+
+def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Members of an archive by name, each a plain file of which no more than its size says will be read."""
+    members = {info.orig_filename: info for info in opened.infolist() if _known(info.orig_filename)}
+    above = {name[: at + 1] for name in members for at, letter in enumerate(name) if letter == "/"}
+    seen: set[str] = set()
+    for info in opened.infolist():
+        name, mode = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
+        folder = name in above and info.file_size == 0
+        if not folder and name not in members:
+            raise _refusal(opened, name, "is no file of a cache's layout, <corpus>/<cache id>/<file>")
+        if name.casefold() in seen or f"{name}/" in above:
+            raise _refusal(opened, name, "is there twice, capital and small letters aside, or as a file and a directory")
+        seen.add(name.casefold())
+        if mode not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
+            raise _refusal(opened, name, f"is no plain file (mode {mode:o}), but perhaps a link or a device")
+        if info.flag_bits & _ENCRYPTED:
+            raise _refusal(opened, name, "is encrypted")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _refusal(opened, name, f"is compressed by method {info.compress_type}, and only stored or deflated may be")
+        if info.file_size > FREE_BYTES + LARGEST_FACTOR * info.compress_size:
+            raise _refusal(opened, name, f"would grow from {info.compress_size} to {info.file_size} bytes")
+    total, size = sum(info.compress_size for info in opened.infolist()), Path(str(opened.filename)).stat().st_size
+    if total > size:
+        raise CacheError(f"{opened.filename} has {size} bytes, and its members say {total}: ask for another export")
+    return members
+
+
+def _known(member: str) -> bool:
+    if member in (layout.ROOT_RECORD, layout.ROOT_TAG):
+        return True
+    if member.count("/") < 2 or any(len(part) > layout.LONGEST_NAME for part in member.split("/")):
+        return False
+    corpus, cache, name = member.split("/", 2)
+    legal = name == layout.MANIFEST or layout.legal_file(name) or layout.legal_provenance(name)
+    return legal and layout.legal_corpus(corpus) and layout.legal_cache(cache)
+
+
+def _parcels(opened: zipfile.ZipFile) -> list[_Parcel]:
+    """The caches of an archive, their names, sizes and versions checked, and of their content no more than that takes."""
+    members = _members(opened)
+    if record := members.get(layout.ROOT_RECORD):
+        layout.check_version(_json(opened, record).get("layout"), str(opened.filename))
+    caches: dict[tuple[str, str], dict[str, zipfile.ZipInfo]] = {}
+    for member in sorted(set(members) - {layout.ROOT_RECORD, layout.ROOT_TAG}):
+        corpus, cache, name = member.split("/", 2)
+        caches.setdefault((corpus, cache), {})[name] = members[member]
+    if not caches:
+        raise CacheError(f"{opened.filename} holds no cache: ask for another export")
+    return [_parcel(opened, corpus, cache, found) for (corpus, cache), found in caches.items()]
+
+
+def _parcel(opened: zipfile.ZipFile, corpus: str, name: str, members: dict[str, zipfile.ZipInfo]) -> _Parcel:
+    place = f"{corpus}/{name}"
+    if layout.MANIFEST not in members:
+        raise _refusal(opened, f"{place}/{layout.MANIFEST}", "is missing, and nothing vouches for the rest")
+    _check_member(opened, members[layout.MANIFEST], layout.LARGEST_MANIFEST)
+    try:
+        manifest = parse_manifest(_content(opened, members[layout.MANIFEST]), f"{opened.filename}: {place}")
+        sizes = {file: entry["size"] for file, entry in manifest["files"].items()}
+    except UnreadableError as error:
+        raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({error!s:.200})") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({type(error).__name__}: {error!s:.200})") from None
+    stored = f"{manifest['corpus']}/{layout.cache_name(manifest['recipe_id'], manifest['input_id'])}"
+    if stored != place:
+        raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"belongs to another cache ('{ascii(stored)[1:-1][:100]}')")
+    _check_sizes(opened, place, sizes, members)
+    try:
+        recipe = check_record(_json(opened, members[layout.RECIPE]))
+    except RecipeError as error:
+        raise _refusal(opened, f"{place}/{layout.RECIPE}", f"is damaged ({error})") from None
+    if not layout.legal_picture(recipe.get("height"), recipe.get("width")):
+        shown = ascii(f"{recipe.get('height')} x {recipe.get('width')}")[1:-1][:100]
+        raise _refusal(
+            opened, f"{place}/{layout.RECIPE}", f"asks for pictures of {shown}, of at most {layout.LARGEST_PICTURE // 3} pixels"
+        )
+    return _Parcel(opened, corpus, name, members, manifest)
+
+
+def _check_sizes(opened: zipfile.ZipFile, place: str, vouched: dict[str, int], members: dict[str, zipfile.ZipInfo]) -> None:
+    for name in (layout.RECIPE, layout.INDEX, layout.SKIPPED, *vouched):
+        if name not in vouched or name not in members:
+            raise _refusal(opened, f"{place}/{name}", "is missing, from the archive or from the manifest")
+    notes = [name for name in members if layout.legal_provenance(name) and name not in vouched]
+    if len(notes) > MOST_PROVENANCE:
+        raise _refusal(
+            opened, f"{place}/{notes[0]}", f"is one of {len(notes)} records of provenance, of {MOST_PROVENANCE} at most"
+        )
+    for name, info in members.items():
+        if name not in vouched and name not in notes and name != layout.MANIFEST:
+            raise _refusal(opened, f"{place}/{name}", "is not what the manifest vouches for")
+        _check_member(opened, info, layout.largest_file(name))
+        if info.file_size != vouched.get(name, info.file_size):
+            raise _refusal(opened, f"{place}/{name}", f"has {info.file_size} bytes, and the manifest says {vouched[name]}")
+
+
+def _check_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, most: int | None) -> None:
+    if most is not None and info.file_size > most:
+        raise _refusal(opened, info.orig_filename, f"has {info.file_size} bytes, of {most} at most")
+
+
+def _json(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
+    _check_member(opened, info, layout.LARGEST_NOTE)
+    try:
+        return parse_object(_content(opened, info))
+    except UnreadableError as error:
+        raise _refusal(opened, info.orig_filename, f"is damaged ({error!s:.200})") from None
+
+
+def _content(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """What a member holds, just as many bytes as it says."""
+    try:
+        with opened.open(info) as member:
+            content = member.read(info.file_size)
+    except _BROKEN as error:
+        raise _refusal(opened, info.orig_filename, f"cannot be read ({error or type(error).__name__})") from None
+    if len(content) != info.file_size:
+        raise _refusal(opened, info.orig_filename, f"says {info.file_size} bytes, and holds {len(content)}")
+    return content
+
+
+def _check_space(opened: zipfile.ZipFile, new: Sequence[_Parcel], root: Path) -> None:
+    size = sum(info.file_size for parcel in new for info in parcel.members.values())
+    free = shutil.disk_usage(next(place for place in (root, *root.absolute().parents) if place.exists())).free
+    if size > free:
+        raise CacheError(
+            f"{opened.filename} takes {size / 1e6:.0f} MB, and the disk of {root} has {free / 1e6:.0f} MB free: "
+            "free some, or import into another directory"
+        )
+
+
+def _unpack(parcel: _Parcel, name: str, target: Path, root: Path) -> None:
+    content = _content(parcel.opened, parcel.members[name])
+    vouched = parcel.manifest["files"].get(name)
+    if vouched and files.sha256(content) != vouched["sha256"]:
+        raise _refusal(
+            parcel.opened, parcel.members[name].orig_filename, "is not what the manifest vouches for, by its SHA-256"
+        )
+    draft.write(target, content, root)
+
+
+def _verify(parcel: _Parcel, staged: Path) -> None:
+    """Refuse a cache that is what its manifest vouches for, and still wrong."""
+    try:
+        cache = Cache(staged)
+        sizes = {array: math.prod(cache.shape(array)) for array in cache.arrays}
+        largest = max(sizes, key=lambda array: sizes[array], default="")
+        if largest and sizes[largest] > LARGEST_UNIT:
+            found = [f"the pictures of '{largest}' take {sizes[largest]} bytes, of {LARGEST_UNIT} at most"]
+        else:
+            found = verify.problems(staged)
+    except CacheError as error:
+        found = [str(error)]
+    if found:
+        place = f"{parcel.corpus}/{parcel.name}"
+        # The remedy is that of a cache in a root, and this one will not come to be there.
+        first = found[0].partition(": take it away")[0].replace(str(staged), place)
+        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        raise _refusal(parcel.opened, place, f"is damaged ({first}{more})")

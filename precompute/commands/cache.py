@@ -1,0 +1,383 @@
+"""The command line of the caches themselves: `python -m precompute cache list`, and so on."""
+
+import argparse
+import functools
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from precompute.cache import layout, places
+from precompute.common import clearing, paths, terminal
+from precompute.common.errors import CacheError, CacheMissingError, unknown
+from precompute.common.files import GRACE_DAYS
+
+if TYPE_CHECKING:
+    from precompute.cache.reader import Cache
+
+DONE, FAILED = 0, 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows `python -m precompute cache`.
+
+    Returns:
+        The exit code: 0 done, 1 refused, failed, or damage found; 2 is wrong usage.
+    """
+    return terminal.command("precompute cache", lambda: _main(arguments), "what was finished stays")
+
+
+def _main(arguments: Sequence[str]) -> int:
+    options = _parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m precompute cache",
+        description="Look after caches. ID is the name of a cache's directory, or the beginning of it or of its part after "
+        "the dash, with or without the corpus, as in ravdess/d07343; CORPUS/ means all caches of a corpus.",
+        epilog="Exit codes: 0 done, 1 refused, failed, or damage found, 2 wrong usage.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache",
+        help="directories of caches, searched in order; each may be a URL, as s3://bucket/lab "
+        "(default: $WSER_CACHE, else ./cache)",
+    )  # fmt: skip
+
+    def add(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, parents=[common])
+        command.set_defaults(run=run)
+        return command
+
+    add("list", _list, "Every cache: corpus, recipe in words, size, who made it and when.")
+    add("info", _info, "Everything about one cache.").add_argument("id", metavar="ID")
+
+    verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
+    verify.add_argument("ids", metavar="ID", nargs="*")
+    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
+    verify.add_argument(
+        "--corpora", metavar="[NAME=]DIR[,...]", action="append",
+        help="for --recompute, directory of the corpora, or of a table; as in ravdess=DIR, a corpus's own directory, or a "
+        "table's (default: $WSER_CORPORA, else ./corpora)",
+    )  # fmt: skip
+
+    diff = add("diff", _diff, "How two recipes differ, and two caches of a corpus: parameters, recordings, labels.")
+    for name in ("first", "second"):
+        diff.add_argument(name, metavar="ID", help="a cache, or the name of a recipe")
+
+    confirmed = "do it; without this, only say what would be done"
+    remove = add("rm", _rm, f"Move caches to the trash, from where gc deletes them after {GRACE_DAYS:g} days.")
+    remove.add_argument("ids", metavar="ID", nargs="+")
+    remove.add_argument("--yes", action="store_true", help=confirmed)
+    clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
+    clean.add_argument(
+        "--grace", metavar="DAYS", type=clearing.days, default=GRACE_DAYS, help="age in days (default: %(default)g)"
+    )
+    clean.add_argument("--yes", action="store_true", help=confirmed)
+
+    export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
+    export.add_argument("ids", metavar="ID", nargs="+")
+    export.add_argument("file", metavar="FILE", type=paths.path, help="to be written; .zip, .h5 or .hdf5")
+    add(
+        "import", _import, "Take the caches of a .zip in, each verified, into the first root that can be written."
+    ).add_argument("file", metavar="FILE", type=paths.path)
+    copy = add("copy", _copy, "Copy sealed caches to another root; in an object store, go on from what an earlier copy left.")
+    copy.add_argument("ids", metavar="ID", nargs="+")
+    copy.add_argument("target", metavar="ROOT", help="directory of caches, or a URL, as s3://bucket/lab")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of pictures: give 0 or more")
+    return int(text)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from rich.table import Table
+
+    from precompute.cache import roots
+    from precompute.cache.summary import summaries
+
+    for root in places.parse(options.cache):
+        roots.check_root(root)
+        table = Table(title=f"caches in {root}", title_justify="left", header_style="bold")
+        for heading in ("corpus", "recipe", "cache", "utterances", "speakers", "MB", "made", "by"):
+            right = heading in ("utterances", "speakers", "MB")
+            table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "recipe")
+        found = list(summaries(root))
+        for one in found:
+            counts = (str(one.utterances), str(one.speakers)) if one.state == "sealed" else (one.state, "")
+            cells = (one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
+            table.add_row(*map(terminal.in_a_line, cells))
+        if found:
+            terminal.console(width=140).print(table)
+        else:
+            print(f"no caches in {root}: fill it with python -m precompute --corpus NAME --cache {root}")
+    return DONE
+
+
+def _info(options: argparse.Namespace) -> int:
+    from precompute.cache.reader import Cache
+
+    for line in _about(Cache(_one(options, options.id))):
+        print(terminal.in_a_line(line))
+    return DONE
+
+
+def _about(cache: "Cache") -> Iterator[str]:
+    from precompute.cache.history import provenance
+    from precompute.recipe import Recipe, in_words
+
+    yield f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
+    yield f"  cache        {cache.path}"
+    yield f"  layout       {cache.manifest['layout']}"
+    yield f"  fingerprint  {cache.fingerprint}"
+    yield f"  size         {cache.size / 1e6:.1f} MB in {len(cache.manifest['files'])} files"
+    speakers = Counter(record.speaker for record in cache.records)
+    seconds = sum(record.duration for record in cache.records)
+    yield f"  utterances   {len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes"
+    for title, counts in (("emotions", Counter(record.emotion for record in cache.records)), ("speakers", speakers)):
+        yield f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
+    if cache.same_speakers_as:
+        yield f"  same people  as the speakers of {cache.same_speakers_as}, under the same names"
+    yield f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})"
+    usual = Recipe().record()
+    for key, value in cache.recipe.items():
+        if key != "colour_table":
+            yield f"    {key:<12} {value}{'' if usual.get(key) == value else f'   (default: {usual.get(key)})'}"
+    for one in provenance(cache.path):
+        versions = one.get("versions")
+        listed = ", ".join(f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items())
+        yield f"  made         {one.get('created', '?')} by {one.get('by', '?')} with {listed or '?'}"
+    yield f"  skipped      {len(cache.skipped)}"
+    for skipped in cache.skipped:
+        yield f"    {skipped.path}: {skipped.reason}"
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from precompute import corpora
+    from precompute.cache.reader import Cache
+    from precompute.cache.verify import problems, unchecked
+    from precompute.common import finding
+
+    where = finding.parse(options.corpora, os.environ.get("WSER_CORPORA", ""))
+    for root in places.parse(options.cache):
+        if not root.is_dir():
+            raise CacheError(f"{root} is no directory, or not mounted: mount it, or leave it out of WSER_CACHE and --cache")
+    paths, bad = _some(options, options.ids, everywhere=True), 0
+    for path in paths:
+        started = time.monotonic()
+        found = problems(path)
+        result = "DAMAGED" if found else "sound  "
+        if options.recompute and not found:
+            cache = Cache(path)
+            # A table's corpus is no module; its paths are relative to the table's folder.
+            known = cache.corpus in corpora.names()
+            own = where.own.get(cache.corpus, where.root)
+            directory = where.find(corpora.load(cache.corpus)) if known else own
+            if directory is None:
+                found = [f"{path}: {cache.corpus} is not in {where}: say where it is by --corpora {cache.corpus}=DIR"]
+            else:
+                from precompute.pipeline.recompute import recompute
+
+                found = recompute(cache, directory, options.recompute)
+            result = f"{'NOT MADE ANEW' if found else 'sound  '}"
+        for problem in found:
+            print(f"precompute cache: {problem}", file=sys.stderr)
+        bad += bool(found)
+        again = f", {options.recompute} pictures made anew" if options.recompute and not found else ""
+        print(f"{result}  {path}{again}  ({time.monotonic() - started:.1f} s)", flush=True)
+        for what in unchecked(Cache(path)) if not found else ():
+            print(f"         not checked: {what}")
+    print(f"{len(paths) - bad} of {len(paths)} caches are sound")
+    return FAILED if bad or not paths else DONE
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from precompute.cache import diff
+
+    (ours, first), (theirs, second) = (_recipe(options, name) for name in (options.first, options.second))
+    found = diff.parameters(ours, theirs)
+    for key, old, new in found:
+        print(f"{key:<12} {'another' if key == 'colour_table' else f'{old}  ->  {new}'}")
+    if not found:
+        print("the recipes are the same")
+    if first and second and first.corpus == second.corpus:
+        changed = diff.inputs(first.records, second.records, pictures=not found)
+        print(f"utterances   {len(first.records)}  ->  {len(second.records)}, {len(changed)} differ")
+        for key, how in changed:
+            print(f"  {key}: {how}")
+    return DONE
+
+
+def _recipe(options: argparse.Namespace, name: str) -> "tuple[dict[str, Any], Cache | None]":
+    """The record of the recipe that a name or id means, and the cache, where the id is that of one."""
+    from precompute.cache.reader import Cache
+    from precompute.recipe import RECIPES, named
+
+    if name in RECIPES:
+        return named(name).record(), None
+    caches = [Cache(path) for path in _some(options, [name], others=RECIPES)]
+    if len({cache.manifest["recipe_id"] for cache in caches}) > 1:
+        raise _ambiguous(name, [cache.path for cache in caches])
+    alone = len({cache.id for cache in caches}) == 1
+    return caches[0].recipe, caches[0] if alone else None
+
+
+def _rm(options: argparse.Namespace) -> int:
+    from precompute.cache import removal
+
+    paths = _some(options, options.ids, everywhere=True)
+    for name in options.ids:
+        if len(meant := _some(options, [name], everywhere=True)) > 1 and not name.endswith("/"):
+            raise _ambiguous(name, meant)
+    for path in paths:
+        if places.is_remote(path):
+            raise CacheError(
+                f"{path} lies in an object store, which has no trash: remove its {layout.MANIFEST} first and then the rest, by "
+                "the store's own tools"
+            )
+        if sum(other.parts[-2:] == path.parts[-2:] for other in paths) > 1:
+            raise _several_roots(path)
+    for path in paths:
+        root = places.root_of(path)
+        size = f"{places.total(path, root) / 1e6:.1f} MB"
+        if options.yes:
+            print(f"moved to the trash  {path}  {size}{clearing.undo(removal.take_away(path, root), path)}")
+        else:
+            print(f"would move to the trash  {path}  {size}")
+    _remind(options)
+    return DONE
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from precompute.cache import removal, roots
+
+    found = []
+    for root in places.parse(options.cache):
+        roots.check_root(root)
+        clear = functools.partial(removal.clear, root=root)
+        found += [(one, clear) for one in (() if places.is_remote(root) else removal.garbage(root, options.grace))]
+    return clearing.clear("precompute cache", found, options.yes)
+
+
+def _remind(options: argparse.Namespace) -> None:
+    if not options.yes:
+        print("nothing was done: give --yes to do it")
+
+
+def _export(options: argparse.Namespace) -> int:
+    paths = [_one(options, name) for name in options.ids]
+    if options.file.suffix == ".zip":
+        from precompute.cache.transfer.archive import export_zip
+
+        export_zip(paths, options.file)
+    elif options.file.suffix in (".h5", ".hdf5"):
+        from precompute.cache.transfer.hdf5 import export_hdf5
+
+        if len(paths) > 1:
+            raise CacheError(f"{options.file} holds one cache, and {len(paths)} are named: write a file for each")
+        export_hdf5(paths[0], options.file)
+    else:
+        raise CacheError(f"{options.file} is neither .zip nor .h5: give a name that ends in one of them")
+    print(f"{options.file}  {options.file.stat().st_size / 1e6:.1f} MB")
+    return DONE
+
+
+def _import(options: argparse.Namespace) -> int:
+    from precompute.cache import roots
+    from precompute.cache.transfer.archive import import_zip
+
+    root = roots.writable(places.parse(options.cache))
+    before = roots.sealed(root)
+    notes: dict[Path, str] = {}
+    for path in import_zip(options.file, root, notes.__setitem__):
+        print(f"{'there already' if path in before else 'imported'}  {path}{_noted(notes.get(path))}")
+    return DONE
+
+
+def _copy(options: argparse.Namespace) -> int:
+    from precompute.cache.reader import Cache
+    from precompute.cache.transfer.copy import copy
+
+    target, *others = places.parse(options.target)
+    if others:
+        raise CacheError(f"{options.target} names {1 + len(others)} roots: copy to one")
+    for path in [_one(options, name) for name in options.ids]:
+        notes: list[str] = []
+        done = copy(Cache(path), target, notes.append)
+        there = target / path.parent.name / path.name
+        print(f"{'copied' if done else 'there already'}  {there}{_noted(notes[0] if notes else None)}")
+    return DONE
+
+
+def _noted(how: str | None) -> str:
+    return f": {how}" if how else ""
+
+
+def _one(options: argparse.Namespace, name: str) -> Path:
+    """The directory of the one sealed cache that a name means; of the same cache in several roots the first.
+
+    Raises:
+        CacheError: None does, or several do.
+    """
+    found = {path.parts[-2:]: path for path in reversed(_some(options, [name]))}
+    if len(found) > 1:
+        raise _ambiguous(name, list(found.values()))
+    return next(iter(found.values()))
+
+
+def _several_roots(path: Path) -> CacheError:
+    return CacheError(f"{path.name} lies in several roots: choose one with --cache DIR")
+
+
+def _ambiguous(name: str, paths: Sequence[Path]) -> CacheError:
+    if len({path.parts[-2:] for path in paths}) == 1:
+        return _several_roots(paths[0])
+    listed = ", ".join(sorted({f"{path.parent.name}/{path.name}" for path in paths}))
+    return CacheError(f"{len(paths)} caches answer '{name}': give more of one of {listed}")
+
+
+def _some(
+    options: argparse.Namespace, names: Sequence[str], everywhere: bool = False, others: Collection[str] = ()
+) -> list[Path]:
+    """Directories of the caches that names mean, all where none is given.
+
+    Args:
+        options: Those of the command.
+        names: Ids, their beginnings, or their parts after the dash; with the corpus and a slash before it, of this corpus.
+        everywhere: Unsealed and damaged ones too.
+        others: Names of what might be meant instead, for the message.
+
+    Raises:
+        CacheMissingError: One means none.
+    """
+    from precompute.cache import roots
+    from precompute.cache.reader import unfinished
+
+    paths = []
+    for root in places.parse(options.cache):
+        roots.check_root(root)
+        paths += roots.everything(root) if everywhere else roots.sealed(root)
+    for name in names:
+        if not name:
+            raise CacheError("an ID is empty, and would mean every cache: give the beginning of one, or CORPUS/")
+        if not any(roots.answers(path, name) for path in paths):
+            for root in places.parse(options.cache):
+                roots.refuse_links(root)
+                for path in (path for path in roots.everything(root) if roots.answers(path, name)):
+                    raise CacheMissingError(unfinished(path))
+            kind = "cache" if everywhere else "recipe or sealed cache" if others else "sealed cache"
+            known = {*others, *(f"{path.parent.name}/{path.name}" for path in paths)}
+            raise CacheMissingError(f"in {options.cache}, {unknown(kind, name, known)}")
+    return [path for path in paths if not names or any(roots.answers(path, name) for name in names)]

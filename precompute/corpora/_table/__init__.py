@@ -1,0 +1,342 @@
+"""A corpus of one's own: a table with a line for each utterance.
+
+Columns `path` (of the recording, relative to the table's folder), `speaker` and `emotion`; where they are there, `start` and
+`end` or `duration` (in seconds, of an utterance that is part of a recording), `sex`, `session`, `sentence`, `intensity`, and
+`key` (otherwise the path names the utterance).  Where the speaker is one of another corpus's, under the same name,
+`same_speakers_as` names that corpus, and where the two are joined this is one speaker.  The usual other names of these columns
+are understood (`columns.NAMES`), and capitals in them do not matter.  Any other column is kept as it is, and named.
+
+A table is CSV in UTF-8 or UTF-16 (commas, semicolons or tabs separate), such as those of audformat and nkululeko, JSON lines
+such as NeMo's manifests, or a data directory of Kaldi with the emotions in `utt2emo`.
+"""
+
+import math
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from precompute import corpora
+from precompute.audio import recording
+from precompute.cache import layout
+from precompute.cache.layout import Skipped, Utterance
+from precompute.common import paths
+from precompute.common.errors import CacheError, CorpusError, UnusableAudioError
+from precompute.corpora import EMOTIONS, Corpus, Scan
+from precompute.corpora._table import formats
+from precompute.corpora._table.cells import is_nothing, is_time, same_name, seconds
+from precompute.corpora._table.columns import NEEDED, Columns, understand
+from precompute.corpora._table.formats import Row
+
+WORDS = {
+    "anger": "angry", "boredom": "bored", "disgust": "disgusted", "excitement": "excited", "fear": "fearful",
+    "frustration": "frustrated", "happiness": "happy", "joy": "happy", "sadness": "sad", "surprise": "surprised",
+}  # fmt: skip
+"""Nouns of the common vocabulary."""
+
+SEXES: dict[str, Literal["female", "male"] | None] = {
+    "": None, "f": "female", "female": "female", "w": "female", "woman": "female", "m": "male", "male": "male", "man": "male",
+}  # fmt: skip
+
+TOLERANCE = 0.01
+"""Seconds that a time may lie past the end of a recording, and an end from the start and the duration, since tables round."""
+
+IDENTITIES = ("speaker", "emotion", "session", "sentence", "intensity", "key")
+"""Columns of which two names that differ by spelling only may be one."""
+
+FACTS = ("sex", layout.SAME_SPEAKERS_AS)
+"""What is said of a speaker, and so is the same in all lines."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table says.
+
+    Attributes:
+        corpus: Under the name that was given to it.
+        directory: To which its paths are relative.
+        scan: Its good lines.
+        faults: What is wrong with the others, one sentence each, which begins with where it is, as `line 3`.
+        words: Emotions that are none of the common vocabulary, and are kept as they are.
+        extras: Names of the columns that are kept as they are.
+    """
+
+    corpus: Corpus
+    directory: Path
+    scan: Scan
+    faults: tuple[str, ...]
+    words: tuple[str, ...]
+    extras: tuple[str, ...]
+
+
+def read(file: Path, name: str) -> Table:
+    """Read a table and look at the recordings that it names.
+
+    Args:
+        file: A table in one of the formats of this module's docstring.
+        name: For the corpus.
+
+    Raises:
+        CorpusError: The name cannot be a corpus's or is that of another, or the table cannot be read.
+    """
+    if not layout.legal_corpus(name) or "%" in name:
+        raise CorpusError(f"--name {name} cannot be a corpus's: give one of letters, digits, _ and -")
+    if name in (*corpora.names(), "all", "table"):
+        raise CorpusError(f"--name {name} is taken: give your corpus another")
+    header, rows = formats.read(file)
+    columns = understand(header)
+    directory = file if file.is_dir() else file.parent
+    faults = [*columns.faults, *_like_times(columns, rows)]
+    if faults:
+        return _table(name, file, directory, columns, [], faults, [])
+    lines = _Lines(columns, directory)
+    skipped = []
+    for row in rows:
+        if wrong := lines.add(row):
+            faults.append(f"{row.place}: {'; '.join(wrong)}")
+            skipped.append(Skipped(row.id, "; ".join(wrong)))
+    return _table(name, file, directory, columns, lines.utterances(), faults, skipped)
+
+
+def _table(
+    name: str,
+    file: Path,
+    directory: Path,
+    columns: Columns,
+    utterances: list[Utterance],
+    faults: list[str],
+    skipped: list[Skipped],
+) -> Table:
+    emotions = Counter(utterance.emotion for utterance in utterances)
+    corpus = Corpus(
+        name=name,
+        title=f"table {file.name}",
+        licence="as the recordings'",
+        source=str(file),
+        doi="",
+        speakers=len({utterance.speaker for utterance in utterances}),
+        emotions=dict(sorted(emotions.items())),
+        usual_place=str(file),
+    )
+    words = tuple(sorted(set(emotions) - set(EMOTIONS)))
+    return Table(corpus, directory, Scan(tuple(utterances), tuple(skipped)), tuple(faults), words, tuple(columns.extras))
+
+
+def _like_times(columns: Columns, rows: list[Row]) -> Iterator[str]:
+    """Columns that hold nothing but times, by a name that is not understood."""
+    for name, at in columns.like_times.items():
+        cells = [row.cells[at] for row in rows if at < len(row.cells) and not is_nothing(row.cells[at])]
+        if cells and all(map(is_time, cells)):
+            yield (
+                f"line 1: column {name} looks like times, and is none that is understood: rename it to start or end, or to a "
+                "name without such a word"
+            )
+
+
+class _Lines:
+    """The good lines of a table, each of which is held against those before it."""
+
+    def __init__(self, columns: Columns, directory: Path) -> None:
+        self.columns, self.directory = columns, directory
+        self.found: dict[str, tuple[str, Utterance]] = {}
+        self.lengths: dict[str, tuple[float, float] | str] = {}
+        self.paths: dict[str, str] = {}
+        self.names: dict[tuple[str, ...], tuple[str, str]] = {}
+        self.facts: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def add(self, row: Row) -> list[str]:
+        """Take a line in, or say what is wrong with it."""
+        if row.wrong:
+            return [row.wrong]
+        said = {meant: "" if is_nothing(row.cells[at]) else row.cells[at] for meant, at in self.columns.meant.items()}
+        wrong = [_missing(column, row.cells[self.columns.meant[column]]) for column in NEEDED if not said[column]]
+        wrong += [f"{column} has a line break" for column in NEEDED if len(said[column].splitlines()) > 1]
+        times = {column: self._time(column, said, wrong) for column in ("start", "end", "duration")}
+        sex = said.get("sex", "").lower()
+        if sex not in SEXES:
+            wrong.append(f"sex is '{sex}', and neither female nor male")
+        if others := said.get(layout.SAME_SPEAKERS_AS):
+            wrong += _of_corpus(others)
+        if wrong:
+            return wrong
+        path = self._path(said["path"])
+        begin, end = _part(times, self._length(path), wrong)
+        if wrong:
+            return wrong
+        utterance = self._utterance(row, said, path, begin, end)
+        wrong += _of_recording(utterance, self._length(path))
+        if not wrong and utterance.key in self.found:
+            wrong = [f"{utterance.key} is in {self.found[utterance.key][0]} already"]
+        wrong = wrong or list(self._of_names(row.place, said)) or list(self._of_speaker(row.place, said))
+        if not wrong:
+            self.found[utterance.key] = (row.place, utterance)
+        return wrong
+
+    def utterances(self) -> list[Utterance]:
+        """Of all good lines, sorted by key; the sex that one gives of its speaker holds for those that give none."""
+        found = (self.found[key][1] for key in sorted(self.found))
+        return [replace(one, sex=SEXES[self.facts.get((one.speaker, "sex"), ("", ""))[0]]) for one in found]
+
+    def _time(self, column: str, said: dict[str, str], wrong: list[str]) -> float | None:
+        if not said.get(column):
+            return None
+        try:
+            return seconds(said[column], self.columns.unit[column])
+        except ValueError:
+            wrong.append(f"{column} is '{said[column]}', and not a number of seconds")
+            return None
+
+    def _path(self, said: str) -> str:
+        """The path of a recording as it lies on the disk, relative to the table's directory."""
+        if said not in self.paths:
+            self.paths[said] = _on_disk(said, self.directory)
+        return self.paths[said]
+
+    def _length(self, path: str) -> tuple[float, float] | str:
+        if path not in self.lengths:
+            self.lengths[path] = _lengths(self.directory / path)
+        return self.lengths[path]
+
+    def _utterance(self, row: Row, said: dict[str, str], path: str, begin: float | None, end: float | None) -> Utterance:
+        word = said["emotion"].lower()
+        more: dict[str, str | float] = {
+            name: row.cells[at] for name, at in self.columns.extras.items() if not is_nothing(row.cells[at])
+        }
+        if begin is None and end is None and said.get("duration"):
+            more["duration"] = said["duration"]
+        if said.get(layout.SAME_SPEAKERS_AS):
+            more[layout.SAME_SPEAKERS_AS] = said[layout.SAME_SPEAKERS_AS]
+        return Utterance(
+            key=said.get("key") or unicodedata.normalize("NFC", path) + self._fragment(said, begin, end),
+            path=path,
+            speaker=said["speaker"],
+            emotion=WORDS.get(word, word),
+            label=said["emotion"],
+            begin=begin,
+            end=end,
+            session=said.get("session") or None,
+            sentence=said.get("sentence") or None,
+            intensity=said.get("intensity") or None,
+            more=more,
+        )
+
+    def _fragment(self, said: dict[str, str], begin: float | None, end: float | None) -> str:
+        """What names the part of a recording: its times as the table writes them, or those that follow from a duration."""
+        if begin is None and end is None:
+            return ""
+        start, stop = said.get("start", ""), said.get("end", "")
+        if not said.get("duration"):
+            return f"#t={start},{stop}"
+        return f"#t={start or f'{begin:.10g}'},{stop or f'{end:.10g}'}"
+
+    def _of_names(self, place: str, said: dict[str, str]) -> Iterator[str]:
+        """What is wrong with names: some cannot name directories, others differ from earlier ones by spelling only."""
+        spoken = WORDS.get(said["emotion"].lower(), said["emotion"].lower())
+        for name in (said["speaker"], spoken):
+            try:
+                layout.encode_name(name)
+            except CacheError as error:
+                yield str(error)
+                return
+        for column in IDENTITIES:
+            if name := spoken if column == "emotion" else said.get(column, ""):
+                known, where = self.names.setdefault((column, same_name(name)), (name, place))
+                if known != name:
+                    yield f"{column} {name} differs from {known} in {where} by capitals, accents, spaces or zeros only"
+
+    def _of_speaker(self, place: str, said: dict[str, str]) -> Iterator[str]:
+        """What a line says of its speaker that an earlier one contradicts."""
+        for fact in FACTS:
+            value = said.get(fact, "").lower() if fact == "sex" else said.get(fact, "")
+            if value:
+                known, where = self.facts.setdefault((said["speaker"], fact), (value, place))
+                if known != value and (fact != "sex" or SEXES[known] != SEXES[value]):
+                    yield f"{fact} of speaker {said['speaker']} is {value} here and {known} in {where}"
+
+
+def _missing(column: str, cell: str) -> str:
+    return f"{column} is '{cell}', which stands for nothing: write another word" if cell else f"{column} is empty"
+
+
+def _part(
+    times: dict[str, float | None], length: tuple[float, float] | str, wrong: list[str]
+) -> tuple[float | None, float | None]:
+    """Begin and end of an utterance in its recording, from two of start, end and duration."""
+    start, end, duration = times["start"], times["end"], times["duration"]
+    if duration is None:
+        return start, end
+    if duration <= 0:
+        wrong.append(f"duration {duration:g} s is not more than 0")
+    elif start is not None and end is not None:
+        if abs(end - start - duration) > TOLERANCE + 1e-9:
+            wrong.append(f"start {start:g} s and duration {duration:g} s do not give end {end:g} s")
+    elif start is not None:
+        # Sums of decimal fractions are to be what one would write.
+        end = round(start + duration, 9)
+    elif end is not None:
+        start = round(end - duration, 9)
+    elif not isinstance(length, str) and abs(length[0] - duration) > 0.05:
+        wrong.append(
+            f"duration {duration:g} s is not that of the recording, {length[0]:.2f} s, and nothing says where it begins: "
+            "give start"
+        )
+    return start, end
+
+
+def _on_disk(said: str, directory: Path) -> str:
+    """The path of a recording relative to the directory, in the form of its accents that the file system has."""
+    path = said.replace("\\", "/")
+    if path.startswith(("file://", "~/")):
+        path = paths.in_full(path)
+    if Path(path).is_absolute():
+        path = os.path.relpath(path, directory)
+    forms = [path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))]
+    return next((form for form in forms if os.path.lexists(directory / form)), path)
+
+
+@cache
+def _of_corpus(name: str) -> list[str]:
+    """What is wrong with the name of a corpus that is said to share speakers."""
+    if not layout.legal_corpus(name):
+        return [f"{layout.SAME_SPEAKERS_AS} is '{name}', and not the name of a corpus"]
+    if name.lower() in {*corpora.names()} - {name}:
+        return [f"{layout.SAME_SPEAKERS_AS} is '{name}', and that corpus is named {name.lower()}"]
+    return []
+
+
+def _of_recording(utterance: Utterance, known: tuple[float, float] | str) -> Iterator[str]:
+    """What is wrong with a line, as its recording shows."""
+    if isinstance(known, str):
+        yield known
+        return
+    begin = utterance.begin or 0.0
+    length, most = known
+    if length == 0:
+        yield f"{utterance.path} holds no audio"
+        return
+    end = length if utterance.end is None else utterance.end
+    if not end <= length + TOLERANCE:
+        yield f"end {end:g} s is past the end of {utterance.path}, which has {length:.2f} s"
+    if not 0 <= begin < end:
+        yield f"start {begin:g} s is not between 0 and the end, {end:g} s"
+    elif most < end - begin < math.inf:
+        yield f"{end - begin:g} s are more than the {most:g} s that one utterance may have: cut it by start and end"
+
+
+def _lengths(file: Path) -> tuple[float, float] | str:
+    """Seconds of a recording, infinite where they are unknown, and how many an utterance may have; or why it is none."""
+    from precompute.audio import decode
+
+    try:
+        with recording.opened(file) as handle:
+            return decode.lengths(handle)
+    except FileNotFoundError:
+        return f"there is no file {file}"
+    except OSError as error:
+        return f"{file} cannot be read ({error.strerror})"
+    except UnusableAudioError as error:
+        return f"{file} is no recording that can be read ({error})"

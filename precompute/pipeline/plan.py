@@ -1,0 +1,165 @@
+"""What there is to do for a corpus and a recipe: nothing where a root holds the sealed cache, else what is missing."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from precompute.audio import recording
+from precompute.cache import layout
+from precompute.cache.draft import Draft
+from precompute.cache.layout import Record, Skipped, Utterance
+from precompute.cache.reader import Cache, Unit
+from precompute.cache.roots import Roots, check_root, sealed, writable
+from precompute.common.errors import CacheError, UnusableAudioError
+from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
+from precompute.recipe import Recipe
+
+Pair = tuple[str, str]
+"""A speaker and an emotion, which name a unit."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An utterance and the SHA-256 of its recording."""
+
+    utterance: Utterance
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A unit of a sealed cache of the same recipe, made of the same recordings.
+
+    Attributes:
+        cache: Directory of that cache.
+        array: Path of its array in it.
+        sha256: Of its shard.
+        records: In the order of its rows.
+        shape: Of its pictures.
+    """
+
+    cache: Path
+    array: str
+    sha256: str
+    records: tuple[Record, ...]
+    shape: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do for one corpus and recipe.
+
+    Attributes:
+        directory: Of the corpus.
+        recipe: What to compute.
+        draft: The cache to write, or the sealed one in whichever root it lies.
+        units: Utterances of each speaker and emotion that are not published yet.
+        earlier: Of these, the ones that an earlier cache has.
+        done: Units that are published.
+        skipped: Files that the corpus could not understand or nobody could read.
+        warnings: What is worth knowing beforehand: recordings that are not the known ones, and earlier caches that could not
+            be read, and why.
+    """
+
+    directory: Path
+    recipe: Recipe
+    draft: Draft
+    units: dict[Pair, list[Source]]
+    earlier: dict[Pair, Earlier]
+    done: list[Unit]
+    skipped: list[Skipped]
+    warnings: list[str]
+
+    @property
+    def todo(self) -> int:
+        """Number of utterances that are not published yet."""
+        return sum(map(len, self.units.values()))
+
+    @property
+    def reusable(self) -> int:
+        """Number of those that an earlier cache has."""
+        return sum(len(self.units[pair]) for pair in self.earlier)
+
+
+def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roots) -> Plan:
+    """Hash the recordings and find out which units are missing; nothing is written.
+
+    Args:
+        corpus: The corpus.
+        directory: Where it lies.
+        scan: What lies there.
+        recipe: What to compute.
+        roots: Of caches, searched in order; the first that can be written takes what is new.
+
+    Raises:
+        CacheError: Names of speakers or emotions cannot be stored, a root is of another layout, or none can be written.
+    """
+    sources, unreadable = _hash(directory, scan.utterances)
+    layout.check_names((s.utterance.speaker, s.utterance.emotion) for s in sources)
+    inputs = layout.input_id((source.utterance, source.sha256) for source in sources)
+    skipped = [*scan.skipped, *unreadable]
+    warnings = [] if unreadable else list(_changed(corpus, sources))
+    drafts = [
+        Draft(root, corpus.name, recipe.record(), recipe.id, inputs, corpus.synthetic, corpus.same_speakers_as)
+        for root in roots
+    ]
+    for draft in drafts:
+        check_root(draft.root)
+        if draft.sealed:
+            return Plan(directory, recipe, draft, {}, {}, [], skipped, warnings)
+    draft = drafts[list(roots).index(writable(roots))]
+    units: dict[Pair, list[Source]] = defaultdict(list)
+    for source in sources:
+        units[source.utterance.speaker, source.utterance.emotion].append(source)
+    done = []
+    for pair in list(units):
+        if unit := draft.published(*pair):
+            done.append(unit)
+            del units[pair]
+    earlier, unusable = _earlier(corpus, recipe, roots, units)
+    return Plan(directory, recipe, draft, units, earlier, done, skipped, [*warnings, *unusable])
+
+
+def _changed(corpus: Corpus, sources: Sequence[Source]) -> Iterator[str]:
+    """That the recordings are not the known ones, where all of them are there; that some are missing is told otherwise."""
+    if not compare_with_published(corpus, [source.utterance for source in sources]):
+        for difference in compare_with_known(corpus, ((source.utterance.key, source.sha256) for source in sources)):
+            yield f"the recordings are not as published ({difference}), and results may not be comparable with published ones"
+
+
+def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
+    def digest(path: str) -> str | Skipped:
+        try:
+            return recording.digest(directory / path)
+        except OSError as error:
+            return Skipped(layout.printable(path), f"the file cannot be read: {error.strerror}")
+        except UnusableAudioError as error:
+            return Skipped(layout.printable(path), str(error))
+
+    paths = list(dict.fromkeys(utterance.path for utterance in utterances))
+    with ThreadPoolExecutor() as pool:
+        digests = dict(zip(paths, pool.map(digest, paths), strict=True))
+    sources = [Source(one, found) for one in utterances if isinstance(found := digests[one.path], str)]
+    return sources, [found for found in digests.values() if isinstance(found, Skipped)]
+
+
+def _earlier(
+    corpus: Corpus, recipe: Recipe, roots: Roots, units: dict[Pair, list[Source]]
+) -> tuple[dict[Pair, Earlier], list[str]]:
+    """Units that sealed caches of the same recipe have, made of the same recordings; and which caches could not be read."""
+    found: dict[Pair, Earlier] = {}
+    warnings = []
+    for path in (path for root in roots for path in sealed(root, corpus.name, recipe.id)):
+        try:
+            cache = Cache(path)
+            for array, records in cache.arrays.items():
+                pair = (records[0].speaker, records[0].emotion)
+                wanted = [(s.utterance.key, s.sha256, s.utterance.begin, s.utterance.end) for s in units.get(pair, ())]
+                if pair not in found and [(r.key, r.sha256, r.begin, r.end) for r in records] == wanted:
+                    digest = cache.manifest["files"][f"{array}/{layout.SHARD}"]["sha256"]
+                    found[pair] = Earlier(path, array, digest, records, cache.shape(array))
+        except CacheError as error:
+            warnings.append(f"nothing is taken from an earlier cache: {error}")
+    return found, warnings

@@ -1,0 +1,1 @@
+"""The mathematics of the wavelet transform: NumPy in, NumPy out."""

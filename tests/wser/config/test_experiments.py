@@ -1,0 +1,83 @@
+"""Every experiment file is loaded, and executed in a reduced form."""
+
+import re
+import shlex
+
+import pytest
+
+from wser import results, run
+from wser.config import compose
+from wser.execution import plan
+
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+FILES = sorted(compose.experiments().glob("*.yaml"))
+
+
+@pytest.fixture(params=FILES, ids=lambda file: file.stem)
+def file(request):
+    return request.param
+
+
+def command(file) -> list[str]:
+    first = file.read_text().splitlines()[0]
+    match = re.fullmatch(r"# python -m wser\.run (.+)", first)
+    assert match, f"{file} starts with '{first}', not with the command that runs it"
+    return shlex.split(match[1])
+
+
+def test_default_is_an_experiment():
+    assert "default" in {file.stem for file in FILES}
+
+
+def test_file_starts_with_the_command_that_runs_it(file):
+    points = compose.load(command(file))
+    assert {point.experiment for point in points} == {file.stem}
+    assert {point.fold for point in points} == {"all"}, "its figures are those of all folds"
+
+
+def test_file_says_what_it_is_for(file):
+    lines = file.read_text().splitlines()
+    assert lines[1] == "#"
+    assert lines[2].startswith("# ")
+
+
+def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
+    """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
+    points = compose.load([f"experiment={file.stem}"])
+    several = len(points[0].corpus) > 1
+    corpus = ["corpus=[ravdess,emodb]", "labels=common4"] if several else ["corpus=ravdess", "labels=ravdess7"]
+    where = [f"cache_root={joined_cache}", f"recipe={small_recipe_id}", f"results={tmp_path}", "protocol.folds=2"]
+    how = ["fold=0", "jobs=1", "train.epochs=1", "train.device=cpu", "train.threads=1", *network]
+    if any(point.data.test_recipe for point in points):
+        where.append(f"data.test_recipe={small_recipe_id}")
+    assert run.main([f"experiment={file.stem}", *corpus, *where, *how]) == 0
+    directories = [record.parent for record in tmp_path.glob(f"*/{results.RUN}")]
+    loaded = compose.load([f"experiment={file.stem}", *corpus, *where, *how])
+    assert len(directories) == len(plan.prepare_all(loaded)) > 0
+    selections = set()
+    for directory in directories:
+        assert directory.name.startswith(f"{file.stem}-")
+        assert results.finished(directory) == [0]
+        selections.add(results.read_metrics(directory, 0)["selection"])
+    assert selections == {point.selection for point in points}
+    assert "pooled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("study", [file for file in FILES if file.stem.startswith("study_")], ids=lambda file: file.stem)
+def test_study_sweeps_and_can_choose(study):
+    """Its points differ, and a best one among them is a choice on validation speakers."""
+    points = compose.load(command(study))
+    differing = plan.differing(points)
+    assert len(points) > 1
+    assert differing
+    if "data.test_recipe" not in differing:
+        assert {point.selection for point in points} == {"validation"}
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in (compose.experiments() / "preset").glob("*.yaml")))
+def test_preset_says_what_it_is(preset):
+    text = (compose.experiments() / "preset" / f"{preset}.yaml").read_text()
+    assert text.startswith(f"# preset={preset}: ")
+    (loaded,) = compose.load([f"preset={preset}"])
+    assert loaded.preset == preset

@@ -1,0 +1,21 @@
+"""A run on a cache in an object store is the run on the cache on the disk."""
+
+from joblib.externals.loky import get_reusable_executor
+
+from precompute.cache import places, roots
+from precompute.cache.reader import Cache
+from precompute.cache.transfer.copy import copy
+from wser import run
+
+
+def test_predictions_are_those_of_the_local_cache(small_cache, small_recipe_id, tiny, trained, bucket, tmp_path):
+    # Workers that other tests left know nothing of this bucket's credentials.
+    get_reusable_executor().shutdown(wait=True)
+    (root,) = places.parse(f"{bucket}/lab")
+    copy(Cache(roots.find([small_cache], "ravdess", small_recipe_id).path), root)
+    assert run.main([*tiny, f"cache_root={root}", f"results={tmp_path}", "jobs=2"]) == 0
+    (directory,) = tmp_path.iterdir()
+    local = trained[0]
+    assert directory.name == local.name
+    for fold in ("fold_0", "fold_1"):
+        assert (directory / fold / "predictions.csv").read_bytes() == (local / fold / "predictions.csv").read_bytes()

@@ -1,0 +1,194 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wser.config.schema import DataConfig
+from wser.protocols import Fold
+from wser.training.batches import COLUMN_MULTIPLE, Batches, ByLength, measure, unstandardised
+
+HEIGHT, WIDTH = 6, 40
+
+
+def corpus(lengths: list[int], starts: list[int] | None = None, width: int = WIDTH, seed: int = 0) -> SimpleNamespace:
+    """What `Batches` needs of a dataset: noise, of another level and spread in each row and colour, and where it is speech."""
+    rng = np.random.default_rng(seed)
+    shape = (len(lengths), HEIGHT, width, 3)
+    middle, spread = rng.uniform(80, 170, (HEIGHT, 1, 3)), rng.uniform(5, 30, (HEIGHT, 1, 3))
+    images = np.clip(middle + spread * rng.standard_normal(shape), 0, 255).astype(np.uint8)
+    starts = starts or [0] * len(lengths)
+    places = zip(starts, lengths, strict=True)
+    examples = [SimpleNamespace(start=a, stop=a + n, label=i % 3) for i, (a, n) in enumerate(places)]
+    return SimpleNamespace(images=images, examples=examples)
+
+
+def batches_of(dataset, fold=None, batch=4, statistics=None, seed=0, **changes) -> Batches:
+    whole = tuple(range(len(dataset.examples)))
+    fold = fold or Fold(0, whole, (), whole)
+    return Batches(dataset, fold, DataConfig(**changes), batch, statistics or unstandardised(HEIGHT), seed)
+
+
+def drawn(sampler) -> list[int]:
+    return [index for batch in sampler for index in batch]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 300), min_size=1, max_size=200), batch=st.integers(2, 20), seed=st.integers(0, 2**32 - 1)
+)
+def test_every_utterance_is_drawn_once_in_each_epoch(lengths, batch, seed):
+    sampler = ByLength(lengths, batch, seed)
+    for _ in range(2):
+        assert sorted(drawn(sampler)) == list(range(len(lengths)))
+
+
+@given(count=st.integers(1, 300), batch=st.integers(2, 20))
+def test_batches_are_as_many_as_announced_none_tiny_none_double(count, batch):
+    sampler = ByLength([1] * count, batch, 0)
+    sizes = [len(part) for part in sampler]
+    assert len(sizes) == len(sampler)
+    assert max(sizes) < 2 * batch
+    assert min(sizes) >= min(batch, count), "a batch of one has no batch statistics"
+
+
+def test_order_follows_from_the_seed_and_is_new_in_each_epoch():
+    lengths = list(range(1, 101))
+    one, same, other = (ByLength(lengths, 8, seed) for seed in (3, 3, 4))
+    first, second = list(one), list(one)
+    assert [list(same), list(same)] == [first, second]
+    assert first != second
+    assert list(other) != first
+
+
+def test_batches_hold_utterances_of_similar_length():
+    lengths = np.random.default_rng(0).integers(20, 200, 512).tolist()
+
+    def padding(parts) -> float:
+        return sum(max(lengths[i] for i in part) * len(part) for part in parts) / sum(lengths)
+
+    at_random = np.array_split(np.random.default_rng(1).permutation(512), 64)
+    assert padding(ByLength(lengths, 8, 0)) - 1 < (padding(at_random) - 1) / 3
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10), st.integers(1, 30)), min_size=1, max_size=6),
+    st.sampled_from([40, 43]),
+)
+def test_trimmed_batch_holds_each_utterance_from_its_own_start_and_zero_after_it(places, width):
+    dataset = corpus([n for _, n in places], [start for start, _ in places], width=width)
+    (batch,) = batches_of(dataset, batch=8).predict_dataloader()
+    longest = max(n for _, n in places)
+    assert batch.images.dtype == torch.float32
+    assert batch.images.shape[:3] == (len(places), 3, HEIGHT)
+    assert batch.images.shape[3] % COLUMN_MULTIPLE == 0
+    assert longest <= batch.images.shape[3] < longest + COLUMN_MULTIPLE
+    assert batch.lengths.tolist() == [n for _, n in places]
+    for i, (start, n) in enumerate(places):
+        expected = dataset.images[i, :, start : start + n] / 255
+        np.testing.assert_allclose(batch.images[i, :, :, :n].permute(1, 2, 0), expected, atol=1e-6)
+        assert not batch.images[i, :, :, n:].any()
+
+
+@pytest.mark.parametrize("width", [40, 43])
+def test_paper_padding_gives_the_whole_frame(width):
+    dataset = corpus([5, 30], [3, 0], width=width)
+    (batch,) = batches_of(dataset, pad="paper").predict_dataloader()
+    assert batch.lengths.tolist() == [width, width]
+    np.testing.assert_allclose(batch.images[..., :width].permute(0, 2, 3, 1), dataset.images / 255, atol=1e-6)
+    assert not batch.images[..., width:].any()
+
+
+def test_labels_and_order_are_the_folds():
+    dataset = corpus([8] * 11)
+    fold = Fold(0, (0, 2, 4), (6, 8), (1, 3, 5, 7, 9, 10))
+    batches = batches_of(dataset, fold, batch=2)
+    for loader, part in ((batches.predict_dataloader(), fold.test), (batches.val_dataloader(), fold.validation)):
+        assert [label for batch in loader for label in batch.labels.tolist()] == [i % 3 for i in part]
+        images = torch.cat([batch.images for batch in loader])
+        np.testing.assert_allclose(images.permute(0, 2, 3, 1), dataset.images[list(part), :, :8] / 255, atol=1e-6)
+
+
+def test_training_batches_hold_the_training_part_and_nothing_else():
+    dataset = corpus([8 + i for i in range(12)])
+    fold = Fold(0, (0, 2, 4, 6, 7), (8, 9), (1, 3, 5, 10, 11))
+    lengths = [n for batch in batches_of(dataset, fold, batch=2).train_dataloader() for n in batch.lengths.tolist()]
+    assert sorted(lengths) == [8 + i for i in fold.train]
+
+
+def test_without_validation_part_the_epoch_is_chosen_on_the_test_part():
+    dataset = corpus([8] * 6)
+    (batch,) = batches_of(dataset, Fold(0, (0, 1, 2), (), (3, 4, 5))).val_dataloader()
+    assert batch.labels.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(batch.images.permute(0, 2, 3, 1), dataset.images[3:, :, :8] / 255, atol=1e-6)
+
+
+def test_standardised_training_part_has_mean_zero_and_deviation_one():
+    dataset = corpus([11, 29, 7, 40, 16, 5], [3, 0, 20, 0, 24, 0])
+    fold = Fold(0, (0, 1, 2, 3), (4,), (5,))
+    batches = batches_of(dataset, fold, statistics=measure(dataset, fold.train))
+    columns = [image[:, :, :n] for b in batches.train_dataloader() for image, n in zip(b.images, b.lengths, strict=True)]
+    columns = torch.cat(columns, dim=2).double()
+    assert columns.shape[2] == 11 + 29 + 7 + 40
+    np.testing.assert_allclose(columns.mean(dim=2), 0, atol=1e-5)
+    np.testing.assert_allclose(columns.std(dim=2, unbiased=False), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("pad", ["trim", "paper"])
+def test_utterance_standardised_by_itself_has_mean_zero_and_little_less_than_its_own_deviation(pad):
+    dataset = corpus([11, 29, 20], [3, 0, 20])
+    statistics = measure(dataset, [0, 1, 2])
+    (batch,) = batches_of(dataset, statistics=statistics, standardise="utterance", pad=pad).predict_dataloader()
+    for image, levels, example in zip(batch.images, dataset.images, dataset.examples, strict=True):
+        spoken = levels[:, example.start : example.stop]
+        deviation = spoken.std(axis=1)
+        expected = deviation / (deviation + 0.1 * statistics.deviation[:, 0])
+        own = image[:, :, example.start : example.stop] if pad == "paper" else image[:, :, : spoken.shape[1]]
+        np.testing.assert_allclose(own.mean(dim=2), 0, atol=1e-5)
+        np.testing.assert_allclose(own.std(dim=2, unbiased=False), expected.T, rtol=1e-3)
+
+
+def test_utterance_standardised_by_itself_does_not_hear_a_filter():
+    """Another level of each row, as of another microphone, leaves it as it was."""
+    dataset, filtered = corpus([20, 20, 20]), corpus([20, 20, 20])
+    dataset.images[:] //= 2
+    filtered.images[:] = dataset.images + np.arange(HEIGHT, dtype=np.uint8)[:, None, None]
+    statistics = measure(dataset, [0, 1])
+    one, other = (
+        torch.cat(
+            [batch.images for batch in batches_of(d, statistics=statistics, standardise="utterance").predict_dataloader()]
+        )
+        for d in (dataset, filtered)
+    )
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_row_that_never_varies_is_not_blown_up():
+    dataset = corpus([40, 40])
+    dataset.images[:, 2] = 7
+    dataset.images[0, 2, 0] = 8
+    statistics = measure(dataset, [0, 1])
+    assert (statistics.deviation[2] == 1).all()
+    (batch,) = batches_of(dataset, statistics=statistics).predict_dataloader()
+    assert batch.images[:, :, 2].abs().max() <= 1
+
+
+def test_statistics_come_from_the_training_part_alone():
+    before, after = corpus([20] * 9), corpus([20] * 9)
+    train, rest = [0, 3, 4], [1, 2, 5, 6, 7, 8]
+    after.images[rest] = 255 - after.images[rest]
+    after.images[train, :, 20:] = 0
+    one, other = measure(before, train), measure(after, train)
+    assert np.array_equal(one.mean, other.mean)
+    assert np.array_equal(one.deviation, other.deviation)
+    after.images[4, :, 10] = 0
+    assert not np.array_equal(one.mean, measure(after, train).mean)
+
+
+def test_statistics_are_those_of_numpy():
+    dataset = corpus([11, 29, 7], [3, 0, 20])
+    columns = np.concatenate([dataset.images[i, :, e.start : e.stop] for i, e in enumerate(dataset.examples)], axis=1)
+    statistics = measure(dataset, [0, 1, 2])
+    np.testing.assert_allclose(statistics.mean[:, 0], columns.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(statistics.deviation[:, 0], columns.astype(float).std(axis=1), rtol=1e-5)

@@ -1,0 +1,328 @@
+"""From presets, experiment files and a command line to configurations."""
+
+import difflib
+import io
+import itertools
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
+
+from precompute.common import paths
+from precompute.common.errors import unknown
+from precompute.common.reading import LARGEST_YAML, given, parse_yaml, refuse_interpolation
+from wser.config import unread
+from wser.config.schema import Config, ConfigError, check, flatten
+
+TEXT = (
+    "experiment",
+    "preset",
+    "labels",
+    "recipe",
+    "cache",
+    "cache_root",
+    "results",
+    "fold",
+    "model.name",
+    "protocol.name",
+    "protocol.test",
+    "protocol.file",
+    "data.test_recipe",
+)
+"""Keys whose value is taken as it is: an id such as 12e456 would read as a number."""
+
+SWEEP = "train.lr: [0.1, 0.01], or 'preset, selection: [[paper, test], [tuned, last]]'"
+"""How to write the section `sweep` of an experiment file."""
+
+UNSWEPT = ("experiment", "fold", "jobs", "logger", "cache_root", "results", "train.device", "train.threads")
+"""Keys of a single value: where and how much of it runs."""
+
+SECTIONS = {"data": "pad", "train": "lr"}
+"""Sections that are no short form, with a key of each."""
+
+NAMES = ("corpus", "logger")
+"""Keys whose value is a list of names; a single one may stand without brackets."""
+
+
+def experiments() -> Path:
+    """Directory of the experiment files: inside the installed package, or beside it in a checkout."""
+    packaged = Path(str(resources.files("wser"))) / "experiments"
+    return packaged if packaged.is_dir() else Path(str(resources.files("wser"))).parent / "experiments"
+
+
+def load(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[Config]:
+    """Merge default.yaml, preset, experiment and command line, one configuration for each point of a sweep.
+
+    An experiment file may sweep by itself: its section `sweep` maps keys to lists of values, several keys with a comma between
+    them to lists of lists.  What the command line says of such a key picks among its values, or takes their place.
+
+    Args:
+        arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
+            such as `corpus=[ravdess,emodb]` is one value, and so are `fold=0,2` and `logger=csv,tensorboard`.
+        environment: Of the process: WSER_CACHE is read.
+
+    Raises:
+        ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
+    """
+    return [
+        _merge({key: text for choice in point for key, text in choice.items()}, environment)
+        for axes in _axes(arguments)
+        for point in itertools.product(*axes)
+    ]
+
+
+def swept(arguments: Sequence[str]) -> list[str]:
+    """Dotted keys to which an experiment file or a command line gives several values, in their order.
+
+    Args:
+        arguments: As `load` takes them.
+    """
+    every = _axes(arguments)
+    keys = [key for axes in every for axis in axes if len(axis) > 1 for key in axis[0]]
+    return list(dict.fromkeys(map(_full, ["experiment", *keys] if len(every) > 1 else keys)))
+
+
+def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
+    """For each experiment, the axes of its sweep: for each axis, the settings of each of its points."""
+    given: dict[str, list[str]] = {}
+    for argument in arguments:
+        key, text = _split(argument)
+        given[key] = [text] if key in ("fold", "logger") or text.startswith(("[", "{")) else text.split(",")
+        if len(given[key]) > 1 and "" in given[key]:
+            raise ConfigError(f"{argument} has an empty value in its list: take the comma away")
+    if "experiment" not in given:
+        return [_with_file(None, given)]
+    return [_with_file(_experiment_file(name), given | {"experiment": [name]}) for name in given["experiment"]]
+
+
+def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
+    """Axes of an experiment file's sweep, as far as the command line leaves them, then of what else the command line gives."""
+    axes, picked = [], set()
+    for joined, values in _sweep(file).items() if file else ():
+        keys = [key.strip() for key in str(joined).split(",")]
+        rows = [value if len(keys) > 1 else [value] for value in values] if isinstance(values, list) else []
+        if "" in keys or not rows or any(not isinstance(row, list) or len(row) != len(keys) for row in rows):
+            raise ConfigError(f"{file}: sweep of {joined} is no list with a value for each of its keys: write it as {SWEEP}")
+        _check_swept(keys)
+        points = [dict(zip(keys, (_text(value) for value in row), strict=True)) for row in rows]
+        chosen = [key for key in keys if key in given and {*given[key]} <= {one[key] for one in points}]
+        left = [one for one in points if all(one[key] in given[key] for key in chosen)]
+        if not left:
+            asked = " ".join(f"{key}={','.join(given[key])}" for key in chosen)
+            raise ConfigError(f"{file}: no point of its sweep of {joined} has {asked}: give {asked} without the experiment")
+        replaced = {*given} - {*chosen}
+        left = [{key: value for key, value in one.items() if key not in replaced} for one in left]
+        axes.append([one for at, one in enumerate(left) if one not in left[:at]])
+        picked.update(chosen)
+    _check_swept(key for key, values in given.items() if len(values) > 1)
+    return axes + [[{key: value} for value in values] for key, values in given.items() if key not in picked]
+
+
+def _check_swept(keys: Iterable[str]) -> None:
+    for key in keys:
+        if key in UNSWEPT:
+            raise ConfigError(f"{key} has several values, and no figure depends on it: give one")
+        if key in SECTIONS:
+            raise ConfigError(f"{key} is a section and cannot be swept: sweep keys of it, as {key}.{SECTIONS[key]}")
+
+
+def _sweep(file: Path) -> dict[Any, Any]:
+    """The section `sweep` of an experiment file, empty where it has none."""
+    section = OmegaConf.to_container(_read(file)).get("sweep", {})  # type: ignore[union-attr]
+    if not isinstance(section, dict):
+        raise ConfigError(f"{file}: sweep of {section} is no mapping of keys to lists: write it as {SWEEP}")
+    return section
+
+
+def _text(value: Any) -> str:
+    """A value of a file as one would write it on the command line."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return f"[{','.join(value)}]"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str]) -> Config:
+    """The configuration that a run left in its directory, with a few keys set anew.
+
+    Args:
+        path: Its config.yaml.  The stored `cache_root` gives way to WSER_CACHE, where that is set.
+        arguments: Strings `key=value`; a comma list does not sweep.
+        changeable: Keys that they may set.
+
+    Raises:
+        ConfigError: The file is missing or malformed, or an argument is, or sets another key.
+    """
+    point = [_split(argument) for argument in arguments]
+    if refused := [key for key, _ in point if key not in changeable]:
+        raise ConfigError(
+            f"{refused[0]} would make another run of the stored one: leave it out, only {', '.join(changeable)} may be given"
+        )
+    root = os.environ.get("WSER_CACHE")
+    environment = OmegaConf.create({"cache_root": root} if root else {})
+    _refuse_interpolation(environment, "WSER_CACHE")
+    stored = _read(path)
+    try:
+        _typed([stored], [])
+    except ConfigError as error:
+        raise ConfigError(f"{path} is of another version of this software, or damaged: {error}") from None
+    return _typed([stored, environment], point)
+
+
+def _split(argument: str) -> tuple[str, str]:
+    key, equals, text = argument.partition("=")
+    if not equals or "" in key.split("."):
+        raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
+    return key, text
+
+
+def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
+    command_line = _layer(list(point.items()))
+    layers = [_read(experiments() / "default.yaml")]
+    if "experiment" in command_line:
+        layers.append(_read(_experiment_file(command_line.experiment)))
+        layers[-1].pop("sweep", None)
+    preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
+    layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
+    environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
+    _refuse_interpolation(environment, "WSER_CACHE")
+    config = _typed([environment, *layers], list(point.items()))
+    given = _keys(command_line)
+    _refuse(unread.find(config, given))
+    idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
+    _refuse({key: found for key, found in idle.items() if not found.deciding & {*given}})
+    # What the experiment sets for a protocol, say, gives way with it where the command line names another.
+    for key in idle:
+        section, _, name = key.rpartition(".")
+        (layers[-1][section] if section else layers[-1]).pop(name)
+    return _typed([environment, *layers], list(point.items())) if idle else config
+
+
+def _keys(layer: DictConfig) -> list[str]:
+    """Dotted keys of all settings of a layer."""
+    return list(flatten(OmegaConf.to_container(layer)))  # type: ignore[arg-type]
+
+
+def _refuse(found: Mapping[str, unread.Unread]) -> None:
+    for one in found.values():
+        raise ConfigError(one.why)
+
+
+def _full(key: str) -> str:
+    """The dotted key of a short form."""
+    return f"{key}.name" if key in ("model", "protocol") else key
+
+
+def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
+    """The settings of a command line."""
+    layer = OmegaConf.create({})
+    for key, text in point:
+        OmegaConf.update(layer, _full(key), _value(_full(key), text))
+    _refuse_interpolation(layer, "the command line")
+    return layer
+
+
+def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Config:
+    """Merge layers and then a command line, later over earlier, and check every value."""
+    config = OmegaConf.structured(Config)
+    try:
+        for layer in [*layers, _layer(point)]:
+            config = OmegaConf.unsafe_merge(config, layer)
+        loaded = OmegaConf.to_object(config)
+    except (ConfigKeyError, ConfigAttributeError) as error:
+        typed = [key for key, _ in point if key.startswith(str(error.full_key))]
+        raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
+    except (OmegaConfBaseException, TypeError) as error:
+        message = str(error).splitlines()[0].rstrip(".")
+        key = str(getattr(error, "full_key", None) or "a section").partition("[")[0]
+        value = flatten(OmegaConf.to_container(config)).get(key, "a mapping of keys")  # type: ignore[arg-type]
+        raise ConfigError(f"{key}: {message}: give a value such as {value}") from None
+    if not isinstance(loaded, Config):
+        raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
+    check(loaded)
+    return _with_paths(loaded)
+
+
+def _with_paths(config: Config) -> Config:
+    """The same with the paths in it in full, so that it says to everybody what it said here."""
+    protocol = replace(config.protocol, file=config.protocol.file and paths.in_full(config.protocol.file))
+    return replace(
+        config,
+        experiment=paths.in_full(config.experiment),
+        labels=config.labels and paths.in_full(config.labels),
+        cache_root=paths.each_in_full(config.cache_root),
+        results=paths.in_full(config.results),
+        protocol=protocol,
+    )
+
+
+def _unknown_key(typed: str) -> str:
+    """The message for an unknown key; the nearest is sought among last words, since sections are what people leave out."""
+    keys = sorted(flatten(asdict(Config())), key=lambda key: -key.count("."))
+    by_tail = {key.rpartition(".")[2]: key for key in keys}
+    near = difflib.get_close_matches(typed.rpartition(".")[2], by_tail, n=1)
+    return f"there is no key '{typed}'; did you mean '{by_tail[near[0]]}'?" if near else unknown("key", typed, keys)
+
+
+def _value(key: str, text: str) -> Any:
+    """The value that the text of a command line stands for."""
+    if key in NAMES:
+        return [name.strip() for name in text.strip("[]").split(",") if name.strip()]
+    if key in TEXT:
+        return None if text == "null" else text
+    try:
+        return OmegaConf.from_dotlist([f"value={text}"]).value
+    except (YAMLError, OmegaConfBaseException):
+        raise ConfigError(f"{key}={text} is no value: write lists as in [1,2] and close their brackets") from None
+
+
+def _read(path: Path) -> DictConfig:
+    """A file of settings, its short forms `model: three_pipe`, `protocol: loso` and `corpus: emodb` written out."""
+    try:
+        content = given(path, LARGEST_YAML)
+        parse_yaml(content)
+        # Its own reader knows numbers such as 1e-3, which YAML 1.1 takes for text.
+        layer = OmegaConf.load(io.StringIO(content.decode("utf-8")))
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}: write key: value lines") from None
+    if not isinstance(layer, DictConfig):
+        raise ConfigError(f"{path} is no mapping: write key: value lines")
+    _refuse_interpolation(layer, str(path))
+    for key in ("model", "protocol"):
+        if isinstance(layer.get(key), str):
+            layer[key] = {"name": layer[key]}
+    for key in NAMES:
+        if isinstance(layer.get(key), str):
+            layer[key] = [layer[key]]
+    return layer
+
+
+def _refuse_interpolation(layer: DictConfig, where: str) -> None:
+    """Refuse text that OmegaConf would replace: files come from others, and what it is replaced by stands in pages."""
+
+    def refuse(text: str) -> ConfigError:
+        return ConfigError(f"{where} holds '{text}', and ${{...}} is not replaced here: write the value itself")
+
+    refuse_interpolation(OmegaConf.to_container(layer, resolve=False), refuse)
+
+
+def _experiment_file(name: str) -> Path:
+    if name.endswith(".yaml"):
+        file = paths.path(name)
+        if not file.is_file():
+            raise ConfigError(f"there is no experiment file {file}: give the path of one, or a name")
+        return file
+    return _file(experiments(), "experiment", name)
+
+
+def _file(directory: Path, what: str, name: str) -> Path:
+    names = [file.stem for file in directory.glob("*.yaml")]
+    if name not in names:
+        raise ConfigError(unknown(what, name, names))
+    return directory / f"{name}.yaml"

@@ -1,0 +1,1 @@
+"""The plan of runs: what is to do, where it executes, progress, and repetition."""

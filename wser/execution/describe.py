@@ -1,0 +1,172 @@
+"""What a configured network consists of: its layers, their output shapes, parameters and multiply-adds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from rich.table import Table
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from precompute.cache import places
+from precompute.recipe import RECIPES, named
+from wser import models
+from wser.config.schema import Config
+from wser.data import labels
+from wser.data.dataset import open_dataset
+
+COUNTED = (
+    "Multiply-adds: those of convolutions and matrix products, the LSTM's included, for one picture of the whole frame; "
+    "norms, activations, pooling and gates are left out."
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Attributes:
+        stage: Part of the network that it belongs to.
+        name: What it is.
+        shape: Of its output, without the batch.
+        parameters: Trained numbers in it.
+        multiply_adds: For one picture.
+    """
+
+    stage: str
+    name: str
+    shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def sizes(config: Config) -> tuple[int, int, int]:
+    """Height and width of the pictures, and number of classes.
+
+    No cache is opened where the recipe has a name, and the classes are those of a label map.
+
+    Raises:
+        WserError: A name is unknown, or a cache is needed and missing.
+    """
+    label_map = labels.load(config.labels) if config.labels else labels.default(config.corpus, [])
+    if config.recipe in RECIPES and label_map.classes:
+        recipe = named(config.recipe)
+        return recipe.height, recipe.width, len(label_map.classes)
+    roots = places.parse(config.cache_root)
+    dataset = open_dataset(roots, tuple(config.corpus), config.recipe, config.cache, config.labels)
+    return int(dataset.recipe["height"]), int(dataset.recipe["width"]), len(dataset.classes)
+
+
+def layers(config: Config, height: int, width: int, classes: int) -> list[Layer]:
+    """Layers of the configured network in the order in which a picture passes them.
+
+    Args:
+        config: Names the network.
+        height: Rows of the picture.
+        width: Its columns, all of which count as speech.
+        classes: Number of logits.
+
+    Returns:
+        The layers; their parameters and multiply-adds add up to those of the network.
+    """
+    # Tensors without content: shapes and counts need no arithmetic, and are the same on every machine.
+    with torch.device("meta"):
+        model = models.build(config.model, height, classes).eval()
+        picture, lengths = torch.zeros(1, 3, height, width), torch.full((1,), width)
+    leaves = {name: module for name, module in model.named_modules() if not list(module.children())}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, module in leaves.items():
+        module.register_forward_hook(lambda _module, _given, output, name=name: shapes.update({name: _shape(output)}))
+    counter = FlopCounterMode(display=False)
+    with counter, torch.inference_mode():
+        model(picture, lengths)
+    counts = counter.get_flop_counts()
+    stages, root = _stages(model), type(model).__name__
+    found = [
+        Layer(
+            stages.get(leaves[name], ""),
+            title(leaves[name]),
+            shape,
+            _parameters(leaves[name]),
+            sum(counts.get(f"{root}.{name}", {}).values()) // 2,
+        )
+        for name, shape in shapes.items()
+        if not isinstance(leaves[name], nn.Identity)
+    ]
+    rest = (
+        _parameters(model) - sum(layer.parameters for layer in found),
+        counter.get_total_flops() // 2 - sum(layer.multiply_adds for layer in found),
+    )
+    return [*found, Layer("", "outside of layers", (), *rest)] if any(rest) else found
+
+
+def table(heading: str, rows: Sequence[Layer], picture: tuple[int, int, int]) -> Table:
+    """The layers of a network as a table.
+
+    Args:
+        heading: Title.
+        rows: Layers.
+        picture: Shape of the picture that the network was given.
+    """
+    made = Table(title=heading, caption=COUNTED, title_justify="left", caption_justify="left")
+    made.add_column("stage")
+    made.add_column("layer")
+    for name in ("output", "parameters", "multiply-adds"):
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_row("picture", "", _times(picture), "", "")
+    before = ""
+    for row in rows:
+        numbers = (f"{number:,}" if number else "" for number in (row.parameters, row.multiply_adds))
+        made.add_row(row.stage if row.stage != before else "", row.name, _times(row.shape), *numbers)
+        before = row.stage
+    made.add_section()
+    parameters, multiply_adds = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
+    made.add_row("total", "", "", f"{parameters:,}", f"{multiply_adds:,}", style="bold")
+    return made
+
+
+def title(layer: nn.Module) -> str:
+    """What a layer is, in a few words; sizes are (frequency, time)."""
+    match layer:
+        case nn.Conv2d():
+            dilation = _pair(layer.dilation)
+            return f"conv {_pair(layer.kernel_size)}" + (f", dilated {dilation}" if dilation != "1x1" else "")
+        case nn.BatchNorm2d():
+            return "batch norm"
+        case nn.AvgPool2d():
+            return f"average pooling {_pair(layer.kernel_size)}, stride {_pair(layer.stride)}"
+        case nn.MaxPool2d():
+            return f"max pooling {_pair(layer.kernel_size)}, stride {_pair(layer.stride)}"
+        case nn.ZeroPad2d():
+            return "zero padding"
+        case nn.LSTM():
+            return f"LSTM, {layer.hidden_size} cells"
+        case nn.Linear():
+            return f"fully connected, {layer.out_features}"
+        case nn.Dropout():
+            return f"dropout {layer.p:g}"
+    return str(getattr(layer, "title", type(layer).__name__))
+
+
+def _stages(model: nn.Module) -> dict[nn.Module, str]:
+    """The stage of every module: by the model's own names, or those of its parts."""
+    parts = getattr(model, "stages", list(model.named_children()))
+    return {module: name for name, part in parts for module in part.modules()}
+
+
+def _shape(output: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[int, ...]:
+    """Shape without the batch; an LSTM gives its states beside its outputs."""
+    return tuple((output if isinstance(output, torch.Tensor) else output[0]).shape[1:])
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _pair(size: object) -> str:
+    rows, columns = size if isinstance(size, tuple) else (size, size)
+    return f"{rows}x{columns}"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,302 @@
+"""The plan of all runs: configurations times folds, minus what is finished; and their execution."""
+
+import itertools
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import joblib
+
+from precompute.cache import places, roots
+from precompute.common import executor, files, process
+from wser import models, protocols, results
+from wser.config.schema import Config, ConfigError, flatten
+from wser.data.dataset import Dataset, open_dataset
+from wser.evaluation.sweeps import as_text
+from wser.execution.progress import Job
+from wser.execution.watch import Watch
+from wser.protocols import Fold
+from wser.protocols import _leakage as leakage
+from wser.protocols._leakage import Leakage
+from wser.results import identity
+from wser.training import hardware, loggers
+
+if TYPE_CHECKING:
+    from wser.execution.fold import Run
+
+MOST_JOBS = 8
+"""Runs at once unless more are asked for: each holds the pictures of its caches in memory."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One configuration, ready to run.
+
+    Attributes:
+        config: As given.
+        dataset: Utterances it names.
+        folds: All folds of its protocol.
+        speaker_independent: Whether the protocol promises that no speaker stands on both sides of a split.
+        leakage: What training and test have in common, for each fold.
+        wanted: Numbers of the folds asked for.
+        directory: Of its results.
+        identity: Everything that can change a prediction, by name.
+        tested: The same utterances in the pictures that are scored, with `data.test_recipe`.
+        trained: Directory of the results whose weights are scored on them.
+    """
+
+    config: Config
+    dataset: Dataset
+    folds: list[Fold]
+    speaker_independent: bool
+    leakage: list[Leakage]
+    wanted: list[int]
+    directory: Path
+    identity: dict[str, Any]
+    tested: Dataset | None = None
+    trained: Path | None = None
+
+    @property
+    def older(self) -> Path | None:
+        """Directory in which a version without identities left results of this configuration, None where there is none."""
+        beside = self.directory.parent
+        pattern = f"{re.escape(self.directory.name.rpartition('-')[0])}-[0-9a-f]{{8}}"
+        names = [name for name in files.names(beside, beside) if re.fullmatch(pattern, name)] if beside.is_dir() else []
+        # Its name takes a while to find out, and few have such results.
+        if names and (name := identity.older_name(self.config, self.dataset, self.folds, self.tested)) in names:
+            return beside / name
+        return None
+
+    def pending(self) -> list[Fold]:
+        """Folds asked for and not finished; one that cannot be read is not.
+
+        Raises:
+            ResultError: The directory, or a fold in it, is of another run.
+        """
+        results.stored_identity(self.directory, self.identity)
+        return [self.folds[number] for number in self.wanted if not results.whole(self.directory, number, self.identity)]
+
+
+def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
+    """Prepare configurations, each once; those that score other pictures come with the one that trains their weights.
+
+    Raises:
+        WserError: As `prepare`; where several caches are missing, of all of them.
+    """
+    every: list[Config] = []
+    for config in itertools.chain.from_iterable(map(_trained_and_tested, configs)):
+        if config not in every:
+            every.append(config)
+    for root in dict.fromkeys(config.cache_root for config in every):
+        needed = [
+            (corpus, recipe)
+            for config in every
+            for recipe in (config.recipe, config.data.test_recipe)
+            for corpus in config.corpus
+            if recipe and config.cache_root == root
+        ]
+        roots.require(places.parse(root), needed)
+    # One object for all points of a sweep over the same cache: its records are read once.
+    opened = lru_cache(open_dataset)
+    experiments = [prepare(config, opened=opened) for config in every]
+    # Two points of a sweep that compute the same, as seed=0,0, are one.
+    return list({(one.directory, identity.digest(one.identity)): one for one in experiments}.values())
+
+
+def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Callable[..., Dataset] = open_dataset) -> Experiment:
+    """Open the cache, make and check the split, and find the directory of results; nothing is written.
+
+    Args:
+        config: Of the experiment.
+        caches: Ids of the caches, one for each corpus, in the place of `config.cache`.
+        opened: Opens a dataset; of several configurations, the same one for the same names.
+
+    Raises:
+        WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
+    """
+    models.check(config.model.name)
+    loggers.check(config.logger, config.results)
+    protocol = protocols.load(config.protocol)
+    where, corpora = places.parse(config.cache_root), tuple(config.corpus)
+    dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels)
+    folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
+    precision = hardware.precision(config.train)
+    tested = trained = None
+    if config.data.test_recipe:
+        inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)
+        tested = opened(where, corpora, config.data.test_recipe, inputs, config.labels)
+        _check_comparable(dataset, tested)
+        trained = results.directory(_clean(config), identity.of(_clean(config), dataset, folds, precision))
+    named = identity.of(config, dataset, folds, precision, tested)
+    return Experiment(
+        config,
+        dataset,
+        folds,
+        protocol.speaker_independent,
+        [leakage.measure(fold, dataset.examples, dataset.near_doubles) for fold in folds],
+        _wanted(config.fold, len(folds)),
+        results.directory(config, named),
+        named,
+        tested,
+        trained,
+    )
+
+
+def _trained_and_tested(config: Config) -> list[Config]:
+    return [_clean(config), config] if config.data.test_recipe else [config]
+
+
+def _clean(config: Config) -> Config:
+    """The configuration that trains the weights which this one scores on other pictures."""
+    return replace(config, data=replace(config.data, test_recipe=None))
+
+
+def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
+    """Refuse pictures of another size, or of other utterances: one recipe can skip a recording that another can use."""
+    ours, theirs = (one.recipe.get("algorithm") for one in (dataset, tested))
+    if ours != theirs:
+        raise ConfigError(
+            f"pictures of recipe {dataset.recipe_id} are of algorithm {ours}, those of {tested.recipe_id} of {theirs}: run "
+            "precompute for both, so that the noise is all that differs"
+        )
+    here, there = ({example.key for example in one.examples} for one in (dataset, tested))
+    if here != there:
+        raise ConfigError(
+            f"{len(here ^ there)} utterances have a picture of recipe {dataset.recipe_id} or {tested.recipe_id} alone, such as "
+            f"{min(here ^ there)}: mend or remove their recordings"
+        )
+    sizes = [(one.recipe["height"], one.recipe["width"]) for one in (dataset, tested)]
+    if sizes[0] != sizes[1]:
+        raise ConfigError(
+            f"pictures of data.test_recipe have {sizes[1][0]} x {sizes[1][1]} pixels, those of recipe {sizes[0][0]} x "
+            f"{sizes[0][1]}: give recipes of the same size"
+        )
+
+
+def execute(
+    experiments: Sequence[Experiment],
+    jobs: int,
+    command: str,
+    say: Callable[[Experiment, int], str],
+    axes: Sequence[str] = (),
+) -> None:
+    """Run every pending fold, several at once where `jobs` says so.
+
+    Args:
+        experiments: Prepared.
+        jobs: Runs at once; 0 is one for each core, and a single one on an accelerator.
+        command: That asked for them, for the record.
+        say: Gives the line to show when a fold of an experiment is finished.
+        axes: Dotted keys by which the experiments differ, for the progress that is shown.
+    """
+    work = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
+    alone = all(hardware.accelerated(experiment.config.train) for experiment, _ in work)
+    for experiment in experiments:
+        if work:
+            loggers.prepare(experiment.config, experiment.directory)
+        results.remove_leftovers(experiment.directory)
+        # Also of a run that is finished: its record may have been lost.
+        results.describe(
+            experiment.directory,
+            experiment.config,
+            experiment.identity,
+            experiment.dataset,
+            experiment.folds,
+            command,
+            experiment.speaker_independent,
+            experiment.leakage,
+            experiment.tested,
+        )
+    if not work:
+        return
+    from wser.execution.fold import Run
+
+    jobs = min(jobs or (1 if alone else most_jobs()), len(work))
+    runs = [
+        Run(
+            experiment.config,
+            experiment.dataset,
+            fold,
+            experiment.directory,
+            experiment.directory / f".{results.fold_name(fold.number)}-{process.signature()}-{uuid.uuid4().hex[:8]}",
+            threads(experiment),
+            experiment.identity,
+            experiment.tested,
+            experiment.trained,
+        )
+        for experiment, fold in work
+    ]
+    watched = [
+        Job(
+            f"fold {run.fold.number} of {_name(run.config, axes)}",
+            run.aside,
+            run.final,
+            0 if run.trained else run.config.train.epochs,
+        )
+        for run in runs
+    ]
+    with Watch(watched, jobs) as watch:
+        parallel = executor.parallel(jobs, return_as="generator_unordered")
+        try:
+            for scoring in (False, True):
+                wave = [(at, run) for at, run in enumerate(runs) if (run.trained is not None) == scoring]
+                for number in parallel(joblib.delayed(_execute)(at, run) for at, run in wave):
+                    experiment, fold = work[number]
+                    watch.say(say(experiment, fold.number))
+        except BrokenProcessPool:
+            raise results.ResultError(
+                f"one of {jobs} runs at once was killed, most likely for lack of memory: finished folds are kept, "
+                "run again with jobs=1"
+            ) from None
+
+
+def most_jobs() -> int:
+    """Runs at once on the CPU unless the user says otherwise: one for each core that this process may use."""
+    return min(executor.cores(), MOST_JOBS)
+
+
+def threads(experiment: Experiment) -> int:
+    """Threads of each run on the CPU.
+
+    Sums depend on them in the last digits, so they follow from the machine and the protocol, and not from how many folds
+    happen to be pending: a fold gives the same predictions alone, resumed, or among all.
+    """
+    return experiment.config.train.threads or max(1, executor.cores() // min(most_jobs(), len(experiment.folds)))
+
+
+def _name(config: Config, axes: Sequence[str]) -> str:
+    """The corpora, and where the configuration stands in a sweep."""
+    values = flatten(asdict(config))
+    return ", ".join(["+".join(config.corpus), *(f"{axis}={as_text(values[axis])}" for axis in axes if axis != "corpus")])
+
+
+def _execute(number: int, run: "Run") -> int:
+    from wser.execution import fold
+
+    fold.execute(run)
+    return number
+
+
+def _wanted(fold: object, count: int) -> list[int]:
+    if fold == "all":
+        return list(range(count))
+    try:
+        numbers = sorted({int(part) for part in str(fold).strip("[]").split(",")})
+    except ValueError:
+        raise ConfigError(f"fold={fold} is neither all nor numbers: write it as in fold=all or fold=0,2") from None
+    if outside := [number for number in numbers if not 0 <= number < count]:
+        there = f"folds 0 to {count - 1}" if count > 1 else "fold 0 alone"
+        raise ConfigError(f"fold={outside[0]} does not exist: the protocol has {there}, or give fold=all")
+    return numbers
+
+
+def differing(configs: Sequence[Config]) -> dict[str, list[Any]]:
+    """Keys whose values differ between configurations, each with its value in every one of them."""
+    flat = [flatten(asdict(config)) for config in configs]
+    columns = {key: [one[key] for one in flat] for key in flat[0]}
+    return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}

@@ -1,0 +1,271 @@
+"""Protocols: how utterances are held out.  One file each, named as `protocol=` names it, with a class `Protocol`.
+
+A protocol yields the held-out part of each fold; the base class takes the complement and cuts the validation part from it,
+so that an overlap cannot be written.  A split that somebody else published may name its validation part too, and leave
+utterances out: training is still what remains.
+"""
+
+import hashlib
+import importlib
+import itertools
+import pkgutil
+from abc import ABC, abstractmethod
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import rfc8785
+
+from precompute.common import plugins
+from precompute.common.errors import WserError
+from precompute.common.errors import unknown as unknown
+from wser.config.schema import ProtocolConfig, Selection
+from wser.data.dataset import Example
+from wser.data.recordings import double, relation
+
+
+class ProtocolError(WserError, ValueError):
+    """A protocol is unknown, cannot be applied to a corpus, or a split breaks its promise."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split; each part is a sorted tuple of indices into the examples.
+
+    Attributes:
+        number: From 0.
+        train: On which weights are fitted.
+        validation: Cut from training, for the choice of the epoch; empty with `selection=test`, and with `last` unless the
+            split names it.
+        test: Held out.
+    """
+
+    number: int
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a protocol keeps from training in one fold, as indices into the examples.
+
+    Attributes:
+        test: The test part.
+        validation: The validation part where the split names one; None has it cut from training.
+        left_out: In no part.
+    """
+
+    test: Set[int]
+    validation: Set[int] | None = None
+    left_out: Set[int] = frozenset()
+
+
+class BaseProtocol(ABC):
+    """Makes folds of examples.
+
+    Attributes:
+        speaker_independent: Whether no speaker may stand on both sides of a split.
+        own_keys: Keys of `ProtocolConfig` that the protocol reads, besides those of the validation part.
+        dropped: Keys of the utterances that the label map leaves out, which are no examples.
+    """
+
+    speaker_independent: bool
+    own_keys: Set[str] = frozenset()
+    dropped: Set[str] = frozenset()
+
+    def __init__(self, config: ProtocolConfig) -> None:
+        self.config = config
+
+    @classmethod
+    def reads(cls, corpora: Sequence[str]) -> Set[str]:  # noqa: ARG003
+        """Keys of `ProtocolConfig` that the protocol reads where these are the corpora of the run."""
+        return cls.own_keys
+
+    @abstractmethod
+    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
+        """What is kept from training in each fold, in order."""
+
+    def folds(
+        self, examples: Sequence[Example], selection: Selection = "validation", dropped: Set[str] = frozenset()
+    ) -> list[Fold]:
+        """All folds.
+
+        Args:
+            examples: In an order that does not change between runs.
+            selection: With `validation` there is a validation part; with `last`, only where the split names one; with `test`
+                there is none, and one that the split names stays in training.
+            dropped: Keys of the utterances that the label map leaves out.
+
+        Raises:
+            ProtocolError: The protocol cannot be applied, or a split shares speakers or recordings.
+        """
+        self.dropped = dropped
+        folds = []
+        for number, held in enumerate(self.held_out(examples, np.random.default_rng([self.config.seed, 0]))):
+            rest = sorted(set(range(len(examples))) - held.test - held.left_out)
+            cut = frozenset() if selection == "test" or held.validation is None else held.validation
+            if selection == "validation" and held.validation is None:
+                cut = self._validation(examples, rest, np.random.default_rng([self.config.seed, 1, number]))
+            train = tuple(index for index in rest if index not in cut)
+            folds.append(Fold(number, train, tuple(sorted(cut)), tuple(sorted(held.test))))
+        for fold in folds:
+            check(fold, examples, self.speaker_independent)
+        return folds
+
+    def _validation(self, examples: Sequence[Example], rest: list[int], rng: np.random.Generator) -> set[int]:
+        fraction = self.config.validation_fraction
+        if not self.speaker_independent:
+            return stratified_part(rest, examples, fraction, rng)
+        speakers = sorted({examples[i].speaker for i in rest})
+        wanted = max(1, round(fraction * len(speakers)))
+        if len(speakers) - wanted < 1:
+            raise ProtocolError(
+                f"{len(speakers)} training speakers leave none after {wanted} for validation: "
+                "hold out fewer, or give protocol=speaker_dependent"
+            )
+        chosen = set(balanced_by_sex(speakers, examples, rng)[:wanted])
+        return {i for i in rest if examples[i].speaker in chosen}
+
+
+def balanced_by_sex(speakers: Sequence[str], examples: Sequence[Example], rng: np.random.Generator) -> list[str]:
+    """Speakers in random order, women and men in turn as far as they go."""
+    sex = {example.speaker: example.sex or "" for example in examples}
+    groups = defaultdict(list)
+    for speaker in rng.permutation(sorted(speakers)).tolist():
+        groups[sex[speaker]].append(speaker)
+    ranked = [(rank, rng.random(), speaker) for group in groups.values() for rank, speaker in enumerate(group)]
+    return [speaker for _, _, speaker in sorted(ranked)]
+
+
+def stratified_part(indices: Sequence[int], examples: Sequence[Example], fraction: float, rng: np.random.Generator) -> set[int]:
+    """A random part of some examples with about the same share of each class; doubles of a recording stay together.
+
+    What has doubles brings them along, so that the share of a class can be larger.
+    """
+    by_class, doubles = defaultdict(list), defaultdict(list)
+    for index in indices:
+        by_class[examples[index].label].append(index)
+        doubles[examples[index].recording].append(index)
+    part: set[int] = set()
+    held: Counter[int] = Counter()
+    for label in sorted(by_class):
+        members = rng.permutation(sorted(by_class[label])).tolist()
+        wanted = max(1, round(fraction * len(members)))
+        for index in members[:wanted]:
+            if held[label] > wanted:
+                break
+            new = set(doubles[examples[index].recording]) - part
+            part |= new
+            held.update(examples[i].label for i in new)
+    return part
+
+
+REMEDIES = {
+    "utterance": "leave it in one part",
+    "recording": "remove its doubles from the corpus, or give a split with all of them in one part",
+    "speaker": "give a split of disjoint speakers, or one that may share them: protocol=speaker_dependent, or protocol=file "
+    "with protocol.speakers=shared",
+}
+"""What to do about that which parts may not share."""
+
+
+def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) -> None:
+    """Refuse a fold whose parts share an utterance, a recording or, where promised not to, a speaker.
+
+    Raises:
+        ProtocolError: They share one, which the message names, or the training or test part is empty.
+    """
+    parts = {"training": fold.train, "validation": fold.validation, "test": fold.test}
+    for part in ("training", "test"):
+        if not parts[part]:
+            raise ProtocolError(f"fold {fold.number} has no {part} part: use more speakers or utterances, or another protocol")
+    for kind, remedy in REMEDIES.items():
+        if kind == "speaker" and not speaker_independent:
+            continue
+        held = {part: {_name(examples[i], kind) for i in members} for part, members in parts.items()}
+        for one, other in itertools.combinations(parts, 2):
+            shared = [(f"{kind} {name}", "") for name in sorted(held[one] & held[other])]
+            if kind == "recording" and shared:
+                shared = _doubles(held[one] & held[other], examples, parts[one], parts[other])
+            if shared:
+                what, how = shared[0]
+                others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
+                raise ProtocolError(
+                    f"{what} stands in the {one} and the {other} part of fold {fold.number}{how}{others}: {remedy}"
+                )
+
+
+def _name(example: Example, kind: str) -> str:
+    return {"utterance": example.key, "recording": example.recording, "speaker": example.speaker}[kind]
+
+
+def _doubles(shared: Set[str], examples: Sequence[Example], *parts: Sequence[int]) -> list[tuple[str, str]]:
+    """Of each recording in two parts, what a double in the one and a double in the other have in common, and how.
+
+    A recording is left out whose utterances are all doubles of one in neither part, and of none in the other.
+    """
+    members: list[dict[str, list[Example]]] = [defaultdict(list), defaultdict(list)]
+    for side, part in zip(members, parts, strict=True):
+        for example in (examples[i] for i in part):
+            if example.recording in shared:
+                side[example.recording].append(example)
+    found = []
+    for ours, theirs in ([side[name] for side in members] for name in sorted(shared)):
+        if places := double([e.origin for e in ours], [e.origin for e in theirs]):
+            one, other = ours[places[0]], theirs[places[1]]
+            what, how = relation(one.origin, other.origin)
+            found.append((what, f", as {one.key} and {other.key} ({how})"))
+    return found
+
+
+def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
+    """SHA-256 of a split: of each fold's parts as sorted keys."""
+    return hashlib.sha256(rfc8785.dumps(as_keys(folds, examples))).hexdigest()
+
+
+def as_keys(folds: Sequence[Fold], examples: Sequence[Example]) -> list[dict[str, list[str]]]:
+    """The folds as lists of utterance keys, as results store them."""
+    return [
+        {part: sorted(examples[i].key for i in getattr(fold, part)) for part in ("train", "validation", "test")}
+        for fold in folds
+    ]
+
+
+def as_file(protocol: str, speaker_independent: bool, folds: Sequence[Fold], examples: Sequence[Example]) -> dict[str, Any]:
+    """Content of a split file, which `protocol=file` reads again.
+
+    Args:
+        protocol: Name, for the record.
+        speaker_independent: Whether the protocol promises disjoint speakers.
+        folds: Of the split.
+        examples: Of the folds.
+    """
+    speakers = "disjoint" if speaker_independent else "shared"
+    return {"protocol": protocol, "speakers": speakers, "folds": as_keys(folds, examples)}
+
+
+def names() -> list[str]:
+    """Names of all protocols, sorted: the files of this folder, and those that are installed."""
+    return plugins.names(__name__)
+
+
+def protocol(name: str) -> type[BaseProtocol]:
+    """The protocol of a name.
+
+    Raises:
+        ProtocolError: There is none of that name.
+    """
+    found: type[BaseProtocol] = plugins.load(__name__, name, "protocol", ProtocolError).Protocol
+    return found
+
+
+def load(config: ProtocolConfig) -> BaseProtocol:
+    """The protocol that the configuration names.
+
+    Raises:
+        ProtocolError: There is none of that name, or it lacks a key that it needs.
+    """
+    return protocol(config.name)(config)

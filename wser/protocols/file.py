@@ -1,0 +1,194 @@
+"""A split from a file: of an earlier run, or published by somebody else.
+
+`protocol.file=runs/demo-01234567/split.json`, the directory of that run, or any JSON of the form
+
+    {"speakers": "disjoint", "folds": [{"train": ["03a01Fa", ...], "validation": [...], "test": [...]}, ...]}
+
+gives the same folds again.  `speakers` promises `disjoint` parts (also where it is missing), or says that they may be `shared`;
+the list of folds may stand alone.  A fold without validation part has one cut from its training part.
+
+`protocol.file=EmoBox/data/ravdess`, a folder of EmoBox (Ma et al. 2024, arXiv 2406.07162), has the folders `fold_1`, `fold_2`
+and so on, each with files such as `ravdess_train_fold_1.jsonl` and `ravdess_test_fold_1.jsonl`, and sometimes `..._valid_...`.
+Each line is an object, of which `wav` (`audio` in older files) counts: its file name without ending is the utterance's key.
+`emodb/fold_1` and so on hold each part twice, as `emodb_test_fold_1.jsonl` and, older, as `emodb_test_fold1.jsonl`, with the
+same utterances; where two files of a part disagree they are refused.  EmoBox does not say whether its speakers are disjoint:
+those of IEMOCAP, RAVDESS and SAVEE are; EmoDB, CREMA-D and TESS are drawn at random: give protocol.speakers=shared there.
+
+Utterances that the file does not name are in no part; those that it names and the label map leaves out are passed over.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from precompute.common.reading import LARGEST_JSON, UnreadableError, given, parse_json
+from wser.config.schema import ProtocolConfig
+from wser.data.dataset import Example
+from wser.protocols import BaseProtocol, HeldOut, ProtocolError
+
+PARTS = ("train", "validation", "test")
+REMEDY = 'write it as in {"speakers": "disjoint", "folds": [{"train": [keys], "test": [keys]}]}'
+
+
+@dataclass(frozen=True)
+class Published:
+    """Content of a split file.
+
+    Attributes:
+        speakers: `disjoint`, or `shared` where parts may have speakers in common.
+        folds: Keys of each part of each fold.
+    """
+
+    speakers: str
+    folds: list[dict[str, frozenset[str]]]
+
+
+class Protocol(BaseProtocol):
+    """The folds of `protocol.file`; whether speakers are disjoint is for the file, or `protocol.speakers`, to say."""
+
+    own_keys = frozenset({"file", "speakers"})
+
+    def __init__(self, config: ProtocolConfig) -> None:
+        super().__init__(config)
+        if config.file is None:
+            raise ProtocolError(
+                "protocol=file reads a split, and no file is named: give protocol.file=PATH, as of a run's split.json"
+            )
+        self.path = Path(config.file)
+        self.published = read(self.path)
+        speakers = self.published.speakers if config.speakers == "auto" else config.speakers
+        self.speaker_independent = speakers == "disjoint"
+
+    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:  # noqa: ARG002
+        """Test, validation and unnamed utterances of each fold of the file."""
+        places = {_composed(example.key): i for i, example in enumerate(examples)}
+        self._check_keys(places)
+        for fold in self.published.folds:
+            train, validation, test = ({places[key] for key in map(_composed, fold[part]) if key in places} for part in PARTS)
+            left_out = set(range(len(examples))) - train - validation - test
+            yield HeldOut(test, validation or None, left_out)
+
+    def _check_keys(self, places: Mapping[str, int]) -> None:
+        named = {_composed(key) for fold in self.published.folds for keys in fold.values() for key in keys}
+        if foreign := sorted(named - places.keys() - {*map(_composed, self.dropped)}):
+            raise ProtocolError(
+                f"{self.path} names {_listed(foreign, 'utterance')} that the corpus lacks, whose keys are such as "
+                f"{min(places, default='none')}: give the corpus that the split was made for"
+            )
+
+
+def _composed(key: str) -> str:
+    """A key in the composed form of its accents, since files of names come from machines of either form."""
+    return unicodedata.normalize("NFC", key)
+
+
+def read(path: Path) -> Published:
+    """Read a split file, or EmoBox's folder of a corpus, and check all that can be said without the corpus.
+
+    Raises:
+        ProtocolError: It is missing or malformed, a fold has no training or test part, or an utterance stands in two parts.
+    """
+    if not path.exists():
+        raise ProtocolError(
+            f"protocol.file={path} does not exist: give the path of a split.json, or EmoBox's folder of a corpus"
+        )
+    if (path / "split.json").is_file():
+        path = path / "split.json"
+    speakers, folds = ("disjoint", _read_emobox(path)) if path.is_dir() else _read_json(path)
+    if not folds:
+        raise ProtocolError(f"{path} has no folds: {REMEDY}")
+    for part in ("train", "test"):
+        if empty := [str(number) for number, fold in enumerate(folds) if not fold.get(part)]:
+            raise ProtocolError(
+                f"{path} has no {part} part in {_listed(empty, 'fold')}: name its utterances, or remove the fold"
+            )
+    filled = [{part: frozenset(fold.get(part, ())) for part in PARTS} for fold in folds]
+    for number, fold in enumerate(filled):
+        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            if twice := sorted(fold[one] & fold[other]):
+                raise ProtocolError(
+                    f"{path} has {_listed(twice, 'utterance')} in {one} and {other} of fold {number}: leave each in one part"
+                )
+    return Published(speakers, filled)
+
+
+def _read_json(path: Path) -> tuple[str, list[dict[str, list[str]]]]:
+    content = _parse(path, _read(path))
+    record = content if isinstance(content, dict) else {"folds": content}
+    speakers, folds = record.get("speakers", "disjoint"), record.get("folds")
+    if speakers not in ("disjoint", "shared"):
+        raise ProtocolError(f'{path} has "speakers": {json.dumps(speakers)[:80]}: write "disjoint" or "shared"')
+    if not isinstance(folds, list) or not all(isinstance(fold, dict) for fold in folds):
+        raise ProtocolError(f"{path} has no list of folds: {REMEDY}")
+    if foreign := sorted({part for fold in folds for part in fold} - set(PARTS)):
+        raise ProtocolError(f"{path} has {_listed(foreign, 'part')} of another name: call the parts {', '.join(PARTS)}")
+    if not all(
+        isinstance(keys, list) and all(isinstance(key, str) for key in keys) for fold in folds for keys in fold.values()
+    ):
+        raise ProtocolError(f"{path} has a part that is no list of keys: {REMEDY}")
+    return speakers, folds
+
+
+EMOBOX_PARTS = {"train": "train", "valid": "validation", "test": "test"}
+MISNAMED = {"OA_bite_neutral": "OAF_bite_neutral"}
+"""Files that a release misnames, as TESS's does one, and the keys of their utterances."""
+
+
+def _read_emobox(path: Path) -> list[dict[str, list[str]]]:
+    found = [(int(match[1]), folder) for folder in path.iterdir() if (match := re.fullmatch(r"fold_(\d+)", folder.name))]
+    if not found:
+        raise ProtocolError(
+            f"{path} has no folders fold_1, fold_2, ...: give EmoBox's folder of one corpus, as in EmoBox/data/emodb"
+        )
+    return [_read_emobox_fold(folder) for _, folder in sorted(found)]
+
+
+def _read_emobox_fold(folder: Path) -> dict[str, list[str]]:
+    parts: dict[str, list[str]] = {}
+    for file in sorted(folder.glob("*.jsonl")):
+        if match := re.fullmatch(r".+_(train|valid|test)(_fold_?\d+)?", file.stem):
+            part = EMOBOX_PARTS[match[1]]
+            keys = [_emobox_key(file, number, line) for number, line in enumerate(_read(file).splitlines(), 1) if line.strip()]
+            if other := sorted({*keys} ^ {*parts.get(part, keys)}):
+                raise ProtocolError(
+                    f"{folder} has two files of its {match[1]} part, of which {file.name} is one, and they differ in "
+                    f"{_listed(other, 'utterance')}: remove one of them"
+                )
+            parts[part] = keys
+    return parts
+
+
+def _emobox_key(file: Path, number: int, line: bytes) -> str:
+    where = f"{file}, line {number},"
+    record = _parse(where, line)
+    audio = (record.get("wav") or record.get("audio")) if isinstance(record, dict) else None
+    if not isinstance(audio, str):
+        raise ProtocolError(f'{where} names no recording: write it as in {{"wav": "downloads/emodb/wav/03a01Fa.wav"}}')
+    name = PurePosixPath(audio).stem
+    return MISNAMED.get(name, name)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return given(path, LARGEST_JSON)
+    except (OSError, UnreadableError) as error:
+        raise ProtocolError(f"{path} cannot be read ({error}): give the path of a split.json") from None
+
+
+def _parse(where: Path | str, text: bytes) -> Any:
+    try:
+        return parse_json(text)
+    except UnreadableError as error:
+        raise ProtocolError(f"{where} is no JSON ({error}): {REMEDY}, or give EmoBox's folder of a corpus") from None
+
+
+def _listed(names: Sequence[str], what: str) -> str:
+    """Number and first few of some names, as in `7 utterances (a, b, c, ...)`."""
+    few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} {what}{'s' * (len(names) != 1)} ({few})"

@@ -1,0 +1,70 @@
+"""Groups of speakers held out in turn, each speaker once.
+
+RAVDESS has five fixed groups of actors, those of Luna-Jimenez et al. 2021 (doi 10.3390/s21227665), so that figures can be
+compared.  Elsewhere the speakers are dealt at random into `folds` groups, women and men evenly as far as they go.
+"""
+
+from collections.abc import Iterator, Sequence, Set
+
+import numpy as np
+
+from wser.data.dataset import Example
+from wser.protocols import BaseProtocol, HeldOut, ProtocolError
+
+RAVDESS = (
+    ("02", "05", "14", "15", "16"),
+    ("03", "06", "07", "13", "18"),
+    ("10", "11", "12", "19", "20"),
+    ("08", "17", "21", "23", "24"),
+    ("01", "04", "09", "22"),
+)
+
+
+class Protocol(BaseProtocol):
+    """Fixed groups of actors for RAVDESS, balanced random groups of speakers elsewhere."""
+
+    speaker_independent = True
+    own_keys = frozenset({"folds", "seed"})
+
+    @classmethod
+    def reads(cls, corpora: Sequence[str]) -> Set[str]:
+        """Nothing for RAVDESS alone, whose groups are fixed."""
+        return frozenset() if list(corpora) == ["ravdess"] else cls.own_keys
+
+    def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
+        """The utterances of one group of speakers for each fold."""
+        of_ravdess = {example.corpus for example in examples} == {"ravdess"}
+        for group in _ravdess(examples) if of_ravdess else balanced(examples, self.config.folds, rng):
+            yield HeldOut({i for i, example in enumerate(examples) if example.speaker in group})
+
+
+def balanced(examples: Sequence[Example], count: int, rng: np.random.Generator) -> list[list[str]]:
+    """Random groups of speakers, whose numbers of women, of men and of all differ by one at most.
+
+    Args:
+        examples: Of all speakers.
+        count: Number of groups.
+        rng: For the order in which speakers are dealt.
+
+    Raises:
+        ProtocolError: There are fewer speakers than groups.
+    """
+    sex = {example.speaker: example.sex or "" for example in examples}
+    if len(sex) < count:
+        raise ProtocolError(
+            f"protocol.folds={count} needs as many speakers, and there are {len(sex)}: "
+            f"give protocol.folds={max(len(sex), 2)} or fewer, or protocol=loso"
+        )
+    # Cards dealt in turn: all women, then all men, so that each group gets every count-th of both.
+    dealt = sorted(rng.permutation(sorted(sex)).tolist(), key=lambda speaker: sex[speaker])
+    return [dealt[first::count] for first in range(count)]
+
+
+def _ravdess(examples: Sequence[Example]) -> Sequence[Sequence[str]]:
+    actors = {actor for group in RAVDESS for actor in group}
+    if differing := sorted(actors ^ {example.speaker for example in examples}):
+        raise ProtocolError(
+            f"the five folds of RAVDESS are of its actors 01 to 24, and {len(differing)} are missing or not among them "
+            f"({', '.join(differing[:5])}): complete the corpus, or give protocol=loso"
+        )
+    return RAVDESS

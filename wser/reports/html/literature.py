@@ -1,0 +1,205 @@
+"""A run beside published figures: those of other works, and those that the paper claims for its own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+from urllib.parse import urlsplit
+
+from precompute.common import files
+from precompute.common.errors import UnsafePathError
+from precompute.common.reading import LARGEST_YAML, read_json
+from wser import results
+from wser.evaluation.published import PAPER, Published
+from wser.reports.html import words
+from wser.reports.html.opened import CHOSEN, Measured, summarised
+from wser.reports.html.table import Column, Link, Table
+from wser.reports.html.words import METRICS, SPEAKERS
+from wser.results import ResultError, Stored
+
+PAPERS_WAY_FIRST = ("test", "validation", "last")
+"""Selections in the order of the rows beneath a claim."""
+
+
+def is_comparable(entry: Published, run: Measured) -> bool:
+    """Whether a published figure is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
+    same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers) and run.clean
+    return same and (entry.listeners or entry.classes in (None, len(run.stored.classes)))
+
+
+def best(entries: Sequence[Published], run: Measured) -> Published | None:
+    """The highest comparable figure of a machine whose source says its number of classes."""
+    machines = [one for one in entries if is_comparable(one, run) and one.classes and not one.listeners]
+    return max(machines, key=lambda one: one.value, default=None)
+
+
+def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table, Table | None]:
+    """The run and published figures of the same kind of protocol; and, apart, those of other protocols or classes.
+
+    Args:
+        entries: Published figures.
+        run: A whole run.
+    """
+    of_corpus = [one for one in entries if one.corpus == run.corpus]
+    near = [one for one in of_corpus if is_comparable(one, run)]
+    far = [one for one in of_corpus if not is_comparable(one, run)]
+    columns = [
+        Column("figure"), Column("method"), Column("protocol"), Column("classes", "count"), Column("metric"),
+        Column("%", "percent", bar=True), Column("SD", "percent"), Column("source"), Column("remarks"),
+    ]  # fmt: skip
+    stored, summary = run.stored, run.summary
+    ours: list[list[Any]] = [
+        [
+            "this run, measured", stored.config.get("model.name"), stored.record["protocol"], len(stored.classes),
+            METRICS[metric], summary["pooled"][metric], None, None, _remark_of_run(stored),
+        ]
+        for metric in METRICS
+    ]  # fmt: skip
+    kind = f"{SPEAKERS[run.speakers]}, {len(stored.classes)} classes"
+    rows = sorted([*ours, *map(_row, near)], key=lambda row: -row[5])
+    strong = frozenset(at for at, row in enumerate(rows) if any(row is one for one in ours))
+    silent = any(row[3] is None for row in rows)
+    notes = ["No number of classes: the source does not say."] if silent else []
+    table = Table("comparison", kind.capitalize(), columns, rows, notes=notes, strong=strong)
+    if not far:
+        return table, None
+    apart = sorted(map(_row, far), key=lambda row: -row[5])
+    note = "Not to be held against this run: other speakers, other classes, or a source that does not say."
+    return table, Table("comparison_apart", "Other protocols or classes", columns, apart, notes=[note])
+
+
+def bars(entries: Sequence[Published], run: Measured) -> list[tuple[str, list[Any]]]:
+    """Bars of the run and of published figures, those of other protocols apart, for `wser.reports.figures.bars`."""
+    pooled, interval = run.summary["pooled"], run.summary["interval"] or {}
+    ours = [(f"this run, {name}", pooled[metric], interval.get(metric), "ours") for metric, name in METRICS.items()]
+    of_corpus = [one for one in entries if one.corpus == run.corpus]
+    near = [_bar(one) for one in of_corpus if is_comparable(one, run)]
+    far = [_bar(one, True) for one in of_corpus if not is_comparable(one, run)]
+    majority = run.summary["majority"]
+    floor = [
+        ("chance, UAR", run.summary["chance"], None, "reference"),
+        (f"always {majority['class']}, accuracy", majority["accuracy"], None, "reference"),
+    ]
+    heading = f"{run.corpus}, {SPEAKERS[run.speakers]}, {len(run.stored.classes)} classes"
+    groups = [(heading, [*sorted([*ours, *near], key=lambda bar: -bar[1]), *floor])]
+    if far:
+        groups.append(("other protocols or classes", sorted(far, key=lambda bar: -bar[1])))
+    return groups
+
+
+def claims(
+    entries: Sequence[Published], runs: Sequence[Measured], page: Path | None = None, own: Measured | None = None
+) -> Table | None:
+    """What the paper claims for its own system, and what runs of it measured, by corpus and kind of protocol.
+
+    Args:
+        entries: Published figures.
+        runs: Whole runs; those of corpora without a claim are left out.
+        page: Directory of the page, which links to the runs.
+        own: The run that the page is of.
+
+    Returns:
+        None where the paper claims nothing for any of the runs.
+    """
+    columns = [
+        Column("corpus"), Column("protocol"), Column("classes", "count"), Column("figures of"),
+        Column("epoch chosen on"), Column("accuracy, mean of folds %", "percent"), Column("SD", "percent"),
+        Column("UAR, pooled %", "percent"), Column("from", "percent"), Column("to", "percent"),
+    ]  # fmt: skip
+    rows: list[list[Any]] = []
+    notes = ["SD: over folds. From, to: 95 % interval over speakers."]
+    for claim in (one for one in entries if one.doi == PAPER and one.folds):
+        measured = [run for run in runs if run.clean and (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
+        if not measured:
+            continue
+        rows.append(
+            [
+                claim.corpus, claim.protocol, claim.classes, Link(f"{claim.work}, Table 4", claim.link), "the test part",
+                claim.value, stdev(claim.folds or []), None, None, None,
+            ]
+        )  # fmt: skip
+        measured.sort(key=lambda run: (PAPERS_WAY_FIRST.index(run.stored.record["selection"]), run.stored.record["protocol"]))
+        rows += [_claim_row(run, page, run is own) for run in measured]
+        if claim.note:
+            notes.append(f"{claim.work}, {claim.corpus}, {SPEAKERS[claim.speakers]}: {claim.note}")
+    if not rows:
+        return None
+    return Table("claims", "Claimed and measured", columns, rows, notes=notes)
+
+
+def siblings(run: Measured) -> list[Measured]:
+    """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and selection."""
+    made: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
+    corpora = [one["corpus"] for one in run.stored.record["corpora"]]
+    here = run.stored.path.resolve()
+    for path in results.below(here.parent):
+        if path == here or "preset: paper" not in _config(path):
+            continue
+        try:
+            record = read_json(path / results.RUN, path.parent)
+            key = (record["protocol"], record["selection"], tuple(record["classes"]))
+            if corpora == [one["corpus"] for one in record["corpora"]]:
+                made.setdefault(key, []).append((str(record["created"]), path))
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # foreign or damaged: not what was asked about
+    latest = (next(filter(None, map(_literal, sorted(group, reverse=True))), None) for _, group in sorted(made.items()))
+    return [one for one in latest if one]
+
+
+def _literal(made: tuple[str, Path]) -> Measured | None:
+    """A run if it is whole and of the paper's own values."""
+    try:
+        one = summarised(made[1])
+    except (ResultError, OSError):
+        return None  # half-written, or not for us: it has no figures yet
+    return one if one.whole and one.clean and words.preset(one.stored) == "paper" else None
+
+
+def _config(path: Path) -> list[str]:
+    try:
+        return files.read(path / results.CONFIG, path.parent, LARGEST_YAML).decode("utf-8").splitlines()
+    except (OSError, ValueError, UnsafePathError):
+        return []
+
+
+def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:
+    record, summary = run.stored.record, run.summary
+    name = f"{'this run, ' if own else ''}preset {words.preset(run.stored)}, seed {record['seed']}"
+    interval = summary["interval"]["uar"] if summary["interval"] else (None, None)
+    deviation = summary["deviation"]["accuracy"] if summary["deviation"] else None
+    href = results.page_link(run.stored.path, page) if page and not own else None
+    return [
+        run.corpus, record["protocol"], len(record["classes"]), Link(name, href) if href else name,
+        CHOSEN[record["selection"]], summary["mean"]["accuracy"], deviation, summary["pooled"]["uar"], *interval,
+    ]  # fmt: skip
+
+
+def _row(entry: Published) -> list[Any]:
+    remarks = [
+        "pretrained on other speech" if entry.pretrained else None,
+        "epoch chosen on the test part" if entry.chosen else None,
+        f"as quoted by {entry.quoted}" if entry.quoted else None,
+        entry.note,
+    ]
+    work = f"listeners, {entry.work}" if entry.listeners else entry.work
+    said = ". ".join(one[0].upper() + one[1:].rstrip(".") for one in remarks if one)
+    where = urlsplit(entry.url).netloc if entry.url else f"doi {entry.doi}"
+    return [
+        work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],
+        entry.value, entry.deviation, Link(where, entry.link), said,
+    ]  # fmt: skip
+
+
+def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
+    said = [
+        f"{entry.work}, {METRICS[entry.metric]}",
+        f"{entry.classes} classes" if apart and entry.classes else None,
+        "listeners" if entry.listeners else None,
+        "pretrained" if entry.pretrained else None,
+        "chosen on test" if entry.chosen else None,
+    ]
+    return (", ".join(filter(None, said)), entry.value, None, "theirs")
+
+
+def _remark_of_run(stored: Stored) -> str:
+    return "Epoch chosen on the test part" if stored.record["selection"] == "test" else ""

@@ -1,0 +1,189 @@
+"""The page of one run."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from precompute.common.finding import Corpora
+from precompute.common.html.plot import svg
+from precompute.common.reading import read_json
+from wser import results
+from wser.evaluation.published import Published
+from wser.protocols._leakage import lines as leakage_lines
+from wser.reports import figures
+from wser.reports.html import literature, measured, words
+from wser.reports.html.opened import Measured
+from wser.reports.html.pictures import Album, look
+from wser.reports.html.table import Table
+from wser.reports.html.write import Beside, write
+from wser.results import Stored
+
+MOST_MISTAKES = 12
+"""Confident mistakes that are shown with their pictures; the file holds all."""
+
+MOST_PANELS = 40
+"""Folds whose curves and confusion matrices are shown in the page; the figures beside it hold more."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A confusion matrix to be shown: its name, the classes, and utterances by true and predicted class."""
+
+    name: str
+    classes: list[str]
+    counts: list[list[int]]
+
+    def share(self, row: int, column: int) -> float | None:
+        """Share of a true class, None where it has no utterance."""
+        total = sum(self.counts[row])
+        return self.counts[row][column] / total if total else None
+
+
+def write_page(run: Measured, out: Path, entries: Sequence[Published], recordings: Corpora | None = None) -> Path:
+    """Write the page of a run, its figures and its tables.
+
+    Args:
+        run: At least one fold of it is finished.
+        out: Directory of the page.
+        entries: Published figures to hold it against.
+        recordings: Where the corpora lie whose recordings the page links to.
+
+    Returns:
+        The page.
+    """
+    stored, found, whole = run.stored, run.summary, run.whole
+    beside = Beside(out, found["caveats"])
+    surest = measured.mistakes(stored, MOST_MISTAKES)
+    album = look(stored, [row[1] for row in surest.rows], recordings, out)
+    tables: dict[str, Table | None] = {
+        "folds": measured.folds(stored, found),
+        "speakers": measured.speakers(stored, whole, album.sexes),
+        "mistakes": surest,
+    }
+    leakage = measured.leakage(run.reports)
+    beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
+    beside.tables([measured.confusion_folds(stored, found)])
+    comparison = apart = claims = bars = None
+    drawn = figures.panels_drawn(len(stored.classes))
+    if whole:
+        tables |= {"classes": measured.classes(found["pooled"]), "sexes": measured.sexes(stored, album.sexes)}
+        comparison, apart = literature.comparison(entries, run)
+        claims = literature.claims(entries, [*literature.siblings(run), run], out, run)
+        pooled = found["pooled"]["confusion"]
+        beside.tables([tables["classes"], tables["sexes"], comparison, apart, claims])
+        beside.tables([measured.confusion(stored, pooled)])
+        bars = Markup(beside.figure(figures.bars(literature.bars(entries, run), "% accuracy or UAR, as named"), "comparison"))
+        if drawn:
+            beside.figure(figures.confusion(f"{stored.title}, all folds", stored.classes, [("", pooled)]), "confusion")
+    panels = [(record, results.read_curves(stored.path, record["fold"])) for record in found["folds"][: figures.MOST_PANELS]]
+    beside.figure(figures.curves(panels, stored.title), "curves")
+    by_fold = [(f"fold {record['fold']}", record["confusion"]) for record in found["folds"][:drawn]]
+    if drawn:
+        beside.figure(figures.confusion(stored.title, stored.classes, by_fold), "confusion_folds")
+    gallery = [album.pictures[key] for key in album.gallery]
+    best = literature.best(entries, run) if whole else None
+    page, name = out / results.PAGE, stored.path.resolve().name
+    write(
+        page,
+        "run.html.jinja",
+        title=stored.title,
+        record=stored.record,
+        repeat=shlex.join(
+            ["python", "-m", "wser.run", "--repeat", f"{stored.config.get('results')}/{stored.path.resolve().name}"]
+        ),
+        summary=found,
+        unfinished=words.unfinished(stored, found),
+        verdict=words.verdict(found, best) if whole else "",
+        warnings=found["caveats"],
+        facts=words.facts(stored, found),
+        tables=tables,
+        bars=bars,
+        curves=[
+            (record, Markup(svg(figures.curves([(record, history)]), f"curves_{record['fold']}")))
+            for record, history in panels[:MOST_PANELS]
+        ],
+        undrawn=_undrawn(found, drawn),
+        has_validation=any(not np.isnan(history["validation_loss"]).all() for _, history in panels),
+        matrix=Matrix("all folds", stored.classes, found["pooled"]["confusion"]) if whole and drawn else None,
+        matrices=[Matrix(name, stored.classes, counts) for name, counts in by_fold[:MOST_PANELS]],
+        comparison=comparison,
+        apart=apart,
+        claims=claims,
+        images=album.pictures,
+        cells={(one.speaker, one.emotion): one for one in gallery},
+        pictured=list(dict.fromkeys(one.speaker for one in gallery)),
+        emotions=_in_order_of_classes(stored, album),
+        audible=any(one.audio for one in gallery),
+        frequencies=f"from {words.frequencies(stored.record['recipe'])}",
+        shared=leakage_lines(run.reports, speaker_independent=False)[1:],
+        speakers=len({row["speaker"] for row in stored.rows}),
+        why_not=album.why_not,
+        silent=recordings is not None and not any(one.audio for one in gallery),
+        leakage=leakage,
+        results_name=name,
+        provenance=_provenance(stored),
+    )
+    return page
+
+
+def _undrawn(found: dict[str, Any], drawn: int) -> dict[str, str]:
+    """What of curves and confusion matrices is not drawn, and where it is; empty where everything is."""
+    folds, classes = len(found["folds"]), len(found["pooled"]["confusion"])
+    said = {"curves": "", "confusion": ""}
+    if folds > min(MOST_PANELS, figures.MOST_PANELS):
+        said["curves"] = (
+            f"The first {MOST_PANELS} of {folds} folds are shown, and {min(folds, figures.MOST_PANELS)} in the files."
+        )
+    if not drawn:
+        said["confusion"] = (
+            f"{classes} classes are too many for a confusion matrix to be drawn, where {figures.MOST_CLASSES} can be read: the "
+            "files have every count."
+        )
+    elif folds > min(MOST_PANELS, drawn):
+        said["confusion"] = (
+            f"The first {min(MOST_PANELS, drawn)} of {folds} folds are shown, and {min(folds, drawn)} in the figure; the "
+            "tables in the files have all."
+        )
+    return said
+
+
+def _in_order_of_classes(stored: Stored, album: Album) -> list[str]:
+    """Emotions of the gallery, as the classes that they are counted in."""
+    place = {row["key"]: stored.classes.index(row["true"]) for row in stored.rows}
+    return list(dict.fromkeys(album.pictures[key].emotion for key in sorted(album.gallery, key=lambda key: place[key])))
+
+
+def _provenance(stored: Stored) -> list[tuple[str, str]]:
+    """What made the results, by name."""
+    record = stored.record
+    caches = "; ".join(f"{one['corpus']} {one['cache']}, fingerprint {one['fingerprint']}" for one in record["corpora"])
+    versions = ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items())
+    known = [
+        ("results", stored.path.resolve().name),
+        ("command", record.get("command")),
+        ("begun", record.get("created")),
+        ("by", record.get("by")),
+        ("revision", record.get("revision")),
+        ("versions", versions),
+        ("platform", f"{record.get('platform')}, {record.get('processors')} processors"),
+        ("caches", caches),
+        ("recipe", json.dumps({key: value for key, value in record["recipe"].items() if key != "colour_table"})),
+        ("split", f"SHA-256 {record['split_hash']}"),
+        ("repeated", _repeated(stored.path)),
+        ("settings", "; ".join(f"{key}={value}" for key, value in stored.config.items())),
+    ]
+    return [(name, str(value)) for name, value in known if value]
+
+
+def _repeated(path: Path) -> str:
+    """What `wser.run --repeat` found, empty where it has not been run."""
+    try:
+        return str(read_json(path / results.REPEAT / results.VERDICT, path)["verdict"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,137 @@
+"""The page of several runs, side by side."""
+
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from wser import results
+from wser.evaluation import uncertainty
+from wser.evaluation.published import Published
+from wser.reports import comparison, figures
+from wser.reports.caveats import together
+from wser.reports.html import literature, words
+from wser.reports.html.opened import CHOSEN, Measured
+from wser.reports.html.table import Column, Link, Table
+from wser.reports.html.write import Beside, write
+from wser.reports.tables import NAMES
+from wser.results import ResultError
+
+
+def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]) -> Path:
+    """Write the page of two or more runs, its figure and its tables.
+
+    Args:
+        runs: At most 26; the first is held against each of the others.
+        out: Directory of the page.
+        entries: Published figures, for what the paper claims.
+
+    Returns:
+        The page.
+    """
+    letters = string.ascii_uppercase[: len(runs)]
+    caveats = together((letter, run.summary["caveats"]) for letter, run in zip(letters, runs, strict=True))
+    beside = Beside(out, caveats)
+    whole = [(letter, run) for letter, run in zip(letters, runs, strict=True) if run.whole]
+    first = runs[0]
+    paired: list[tuple[str, Measured]] = []
+    refused = []
+    if first.whole:
+        begun = [letter for letter, run in zip(letters, runs, strict=True) if not run.whole]
+        refused += [f"A and {letter} have no paired test while {letter} is unfinished." for letter in begun]
+        for letter, run in whole[1:]:
+            try:
+                comparison.check_same(first.stored, run.stored)
+                paired.append((letter, run))
+            except ResultError as error:
+                refused.append(f"A and {letter} have no paired test: {error}.")
+    else:
+        refused.append("Nothing is held against A while it is unfinished.")
+    differences, sentences = _differences(first, paired)
+    table = _runs(letters, runs, out)
+    claims = literature.claims(entries, [run for _, run in whole], out)
+    beside.tables([table, differences, claims])
+    shown = [(f"{letter}, {run.stored.path.name}", *_uar(run), "ours") for letter, run in whole]
+    page = out / results.PAGE
+    write(
+        page,
+        "several.html.jinja",
+        title=f"Side by side: {'; '.join(dict.fromkeys(run.stored.title for run in runs))}",
+        runs=[
+            {
+                "letter": letter,
+                "title": run.stored.title,
+                "changes": comparison.changes(first.stored.settings, run.stored.settings),
+                "unfinished": words.unfinished(run.stored, run.summary),
+            }
+            for letter, run in zip(letters, runs, strict=True)
+        ],
+        warnings=caveats,
+        table=table,
+        differences=differences,
+        sentences=sentences,
+        cautions=comparison.warnings(
+            [first.stored, *(run.stored for _, run in paired)], ["A", *(letter for letter, _ in paired)]
+        )
+        if paired
+        else [],
+        refused=refused,
+        claims=claims,
+        plot=Markup(beside.figure(figures.bars([("UAR, 95 % interval", shown)], "%"), "runs")) if shown else "",
+        results_name=", ".join(run.stored.path.resolve().name for run in runs),
+    )
+    return page
+
+
+def _uar(run: Measured) -> tuple[float, tuple[float, float] | None]:
+    interval = run.summary["interval"]
+    return run.summary["pooled"]["uar"], tuple(interval["uar"]) if interval else None
+
+
+def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
+    columns = [
+        Column("run"), Column("results"), Column("corpus"), Column("classes", "count"), Column("protocol"), Column("preset"),
+        Column("seed", "count"), Column("epoch chosen on"), Column("folds"), Column("UAR %", "percent", bar=True),
+        Column("from", "percent"), Column("to", "percent"), Column("accuracy %", "percent"), Column("macro F1 %", "percent"),
+        Column("seconds", "seconds"),
+    ]  # fmt: skip
+    rows = []
+    for letter, run in zip(letters, runs, strict=True):
+        record, summary = run.stored.record, run.summary
+        href, name = results.page_link(run.stored.path, page), run.stored.path.resolve().name
+        rows.append(
+            [
+                letter, Link(name, href) if href else name, words.corpora(run.stored), len(record["classes"]),
+                record["protocol"], run.stored.config.get("preset"), record["seed"], CHOSEN[record["selection"]],
+                f"{len(run.stored.folds)} of {record['folds']}", *run.figures, summary["seconds"],
+            ]
+        )  # fmt: skip
+    return Table("runs", "Runs", columns, rows, notes=["From, to: 95 % interval of the UAR over speakers."])
+
+
+def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tuple[Table | None, list[str]]:
+    """What the paired test says of each of the others against the first, as a table and in words."""
+    if not others:
+        return None, []
+    classes = first.stored.classes
+    base = comparison.counts(first.stored, classes)
+    rows: list[list[Any]] = []
+    sentences = []
+    for letter, run in others:
+        found = uncertainty.differences(base, comparison.counts(run.stored, classes))
+        for metric in uncertainty.HEADLINES:
+            one = found[metric]
+            low, high = one.interval or (None, None)
+            rows.append([f"{letter} - A", NAMES[metric], one.value, low, high, one.p])
+        sentences.append(f"UAR: {comparison.in_words('A', letter, found['uar'])}.")
+    columns = [
+        Column("difference"), Column("figure"), Column("points", "points"), Column("from", "points"), Column("to", "points"),
+        Column("p", "p"),
+    ]  # fmt: skip
+    note = (
+        "From, to: 95 % interval, bootstrap over speakers. p: of a two-sided permutation test that swaps the two runs' "
+        "predictions for whole speakers."
+    )
+    return Table("differences", "Differences on the same test utterances", columns, rows, notes=[note]), sentences

@@ -1,0 +1,206 @@
+"""The page of a sweep."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from precompute.common.html.plot import svg
+from precompute.common.reading import read_json
+from wser import results
+from wser.evaluation.published import Published
+from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
+from wser.evaluation.uncertainty import spread
+from wser.execution.progress import duration
+from wser.reports import figures
+from wser.reports.caveats import together
+from wser.reports.html import literature, words
+from wser.reports.html.opened import Measured, summarised
+from wser.reports.html.table import Column, Link, Table
+from wser.reports.html.write import Beside, write
+from wser.results import ResultError
+
+MOST_NUMBERS = 10
+"""Folds that a sentence names."""
+
+NEEDED = {"axes": dict, "points": list, "command": str, "titles": list}
+"""What sweep.json has to hold, and of which type."""
+
+
+def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
+    """Write the page of a sweep, its figure and its tables.
+
+    Args:
+        path: Directory of the sweep.
+        out: Directory of the page.
+        entries: Published figures, for what the paper claims.
+
+    Returns:
+        The page.
+
+    Raises:
+        ResultError: The sweep or one of its runs is damaged or gone; one sentence says which, and the remedy.
+    """
+    record = _read(path)
+    runs = opened(path)
+    points = [
+        Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record))
+        for point, run in zip(record["points"], runs, strict=True)
+    ]
+    found = Sweep(list(record["axes"]), points)
+    unfinished = [run for run in runs if not run.whole]
+    caveats = together((Path(one.directory).name, one.caveats) for one in found.points)
+    beside = Beside(out, caveats)
+    table = _points(found, runs, out)
+    over_seeds = _over_seeds(found) if not unfinished else None
+    telling = [
+        run
+        for run, point in zip(runs, points, strict=True)
+        if run.whole and (" with " not in words.preset(run.stored) or (not unfinished and found.is_best(point)))
+    ]
+    claims = literature.claims(entries, telling, out)
+    beside.tables([table, over_seeds, claims])
+    titles = record["titles"]
+    what = titles[0] if len(titles) == 1 else f"{len(titles)} tasks"
+    page = out / results.PAGE
+    write(
+        page,
+        "sweep.html.jinja",
+        title=f"Sweep over {', '.join(found.titles())}: {what}",
+        axes=[(axis, ", ".join(map(as_text, values))) for axis, values in record["axes"].items()],
+        command=record["command"],
+        unfinished=[f"{run.stored.path.name}, folds {_numbers(run.summary['missing'])}" for run in unfinished],
+        points=len(points),
+        best=[] if unfinished else [_chosen(found, one) for one in found.best],
+        obstacle="" if unfinished else found.obstacle or "",
+        table=table,
+        over_seeds=over_seeds,
+        claims=claims,
+        plots=[] if unfinished else _plots(found, beside),
+        warnings=caveats,
+        seconds=duration(sum(run.summary["seconds"] for run in runs)),
+        results_name=path.resolve().name,
+    )
+    return page
+
+
+def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
+    """A plot for each axis, to stand in the page; and all of them in a row, in the files."""
+    beside.figure(figures.sweep(whole), "axes")
+    titles = dict(zip(whole.axes, whole.titles(), strict=True))
+    return [
+        (titles[axis], Markup(svg(figures.sweep(whole, axis), f"axis_{number}")))
+        for number, axis in enumerate(figures.swept_axes(whole))
+    ]
+
+
+def opened(path: Path) -> list[Measured]:
+    """The runs of a sweep, in the order of its points.
+
+    Args:
+        path: Directory of the sweep.
+
+    Raises:
+        ResultError: The sweep or one of its runs is damaged or gone; one sentence says which, and the remedy.
+    """
+    return [summarised(_place(path, str(point["directory"]))) for point in _read(path)["points"]]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    file = path / results.SWEEP
+    try:
+        record: dict[str, Any] = read_json(file, path)
+        wrong = [key for key, kind in NEEDED.items() if not isinstance(record[key], kind)]
+        for point in record["points"]:
+            _ = point["directory"], [point["values"][axis] for axis in record["axes"]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        wrong = [" ".join(str(error).split())[:200] or type(error).__name__]
+    if wrong or not record["points"]:
+        why = wrong[0] if wrong else "no points"
+        raise ResultError(f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it anew")
+    return record
+
+
+def _place(sweep: Path, directory: str) -> Path:
+    """Where a point's results are: beside the sweep, wherever all of them were moved to."""
+    beside = sweep.resolve().parent / Path(directory).name
+    if not beside.is_dir():
+        raise ResultError(f"{beside}, a run of {sweep}, is gone: bring it back, or run the command of the sweep again")
+    return beside
+
+
+def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
+    columns = [Column("run"), *(Column(axis) for axis in found.titles())]
+    columns += [
+        Column("folds"), Column("validation UAR %", "percent", bar=True), Column("test UAR %", "percent", bar=True),
+        Column("from", "percent"), Column("to", "percent"), Column("accuracy %", "percent"), Column("macro F1 %", "percent"),
+        Column("epoch", "count"), Column("seconds to it", "seconds"), Column("seconds", "seconds"),
+    ]  # fmt: skip
+    labels = [found.labels(axis) for axis in found.axes]
+    rows = []
+    for run, values in zip(runs, zip(*labels, strict=True), strict=True):
+        href = results.page_link(run.stored.path, page)
+        name = run.stored.path.name
+        count = run.stored.record["folds"]
+        rows.append([Link(name, href) if href else name, *values, f"{len(run.stored.folds)} of {count}", *_figures(run)])
+    best = frozenset(at for at, point in enumerate(found.points) if all(run.whole for run in runs) and found.is_best(point))
+    note = "From, to: 95 % interval of the test UAR over speakers. Epoch: the chosen one, mean of folds, and seconds up to it."
+    return Table("points", "Settings", columns, rows, notes=[note], strong=best)
+
+
+def _figures(run: Measured) -> list[Any]:
+    """Validation and test figures and cost; nothing but the cost where a fold is missing."""
+    summary = run.summary
+    if not run.whole:
+        return [None] * 8 + [summary["seconds"]]
+    validation = summary["validation"]
+    return [
+        validation["uar"] if validation else None, *run.figures,
+        round(summary["epoch"], 1), summary["seconds_to_epoch"], summary["seconds"],
+    ]  # fmt: skip
+
+
+def _over_seeds(found: Sweep) -> Table | None:
+    """Mean and standard deviation over seeds of each setting that has several; None where none has."""
+    several = [one for one in found.settings if len(one.points) > 1]
+    if not several:
+        return None
+    axes = [axis for axis in found.axes if axis != "seed"]
+    titles = dict(zip(found.axes, found.titles(), strict=True))
+    columns = [
+        *(Column(titles[axis]) for axis in axes), Column("seeds", "count"), Column("validation UAR %", "percent", bar=True),
+        Column("SD", "percent"), Column("test UAR %", "percent", bar=True), Column("SD", "percent"),
+    ]  # fmt: skip
+    rows = []
+    for setting in several:
+        at = next(i for i, point in enumerate(found.points) if point is setting.points[0])
+        summaries = [point.summary for point in setting.points]
+        validations = [one["validation"] for one in summaries]
+        validation = _spread(validations) if all(validations) else [None, None]
+        test = _spread([one["pooled"] for one in summaries])
+        rows.append([*(found.labels(axis)[at] for axis in axes), len(summaries), *validation, *test])
+    strong = frozenset(at for at, one in enumerate(several) if any(one is chosen for chosen in found.best))
+    return Table(
+        "seeds", "Settings over seeds", columns, rows, notes=["SD: standard deviation over seeds (n - 1)."], strong=strong
+    )
+
+
+def _spread(records: list[dict[str, Any]]) -> list[float]:
+    found = spread(records)
+    return [found["mean"]["uar"], found["deviation"]["uar"]]
+
+
+def _chosen(found: Sweep, setting: Setting) -> dict[str, Any]:
+    """A best setting in words, and its figures."""
+    at = next(i for i, point in enumerate(found.points) if point is setting.points[0])
+    titles = dict(zip(found.axes, found.titles(), strict=True))
+    named = ", ".join(f"{titles[axis]} {found.labels(axis)[at]}" for axis in found.axes if axis != "seed")
+    return {
+        "named": named, "validation": setting.validation, "test": setting.test, "seeds": len(setting.points),
+        "seconds": duration(setting.seconds),
+    }  # fmt: skip
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers[:MOST_NUMBERS])) + (", ..." if len(numbers) > MOST_NUMBERS else "")

@@ -1,0 +1,124 @@
+"""What a run is: everything that can change a prediction, each by its name, and one digest of it all.
+
+Where and how fast a run was computed (device, threads, processor, versions of packages) is not in it: folds of one run may
+come from several machines.  Each fold records these, and a mixture is said wherever its figures are (`reports/caveats.py`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from precompute.cache import layout
+from wser import models
+from wser.config.schema import Config, flatten, hashed
+from wser.data.dataset import Dataset
+from wser.protocols import Fold, split_hash
+from wser.results import source
+
+ALGORITHM = 1
+"""Raised by hand whenever the same settings, network and pictures give other predictions, so that no older fold answers for
+them; a test compares the predictions of a tiny run with stored ones."""
+
+DIGITS = 12
+"""Hexadecimal digits of the digest in the name of a run, as caches have; run.json holds it whole, and it is compared."""
+
+CODE = ("training/batches.py", "execution/fold.py", "training/module.py")
+"""Code of this package that a prediction goes through, besides the network's."""
+
+
+def of(
+    config: Config, dataset: Dataset, folds: Sequence[Fold], precision: str, tested: Dataset | None = None
+) -> dict[str, Any]:
+    """Everything that can change a prediction of a run, for JSON.
+
+    Args:
+        config: Of the experiment.
+        dataset: Its utterances.
+        folds: All of its folds.
+        precision: Of training, as resolved for this machine.
+        tested: The same utterances in the pictures that are scored, where these are others.
+    """
+    settings = flatten(hashed(config)) | {"train.precision": precision}
+    label_map = dataset.label_map
+    return {
+        "algorithm": ALGORITHM,
+        "settings": settings,
+        # Lists, since JSON's canonical form sorts the keys of an object and the network's outputs have an order.
+        "classes": [[name, sorted(emotions)] for name, emotions in label_map.classes.items()],
+        "dropped": sorted(label_map.drop),
+        "recipe": _recipe(dataset),
+        "caches": _caches(dataset),
+        # Intervals and tests draw whole speakers, and joined corpora may share people.
+        "speakers": _rows([example.key, example.speaker] for example in dataset.examples),
+        "split": split_hash(folds, dataset.examples),
+        "tested": {"recipe": _recipe(tested), "caches": _caches(tested)} if tested else None,
+        "network": source.digest(source.with_imports(models.file(config.model.name))),
+    }
+
+
+def digest(identity: Mapping[str, Any]) -> str:
+    """SHA-256 of an identity's canonical JSON (RFC 8785)."""
+    return hashlib.sha256(rfc8785.dumps(identity)).hexdigest()
+
+
+def differences(one: Any, other: Any) -> list[str]:
+    """Names of what differs between two identities, of which one may be anything that was found in a file."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return ["everything"]
+    flat = [flatten(identity) for identity in (one, other)]
+    return [key for key in dict.fromkeys([*flat[0], *flat[1]]) if flat[0].get(key, ...) != flat[1].get(key, ...)]
+
+
+def code() -> str:
+    """SHA-256 of the package's own code that a prediction goes through; recorded with each fold."""
+    return source.digest([Path(__file__).parents[1] / name for name in CODE])
+
+
+def older_name(config: Config, dataset: Dataset, folds: Sequence[Fold], tested: Dataset | None = None) -> str:
+    """Name that versions before identities were stored gave the results of this configuration.
+
+    It left out the order of classes, the network's source and the resolved precision, so that nothing in such a directory
+    is continued; it is there to be recognised.
+    """
+    named: dict[str, Any] = {
+        "config": hashed(config),
+        "recipe": dataset.recipe_id,
+        "classes": {name: list(emotions) for name, emotions in dataset.label_map.classes.items()},
+        "dropped": list(dataset.label_map.drop),
+        "caches": [layout.fingerprint(cache.records) for cache in dataset.caches],
+        "split": split_hash(folds, dataset.examples),
+    }
+    if tested:
+        named["tested"] = [tested.recipe_id, *(layout.fingerprint(cache.records) for cache in tested.caches)]
+    return f"{Path(config.experiment).stem}-{digest(named)[:8]}"
+
+
+def _recipe(dataset: Dataset) -> str:
+    return digest(dataset.recipe)
+
+
+def _caches(dataset: Dataset) -> list[dict[str, str]]:
+    """Of each cache its ids, and a digest of what its index says that training or a prediction shows, in its order.
+
+    Pixels are not among it: they follow from recipe and recordings, but for one level here and there by the processor.
+    """
+    return [
+        {
+            "corpus": cache.corpus,
+            "recipe": str(cache.manifest["recipe_id"]),
+            "input": str(cache.manifest["input_id"]),
+            "utterances": _rows(
+                [r.key, r.speaker, r.emotion, r.sha256, r.begin, r.end, r.start, r.stop] for r in cache.records
+            ),
+        }
+        for cache in dataset.caches
+    ]
+
+
+def _rows(rows: Iterable[list[Any]]) -> str:
+    # JSON's own writer: one of canonical JSON takes a second for ten thousand rows, at each point of a sweep.
+    return hashlib.sha256(json.dumps(list(rows)).encode()).hexdigest()
