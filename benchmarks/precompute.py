@@ -32,7 +32,7 @@ import scipy.fft
 
 from precompute import corpora as known
 from precompute.audio import condition, decode
-from precompute.cache import shard
+from precompute.cache import near_doubles, shard
 from precompute.cache.draft import Draft
 from precompute.cache.layout import SHARD, Record
 from precompute.common import paths
@@ -113,9 +113,13 @@ def split(corpus: str, corpora: Path) -> None:
             done("hash, twice")
             recording = decode.decode(data)
             done("decode")
+            decode.digest(recording.samples, recording.sample_rate)
+            done("hash of samples")
+            condition.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
+            done("resample")
             samples = extract.conditioned(recording, path.stem, recipe)
             samples, offset = condition.fit(samples, recipe.samples, recipe.pad, path.stem)
-            done("resample, level")
+            done("(conditioned)")
             power = cwt.power(
                 samples, recipe.wavelet, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples
             )
@@ -124,6 +128,8 @@ def split(corpus: str, corpora: Path) -> None:
             done("decibels")
             pixels = _picture.colour(levels, recipe.table)
             done("colour")
+            near_doubles.fingerprint(levels, recipe.frequencies, recipe.duration / recipe.columns)
+            done("acoustic fingerprint")
             hashlib.sha256(pixels.data).hexdigest()
             done("hash of picture")
             scipy.fft.rfft(samples, scipy.fft.next_fast_len(len(samples), real=True))
@@ -146,6 +152,8 @@ def split(corpus: str, corpora: Path) -> None:
                     spent[step].append((end - begin) / len(images))
     median = {step: 1e3 * statistics.median(times) for step, times in spent.items()}
     fft = median.pop("(one FFT)")
+    # It begins with resampling, which is measured alone too.
+    median["mean, level"] = max(0.0, median.pop("(conditioned)") - median["resample"])
     total = sum(median.values())
     print(f"\nan utterance, in one process, medians of {len(paths)}     ms")
     for step, milliseconds in median.items():

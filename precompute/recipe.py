@@ -10,13 +10,11 @@ import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
-from precompute.audio.condition import Pad
-from precompute.audio.noise import Noise
+from precompute.audio import Noise, Pad
 from precompute.common.errors import RecipeError, unknown
 from precompute.common.unread import READERS, read_with, refusal
 from precompute.features import _viridis, spectrogram
-from precompute.wavelet import families
-from precompute.wavelet.cwt import FEWEST_SAMPLES
+from precompute.wavelet import FEWEST_SAMPLES, families
 
 ID_LENGTH = 12
 """Hexadecimal digits of a SHA-256 that name a recipe or an input: 48 bits, for a lab's thousands of caches."""

@@ -10,6 +10,7 @@
 
 import io
 import os
+import signal
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
@@ -35,6 +36,13 @@ def _one_thread_of_blas() -> Iterator[None]:
     """Threads that wait for each other take several times the processor's time, and most where others are at work too."""
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell starts what runs in its background with SIGINT ignored, and processes inherit that."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

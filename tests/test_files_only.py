@@ -11,7 +11,7 @@ MODULES = sorted(file for package in ("precompute", "wser") for file in (ROOT / 
 ALONE = {
     ROOT / "precompute" / "common" / "files.py",
     # Downloads, and unpacks, into a directory of corpora; it holds no cache and no result, and checks that directory itself.
-    ROOT / "precompute" / "fetch.py",
+    ROOT / "precompute" / "corpora" / "_download.py",
 }
 
 METHODS = {

@@ -2,17 +2,15 @@
 
 import hashlib
 import math
-from typing import Literal
 
 import numpy as np
 import scipy.fft
 import soxr
 from numpy.typing import NDArray
 
+from precompute.audio import Pad
 from precompute.audio.decode import FOREIGN
 from precompute.common.errors import UnusableAudioError
-
-Pad = Literal["end", "centre", "random"]
 
 
 def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.float32]:

@@ -1,14 +1,11 @@
 """Noise at a given signal-to-noise ratio, for tests of robustness; the same for an utterance wherever and whenever."""
 
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute.audio import condition
-
-Noise = Literal["none", "white", "babble"]
+from precompute.audio import Noise, condition
 
 TALKERS = 8
 """Voices that speak at once in babble: too many to follow any one."""

@@ -12,7 +12,7 @@ from precompute.common.errors import CacheError, RecipeError, UnusableAudioError
 from precompute.common.files import sha256
 from precompute.common.progress import progress
 from precompute.common.terminal import in_a_line
-from precompute.pipeline.extract import picture
+from precompute.pipeline import extract
 from precompute.recipe import Recipe, from_record
 
 
@@ -69,7 +69,7 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         return
     try:
         with recording.one_alone():
-            made = picture(data, record.key, recipe, record.begin, record.end)
+            made = extract.picture(data, record.key, recipe, record.begin, record.end)
     except UnusableAudioError as error:
         yield f"{file}, of which the cache has a picture, cannot be used any more: {error}"
         return

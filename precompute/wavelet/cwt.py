@@ -16,12 +16,9 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from precompute.common.errors import RecipeError
-from precompute.wavelet import families
+from precompute.wavelet import FEWEST_SAMPLES, families
 from precompute.wavelet.filters import RING, both_sides, tapered
 from precompute.wavelet.pooling import COLUMNS_AT_ONCE, filter_bank
-
-FEWEST_SAMPLES = 4
-"""Samples of the waveform in a column, at least."""
 
 FURTHEST = 1.5
 """Reach of a wavelet, at most, in lengths of the frame; further than the frame itself for the sake of steps in Psi."""

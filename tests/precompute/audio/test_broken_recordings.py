@@ -8,7 +8,7 @@ import pytest
 from broken_recordings import broken, decodable, good, no_files
 
 from precompute.__main__ import main
-from precompute.audio import condition, decode, recording
+from precompute.audio import condition, recording
 from precompute.cache import roots
 from precompute.cache.reader import Cache
 from precompute.check import survey
@@ -99,7 +99,7 @@ def test_whatever_one_recording_raises_is_its_own_fault(error, tmp_path, monkeyp
             raise error
         return whole(*arguments)
 
-    monkeypatch.setattr(decode, "resample", fail)
+    monkeypatch.setattr(condition, "resample", fail)
     table = ["--corpus", "table", "--table", str(tmp_path / "t.csv"), "--name", "mine", "--cache", str(tmp_path / "cache")]
     assert main([*table, *SMALL, "--jobs", "1"]) == 3
     said = capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from precompute.__main__ import main
-from precompute.audio import condition, decode
+from precompute.audio import condition
 from precompute.cache import roots
 from precompute.cache.reader import Cache
 from precompute.common.errors import CorpusError
@@ -271,7 +271,7 @@ def test_one_recording_for_which_memory_is_lacking_is_skipped(folder, monkeypatc
             raise MemoryError
         return whole(samples, *rates)
 
-    monkeypatch.setattr(decode, "resample", lack)
+    monkeypatch.setattr(condition, "resample", lack)
     arguments = ["--table", str(write(folder, GOOD)), "--name", "mine", "--cache", str(folder / "cache"), *SMALL]
     assert main(["--corpus", "table", *arguments]) == 3
     skipped = [line for line in capsys.readouterr().err.splitlines() if line.startswith("skipped: ")]
