@@ -18,8 +18,6 @@ The docstring has a paragraph each that begins with "Origin:", "Layout:" and, wh
 """
 
 import hashlib
-import importlib
-import pkgutil
 import stat
 import unicodedata
 from collections import Counter

@@ -6,7 +6,6 @@ its own may have a `title`.
 """
 
 import importlib
-import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -6,9 +6,7 @@ utterances out: training is still what remains.
 """
 
 import hashlib
-import importlib
 import itertools
-import pkgutil
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
