@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from precompute.audio import Noise, Pad
 from precompute.common.errors import RecipeError, unknown
-from precompute.common.unread import READERS, read_with, refusal
+from precompute.common.settings import check_limits, facts, refusal, setting
 from precompute.features import _viridis, spectrogram
 from precompute.wavelet import FEWEST_SAMPLES, families
 
@@ -84,25 +84,25 @@ class Recipe:
     """
 
     transform: Transform = "wavelet"
-    wavelet: str = read_with("cmor1.5-1.0", {"transform": ["wavelet"]})
-    window: float = read_with(0.064, {"transform": ["stft", "mel"]})
-    scales: int = 128
+    wavelet: str = setting("cmor1.5-1.0", read_with={"transform": ["wavelet"]})
+    window: float = setting(0.064, read_with={"transform": ["stft", "mel"]}, low=0.001, high=1.0)
+    scales: int = setting(128, low=2, high=1024)
     f_min: float = 60.0
     f_max: float = 7600.0
-    sample_rate: int = 16000
-    duration: float = 8.0
-    columns: int = 256
+    sample_rate: int = setting(16000, low=1000, high=192_000)
+    duration: float = setting(8.0, low=0.01, high=600.0)
+    columns: int = setting(256, low=1, high=8192)
     noise: Noise = "none"
-    snr_db: float = read_with(20.0, {"noise": ["white", "babble"]})
+    snr_db: float = setting(20.0, read_with={"noise": ["white", "babble"]}, low=-60.0, high=100.0)
     normalise: Normalise = "rms"
     pad: Pad = "end"
     reference: Reference = "fixed"
-    top_db: float = read_with(10.0, {"reference": ["fixed"]})
-    range_db: float = 80.0
+    top_db: float = setting(10.0, read_with={"reference": ["fixed"]}, low=-200.0, high=200.0)
+    range_db: float = setting(80.0, low=1.0, high=200.0)
     rgb: RGB = "colormap"
-    colour: str = read_with("viridis", {"rgb": ["colormap"]})
-    height: int = 0
-    width: int = 0
+    colour: str = setting("viridis", read_with={"rgb": ["colormap"]})
+    height: int = setting(0, low=1, high=1024)
+    width: int = setting(0, low=1, high=8192)
 
     def __post_init__(self) -> None:
         for name, kind in CHOICES.items():
@@ -111,21 +111,7 @@ class Recipe:
         object.__setattr__(self, "wavelet", ",".join(families.named(name.strip()).name for name in self.wavelet.split(",")))
         object.__setattr__(self, "height", self.height or self.scales)
         object.__setattr__(self, "width", self.width or self.columns)
-        for name, low, high in (
-            ("scales", 2, 1024),
-            ("columns", 1, 8192),
-            ("height", 1, 1024),
-            ("width", 1, 8192),
-            ("sample_rate", 1000, 192_000),
-            ("duration", 0.01, 600.0),
-            ("range_db", 1.0, 200.0),
-            ("top_db", -200.0, 200.0),
-            ("snr_db", -60.0, 100.0),
-            ("window", 0.001, 1.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise RecipeError(f"{name}={value} is outside {low} to {high}: give a value within these limits")
+        check_limits(self, RecipeError)
         if not 0 < self.f_min < self.f_max <= self.sample_rate / 2:
             raise RecipeError(
                 f"f_min={self.f_min} and f_max={self.f_max} must satisfy 0 < f_min < f_max <= {self.sample_rate / 2} Hz, "
@@ -244,10 +230,10 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
         raise RecipeError(unknown("recipe", name, RECIPES))
     types = {field.name: field.type for field in fields(Recipe)}
     changes: dict[str, Any] = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
+    for text_given in settings:
+        key, equals, text = text_given.partition("=")
         if not equals:
-            raise RecipeError(f"'{setting}' is not key=value: write it as in scales=64")
+            raise RecipeError(f"'{text_given}' is not key=value: write it as in scales=64")
         if key not in types:
             raise RecipeError(unknown("recipe parameter", key, types))
         try:
@@ -259,7 +245,7 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     for field in fields(Recipe):
         # What the name brought along counts too: white10 without its noise would still claim 10 dB.
         set_otherwise = field.name in changes or getattr(recipe, field.name) != field.default
-        if set_otherwise and (why := refusal(field.name, field.metadata.get(READERS, ()), vars(recipe))):
+        if set_otherwise and (why := refusal(field.name, facts(field).readers, vars(recipe))):
             raise RecipeError(why)
     return recipe
 

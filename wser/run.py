@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from precompute.common import files, paths, process, terminal
@@ -136,10 +137,10 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     _announce_older(experiments)
     pending = sum(len(experiment.pending()) for experiment in experiments)
     asked = sum(len(experiment.wanted) for experiment in experiments)
-    epochs = max(one.train.epochs for one in configs)
+    epochs = max((one.train.epochs for one in configs if one.model.is_network), default=0)
     print(
         f"{asked} run{'s' * (asked != 1)}: {asked - pending} finished, {pending} to do"
-        + (f", up to {epochs} epochs each" if pending else "")
+        + (f", up to {epochs} epochs each" if pending and epochs else "")
     )
     if dry_run:
         return 0
@@ -182,7 +183,8 @@ def _announce(experiment: "Experiment") -> None:
     print(
         f"{_title(experiment)}: {len(dataset.examples)} utterances, recipe {one.recipe}, preset {one.preset}, seed {one.seed}"
     )
-    print(f"  {train.optimiser}, lr {train.lr:g}, batch {train.batch}; {one.protocol.name}: {count} fold{'s' * (count != 1)}")
+    how = f"{train.optimiser}, lr {train.lr:g}, batch {train.batch}; " if one.model.is_network else ""
+    print(f"  {how}{one.protocol.name}: {count} fold{'s' * (count != 1)}")
     for fold in experiment.folds:
         here = {dataset.examples[i].label for i in fold.train}
         if missing := sorted(
@@ -210,7 +212,10 @@ def _announce_leakage(experiments: "Sequence[Experiment]") -> None:
 
 def _title(experiment: "Experiment") -> str:
     one = experiment.config
-    protocol = f"{one.protocol.name} tested on {one.protocol.test}" if one.protocol.test else one.protocol.name
+    from wser.config.schema import flatten
+
+    target = flatten(asdict(one)).get("protocol.test")
+    protocol = f"{one.protocol.name} tested on {target}" if target else one.protocol.name
     pictures = f", tested on pictures of {one.data.test_recipe}" if one.data.test_recipe else ""
     return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {protocol}, {one.model.name}{pictures}"
 
@@ -231,7 +236,8 @@ def _finished(experiment: "Experiment", fold: int) -> str:
     return (
         f"{experiment.directory.name}, {_names(experiment)}, fold {fold}: "
         f"UAR {100 * record['uar']:.1f} %, accuracy {100 * record['accuracy']:.1f} %, "
-        f"epoch {record['epoch']} of {record['epochs']}, {duration(record['seconds'])}"
+        + (f"epoch {record['epoch']} of {record['epochs']}, " if record["epochs"] else "")
+        + duration(record["seconds"])
         + (", stopped because the loss diverged: give a lower train.lr" if record["diverged"] else "")
     )
 

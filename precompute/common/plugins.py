@@ -86,11 +86,19 @@ def _of_file(room: str, path: Path, what: str, error: type[WserError]) -> Module
             raise error(f"the {what} {path} is no Python file: give one that ends in .py")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        # It may import files beside it.
+        sys.path.insert(0, str(path.parent))
         try:
             spec.loader.exec_module(module)
         except Exception as fault:  # a stranger's module raises whatever it meets
             del sys.modules[name]
             raise error(f"the {what} {path} cannot be imported ({_why(fault)}): correct it") from fault
+        finally:
+            sys.path.remove(str(path.parent))
+        import cloudpickle
+
+        # Worker processes do not know a module of this name.
+        cloudpickle.register_pickle_by_value(module)
     return sys.modules[name]
 
 

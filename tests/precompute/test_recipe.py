@@ -11,7 +11,7 @@ import pytest
 from precompute.audio import synthesis
 from precompute.cache.layout import ID_LENGTH
 from precompute.common.errors import RecipeError
-from precompute.common.unread import READERS
+from precompute.common.settings import facts
 from precompute.pipeline.extract import picture
 from precompute.recipe import RECIPES, Recipe, colour_table, from_record, named
 
@@ -280,7 +280,7 @@ def test_parameter_changes_the_picture_exactly_where_it_is_read(key, encode):
 
 
 def test_every_parameter_with_readers_is_tried():
-    assert {field.name for field in fields(Recipe) if READERS in field.metadata} == {*UNREAD}
+    assert {field.name for field in fields(Recipe) if facts(field).readers} == {*UNREAD}
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
         (["protocol=file"], "give protocol.file=PATH"),
         (["protocol=file", "protocol.file=gone.json"], "protocol.file=gone.json does not exist"),
         (["protocol.file=split.json"], "give protocol.name=file"),
-        (["protocol.speakers=some"], "'auto', 'disjoint', 'shared'"),
+        (["protocol=file", "protocol.speakers=some"], "'auto', 'disjoint', 'shared'"),
         (["recipe=default", "corpus=emodb"], "python -m precompute --corpus emodb"),
         (["recipe=default"], "python -m precompute --corpus ravdess --cache"),
         (["recipe=paper"], "python -m precompute --corpus ravdess --recipe paper"),

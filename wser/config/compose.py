@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,37 +18,15 @@ from yaml import YAMLError
 from precompute.common import paths
 from precompute.common.errors import unknown
 from precompute.common.reading import LARGEST_YAML, given, parse_yaml, refuse_interpolation
+from precompute.common.settings import Facts, Reader, refusal
 from wser.config import unread
-from wser.config.schema import Config, ConfigError, check, flatten
-
-TEXT = (
-    "experiment",
-    "preset",
-    "labels",
-    "recipe",
-    "cache",
-    "cache_root",
-    "results",
-    "fold",
-    "model.name",
-    "protocol.name",
-    "protocol.test",
-    "protocol.file",
-    "data.test_recipe",
-)
-"""Keys whose value is taken as it is: an id such as 12e456 would read as a number."""
+from wser.config.schema import ROOMS, Config, ConfigError, Unread, check, choice, declared, flatten, known, with_key
 
 SWEEP = "train.lr: [0.1, 0.01], or 'preset, selection: [[paper, test], [tuned, last]]'"
 """How to write the section `sweep` of an experiment file."""
 
-UNSWEPT = ("experiment", "fold", "jobs", "logger", "cache_root", "results", "train.device", "train.threads")
-"""Keys of a single value: where and how much of it runs."""
-
 SECTIONS = {"data": "pad", "train": "lr"}
 """Sections that are no short form, with a key of each."""
-
-NAMES = ("corpus", "logger")
-"""Keys whose value is a list of names; a single one may stand without brackets."""
 
 
 def experiments() -> Path:
@@ -94,7 +72,8 @@ def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
     given: dict[str, list[str]] = {}
     for argument in arguments:
         key, text = _split(argument)
-        given[key] = [text] if key in ("fold", "logger") or text.startswith(("[", "{")) else text.split(",")
+        alone = key == "fold" or (_known(key).names and not _known(key).swept) or text.startswith(("[", "{"))
+        given[key] = [text] if alone else text.split(",")
         if len(given[key]) > 1 and "" in given[key]:
             raise ConfigError(f"{argument} has an empty value in its list: take the comma away")
     if "experiment" not in given:
@@ -127,7 +106,7 @@ def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict
 
 def _check_swept(keys: Iterable[str]) -> None:
     for key in keys:
-        if key in UNSWEPT:
+        if not _known(key).swept:
             raise ConfigError(f"{key} has several values, and no figure depends on it: give one")
         if key in SECTIONS:
             raise ConfigError(f"{key} is a section and cannot be swept: sweep keys of it, as {key}.{SECTIONS[key]}")
@@ -168,11 +147,20 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     environment = OmegaConf.create({"cache_root": root} if root else {})
     _refuse_interpolation(environment, "WSER_CACHE")
     stored = _read(path)
+    _without_others(stored)
     try:
         _typed([stored], [])
     except ConfigError as error:
         raise ConfigError(f"{path} is of another version of this software, or damaged: {error}") from None
     return _typed([stored, environment], point)
+
+
+def _without_others(stored: DictConfig) -> None:
+    """Take out of a stored configuration the keys of other protocols, which each run had once."""
+    section = stored.get("protocol", {})
+    own = {one.name for one in fields(choice("protocol", str(section.get("name", Config().protocol.name))))}
+    for key in [key for key in section if key not in own and with_key("protocol", key)]:
+        section.pop(key)
 
 
 def _split(argument: str) -> tuple[str, str]:
@@ -192,8 +180,9 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
     environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
     _refuse_interpolation(environment, "WSER_CACHE")
-    config = _typed([environment, *layers], list(point.items()))
     given = _keys(command_line)
+    _settle(layers, command_line)
+    config = _typed([environment, *layers], list(point.items()))
     _refuse(unread.find(config, given))
     idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
     _refuse({key: found for key, found in idle.items() if not found.deciding & {*given}})
@@ -204,19 +193,62 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     return _typed([environment, *layers], list(point.items())) if idle else config
 
 
+def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
+    """Take out of layers what they say of a protocol or model that is not the chosen one, or that it does not have.
+
+    Args:
+        layers: Of default.yaml, preset and experiment, in this order; they are changed.
+        command_line: The last one.
+
+    Raises:
+        ConfigError: A layer, or the command line, sets what the choice that it makes does not have, and another one has.
+    """
+    for section in ROOMS:
+        current = before = getattr(Config(), section).name
+        chosen = [str(layer[section].name) for layer in [*layers, command_line] if "name" in layer.get(section, {})][-1:]
+        name = chosen[0] if chosen else before
+        own = {one.name for one in fields(choice(section, name))}
+        for layer in layers:
+            keys = layer.get(section, {})
+            current = str(keys.get("name", current))
+            # A protocol's keys mean the same in each that has them; a model's are its own.
+            gone = [key for key in keys if key not in own or (section == "model" and current != name and key != "name")]
+            for key in gone:
+                if current == name:
+                    _refuse_foreign(section, name, key, keys[key])
+                else:
+                    keys.pop(key)
+        for key, value in command_line.get(section, {}).items():
+            if key not in own:
+                _refuse_foreign(section, name, key, value)
+
+
+def _refuse_foreign(section: str, name: str, key: str, value: Any) -> None:
+    """Refuse a key that others have; one that nobody has is unknown, which is said elsewhere."""
+    if others := with_key(section, key):
+        settings = {f"{section}.{key}": value, f"{section}.name": name}
+        why = refusal(f"{section}.{key}", [Reader(f"{section}.name", tuple(others))], settings)
+        raise ConfigError(str(why))
+
+
+def _known(key: str) -> Facts:
+    """What is known of a key, by its dotted or its short form."""
+    return known().get(_full(key), Facts())
+
+
 def _keys(layer: DictConfig) -> list[str]:
     """Dotted keys of all settings of a layer."""
     return list(flatten(OmegaConf.to_container(layer)))  # type: ignore[arg-type]
 
 
-def _refuse(found: Mapping[str, unread.Unread]) -> None:
+def _refuse(found: Mapping[str, Unread]) -> None:
     for one in found.values():
         raise ConfigError(one.why)
 
 
 def _full(key: str) -> str:
     """The dotted key of a short form."""
-    return f"{key}.name" if key in ("model", "protocol") else key
+    return f"{key}.name" if key in ROOMS else key
 
 
 def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
@@ -231,6 +263,10 @@ def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
 def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Config:
     """Merge layers and then a command line, later over earlier, and check every value."""
     config = OmegaConf.structured(Config)
+    for section in ROOMS:
+        names = [str(layer[section].name) for layer in [*layers, _layer(point)] if "name" in layer.get(section, {})]
+        if names:
+            config[section] = OmegaConf.structured(choice(section, names[-1]))
     try:
         for layer in [*layers, _layer(point)]:
             config = OmegaConf.unsafe_merge(config, layer)
@@ -251,20 +287,23 @@ def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Co
 
 def _with_paths(config: Config) -> Config:
     """The same with the paths in it in full, so that it says to everybody what it said here."""
-    protocol = replace(config.protocol, file=config.protocol.file and paths.in_full(config.protocol.file))
-    return replace(
-        config,
-        experiment=paths.in_full(config.experiment),
-        labels=config.labels and paths.in_full(config.labels),
-        cache_root=paths.each_in_full(config.cache_root),
-        results=paths.in_full(config.results),
-        protocol=protocol,
-    )
+    found = declared(config)
+
+    def in_full(section: Any, prefix: str = "") -> dict[str, Any]:
+        return {
+            one.name: paths.in_full(value)
+            for one in fields(section)
+            if prefix + one.name in found and found[prefix + one.name].path and (value := getattr(section, one.name))
+        }
+
+    sections = {name: getattr(config, name) for name in ROOMS}
+    full = {name: replace(section, **in_full(section, f"{name}.")) for name, section in sections.items()}
+    return replace(config, **in_full(config), **full, cache_root=paths.each_in_full(config.cache_root))
 
 
 def _unknown_key(typed: str) -> str:
     """The message for an unknown key; the nearest is sought among last words, since sections are what people leave out."""
-    keys = sorted(flatten(asdict(Config())), key=lambda key: -key.count("."))
+    keys = sorted(known(), key=lambda key: -key.count("."))
     by_tail = {key.rpartition(".")[2]: key for key in keys}
     near = difflib.get_close_matches(typed.rpartition(".")[2], by_tail, n=1)
     return f"there is no key '{typed}'; did you mean '{by_tail[near[0]]}'?" if near else unknown("key", typed, keys)
@@ -272,9 +311,9 @@ def _unknown_key(typed: str) -> str:
 
 def _value(key: str, text: str) -> Any:
     """The value that the text of a command line stands for."""
-    if key in NAMES:
+    if _known(key).names:
         return [name.strip() for name in text.strip("[]").split(",") if name.strip()]
-    if key in TEXT:
+    if _known(key).text:
         return None if text == "null" else text
     try:
         return OmegaConf.from_dotlist([f"value={text}"]).value
@@ -294,10 +333,10 @@ def _read(path: Path) -> DictConfig:
     if not isinstance(layer, DictConfig):
         raise ConfigError(f"{path} is no mapping: write key: value lines")
     _refuse_interpolation(layer, str(path))
-    for key in ("model", "protocol"):
+    for key in ROOMS:
         if isinstance(layer.get(key), str):
             layer[key] = {"name": layer[key]}
-    for key in NAMES:
+    for key in (key for key, facts in known().items() if facts.names):
         if isinstance(layer.get(key), str):
             layer[key] = [layer[key]]
     return layer

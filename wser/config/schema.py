@@ -1,97 +1,96 @@
-"""Configuration: typed keys, their defaults and limits."""
+"""The configuration: each key declared once, with its limits, what reads it, and whether it names the results.
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+The sections `protocol` and `model` belong to the choice that their `name` makes: besides the keys below they have those of the
+`Config` beside that protocol or model.
+"""
+
+from collections.abc import Iterator
+from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from precompute.cache.layout import printable
+from precompute.common import plugins
 from precompute.common.errors import WserError
-from precompute.common.unread import read_with
-
-Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
-MOST_PIPES, MOST_BLOCKS = 5, 16
-"""Parallel pipes and LFLBs that a network may have; the paper has 3 and, as we read it, 6."""
+from precompute.common.settings import Facts, check_limits, facts, setting
 
 LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
 Selection = Literal["validation", "last", "test"]
 Optimiser = Literal["adam", "adamw", "adamax", "sgd", "rmsprop"]
+
+ROOMS = {"protocol": "wser.protocols", "model": "wser.models"}
+"""Sections whose keys belong to a choice, and the packages that hold the choices."""
+
+EARLIER = {"protocol.folds": 3, "protocol.test_fraction": 0.2}
+"""Keys that the names of results hold for every protocol, since all had them once, and the values they had."""
+
+LARGEST_SEED = 2**32 - 1
 
 
 class ConfigError(WserError, ValueError):
     """A key is unknown, or its value has the wrong type or lies outside its limits."""
 
 
+@dataclass(frozen=True)
+class Unread:
+    """Why nothing reads a setting, in a sentence with the remedy, and the dotted keys of the settings that decide it."""
+
+    why: str
+    deciding: frozenset[str]
+
+
 @dataclass
 class ProtocolConfig:
-    """How utterances are held out.
+    """How utterances are held out: what every protocol has.
 
     Attributes:
-        name: File in wser/data/protocols.
-        folds: Number of folds, where the protocol leaves it open.
-        test_fraction: Of the utterances, where the protocol holds out utterances at random.
+        name: File in wser/protocols, an installed protocol, or the path of a file.
         validation_fraction: Of the training part (of its speakers where the protocol promises disjoint speakers), cut off
             for the choice of the epoch.
         seed: Of the split alone, so that runs of different `seed` share one split.
-        test: Corpus to test on, with `cross_corpus`; the others of `corpus` are trained on.
-        file: Split to read, with `file`: a split.json, or EmoBox's folder of a corpus.
-        speakers: Whether the parts of that split may share speakers: `disjoint` refuses them, `shared` allows them, `auto` does
-            what the file says, and refuses them where it says nothing.
     """
 
-    name: str = "speaker_independent"
-    folds: int = 3
-    test_fraction: float = 0.2
-    validation_fraction: float = 0.2
-    seed: int = 0
-    test: str | None = None
-    file: str | None = None
-    speakers: Literal["auto", "disjoint", "shared"] = "auto"
+    name: str = setting("speaker_independent", text=True, path=True)
+    validation_fraction: float = setting(0.2, low=0.01, high=0.9, read_with={"selection": ["validation"]})
+    seed: int = setting(0, low=0, high=LARGEST_SEED)
 
 
 @dataclass
 class ModelConfig:
-    """The network.
+    """What every model has; the rest is the model's own.
 
     Attributes:
-        name: File in wser/models.
-        pipes: Parallel convolutional pipes, 1 to 5; the paper compares one with three (3.5).
-        pipe_kernels: Kernel (frequency, time) of each pipe, odd numbers of rows and columns from 1 to 31; the first `pipes`
-            are used.
-        pipe_dilations: Dilation in time of each pipe's kernel, 1 to 16: its resolution in time.  A kernel of 5 columns spans
-            9 where it is dilated by 2.
-        pipe_filters: Filters of each pipe; the paper tries 64, 128 and 256 (4.4).
-        filters: Filters of each local feature learning block (LFLB), and so their number, at most 16.
-        strides: Pooling strides (frequency, time), each 1, 2 or 4, after the merged pipes and after each LFLB; [1, 1] does
-            not pool.
-        pooling: How blocks pool.
-        overlap: Share R of a pooling window that it has in common with the next: 0.5, a window of twice the stride, or 0.
-        batch_norm: Batch norm after each convolution; without it the convolutions have a bias.
-        activation: After each convolution and after the fully connected layer.
-        lstm: Cells of the LSTM in each direction; the paper tries 64, 100, 128 and 256 (3.2.2, Table 3).
-        directions: Of the LSTM: 1 reads forwards (3.2.2), 2 both ways.
-        summary: Pooling over time, what of the LSTM's outputs the fully connected layer sees: the last of each direction,
-            their mean, or a learnt weighting (attention).
-        fc: Units of the fully connected layer; 1024 in the paper (3.2.2).
-        dropout: Before the LSTM and before the softmax layer.
+        name: File in wser/models, an installed model, or the path of a file.
+        is_network: Whether it is a network that is trained epoch by epoch, as the sections `data` and `train` say; otherwise
+            it is fitted at once, and these are not read.
     """
 
-    name: str = "three_pipe"
-    pipes: int = 3
-    pipe_kernels: list[list[int]] = field(default_factory=lambda: [[3, 3], [5, 5], [5, 5], [5, 5], [5, 5]])
-    pipe_dilations: list[int] = field(default_factory=lambda: [1, 1, 2, 4, 8])
-    pipe_filters: int = 64
-    filters: list[int] = field(default_factory=lambda: [64] * 6)
-    strides: list[list[int]] = field(
-        default_factory=lambda: [[2, 2], [2, 2], [2, 2], [2, 1], [2, 1], [1, 1], [1, 1]],
-    )
-    pooling: Literal["average", "max"] = "average"
-    overlap: float = 0.5
-    batch_norm: bool = True
-    activation: Activation = "relu"
-    lstm: int = 100
-    directions: int = 1
-    summary: Literal["last", "mean", "attention"] = "last"
-    fc: int = 1024
-    dropout: float = 0.0
+    is_network: ClassVar[bool] = True
+
+    name: str = setting("three_pipe", text=True, path=True)
+
+    def check(self) -> None:
+        """Refuse values that do not fit together.
+
+        Raises:
+            ConfigError: They do not; the message names the key and the remedy.
+        """
+
+    def unread(self, key: str) -> Unread | None:  # noqa: ARG002
+        """Why nothing reads one of its keys, None where it is read.
+
+        Args:
+            key: Without the section.
+        """
+        return None
+
+
+@dataclass
+class FittedModelConfig(ModelConfig):
+    """What every model has that is fitted at once."""
+
+    is_network: ClassVar[bool] = False
 
 
 @dataclass
@@ -114,11 +113,11 @@ class DataConfig:
 
     pad: Literal["trim", "paper"] = "trim"
     standardise: Literal["training", "utterance", "none"] = "training"
-    mask_rows: int = 0
-    mask_columns: int = 0
-    shift_rows: int = 0
-    mixup: float = 0.0
-    test_recipe: str | None = None
+    mask_rows: int = setting(0, low=0, high=1000)
+    mask_columns: int = setting(0, low=0, high=1000)
+    shift_rows: int = setting(0, low=0, high=1000)
+    mixup: float = setting(0.0, low=0, high=10)
+    test_recipe: str | None = setting(None, text=True, hashed=False)
 
 
 @dataclass
@@ -142,18 +141,18 @@ class TrainConfig:
         threads: Threads of one run on the CPU; 0 shares the cores out among the folds of the protocol.
     """
 
-    epochs: int = 50
-    patience: int = read_with(10, {"selection": ("validation", "test")})
-    batch: int = 16
+    epochs: int = setting(50, low=1, high=100_000)
+    patience: int = setting(10, low=0, high=100_000, read_with={"selection": ["validation", "test"]})
+    batch: int = setting(16, low=2, high=4096)
     optimiser: Optimiser = "adam"
-    lr: float = 0.1
+    lr: float = setting(0.1, low=1e-8, high=10)
     schedule: Literal["constant", "one_cycle"] = "constant"
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
+    weight_decay: float = setting(0.0, low=0, high=10)
+    label_smoothing: float = setting(0.0, low=0, high=0.9)
     balanced: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    threads: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", hashed=False, swept=False)
+    threads: int = setting(0, low=0, high=1024, hashed=False, swept=False)
 
 
 @dataclass
@@ -181,54 +180,96 @@ class Config:
         results: Directory of all results.
     """
 
-    experiment: str = "default"
-    preset: str = "tuned"
-    corpus: list[str] = field(default_factory=lambda: ["ravdess"])
-    labels: str | None = None
-    recipe: str = "default"
-    cache: str | None = None
-    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    experiment: str = setting("default", hashed=False, swept=False, text=True, path=True)
+    preset: str = setting("tuned", hashed=False, text=True)
+    corpus: list[str] = setting(lambda: ["ravdess"], names=True)
+    labels: str | None = setting(None, hashed=False, text=True, path=True)
+    recipe: str = setting("default", hashed=False, text=True)
+    cache: str | None = setting(None, hashed=False, text=True)
+    protocol: ProtocolConfig = field(default_factory=lambda: _default("protocol"))
+    model: ModelConfig = field(default_factory=lambda: _default("model"))
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     selection: Selection = "validation"
-    seed: int = 0
-    fold: Any = "all"
-    jobs: int = 0
-    logger: list[LoggerName] = field(default_factory=lambda: ["tensorboard"])
-    cache_root: str = "cache"
-    results: str = "runs"
+    seed: int = setting(0, low=0, high=LARGEST_SEED)
+    fold: Any = setting("all", hashed=False, swept=False, text=True)
+    jobs: int = setting(0, low=0, high=1024, hashed=False, swept=False)
+    logger: list[LoggerName] = setting(lambda: ["tensorboard"], hashed=False, swept=False, names=True)
+    cache_root: str = setting("cache", hashed=False, swept=False, text=True)
+    results: str = setting("runs", hashed=False, swept=False, text=True, path=True)
 
 
-UNHASHED = (
-    "experiment",
-    "preset",
-    "labels",
-    "recipe",
-    "cache",
-    "cache_root",
-    "results",
-    "fold",
-    "jobs",
-    "logger",
-    "protocol.test",
-    "protocol.file",
-    "protocol.speakers",
-    "data.test_recipe",
-    "train.device",
-    "train.threads",
-)
-"""Keys that do not name the results: names of what is hashed by its content (a split's too), and where and how much of it
-runs."""
+def choice(section: str, name: str) -> type[Any]:
+    """The class of the settings of a protocol or model.
+
+    Args:
+        section: `protocol` or `model`.
+        name: Of the choice.
+
+    Raises:
+        ConfigError: There is none of that name, or it cannot be imported.
+    """
+    module = plugins.load(ROOMS[section], name, section, ConfigError)
+    base: type[Any] = ProtocolConfig if section == "protocol" else ModelConfig
+    found: type[Any] = getattr(module, "Config", base)
+    return found
+
+
+def _default(section: str) -> Any:
+    return choice(section, (ProtocolConfig if section == "protocol" else ModelConfig)().name)()
+
+
+def with_key(section: str, name: str) -> list[str]:
+    """Names of the choices of a section that have a key."""
+    return [one for one in plugins.names(ROOMS[section]) if name in {own.name for own in fields(choice(section, one))}]
+
+
+@lru_cache(maxsize=1)
+def known() -> dict[str, Facts]:
+    """What is known of every key, with those of every protocol and model, by dotted key."""
+    found = {key: facts(one) for key, one in _leaves(Config())}
+    for section, room in ROOMS.items():
+        for name in plugins.names(room):
+            found |= {f"{section}.{one.name}": facts(one) for one in fields(choice(section, name))}
+    return found
+
+
+def _leaves(section: Any, prefix: str = "") -> Iterator[tuple[str, "Field[Any]"]]:
+    for one in fields(section):
+        value = getattr(section, one.name)
+        if is_dataclass(value):
+            yield from _leaves(value, f"{prefix}{one.name}.")
+        else:
+            yield prefix + one.name, one
+
+
+def declared(config: Config) -> dict[str, Facts]:
+    """What is known of the keys of a configuration, by dotted key."""
+    return {key: facts(one) for key, one in _leaves(config)}
+
+
+def is_hashed(key: str) -> bool:
+    """Whether a dotted key names results; one that is not known does."""
+    return known().get(key, Facts()).hashed
 
 
 def hashed(config: Config) -> dict[str, Any]:
-    """The configuration without the keys in `UNHASHED`."""
-    kept = asdict(config)
-    for key in UNHASHED:
+    """The keys that name the results, in their sections.
+
+    Names of what is hashed by its content (a split's, a plug-in's) are not among them, and neither is where and how much of it
+    runs.
+    """
+    flat = {key: value for key, value in flatten(asdict(config)).items() if declared(config)[key].hashed}
+    if not config.model.is_network:
+        flat = {key: value for key, value in flat.items() if not key.startswith(("data.", "train."))}
+    for section in ROOMS:
+        name = flat[f"{section}.name"]
+        flat[f"{section}.name"] = Path(name).stem if plugins.is_path(name) else name
+    nested: dict[str, Any] = {}
+    for key, value in {**EARLIER, **flat}.items():
         section, _, name = key.rpartition(".")
-        (kept[section] if section else kept).pop(name)
-    return kept
+        (nested.setdefault(section, {}) if section else nested)[name] = value
+    return nested
 
 
 def recorded(config: Config) -> dict[str, Any]:
@@ -258,37 +299,10 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: A value is; the message names its key and the limits.
     """
-    model, data, train, protocol = config.model, config.data, config.train, config.protocol
-    limits: list[tuple[str, float, float, float]] = [
-        ("protocol.folds", protocol.folds, 2, 1000),
-        ("protocol.test_fraction", protocol.test_fraction, 0.01, 0.9),
-        ("protocol.validation_fraction", protocol.validation_fraction, 0.01, 0.9),
-        ("model.pipes", model.pipes, 1, MOST_PIPES),
-        ("model.pipe_filters", model.pipe_filters, 1, 1024),
-        ("model.lstm", model.lstm, 1, 4096),
-        ("model.directions", model.directions, 1, 2),
-        ("model.fc", model.fc, 1, 16384),
-        ("model.dropout", model.dropout, 0, 0.95),
-        ("data.mask_rows", data.mask_rows, 0, 1000),
-        ("data.mask_columns", data.mask_columns, 0, 1000),
-        ("data.shift_rows", data.shift_rows, 0, 1000),
-        ("data.mixup", data.mixup, 0, 10),
-        ("train.epochs", train.epochs, 1, 100_000),
-        ("train.patience", train.patience, 0, 100_000),
-        ("train.batch", train.batch, 2, 4096),
-        ("train.lr", train.lr, 1e-8, 10),
-        ("train.weight_decay", train.weight_decay, 0, 10),
-        ("train.label_smoothing", train.label_smoothing, 0, 0.9),
-        ("train.threads", train.threads, 0, 1024),
-        ("jobs", config.jobs, 0, 1024),
-        ("seed", config.seed, 0, 2**32 - 1),
-        ("protocol.seed", protocol.seed, 0, 2**32 - 1),
-    ]
-    for key, value, low, high in limits:
-        if not low <= value <= high:
-            raise ConfigError(f"{key}={value} is outside {low} to {high}: give a value within these limits")
-    _check_pipes(model)
-    _check_blocks(model)
+    for section in ("protocol", "model", "data", "train"):
+        check_limits(getattr(config, section), ConfigError, f"{section}.")
+    check_limits(config, ConfigError)
+    config.model.check()
     for key, names in (("corpus", config.corpus), ("logger", config.logger)):
         if not all(isinstance(name, str) for name in names):
             raise ConfigError(f"{key}={names} holds what is no name: write it as in {key}=[one,other]")
@@ -296,36 +310,3 @@ def check(config: Config) -> None:
         raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")
     if len(set(config.logger)) != len(config.logger):
         raise ConfigError(f"logger={config.logger} names one twice: name each once")
-
-
-def _check_pipes(model: ModelConfig) -> None:
-    for key, values in (("model.pipe_kernels", model.pipe_kernels), ("model.pipe_dilations", model.pipe_dilations)):
-        if not model.pipes <= len(values) <= MOST_PIPES:
-            raise ConfigError(
-                f"{key} has {len(values)} entries: give one for each of model.pipes={model.pipes}, at most {MOST_PIPES}"
-            )
-    if any(len(kernel) != 2 or not all(0 < k <= 31 and k % 2 for k in kernel) for kernel in model.pipe_kernels):
-        raise ConfigError(
-            f"model.pipe_kernels={model.pipe_kernels} must hold pairs [frequency, time] of odd numbers from 1 to 31: "
-            "write it as in [[3,3],[5,5],[5,5]]"
-        )
-    if any(not 1 <= dilation <= 16 for dilation in model.pipe_dilations):
-        raise ConfigError(f"model.pipe_dilations={model.pipe_dilations} must hold numbers from 1 to 16: write it as in [1,1,2]")
-
-
-def _check_blocks(model: ModelConfig) -> None:
-    if model.overlap not in (0, 0.5):
-        raise ConfigError(f"model.overlap={model.overlap} is neither 0 nor 0.5, the paper's R: give one of them")
-    if len(model.strides) != len(model.filters) + 1:
-        raise ConfigError(
-            f"model.strides has {len(model.strides)} entries and model.filters {len(model.filters)}: "
-            "give one stride for the merged pipes and one for each block of filters"
-        )
-    if len(model.filters) > MOST_BLOCKS:
-        raise ConfigError(f"model.filters has {len(model.filters)} entries: give at most {MOST_BLOCKS}, one for each LFLB")
-    if any(filters < 1 or filters > 4096 for filters in model.filters):
-        raise ConfigError(f"model.filters={model.filters} must hold numbers from 1 to 4096: write it as in [64,64]")
-    if any(len(stride) != 2 or not {*stride} <= {1, 2, 4} for stride in model.strides):
-        raise ConfigError(
-            f"model.strides={model.strides} must hold pairs [frequency, time] of 1, 2 or 4: write it as in [[2,2],...]"
-        )

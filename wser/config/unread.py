@@ -1,25 +1,16 @@
 """Settings of an experiment that nothing reads."""
 
-import importlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import asdict, fields
 
-from precompute.common.unread import READERS, Reader, refusal
-from wser.config.schema import Config, ModelConfig, flatten
+from precompute.common import plugins
+from precompute.common.settings import Reader, refusal
+from wser.config.schema import ROOMS, Config, ConfigError, ProtocolConfig, Unread, declared, flatten
 
-ENTRIES = {"model.pipe_kernels": "pipe_kernels", "model.pipe_dilations": "pipe_dilations"}
-"""Lists of which as many entries are read as there are pipes."""
+TRAINED_EPOCH_BY_EPOCH = ("data.", "train.")
+"""Sections that a model which is fitted at once does not read."""
 
-POOLED = ("model.pooling", "model.overlap")
-
-
-@dataclass(frozen=True)
-class Unread:
-    """Why nothing reads a setting, in a sentence with the remedy, and the dotted keys of the settings that decide it."""
-
-    why: str
-    deciding: frozenset[str]
+READ_ANYWAY = ("data.test_recipe",)
 
 
 def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
@@ -30,47 +21,33 @@ def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
         keys: Dotted keys.
     """
     settings = flatten(asdict(config))
-    readers = _readers(Config) | _of_protocols(config)
+    readers = {key: known.readers for key, known in declared(config).items()} | _of_protocols(config)
     found = {}
     for key in keys:
+        section, _, name = key.rpartition(".")
         if why := refusal(key, readers.get(key, ()), settings):
             found[key] = Unread(why, frozenset(reader.key for reader in readers[key]))
-        elif key in ENTRIES and len(settings[key]) > config.model.pipes:
-            found[key] = Unread(_too_many(key, config.model), frozenset({"model.pipes"}))
-        elif key in POOLED and all(stride == [1, 1] for stride in config.model.strides):
-            why = f"{key}={settings[key]} is not read where no stride pools: give model.strides with 2 or 4, or leave it out"
-            found[key] = Unread(why, frozenset({"model.strides"}))
-    return found
-
-
-def _too_many(key: str, model: ModelConfig) -> str:
-    entries = len(getattr(model, ENTRIES[key]))
-    return f"{key} has {entries} entries, and model.pipes={model.pipes} reads no more than that: give model.pipes={entries}"
-
-
-def _readers(section: Any, prefix: str = "") -> dict[str, tuple[Reader, ...]]:
-    """What has each key of a section read, as its fields declare."""
-    found: dict[str, tuple[Reader, ...]] = {}
-    for field in fields(section):
-        if is_dataclass(field.type):
-            found |= _readers(field.type, f"{prefix}{field.name}.")
-        elif READERS in field.metadata:
-            found[prefix + field.name] = field.metadata[READERS]
+        elif section == "model" and (unread := config.model.unread(name)):
+            found[key] = unread
+        elif not config.model.is_network and key.startswith(TRAINED_EPOCH_BY_EPOCH) and key not in READ_ANYWAY:
+            why = f"{key}={settings[key]} is not read with model.name={config.model.name}, which has no epochs: leave it out"
+            found[key] = Unread(why, frozenset({"model.name"}))
+        elif not config.model.is_network and key == "selection" and config.selection == "test":
+            why = f"selection=test chooses an epoch, and model.name={config.model.name} has none: give selection=last"
+            found[key] = Unread(why, frozenset({"model.name"}))
     return found
 
 
 def _of_protocols(config: Config) -> dict[str, tuple[Reader, ...]]:
     """What has each key of the section `protocol` read: the protocols that declare it, and a validation part."""
-    protocols = importlib.import_module("wser.protocols")
-
-    if config.protocol.name not in protocols.names():
-        # That is another mistake, with another remedy.
-        return {}
-    choosing = Reader("selection", ("validation",))
-    found: dict[str, tuple[Reader, ...]] = {"protocol.validation_fraction": (choosing,)}
-    for field in fields(config.protocol):
-        names = [name for name in protocols.names() if field.name in protocols.protocol(name).reads(config.corpus)]
-        own = (Reader("protocol.name", tuple(names)),)
-        if field.name not in ("name", "validation_fraction"):
-            found[f"protocol.{field.name}"] = (*own, choosing) if field.name == "seed" else own
+    room = ROOMS["protocol"]
+    names = plugins.names(room)
+    classes = {name: plugins.load(room, name, "protocol", ConfigError).Protocol for name in names}
+    if config.protocol.name not in classes:
+        classes[config.protocol.name] = plugins.load(room, config.protocol.name, "protocol", ConfigError).Protocol
+    own = {one.name for one in fields(config.protocol)} - {one.name for one in fields(ProtocolConfig)}
+    found: dict[str, tuple[Reader, ...]] = {}
+    for key in (*own, "seed"):
+        readers = Reader("protocol.name", tuple(name for name, made in classes.items() if key in made.reads(config.corpus)))
+        found[f"protocol.{key}"] = (readers, Reader("selection", ("validation",))) if key == "seed" else (readers,)
     return found

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from wser.config.schema import Config, flatten
+from wser.config.schema import known
 
 LONG_LABEL = 16
 """Characters of an axis value from which on what it shares with the other values is cut."""
@@ -131,7 +131,7 @@ class Sweep:
 
     def titles(self) -> list[str]:
         """Of each axis, the last part of its key where no other key ends so."""
-        tails = [key.rpartition(".")[2] for key in flatten(asdict(Config()))]
+        tails = [key.rpartition(".")[2] for key in known()]
         return [_title(axis, tails) for axis in self.axes]
 
     def labels(self, axis: str) -> list[str]:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from precompute.cache import places
 from precompute.recipe import RECIPES, named
 from wser import models
-from wser.config.schema import Config
+from wser.config.schema import Config, ConfigError
 from wser.data import labels
 from wser.data.dataset import open_dataset
 
@@ -69,6 +69,8 @@ def layers(config: Config, height: int, width: int, classes: int) -> list[Layer]
     Returns:
         The layers; their parameters and multiply-adds add up to those of the network.
     """
+    if not config.model.is_network:
+        raise ConfigError(f"model={config.model.name} is no network and has no layers to describe: give another model")
     # Tensors without content: shapes and counts need no arithmetic, and are the same on every machine.
     with torch.device("meta"):
         model = models.build(config.model, height, classes).eval()

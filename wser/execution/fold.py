@@ -1,180 +1,23 @@
-"""One run: train on one fold, choose the epoch, score the test part once, leave the results in a directory."""
+"""One fold: train, score the test part once, and leave the results in a directory of their own."""
 
 import csv
-import ctypes
 import io
-import logging
-import os
-import platform
 import sys
 import time
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
-import torch
-from torch import Tensor
+from typing import Any
 
 from precompute.common import files
 from precompute.common.provenance import provenance
 from precompute.common.sheet import sheet_safe
 from wser import models, results
-from wser.config.schema import Config
 from wser.data.dataset import Dataset
 from wser.evaluation import metrics
 from wser.protocols import Fold
-from wser.results import (
-    CURVES,
-    METRICS,
-    PACKAGES,
-    PREDICTIONS,
-    WEIGHTS,
-    ResultError,
-    fold_name,
-    identity,
-    read_metrics,
-    revision,
-)
-from wser.training import lightning, loggers
-from wser.training.batches import Batches, Statistics, measure, unstandardised
-from wser.training.lightning import pl
-from wser.training.module import Training, class_weights
-
-MALLOC = {-3: 2**30, -1: 2**31 - 1, -2: 2**27}
-"""M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3), in bytes."""
-
-KERNELS = (
-    "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_DEFAULT_FPMATH_MODE",
-    "ONEDNN_MAX_CPU_ISA", "OPENBLAS_CORETYPE",
-)  # fmt: skip
-"""Environment variables that choose the kernels of libraries."""
+from wser.results import METRICS, PACKAGES, PREDICTIONS, ResultError, identity, read_metrics, revision
+from wser.training.run import Outcome, Run
 
 OF_TRAINING = ("epoch", "epochs", "diverged", "validation", "seconds_to_epoch", "seconds")
 """What the record of a run that scores other pictures takes over from the one that trained its weights."""
-
-Tell = Callable[[int, dict[str, float]], None]
-
-
-class Curves(pl.Callback):
-    """Writes a line for each epoch, hands it on to the loggers, and keeps the weights of the best.
-
-    The best epoch has the lowest loss on the validation part: on the few speakers there, a recall jumps by several points
-    from epoch to epoch, and its highest value is chance.  With `selection=last` it is the last.  With `selection=test` it has
-    the highest accuracy on the test part, as the paper's figures (4.1 to 4.3 report "the highest accuracy" of each fold).
-
-    Args:
-        file: CSV to write, opened.
-        classes: Names of the classes.
-        selection: `validation`, `last` or `test`.
-        patience: Epochs without a better one after which training stops; 0 never stops it.
-        tell: Takes each epoch's number and figures, and the learning rate of its last step, for the loggers.
-    """
-
-    FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar")
-
-    def __init__(self, file: BinaryIO, classes: list[str], selection: str, patience: int, tell: Tell | None = None) -> None:
-        self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
-        self.tell, self.rate = tell, np.nan
-        self.best: float | None = None
-        self.diverged = False
-        self.best_epoch, self.weights = 0, dict[str, Tensor]()
-        self.best_found: metrics.Metrics | None = None
-        self.best_seconds = 0.0
-        self.train: list[dict[str, Any]] = []
-        self.validation: list[dict[str, Any]] = []
-        self.started = time.monotonic()
-
-    def _write(self, cells: Sequence[str]) -> None:
-        self.file.write(f"{','.join(cells)}\n".encode())
-        # Progress is read from it.
-        self.file.flush()
-
-    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Note the learning rate before the schedule sets that of the next step."""
-        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-
-    def on_train_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
-        """Collect a training batch."""
-        self.train.append({name: value.detach() for name, value in outputs.items()})
-
-    def on_validation_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
-        """Collect a validation batch."""
-        self.validation.append(outputs)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: Training) -> None:  # type: ignore[override]
-        """Write the epoch's line; keep its weights if they are the best; stop where patience has run out."""
-        count = sum(int(batch["count"]) for batch in self.train)
-        train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
-        hits = sum(int(batch["hits"]) for batch in self.train) / count
-        loss = accuracy = uar = np.nan
-        found = None
-        if self.validation:
-            labels = torch.cat([batch["labels"] for batch in self.validation]).cpu().numpy()
-            logits = torch.cat([batch["logits"] for batch in self.validation]).cpu().numpy()
-            loss = sum(float(batch["loss"]) for batch in self.validation) / len(labels)
-            found = metrics.measure(labels, logits.argmax(1), self.classes)
-            accuracy, uar = found.accuracy, found.uar
-        epoch = trainer.current_epoch + 1
-        seconds = time.monotonic() - self.started
-        values = (train_loss, hits, loss, accuracy, uar)
-        if epoch == 1:
-            self._write(["epoch", *self.FIGURES, "seconds"])
-        self._write([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"])
-        if self.tell:
-            figures = dict(zip(self.FIGURES, values, strict=True)) | {"lr": self.rate}
-            self.tell(epoch, {name: value for name, value in figures.items() if np.isfinite(value) or "train" in name})
-        self.diverged = not np.isfinite(train_loss)
-        if self.diverged:
-            trainer.should_stop = True
-        finite = np.isfinite(train_loss if self.selection == "last" else loss)
-        rank = accuracy if self.selection == "test" else -np.inf if not finite else epoch if self.selection == "last" else -loss
-        if self.best is None or rank > self.best:
-            self.best, self.best_epoch, self.weights = rank, epoch, dict(module.weights())
-            self.best_seconds, self.best_found = seconds, found
-        elif self.patience and epoch - self.best_epoch >= self.patience:
-            trainer.should_stop = True
-        self.train, self.validation = [], []
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run is told.
-
-    Attributes:
-        config: Of the experiment.
-        dataset: All utterances.
-        fold: On which to train and to test.
-        directory: Of the experiment's results.
-        aside: Where this run's results grow; renamed to their place at the end.
-        threads: Of the CPU.
-        identity: Of the experiment.
-        tested: The same utterances in other pictures, to be scored in place of those of `dataset`.
-        trained: Directory of the results whose weights are scored on them.
-    """
-
-    config: Config
-    dataset: Dataset
-    fold: Fold
-    directory: Path
-    aside: Path
-    threads: int
-    identity: dict[str, Any] = field(hash=False)
-    tested: Dataset | None = None
-    trained: Path | None = None
-
-    @property
-    def root(self) -> Path:
-        """Directory of all results, below which no link is followed."""
-        return self.directory.parent
-
-    @property
-    def final(self) -> Path:
-        """Where the results are in the end."""
-        return self.directory / fold_name(self.fold.number)
 
 
 def execute(run: Run) -> None:
@@ -212,167 +55,52 @@ def _publish(run: Run) -> None:
 
 
 def _train_and_score(run: Run) -> None:
-    quiet()
-    keep_memory()
-    config, fold, dataset, aside = run.config, run.fold, run.dataset, run.aside
-    torch.set_num_threads(run.threads)
-    started = time.monotonic()
-    # Before the seed is set, so that whatever they draw changes nothing.
-    logs = [] if run.trained else loggers.build(config, aside, run.final)
-    seed = int(np.random.SeedSequence([config.seed, fold.number]).generate_state(1)[0])
-    pl.seed_everything(seed, verbose=False)
-
-    height = int(dataset.recipe["height"])
-    network = models.build(config.model, height, len(dataset.classes))
-    stored = _stored(run, network)
-    if stored:
-        statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
-    else:
-        statistics = unstandardised(height) if config.data.standardise == "none" else measure(dataset, fold.train)
-    labels = [dataset.examples[i].label for i in fold.train]
-    balance = class_weights(labels, len(dataset.classes)) if config.train.balanced else None
-    module = Training(network, config.train, config.data, seed, balance)
-    tell = partial(loggers.log, logs, config)
-    with files.create(aside / CURVES, run.root) as file:
-        curves = Curves(file, dataset.classes, config.selection, config.train.patience, tell)
-        trainer = lightning.trainer(
-            accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
-            precision=run.identity["settings"]["train.precision"],
-            max_epochs=config.train.epochs,
-            limit_val_batches=0 if config.selection == "last" and not fold.validation else None,
-            num_sanity_val_steps=0,
-            callbacks=[curves],
-            logger=logs,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=aside,
+    config, fold, dataset = run.config, run.fold, run.dataset
+    if identity.network(config.model.name) != run.identity["network"]:
+        source = models.file(config.model.name)
+        raise ResultError(
+            f"{source} was changed after this run was planned: run the same command again, which makes another run"
         )
-        if stored and run.trained:
-            weights = stored["model"]
-            file.write(files.read(run.trained / run.final.name / CURVES, run.root, results.LARGEST_CURVES))
-        else:
-            batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
-            _fit(trainer, module, batches)
-            weights = curves.weights
-    contents: dict[str, bytes] = {}
-    if not stored:
-        mean, deviation = torch.from_numpy(statistics.mean), torch.from_numpy(statistics.deviation)
-        saved = {"model": weights, "mean": mean, "deviation": deviation, "classes": dataset.classes}
-        contents[WEIGHTS] = _as_file(saved)
-    module.model.load_state_dict(weights)
-    scored = Batches(run.tested or dataset, fold, config.data, config.train.batch, statistics, seed)
-    probabilities = torch.cat(trainer.predict(module, datamodule=scored)).numpy()  # type: ignore[arg-type]
-
+    started = time.monotonic()
+    outcome = _outcome(run)
     true = [dataset.examples[i].label for i in fold.test]
-    found = metrics.measure(true, probabilities.argmax(1), dataset.classes)
-    contents[PREDICTIONS] = _predictions(dataset, fold, probabilities)
+    found = metrics.measure(true, outcome.probabilities.argmax(1), dataset.classes)
+    contents = outcome.files | {PREDICTIONS: _predictions(dataset, fold, outcome.probabilities)}
     for name, content in contents.items():
-        files.write_new(aside / name, content, run.root)
-    contents[CURVES] = files.read(aside / CURVES, run.root)
+        if not files.exists(run.aside / name, run.root):
+            files.write_new(run.aside / name, content, run.root)
     parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
     record = {
         "fold": fold.number,
         "identity": identity.digest(run.identity),
         "files": {name: {"size": len(content), "sha256": files.sha256(content)} for name, content in contents.items()},
         **found.as_dict(),
-        # With `selection=test`, what the callback has measured is the test part.
-        "validation": curves.best_found.as_dict() if fold.validation and curves.best_found else None,
+        **outcome.record,
         "speakers": {part: sorted({dataset.examples[i].speaker for i in indices}) for part, indices in parts.items()},
         "counts": {part: len(indices) for part, indices in parts.items()},
         "selection": config.selection,
-        "epoch": curves.best_epoch,
-        "epochs": trainer.current_epoch,
-        "diverged": curves.diverged,
-        "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "seconds": round(time.monotonic() - started, 2),
-        "seconds_to_epoch": round(curves.best_seconds, 2),
         "revision": revision(),
         "source": identity.code(),
         **provenance(PACKAGES),
-        "device": device_name(trainer),
-        "precision": trainer.precision,
-        "threads": torch.get_num_threads(),
-        "kernels": kernels(),
         "fingerprints": [cache.fingerprint for one in (dataset, run.tested) if one for cache in one.caches],
     }
     if run.trained:
         # Of training, everything is as it was there.
         before = read_metrics(run.trained, fold.number)
         record |= {name: before[name] for name in OF_TRAINING} | {"trained": run.trained.name}
-    loggers.close(logs)
-    files.write_new(aside / METRICS, results.as_json(record), run.root)
+    files.write_new(run.aside / METRICS, results.as_json(record), run.root)
 
 
-def _as_file(record: dict[str, Any]) -> bytes:
-    # A full disk is then an error of writing like any other; PyTorch's own writer has words of its own for it.
-    file = io.BytesIO()
-    torch.save(record, file)
-    return file.getvalue()
+def _outcome(run: Run) -> Outcome:
+    # One alone is imported: what is fitted at once needs no PyTorch.
+    if run.config.model.is_network:
+        from wser.training import network
 
+        return network.train(run)
+    from wser.training import fitted
 
-def _stored(run: Run, network: torch.nn.Module) -> dict[str, Any] | None:
-    """Weights and statistics of the run whose network is scored on other pictures, None where this one trains its own."""
-    if run.trained is None:
-        return None
-    file = run.trained / fold_name(run.fold.number) / WEIGHTS
-    content = results.read_weights(run.trained, run.fold.number)
-    remedy = f"move {file.parent} away and run again"
-    try:
-        stored: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
-        network.load_state_dict(stored["model"])
-        height = int(run.dataset.recipe["height"])
-        shapes = {tuple(stored[name].shape) for name in ("mean", "deviation")}
-        if shapes != {(height, 1, 3)}:
-            raise ValueError(f"statistics of shape {shapes}")
-    except Exception as error:  # of a damaged file, PyTorch's reader raises whatever it meets
-        why = (" ".join(str(error).split()) or type(error).__name__)[:100]
-        raise ResultError(f"{file} cannot be read ({why}): {remedy}") from None
-    if stored.get("classes") != run.dataset.classes:
-        raise ResultError(
-            f"{file} tells {', '.join(map(str, stored.get('classes') or ['classes that it does not name']))} apart, and this "
-            f"run {', '.join(run.dataset.classes)}: {remedy}"
-        )
-    return stored
-
-
-def _fit(trainer: pl.Trainer, module: Training, batches: Batches) -> None:
-    try:
-        trainer.fit(module, datamodule=batches)
-    except SystemExit:
-        # Lightning leaves the process on Ctrl-C; the command line has a better answer.
-        raise KeyboardInterrupt from None
-
-
-def device_name(trainer: pl.Trainer) -> str:
-    """What a run ran on, in words."""
-    if trainer.strategy.root_device.type == "cuda":
-        return torch.cuda.get_device_name(trainer.strategy.root_device)
-    return f"{trainer.strategy.root_device.type}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
-def kernels() -> dict[str, str]:
-    """What chooses the processor's kernels, by which sums differ in their last digits."""
-    chosen = {name: os.environ[name] for name in KERNELS if name in os.environ}
-    return {"cpu": torch.backends.cpu.get_cpu_capability(), **chosen}
-
-
-def quiet() -> None:
-    """Keep Lightning's remarks on loggers, workers and devices off the terminal; errors still come through."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-
-
-def keep_memory() -> None:
-    """Have the C library keep what is freed, where it is glibc.
-
-    Each batch allocates and frees the same hundreds of megabytes; given back to the system and taken again, they would cost
-    a quarter of the time of training on a CPU, in page faults.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
-        for parameter, value in MALLOC.items():
-            mallopt(parameter, value)
+    return fitted.fit(run)
 
 
 def _predictions(dataset: Dataset, fold: Fold, probabilities: Any) -> bytes:

@@ -27,7 +27,7 @@ from wser.results import identity
 from wser.training import hardware, loggers
 
 if TYPE_CHECKING:
-    from wser.execution.fold import Run
+    from wser.training.run import Run
 
 MOST_JOBS = 8
 """Runs at once unless more are asked for: each holds the pictures of its caches in memory."""
@@ -119,13 +119,13 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
     Raises:
         WserError: A name is unknown, the cache is missing, or the protocol cannot be applied; one sentence says which.
     """
-    models.check(config.model.name)
+    models.module(config.model.name)
     loggers.check(config.logger, config.results)
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
     dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels)
     folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
-    precision = hardware.precision(config.train)
+    precision = hardware.precision(config.train) if config.model.is_network else ""
     tested = trained = None
     if config.data.test_recipe:
         inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)
@@ -195,7 +195,8 @@ def execute(
         axes: Dotted keys by which the experiments differ, for the progress that is shown.
     """
     work = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
-    alone = all(hardware.accelerated(experiment.config.train) for experiment, _ in work)
+    networks = [experiment for experiment, _ in work if experiment.config.model.is_network]
+    alone = bool(networks) and all(hardware.accelerated(experiment.config.train) for experiment in networks)
     for experiment in experiments:
         if work:
             loggers.prepare(experiment.config, experiment.directory)
@@ -214,7 +215,7 @@ def execute(
         )
     if not work:
         return
-    from wser.execution.fold import Run
+    from wser.training.run import Run
 
     jobs = min(jobs or (1 if alone else most_jobs()), len(work))
     runs = [
@@ -236,7 +237,7 @@ def execute(
             f"fold {run.fold.number} of {_name(run.config, axes)}",
             run.aside,
             run.final,
-            0 if run.trained else run.config.train.epochs,
+            run.config.train.epochs if run.config.model.is_network and not run.trained else 0,
         )
         for run in runs
     ]
@@ -272,7 +273,9 @@ def threads(experiment: Experiment) -> int:
 def _name(config: Config, axes: Sequence[str]) -> str:
     """The corpora, and where the configuration stands in a sweep."""
     values = flatten(asdict(config))
-    return ", ".join(["+".join(config.corpus), *(f"{axis}={as_text(values[axis])}" for axis in axes if axis != "corpus")])
+    return ", ".join(
+        ["+".join(config.corpus), *(f"{axis}={as_text(values[axis])}" for axis in axes if axis != "corpus" and axis in values)]
+    )
 
 
 def _execute(number: int, run: "Run") -> int:
@@ -296,7 +299,8 @@ def _wanted(fold: object, count: int) -> list[int]:
 
 
 def differing(configs: Sequence[Config]) -> dict[str, list[Any]]:
-    """Keys whose values differ between configurations, each with its value in every one of them."""
+    """Keys whose values differ between configurations, each with its value in every one of them; None where it has none."""
     flat = [flatten(asdict(config)) for config in configs]
-    columns = {key: [one[key] for one in flat] for key in flat[0]}
+    keys = dict.fromkeys(key for one in flat for key in one)
+    columns = {key: [one.get(key) for one in flat] for key in keys}
     return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}

@@ -130,7 +130,8 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     from wser.execution import plan
     from wser.training.hardware import accelerated
 
-    accelerated(experiment.config.train)  # a device that is not here is refused before anything is removed
+    if experiment.config.model.is_network:
+        accelerated(experiment.config.train)  # a device that is not here is refused before anything is removed
     if anew:
         _remove(again, path)
 
@@ -194,8 +195,9 @@ def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, 
     config = compose.load_stored(path / results.CONFIG, settings, CHANGEABLE)
     if not any(setting.startswith("train.threads=") for setting in settings):
         config.train.threads = _threads(config, [facts["threads"] for facts in then.values()])
-    if config.protocol.file and not Path(config.protocol.file).exists():
-        config.protocol.file = str(path / results.SPLIT)
+    split = flatten(asdict(config)).get("protocol.file")
+    if split and not Path(split).exists():
+        setattr(config.protocol, "file", str(path / results.SPLIT))  # noqa: B010 - of one protocol alone
     if config.data.test_recipe:
         clean = path.parent / str(results.read_metrics(path, stored.folds[0]).get("trained"))
         raise ResultError(
@@ -244,9 +246,8 @@ def _check_same(stored: Stored, experiment: "Experiment") -> None:
         )
     if record["split_hash"] != (now := split_hash(experiment.folds, dataset.examples)):
         config = experiment.config.protocol
-        remedy = (
-            f"restore {config.file}, or move it away, and the run's own {results.SPLIT} is read" if config.file else revision
-        )
+        split = getattr(config, "file", None)
+        remedy = f"restore {split}, or move it away, and the run's own {results.SPLIT} is read" if split else revision
         raise ResultError(
             f"{path} has the split {record['split_hash'][:12]}, and protocol={config.name} makes {now[:12]} today: {remedy}"
         )

@@ -1,24 +1,47 @@
-"""Models: one file each, named as `model=` names it, with a class `Model(config, height, classes)`.
+"""Models: one file each, named as `model=` names it; how to write one is in docs/extending.md.
 
-A model maps pictures float (batch, 3, height, columns) and lengths int64 (batch,) to logits (batch, classes).
-It may name its parts for `--describe`: `stages` lists pairs of a name and a module, by default its attributes; a layer of
-its own may have a `title`.
+A model's module has a class `Config`, the dataclass of its settings, and a function `build`.
+
+- A network has a `Config` derived from `ModelConfig`; `build(config, height, classes)` gives a `torch.nn.Module` that maps
+  pictures float (batch, 3, height, columns) and lengths int64 (batch,) to logits (batch, classes).  It is trained as the
+  sections `data` and `train` say.  It may name its parts for `--describe`: `stages` lists pairs of a name and a module, by
+  default its attributes; a layer of its own may have a `title`.
+- What is fitted at once has a `Config` derived from `FittedModelConfig`; `build(config, classes, seed)` gives an object with
+  `fit(pictures, labels)` and `predict_proba(pictures)`, as scikit-learn's: pictures are uint8 (height, columns, 3) each, of as
+  many columns as the utterance has, labels int64 (n,), probabilities float (n, classes).
+
+A module needs PyTorch, scikit-learn and the like only in `build`, so that a command line is read without them.
 """
 
-import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol
 
-from precompute.common import plugins as plugins
-from precompute.common.errors import WserError, unknown
-from wser.config.schema import ModelConfig
+from precompute.common import plugins
+from precompute.common.errors import WserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
+
+    from wser.config.schema import ModelConfig
 
 
 class ModelError(WserError, ValueError):
-    """A model is unknown."""
+    """A model is unknown, or does not keep to its contract."""
+
+
+class Fitted(Protocol):
+    """A model that is fitted at once."""
+
+    def fit(self, pictures: "Sequence[NDArray[np.uint8]]", labels: "NDArray[np.int64]") -> object:
+        """Fit it to the training part."""
+
+    def predict_proba(self, pictures: "Sequence[NDArray[np.uint8]]") -> "NDArray[np.floating]":
+        """Probabilities of each class, (n, classes)."""
 
 
 def names() -> list[str]:
@@ -26,27 +49,26 @@ def names() -> list[str]:
     return plugins.names(__name__)
 
 
-def check(name: str) -> None:
-    """Refuse a name that is no model's, without importing any.
+def module(name: str) -> ModuleType:
+    """The module of a model, by its name or by the path of its file.
 
     Raises:
-        ModelError: There is no such model.
+        ModelError: There is no such model, it cannot be imported, or it has no `build`.
     """
-    if name not in names():
-        raise ModelError(unknown("model", name, names()))
+    found = plugins.load(__name__, name, "model", ModelError)
+    if not hasattr(found, "build"):
+        raise ModelError(
+            f"the model {name} has no function build: add build(config, height, classes), as docs/extending.md says"
+        )
+    return found
 
 
 def file(name: str) -> Path:
-    """The file of a model.
-
-    Raises:
-        ModelError: There is no such model.
-    """
-    check(name)
-    return next(file for folder in __path__ if (file := Path(folder, f"{name}.py")).is_file())
+    """The file of a model; errors as of `module`."""
+    return plugins.file(module(name))
 
 
-def build(config: ModelConfig, height: int, classes: int) -> "nn.Module":
+def build(config: "ModelConfig", height: int, classes: int) -> "nn.Module":
     """The network that the configuration names.
 
     Args:
@@ -57,6 +79,20 @@ def build(config: ModelConfig, height: int, classes: int) -> "nn.Module":
     Raises:
         ModelError: There is no such model.
     """
-    check(config.name)
-    model: nn.Module = importlib.import_module(f"{__name__}.{config.name}").Model(config, height, classes)
+    network: nn.Module = module(config.name).build(config, height, classes)
+    return network
+
+
+def build_fitted(config: "ModelConfig", classes: int, seed: int) -> Fitted:
+    """The model that the configuration names, of those that are fitted at once.
+
+    Args:
+        config: Its parameters.
+        classes: Number of classes.
+        seed: Of whatever it draws.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    model: Fitted = module(config.name).build(config, classes, seed)
     return model

@@ -25,309 +25,123 @@ What a batch holds past the end of an utterance, and how far it is padded, reach
 statistics: it is set to zero before the pipes, before and after each pooling, and left out by batch norm and the LSTM.
 """
 
-import math
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from precompute.common.settings import setting
+from wser.config.schema import ConfigError, ModelConfig, Unread
 
-from wser.config.schema import ModelConfig
+if TYPE_CHECKING:
+    from torch import nn
 
-Shape = tuple[tuple[int, int], tuple[int, int]]
-"""Kernel and dilation of a convolution, (frequency, time) each."""
+Activation = Literal["relu", "elu", "leaky_relu", "gelu"]
 
-LFLB: Shape = ((3, 3), (1, 1))
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": partial(nn.ReLU, inplace=True),
-    "elu": partial(nn.ELU, inplace=True),
-    "leaky_relu": partial(nn.LeakyReLU, inplace=True),
-    "gelu": nn.GELU,
-}
+MOST_PIPES, MOST_BLOCKS = 5, 16
+"""Pipes and LFLBs that a network may have; the paper has 3 and, as we read it, 6."""
 
 
-class MaskedNorm(torch.autograd.Function):
-    """Batch norm over the columns within each utterance, zero in the others.
+@dataclass
+class Config(ModelConfig):
+    """The parameters of the network.
 
-    Statistics and gradient come from PyTorch's kernels for all columns, and are corrected for the few that are outside: hardly
-    more passes over memory than without a mask.
+    Attributes:
+        pipes: Parallel convolutional pipes, 1 to 5; the paper compares one with three (3.5).
+        pipe_kernels: Kernel (frequency, time) of each pipe, odd numbers of rows and columns from 1 to 31; the first `pipes`
+            are used.
+        pipe_dilations: Dilation in time of each pipe's kernel, 1 to 16: its resolution in time.  A kernel of 5 columns spans
+            9 where it is dilated by 2.
+        pipe_filters: Filters of each pipe; the paper tries 64, 128 and 256 (4.4).
+        filters: Filters of each local feature learning block (LFLB), and so their number, at most 16.
+        strides: Pooling strides (frequency, time), each 1, 2 or 4, after the merged pipes and after each LFLB; [1, 1] does
+            not pool.
+        pooling: How blocks pool.
+        overlap: Share R of a pooling window that it has in common with the next: 0.5, a window of twice the stride, or 0.
+        batch_norm: Batch norm after each convolution; without it the convolutions have a bias.
+        activation: After each convolution and after the fully connected layer.
+        lstm: Cells of the LSTM in each direction; the paper tries 64, 100, 128 and 256 (3.2.2, Table 3).
+        directions: Of the LSTM: 1 reads forwards (3.2.2), 2 both ways.
+        summary: Pooling over time, what of the LSTM's outputs the fully connected layer sees: the last of each direction,
+            their mean, or a learnt weighting (attention).
+        fc: Units of the fully connected layer; 1024 in the paper (3.2.2).
+        dropout: Before the LSTM and before the softmax layer.
     """
 
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, inside: Tensor, weight: Tensor, bias: Tensor, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Normalise float (batch, channels, rows, columns); also gives mean, variance and number of what is inside."""
-        mean, variance = _statistics(x)
-        total, count = x.numel() // x.shape[1], inside.sum() * x.shape[2]
-        # Chan et al. 1979, equations 2.1: two groups to all, here solved for one of the groups.
-        others = x.permute(0, 3, 1, 2)[~inside].float()
-        their_mean = others.sum((0, 2)) / (total - count).clamp(min=1)
-        their_squares = (others - their_mean[:, None]).square().sum((0, 2))
-        apart = (their_mean - mean) * total / count
-        mean = mean - apart * (total - count) / total
-        variance = (total * variance - their_squares - apart.square() * count * (total - count) / total) / count
-        variance = variance.clamp(min=0)
-        normal = torch.native_batch_norm(x, weight, bias, mean, variance, False, 0.0, eps)[0]
-        normal.permute(0, 3, 1, 2)[~inside] = 0
-        ctx.save_for_backward(x, inside, weight, mean, variance, count)
-        ctx.eps, ctx.total = eps, total
-        ctx.mark_non_differentiable(mean, variance, count)
-        return normal, mean, variance, count
+    pipes: int = setting(3, low=1, high=MOST_PIPES)
+    pipe_kernels: list[list[int]] = field(default_factory=lambda: [[3, 3], [5, 5], [5, 5], [5, 5], [5, 5]])
+    pipe_dilations: list[int] = field(default_factory=lambda: [1, 1, 2, 4, 8])
+    pipe_filters: int = setting(64, low=1, high=1024)
+    filters: list[int] = field(default_factory=lambda: [64] * 6)
+    strides: list[list[int]] = field(
+        default_factory=lambda: [[2, 2], [2, 2], [2, 2], [2, 1], [2, 1], [1, 1], [1, 1]],
+    )
+    pooling: Literal["average", "max"] = "average"
+    overlap: float = 0.5
+    batch_norm: bool = True
+    activation: Activation = "relu"
+    lstm: int = setting(100, low=1, high=4096)
+    directions: int = setting(1, low=1, high=2)
+    summary: Literal["last", "mean", "attention"] = "last"
+    fc: int = setting(1024, low=1, high=16384)
+    dropout: float = setting(0.0, low=0, high=0.95)
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None]:
-        """Gradients of input, weight and bias."""
-        x, inside, weight, mean, variance, count = ctx.saved_tensors
-        gradient = gradient.clone()
-        gradient.permute(0, 3, 1, 2)[~inside] = 0
-        inverse, more = (variance + ctx.eps).rsqrt(), ctx.total / count
-        # PyTorch's kernel divides by the number of all columns, which are `more` times those inside.
-        found, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight * more, None, None, mean, inverse, True, ctx.eps, [True, True, True]
-        )
-        own = (weight * inverse * (1 - more))[:, None, None].to(x.dtype)
-        found.addcmul_(gradient, own)
-        found.permute(0, 3, 1, 2)[~inside] = 0
-        return found, None, of_weight, of_bias, None
+    def check(self) -> None:
+        """Refuse lists that do not fit together; errors as of the base class."""
+        _check_pipes(self)
+        _check_blocks(self)
+
+    def unread(self, key: str) -> Unread | None:
+        """Entries beyond the number of pipes, and how to pool where no stride does."""
+        if key in ("pipe_kernels", "pipe_dilations") and (entries := len(getattr(self, key))) > self.pipes:
+            why = f"model.{key} has {entries} entries, and model.pipes={self.pipes} reads no more than that: "
+            return Unread(f"{why}give model.pipes={entries}", frozenset({"model.pipes"}))
+        if key in ("pooling", "overlap") and all(stride == [1, 1] for stride in self.strides):
+            why = f"model.{key}={getattr(self, key)} is not read where no stride pools: give model.strides with 2 or 4, or "
+            return Unread(f"{why}leave it out", frozenset({"model.strides"}))
+        return None
 
 
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel, float32 (channels,)."""
-    if x.device.type in ("cpu", "cuda"):
-        # Thirty times as fast on a CPU as var_mean, and in bfloat16 summed in float32.
-        unused = torch.zeros(x.shape[1], device=x.device)
-        mean, variance = torch.batch_norm_update_stats(x, unused, unused.clone(), 0.0)
-        return mean, variance
-    variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
-    return mean, variance
-
-
-class MaskedBatchNorm(nn.BatchNorm2d):
-    """Batch norm whose statistics leave out the columns past the end of each utterance, which it sets to zero."""
-
-    running_mean: Tensor
-    running_var: Tensor
-    num_batches_tracked: Tensor
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise float (batch, channels, rows, columns) over the columns of `inside`, bool (batch, columns)."""
-        if not self.training:
-            return super().forward(x) * inside[:, None, None].to(x.dtype)
-        normal: Tensor
-        normal, mean, variance, count = MaskedNorm.apply(x, inside, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            momentum = self.momentum or 0.0
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), momentum)
-        return normal
-
-
-class Masked(nn.Module):
-    """What stands in the place of batch norm where there is none: zero past the end of each utterance."""
-
-    title = "no batch norm"
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """Set float (batch, channels, rows, columns) to zero outside of `inside`, bool (batch, columns)."""
-        return x * inside[:, None, None].to(x.dtype)
-
-
-class Block(nn.Module):
-    """Convolutions side by side, concatenated, then batch norm, activation and pooling.
-
-    With one convolution it is the modified local feature learning block: conv, BN, activation, pooling.  Batch norm and
-    activation act on each channel by itself, so that to concatenate first changes nothing and saves passes over memory.
-
-    Args:
-        channels: Of the input.
-        filters: Of each convolution.
-        shapes: Kernel and dilation of each convolution.
-        stride: Of the pooling, (frequency, time); (1, 1) does not pool.
-        config: Batch norm, activation, kind of pooling and overlap.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        filters: int,
-        shapes: list[Shape],
-        stride: tuple[int, int],
-        config: ModelConfig,
-    ) -> None:
-        super().__init__()
-        # A bias before batch norm would be subtracted again with the mean.
-        bias = not config.batch_norm
-        self.pipes = nn.ModuleList(
-            nn.Conv2d(channels, filters, kernel, padding="same", dilation=dilation, bias=bias) for kernel, dilation in shapes
-        )
-        self.norm = MaskedBatchNorm(filters * len(shapes)) if config.batch_norm else Masked()
-        self.activation = ACTIVATIONS[config.activation]()
-        self.pool = pooling(stride, config)
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """One stage.
-
-        Args:
-            x: float (batch, channels, rows, columns); rows and columns are multiples of the stride.
-            inside: Which columns belong to each utterance, bool (batch, columns).
-
-        Returns:
-            float (batch, filters * convolutions, rows / stride, columns / stride).
-        """
-        maps = [pipe(x) for pipe in self.pipes]
-        merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
-        # All activations leave zero at zero, so that what is pooled is zero past an utterance's end.
-        pooled: Tensor = self.pool(self.activation(self.norm(merged, inside)))
-        return pooled
-
-
-def pooling(stride: tuple[int, int], config: ModelConfig) -> nn.Module:
-    """Pooling whose windows overlap by R = `config.overlap` (3.2.1): R = 0.5 is a window of twice the stride.
-
-    An axis with stride 1 is not pooled.  Windows are centred, and what they reach beyond the border counts as zero.
-    """
-    if stride == (1, 1):
-        return nn.Identity()
-    rows, columns = (1 if s == 1 else round(s / (1 - config.overlap)) for s in stride)
-    window, padding = (rows, columns), ((rows - stride[0]) // 2, (columns - stride[1]) // 2)
-    if config.pooling == "average":
-        return nn.AvgPool2d(window, stride, padding)
-    return nn.Sequential(nn.ZeroPad2d((padding[1], padding[1], padding[0], padding[0])), nn.MaxPool2d(window, stride))
-
-
-class Summary(nn.Module):
-    """Pooling over time: one vector for each utterance, from its own steps alone.
-
-    Args:
-        config: Kind of summary, cells and directions of the LSTM.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.last, self.cells = config.summary == "last", config.lstm
-        self.title = {"last": "last output", "mean": "mean", "attention": "weighted mean"}[config.summary]
-
-    def forward(self, outputs: Tensor, steps: Tensor, scores: Tensor) -> Tensor:
-        """Summaries.
-
-        Args:
-            outputs: Of the LSTM, float (batch, steps, cells * directions).
-            steps: Of each utterance, int64 (batch,).
-            scores: Of each step, float (batch, steps); equal ones give the mean.
-
-        Returns:
-            float (batch, cells * directions).
-        """
-        if self.last:
-            forward = outputs[torch.arange(len(outputs), device=outputs.device), steps - 1, : self.cells]
-            # What reads backwards ends at the first step.
-            return torch.cat([forward, outputs[:, 0, self.cells :]], dim=1)
-        weights = scores.float().masked_fill(~within(outputs.shape[1], steps), -torch.inf).softmax(dim=1)
-        return (weights.to(outputs.dtype)[..., None] * outputs).sum(dim=1)
-
-
-def within(columns: int, lengths: Tensor) -> Tensor:
-    """Which of some columns belong to each utterance, bool (batch, columns)."""
-    return torch.arange(columns, device=lengths.device) < lengths[:, None]
-
-
-def masked(maps: Tensor, lengths: Tensor) -> Tensor:
-    """Maps (batch, channels, rows, columns), zero past the end of each utterance."""
-    return maps * within(maps.shape[3], lengths)[:, None, None].to(maps.dtype)
-
-
-def turned(sequence: Tensor, steps: Tensor) -> Tensor:
-    """Each utterance's own steps in reverse order, (batch, steps, values); what lies past them stays in its place."""
-    at = torch.arange(sequence.shape[1], device=sequence.device)
-    source = torch.where(at < steps[:, None], steps[:, None] - 1 - at, at)
-    return sequence.gather(1, source[..., None].expand_as(sequence))
-
-
-class Model(nn.Module):
-    """The network of the module's drawing.
+def build(config: Config, height: int, classes: int) -> "nn.Module":
+    """The network.
 
     Args:
         config: Its parameters.
         height: Rows of the pictures.
         classes: Number of logits.
     """
+    # Not at the top: what a command line needs to know of its settings takes no PyTorch.
+    from wser.models._three_pipe import Model
 
-    def __init__(self, config: ModelConfig, height: int, classes: int) -> None:
-        super().__init__()
-        strides = [(f, t) for f, t in config.strides]
-        dilated = zip(config.pipe_kernels, config.pipe_dilations, strict=False)
-        pipes = [((rows, columns), (1, dilation)) for (rows, columns), dilation in dilated][: config.pipes]
-        blocks = [Block(3, config.pipe_filters, pipes, strides[0], config)]
-        channels = config.pipe_filters * config.pipes
-        for filters, stride in zip(config.filters, strides[1:], strict=True):
-            blocks.append(Block(channels, filters, [LFLB], stride, config))
-            channels = filters
-        self.blocks = nn.ModuleList(blocks)
-        self.strides = strides
-        self.multiple = tuple(math.prod(stride[axis] for stride in strides) for axis in (0, 1))
-        rows = -(-height // self.multiple[0])
-        cells = config.lstm * config.directions
-        self.drop = nn.Dropout(config.dropout)
-        self.lstm = nn.LSTM(channels * rows, config.lstm, batch_first=True)
-        # Two LSTMs rather than one of two directions, which would begin its way back in the padding.
-        self.backward_lstm = nn.LSTM(channels * rows, config.lstm, batch_first=True) if config.directions == 2 else None
-        self.weight = nn.Linear(cells, 1) if config.summary == "attention" else None
-        self.summary = Summary(config)
-        self.classifier = nn.Sequential(
-            nn.Linear(cells, config.fc),
-            ACTIVATIONS[config.activation](),
-            nn.Dropout(config.dropout),
-            nn.Linear(config.fc, classes),
+    return Model(config, height, classes)
+
+
+def _check_pipes(model: Config) -> None:
+    for key, values in (("model.pipe_kernels", model.pipe_kernels), ("model.pipe_dilations", model.pipe_dilations)):
+        if not model.pipes <= len(values) <= MOST_PIPES:
+            raise ConfigError(
+                f"{key} has {len(values)} entries: give one for each of model.pipes={model.pipes}, at most {MOST_PIPES}"
+            )
+    if any(len(kernel) != 2 or not all(0 < k <= 31 and k % 2 for k in kernel) for kernel in model.pipe_kernels):
+        raise ConfigError(
+            f"model.pipe_kernels={model.pipe_kernels} must hold pairs [frequency, time] of odd numbers from 1 to 31: "
+            "write it as in [[3,3],[5,5],[5,5]]"
         )
+    if any(not 1 <= dilation <= 16 for dilation in model.pipe_dilations):
+        raise ConfigError(f"model.pipe_dilations={model.pipe_dilations} must hold numbers from 1 to 16: write it as in [1,1,2]")
 
-    @property
-    def stages(self) -> list[tuple[str, nn.Module]]:
-        """Parts of the network by the names of the drawing."""
-        blocks = [(f"LFLB {number}" if number else "pipes", block) for number, block in enumerate(self.blocks)]
-        rest: list[tuple[str, nn.Module | None]] = [
-            ("LSTM", self.drop),
-            ("LSTM", self.lstm),
-            ("LSTM backwards", self.backward_lstm),
-            ("over time", self.weight),
-            ("over time", self.summary),
-            ("classifier", self.classifier),
-        ]
-        return [*blocks, *((stage, part) for stage, part in rest if part is not None)]
 
-    def forward(self, images: Tensor, lengths: Tensor) -> Tensor:
-        """Logits.
-
-        Args:
-            images: float (batch, 3, height, columns); what it holds past the end of an utterance counts as zero.
-            lengths: Columns of each utterance, int64 (batch,); steps past it reach neither summary nor loss.
-
-        Returns:
-            float (batch, classes).
-        """
-        rows, columns = (-size % multiple for size, multiple in zip(images.shape[2:], self.multiple, strict=True))
-        features = functional.pad(masked(images, lengths), (0, columns, 0, rows))
-        steps = lengths
-        for block, (_, stride) in zip(self.blocks, self.strides, strict=True):
-            features = block(features, within(features.shape[3], steps))
-            steps = -(-steps // stride)
-            if stride > 1:
-                # A pooling window carries an utterance's last columns over its end.
-                features = masked(features, steps)
-        sequence = self.drop(features.permute(0, 3, 1, 2).flatten(2))
-        outputs = self._read(sequence, steps)
-        scores = self.weight(outputs).squeeze(-1) if self.weight is not None else torch.zeros_like(outputs[..., 0])
-        logits: Tensor = self.classifier(self.summary(outputs, steps, scores))
-        return logits
-
-    def _read(self, sequence: Tensor, steps: Tensor) -> Tensor:
-        """Outputs of the LSTM, (batch, steps, values) to (batch, steps, cells * directions)."""
-        outputs: Tensor = self.lstm(sequence)[0]
-        if self.backward_lstm is None:
-            return outputs
-        back, _ = self.backward_lstm(turned(sequence, steps))
-        return torch.cat([outputs, turned(back, steps)], dim=2)
+def _check_blocks(model: Config) -> None:
+    if model.overlap not in (0, 0.5):
+        raise ConfigError(f"model.overlap={model.overlap} is neither 0 nor 0.5, the paper's R: give one of them")
+    if len(model.strides) != len(model.filters) + 1:
+        raise ConfigError(
+            f"model.strides has {len(model.strides)} entries and model.filters {len(model.filters)}: "
+            "give one stride for the merged pipes and one for each block of filters"
+        )
+    if len(model.filters) > MOST_BLOCKS:
+        raise ConfigError(f"model.filters has {len(model.filters)} entries: give at most {MOST_BLOCKS}, one for each LFLB")
+    if any(filters < 1 or filters > 4096 for filters in model.filters):
+        raise ConfigError(f"model.filters={model.filters} must hold numbers from 1 to 4096: write it as in [64,64]")
+    if any(len(stride) != 2 or not {*stride} <= {1, 2, 4} for stride in model.strides):
+        raise ConfigError(
+            f"model.strides={model.strides} must hold pairs [frequency, time] of 1, 2 or 4: write it as in [[2,2],...]"
+        )

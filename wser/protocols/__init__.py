@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import rfc8785
@@ -19,9 +19,11 @@ import rfc8785
 from precompute.common import plugins
 from precompute.common.errors import WserError
 from precompute.common.errors import unknown as unknown
-from wser.config.schema import ProtocolConfig, Selection
+from wser.config.schema import ProtocolConfig, Selection, choice
 from wser.data.dataset import Example
 from wser.data.recordings import double, relation
+
+Settings = TypeVar("Settings", bound=ProtocolConfig)
 
 
 class ProtocolError(WserError, ValueError):
@@ -61,12 +63,12 @@ class HeldOut:
     left_out: Set[int] = frozenset()
 
 
-class BaseProtocol(ABC):
+class BaseProtocol(ABC, Generic[Settings]):
     """Makes folds of examples.
 
     Attributes:
         speaker_independent: Whether no speaker may stand on both sides of a split.
-        own_keys: Keys of `ProtocolConfig` that the protocol reads, besides those of the validation part.
+        own_keys: Keys of its settings that the protocol reads, besides those of the validation part.
         dropped: Keys of the utterances that the label map leaves out, which are no examples.
     """
 
@@ -74,12 +76,12 @@ class BaseProtocol(ABC):
     own_keys: Set[str] = frozenset()
     dropped: Set[str] = frozenset()
 
-    def __init__(self, config: ProtocolConfig) -> None:
+    def __init__(self, config: Settings) -> None:
         self.config = config
 
     @classmethod
     def reads(cls, corpora: Sequence[str]) -> Set[str]:  # noqa: ARG003
-        """Keys of `ProtocolConfig` that the protocol reads where these are the corpora of the run."""
+        """Keys of its settings that the protocol reads where these are the corpora of the run."""
         return cls.own_keys
 
     @abstractmethod
@@ -250,17 +252,26 @@ def names() -> list[str]:
     return plugins.names(__name__)
 
 
-def protocol(name: str) -> type[BaseProtocol]:
+def protocol(name: str) -> type[BaseProtocol[Any]]:
     """The protocol of a name.
 
     Raises:
         ProtocolError: There is none of that name.
     """
-    found: type[BaseProtocol] = plugins.load(__name__, name, "protocol", ProtocolError).Protocol
+    found: type[BaseProtocol[Any]] = plugins.load(__name__, name, "protocol", ProtocolError).Protocol
     return found
 
 
-def load(config: ProtocolConfig) -> BaseProtocol:
+def config(name: str, **keys: Any) -> Any:
+    """The settings of a protocol: its defaults, with some keys set.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    return choice("protocol", name)(name=name, **keys)
+
+
+def load(config: ProtocolConfig) -> BaseProtocol[Any]:
     """The protocol that the configuration names.
 
     Raises:

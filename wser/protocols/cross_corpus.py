@@ -6,21 +6,34 @@ they share, as `labels=common4`.
 
 import difflib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from precompute.common.settings import setting
 from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
 from wser.protocols import BaseProtocol, HeldOut, ProtocolError
 
 
-class Protocol(BaseProtocol):
+@dataclass
+class Config(ProtocolConfig):
+    """What the protocol reads.
+
+    Attributes:
+        test: Corpus to test on; the others of `corpus` are trained on.
+    """
+
+    test: str | None = setting(None, text=True, hashed=False)
+
+
+class Protocol(BaseProtocol[Config]):
     """One corpus is the test part, all others are trained on."""
 
     speaker_independent = True
     own_keys = frozenset({"test"})
 
-    def __init__(self, config: ProtocolConfig) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         if config.test is None:
             raise ProtocolError(

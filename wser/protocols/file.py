@@ -23,11 +23,12 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from precompute.common.reading import LARGEST_JSON, UnreadableError, given, parse_json
+from precompute.common.settings import setting
 from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
 from wser.protocols import BaseProtocol, HeldOut, ProtocolError
@@ -49,12 +50,26 @@ class Published:
     folds: list[dict[str, frozenset[str]]]
 
 
-class Protocol(BaseProtocol):
+@dataclass
+class Config(ProtocolConfig):
+    """What the protocol reads.
+
+    Attributes:
+        file: Split to read: a split.json, or EmoBox's folder of a corpus.
+        speakers: Whether the parts of that split may share speakers: `disjoint` refuses them, `shared` allows them, `auto` does
+            what the file says, and refuses them where it says nothing.
+    """
+
+    file: str | None = setting(None, text=True, hashed=False, path=True)
+    speakers: Literal["auto", "disjoint", "shared"] = setting("auto", hashed=False)
+
+
+class Protocol(BaseProtocol[Config]):
     """The folds of `protocol.file`; whether speakers are disjoint is for the file, or `protocol.speakers`, to say."""
 
     own_keys = frozenset({"file", "speakers"})
 
-    def __init__(self, config: ProtocolConfig) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__(config)
         if config.file is None:
             raise ProtocolError(

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
 from wser.protocols import BaseProtocol, HeldOut
 
 
-class Protocol(BaseProtocol):
+class Protocol(BaseProtocol[ProtocolConfig]):
     """One speaker in each test part, in the order of their names."""
 
     speaker_independent = True

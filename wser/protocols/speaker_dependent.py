@@ -5,14 +5,30 @@ paper's do.  Such figures flatter: on the same data they lie several points over
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from precompute.common.settings import setting
+from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
 from wser.protocols import BaseProtocol, HeldOut, stratified_part
 
 
-class Protocol(BaseProtocol):
+@dataclass
+class Config(ProtocolConfig):
+    """What the protocol reads.
+
+    Attributes:
+        folds: How many times a part is drawn.
+        test_fraction: Of the utterances of each class, held out.
+    """
+
+    folds: int = setting(3, low=2, high=1000)
+    test_fraction: float = setting(0.2, low=0.01, high=0.9)
+
+
+class Protocol(BaseProtocol[Config]):
     """Stratified random splits."""
 
     speaker_independent = False

@@ -5,9 +5,12 @@ compared.  Elsewhere the speakers are dealt at random into `folds` groups, women
 """
 
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 
 import numpy as np
 
+from precompute.common.settings import setting
+from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
 from wser.protocols import BaseProtocol, HeldOut, ProtocolError
 
@@ -20,7 +23,18 @@ RAVDESS = (
 )
 
 
-class Protocol(BaseProtocol):
+@dataclass
+class Config(ProtocolConfig):
+    """What the protocol reads.
+
+    Attributes:
+        folds: Number of groups of speakers; those of RAVDESS are fixed.
+    """
+
+    folds: int = setting(3, low=2, high=1000)
+
+
+class Protocol(BaseProtocol[Config]):
     """Fixed groups of actors for RAVDESS, balanced random groups of speakers elsewhere."""
 
     speaker_independent = True

@@ -4,14 +4,28 @@ The paper calls the pair about a fifth of the data, which is true of EmoDB's ten
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from precompute.common.settings import setting
+from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
 from wser.protocols import BaseProtocol, HeldOut, ProtocolError
 
 
-class Protocol(BaseProtocol):
+@dataclass
+class Config(ProtocolConfig):
+    """What the protocol reads.
+
+    Attributes:
+        folds: Number of pairs of speakers that are held out.
+    """
+
+    folds: int = setting(3, low=2, high=1000)
+
+
+class Protocol(BaseProtocol[Config]):
     """Pairs of one woman and one man."""
 
     speaker_independent = True

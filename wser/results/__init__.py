@@ -29,7 +29,7 @@ from precompute.common.process import is_running
 from precompute.common.provenance import provenance
 from precompute.common.reading import UnreadableError, read_json, read_yaml
 from precompute.common.sheet import from_sheet, sheet_safe
-from wser.config.schema import UNHASHED, Config, flatten, recorded
+from wser.config.schema import Config, flatten, is_hashed, recorded
 from wser.data.dataset import Dataset
 from wser.evaluation.uncertainty import HEADLINES, SAME, counts, scores
 from wser.protocols import Fold, as_file, split_hash
@@ -119,7 +119,7 @@ class Stored:
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration without keys that change no figure, and with recipe and label map as they were found."""
-        kept = {key: value for key, value in self.config.items() if key not in UNHASHED}
+        kept = {key: value for key, value in self.config.items() if is_hashed(key)}
         tested = self.record.get("test_recipe_id")
         named = {"recipe": self.record["recipe_id"], "data.test_recipe": tested, "labels": self.record["label_map"]}
         return kept | named

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from wser.config import compose
 from wser.config.compose import load
-from wser.config.schema import Config, ConfigError
+from wser.config.schema import Config, ConfigError, choice
 
 
 @pytest.fixture
@@ -220,8 +220,17 @@ def test_short_form_goes_together_with_keys_of_its_section(arguments):
 def test_short_forms_keep_the_rest_of_their_section(files):
     (files / "preset" / "tuned.yaml").write_text("model: {lstm: 7}\n")
     (files / "mine.yaml").write_text("model: three_pipe\nprotocol: loso\ncorpus: emodb\n")
-    got = one("experiment=mine", "model=another")
-    assert (got.model.name, got.model.lstm, got.protocol.name, got.corpus) == ("another", 7, "loso", ["emodb"])
+    got = one("experiment=mine", "model=three_pipe")
+    assert (got.model.name, got.model.lstm, got.protocol.name, got.corpus) == ("three_pipe", 7, "loso", ["emodb"])
+
+
+def test_settings_of_a_model_are_no_other_models(files):
+    (files / "preset" / "tuned.yaml").write_text("model: {lstm: 7}\n")
+    assert one("model=row_svm").model == choice("model", "row_svm")(name="row_svm")
+    with pytest.raises(ConfigError, match=r"model\.lstm=7 is not read with model\.name=row_svm: give model\.name=three_pipe"):
+        one("model=row_svm", "model.lstm=7")
+    with pytest.raises(ConfigError, match=r"train\.lr=0\.1 is not read with model\.name=row_svm"):
+        one("model=row_svm", "train.lr=0.1")
 
 
 def test_cache_root_comes_from_the_environment_unless_given(monkeypatch, files):

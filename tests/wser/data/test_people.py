@@ -18,7 +18,6 @@ from precompute.__main__ import main as precompute
 from precompute.cache import layout, roots
 from precompute.cache.layout import Record
 from wser import protocols, run
-from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Dataset, open_dataset
 from wser.data.people import People, SpeakerError, identify
 from wser.protocols import ProtocolError, _leakage
@@ -168,7 +167,7 @@ def joined(request: pytest.FixtureRequest, small_recipe_id: str) -> Dataset:
 
 
 def folds_of(dataset: Dataset, **settings) -> list[protocols.Fold]:
-    return protocols.load(ProtocolConfig(**settings)).folds(dataset.examples, "last")
+    return protocols.load(protocols.config(**settings)).folds(dataset.examples, "last")
 
 
 def test_actor_who_sings_is_the_one_who_speaks(joined):

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from precompute.__main__ import main as precompute
 from wser import protocols, run
-from wser.config.schema import ProtocolConfig
 from wser.data.dataset import open_dataset
 from wser.data.recordings import OVERLAP, Origin, double, recordings, relation
 
@@ -261,7 +260,7 @@ def test_random_splits_keep_all_doubles_together(folder, dry_run, small_recipe_i
     assert code == 0, said
     assert "recordings                none" in said
     examples = open_dataset([folder / "cache"], ["mine"], small_recipe_id, label_map="common4").examples
-    for fold in protocols.load(ProtocolConfig(name="speaker_dependent", folds=6)).folds(examples):
+    for fold in protocols.load(protocols.config("speaker_dependent", folds=6)).folds(examples):
         sides = [{examples[i].key[: len(FIRST)] for i in part} for part in (fold.train, fold.validation, fold.test)]
         assert not any(one & other for one, other in itertools.combinations(sides, 2))
         assert 3 <= len(sides[2]) <= 6, "about a fifth of the twelve recordings, one of each class at least"

@@ -94,14 +94,25 @@ def test_stored_weights_name_their_classes(trained):
 # Code.
 
 
+MINE = """\
+from wser.models._three_pipe import Model as Base
+from wser.models.three_pipe import Config
+
+
+class Model(Base):
+    pass
+
+
+def build(config, height, classes):
+    return Model(config, height, classes)
+"""
+
+
 @pytest.fixture
-def mine(tmp_path, monkeypatch) -> Path:
-    """A network of one's own among the package's, as a file that may be edited."""
-    folder = tmp_path / "models"
-    folder.mkdir()
-    file = folder / "mine.py"
-    file.write_text("from wser.models.three_pipe import Model as Base\n\n\nclass Model(Base):\n    pass\n")
-    monkeypatch.setattr(models, "__path__", [*models.__path__, str(folder)])
+def mine(tmp_path) -> Path:
+    """A network of one's own, as a file that may be edited."""
+    file = tmp_path / "mine.py"
+    file.write_text(MINE)
     return file
 
 
@@ -109,7 +120,7 @@ EDITED = "    def forward(self, images, lengths):\n        return super().forwar
 
 
 def test_edited_network_is_another_run(mine, tiny, tmp_path, capsys):
-    settings = [*tiny, f"results={tmp_path / 'runs'}", "model=mine"]
+    settings = [*tiny, f"results={tmp_path / 'runs'}", f"model={mine}"]
     assert said(capsys, *settings, "fold=0")[0] == 0
     assert "2 runs: 1 finished, 1 to do" in said(capsys, *settings, "--dry-run")[1]
     text = mine.read_text()
@@ -121,10 +132,10 @@ def test_edited_network_is_another_run(mine, tiny, tmp_path, capsys):
 
 def test_edited_file_beside_the_network_is_another_run(mine, tiny):
     mine.with_name("blocks.py").write_text("WIDTH = 3\n")
-    mine.write_text(f"from blocks import WIDTH\n{mine.read_text()}")
-    before = place(*tiny, "model=mine")
+    mine.write_text(f"import blocks\n{mine.read_text()}")
+    before = place(*tiny, f"model={mine}")
     mine.with_name("blocks.py").write_text("WIDTH = 4\n")
-    assert place(*tiny, "model=mine") != before
+    assert place(*tiny, f"model={mine}") != before
 
 
 def test_edited_network_of_the_package_is_another_run(tiny, tmp_path, monkeypatch):

@@ -5,8 +5,8 @@ import torch
 
 from wser import models
 from wser.config.compose import load
-from wser.config.schema import ModelConfig
-from wser.models import ModelError, three_pipe
+from wser.config.schema import choice
+from wser.models import ModelError, _three_pipe, three_pipe
 
 SMALL = {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6}
 SUMMARIES = ["last", "mean", "attention"]
@@ -14,7 +14,7 @@ SUMMARIES = ["last", "mean", "attention"]
 
 def small(name: str = "three_pipe", height: int = 16, classes: int = 3, **changes) -> torch.nn.Module:
     torch.manual_seed(0)
-    return models.build(ModelConfig(**{"name": name, **SMALL, **changes}), height, classes)
+    return models.build(three_pipe.Config(**{"name": name, **SMALL, **changes}), height, classes)
 
 
 def pictures(batch: int, height: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -31,12 +31,15 @@ def learnt(model: torch.nn.Module) -> torch.nn.Module:
     return model.eval()
 
 
-@pytest.fixture(params=models.names(), scope="module")
+NETWORKS = [name for name in models.names() if choice("model", name).is_network]
+
+
+@pytest.fixture(params=NETWORKS, scope="module")
 def name(request) -> str:
     return request.param
 
 
-# The contract of every model.
+# The contract of every network.
 
 
 @pytest.mark.parametrize("height", [1, 7, 16, 33])
@@ -75,14 +78,14 @@ def test_utterances_do_not_see_each_other_when_scored(name):
 
 def test_unknown_model_names_the_nearest():
     with pytest.raises(ModelError, match="did you mean 'three_pipe'"):
-        models.build(ModelConfig(name="three_pip"), 16, 3)
+        models.build(three_pipe.Config(name="three_pip"), 16, 3)
 
 
 # The paper's CNN-LSTM.
 
 
 def test_shapes_are_those_of_the_drawing():
-    model = models.build(ModelConfig(), 128, 7).eval()
+    model = models.build(three_pipe.Config(), 128, 7).eval()
     seen: list[tuple[int, ...]] = []
     for block in model.blocks:
         block.register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
@@ -115,7 +118,7 @@ def test_parameters_are_as_many_as_the_architecture_says(preset):
 
 
 def choices(field: str) -> tuple[str, ...]:
-    return typing.get_args(typing.get_type_hints(ModelConfig)[field])
+    return typing.get_args(typing.get_type_hints(three_pipe.Config)[field])
 
 
 @pytest.mark.parametrize(
@@ -145,18 +148,18 @@ def test_every_legal_value_builds_and_trains(changes):
 @pytest.mark.parametrize("stride", [1, 2, 4])
 @pytest.mark.parametrize("pooling", choices("pooling"))
 def test_pooling_leaves_a_step_for_each_stride(stride, overlap, pooling):
-    pool = three_pipe.pooling((stride, 1), ModelConfig(overlap=overlap, pooling=pooling))
+    pool = _three_pipe.pooling((stride, 1), three_pipe.Config(overlap=overlap, pooling=pooling))
     for steps in range(1, 9):
         assert pool(torch.ones(1, 1, steps * stride, 8)).shape == (1, 1, steps, 8)
 
 
 @pytest.mark.parametrize(("pooling", "outside"), [("average", torch.Tensor.mean), ("max", torch.Tensor.amax)])
 def test_pooling_windows_overlap_by_half_and_see_zeros_past_the_border(pooling, outside):
-    build = three_pipe.pooling
+    build = _three_pipe.pooling
     row = torch.arange(1.0, 17.0).reshape(1, 1, 1, 16) ** 2
     wide = torch.nn.functional.pad(row, (1, 1))
-    half = build((1, 2), ModelConfig(pooling=pooling, overlap=0.5))(row)
-    none = build((1, 2), ModelConfig(pooling=pooling, overlap=0))(row)
+    half = build((1, 2), three_pipe.Config(pooling=pooling, overlap=0.5))(row)
+    none = build((1, 2), three_pipe.Config(pooling=pooling, overlap=0))(row)
     assert torch.allclose(half.flatten(), torch.stack([outside(wide[..., 2 * i : 2 * i + 4]) for i in range(8)]))
     assert torch.allclose(none.flatten(), torch.stack([outside(row[..., 2 * i : 2 * i + 2]) for i in range(8)]))
 
@@ -235,8 +238,8 @@ def test_backward_direction_is_an_lstm_that_reads_the_utterance_from_its_end(sum
 @pytest.mark.parametrize("lengths", [[7, 4], [7, 7], [1, 7]])
 def test_masked_batch_norm_is_that_of_the_utterances_own_columns(lengths):
     """Values, running statistics and every gradient."""
-    x, inside = pictures(2, 5, 7) + 3, three_pipe.within(7, torch.tensor(lengths))
-    masked, plain = three_pipe.MaskedBatchNorm(3), torch.nn.BatchNorm2d(3)
+    x, inside = pictures(2, 5, 7) + 3, _three_pipe.within(7, torch.tensor(lengths))
+    masked, plain = _three_pipe.MaskedBatchNorm(3), torch.nn.BatchNorm2d(3)
     for norm in (masked, plain):
         norm.weight.data, norm.bias.data = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([1.0, 0.0, 3.0])
     one, other = x.clone().requires_grad_(), x.clone().requires_grad_()
@@ -258,8 +261,8 @@ def test_masked_batch_norm_is_that_of_the_utterances_own_columns(lengths):
 def test_masked_batch_norm_of_values_far_from_zero_keeps_their_variance():
     x = 1000 + pictures(2, 5, 7).double()
     x[1, ..., 4:] = 0
-    masked = three_pipe.MaskedBatchNorm(3, momentum=1.0)
-    masked(x.float(), three_pipe.within(7, torch.tensor([7, 4])))
+    masked = _three_pipe.MaskedBatchNorm(3, momentum=1.0)
+    masked(x.float(), _three_pipe.within(7, torch.tensor([7, 4])))
     own = torch.cat([x[0], x[1, ..., :4]], dim=2)
     torch.testing.assert_close(masked.running_var.double(), own.var((1, 2)), rtol=0.05, atol=0)
 
@@ -275,7 +278,7 @@ def test_how_far_a_batch_is_padded_changes_nothing(pooling, training, batch_norm
 
 
 def test_defaults_keep_the_names_of_their_weights():
-    named = set(models.build(ModelConfig(summary="attention"), 16, 3).state_dict())
+    named = set(models.build(three_pipe.Config(summary="attention"), 16, 3).state_dict())
     blocks = {f"blocks.{i}.pipes.{pipe}.weight" for i in range(7) for pipe in range(1 if i else 3)}
     kinds = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     norms = {f"blocks.{i}.norm.{kind}" for i in range(7) for kind in kinds}

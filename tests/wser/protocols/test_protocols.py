@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wser import protocols
-from wser.config.schema import ProtocolConfig
+from wser.config.schema import ConfigError
 from wser.data.dataset import Example
 from wser.data.recordings import Origin
 from wser.protocols import BaseProtocol, Fold, HeldOut, ProtocolError, as_file, check, split_hash
@@ -50,7 +50,7 @@ def needed(name: str, examples: list[Example], folder: Path) -> dict[str, str]:
     if name == "cross_corpus":
         return {"test": "m"}
     if name == "file":
-        folds = protocols.load(ProtocolConfig(name="loso")).folds(examples, "test")
+        folds = protocols.load(protocols.config("loso")).folds(examples, "test")
         path = folder / "split.json"
         path.write_text(json.dumps(as_file("loso", True, folds, examples)))
         return {"file": str(path)}
@@ -60,7 +60,8 @@ def needed(name: str, examples: list[Example], folder: Path) -> dict[str, str]:
 def loaded(name: str, examples: list[Example], **changes) -> BaseProtocol:
     with tempfile.TemporaryDirectory() as folder:
         keys = {"folds": 2, **needed(name, examples, Path(folder)), **changes}
-        return protocols.load(ProtocolConfig(name=name, **keys))
+        config = protocols.config(name)
+        return protocols.load(protocols.config(name, **{key: value for key, value in keys.items() if hasattr(config, key)}))
 
 
 def make(name: str, examples: list[Example], selection: str = "validation", **changes) -> list[Fold]:
@@ -267,8 +268,8 @@ def test_speaker_dependent_draws_every_fold_anew():
 
 
 def test_unknown_protocol_names_the_nearest():
-    with pytest.raises(ProtocolError, match="did you mean 'loso'"):
-        protocols.load(ProtocolConfig(name="lso"))
+    with pytest.raises(ConfigError, match="did you mean 'loso'"):
+        protocols.load(protocols.config("lso"))
 
 
 @CONTRACT
@@ -386,7 +387,7 @@ class Named(BaseProtocol):
 
 
 def test_named_validation_is_kept_and_what_is_left_out_is_in_no_part():
-    named, cut = Named(ProtocolConfig()).folds([example(i) for i in range(9)])
+    named, cut = Named(protocols.config("loso")).folds([example(i) for i in range(9)])
     assert named == Fold(0, (3, 4, 5, 6, 7, 8), (1,), (0,))
     assert set(cut.train) | set(cut.validation) == {2, 4, 5, 6, 7, 8}
     assert cut.validation
@@ -394,10 +395,10 @@ def test_named_validation_is_kept_and_what_is_left_out_is_in_no_part():
 
 def test_named_validation_stays_where_nothing_is_cut_and_goes_to_training_where_the_test_part_chooses():
     examples = [example(i) for i in range(9)]
-    named, cut = Named(ProtocolConfig()).folds(examples, "last")
+    named, cut = Named(protocols.config("loso")).folds(examples, "last")
     assert named == Fold(0, (3, 4, 5, 6, 7, 8), (1,), (0,))
     assert cut.validation == ()
-    named, _ = Named(ProtocolConfig()).folds(examples, "test")
+    named, _ = Named(protocols.config("loso")).folds(examples, "test")
     assert named == Fold(0, (1, 3, 4, 5, 6, 7, 8), (), (0,))
 
 
@@ -407,7 +408,7 @@ def test_overlap_of_a_named_validation_and_test_part_is_refused():
             yield HeldOut({0, 1}, {1})
 
     with pytest.raises(ProtocolError, match="utterance u0001 stands in the validation and the test part of fold 0"):
-        Wrong(ProtocolConfig()).folds([example(i) for i in range(9)])
+        Wrong(protocols.config("loso")).folds([example(i) for i in range(9)])
 
 
 # The check at run time, and the hash.

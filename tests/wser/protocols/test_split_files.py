@@ -9,7 +9,6 @@ import pytest
 
 from precompute import corpora
 from wser import protocols
-from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
 from wser.data.recordings import Origin
 from wser.protocols import Fold, ProtocolError, as_file, as_keys, split_hash
@@ -41,7 +40,7 @@ def write(tmp_path):
 def load(
     path: Path, examples: list[Example], selection: str = "validation", dropped: frozenset[str] = frozenset(), **keys
 ) -> list[Fold]:
-    return protocols.load(ProtocolConfig(name="file", file=str(path), **keys)).folds(examples, selection, dropped)
+    return protocols.load(protocols.config("file", file=str(path), **keys)).folds(examples, selection, dropped)
 
 
 def keys_of(examples: list[Example], *speakers: str) -> list[str]:
@@ -61,7 +60,7 @@ def content(examples) -> dict:
 @pytest.mark.parametrize("name", ["loso", "speaker_dependent", "speaker_folds"])
 @pytest.mark.parametrize("selection", ["validation", "last", "test"])
 def test_split_of_a_run_is_read_again(name, selection, examples, write):
-    protocol = protocols.load(ProtocolConfig(name=name))
+    protocol = protocols.load(protocols.config(name))
     folds = protocol.folds(examples, selection)
     path = write(as_file(name, protocol.speaker_independent, folds, examples))
     again = load(path, examples, selection, seed=5)
@@ -174,7 +173,7 @@ def test_recording_under_two_names_in_training_and_test_is_refused(content, exam
 )
 def test_malformed_file_is_refused_before_there_are_examples(wrong, says, write):
     with pytest.raises(ProtocolError, match=says) as refused:
-        protocols.load(ProtocolConfig(name="file", file=str(write(wrong))))
+        protocols.load(protocols.config("file", file=str(write(wrong))))
     assert "\n" not in str(refused.value)
 
 
@@ -186,9 +185,9 @@ def test_unknown_keys_are_counted_and_the_first_few_named(content, examples, wri
 
 def test_missing_file_is_refused():
     with pytest.raises(ProtocolError, match=r"give protocol.file=PATH"):
-        protocols.load(ProtocolConfig(name="file"))
+        protocols.load(protocols.config("file"))
     with pytest.raises(ProtocolError, match=r"protocol.file=nothing\.json does not exist: give the path of"):
-        protocols.load(ProtocolConfig(name="file", file="nothing.json"))
+        protocols.load(protocols.config("file", file="nothing.json"))
 
 
 # EmoBox.

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from wser import results
-from wser.config.schema import Config, DataConfig, ModelConfig, TrainConfig
+from wser.config.schema import Config, DataConfig, TrainConfig
 from wser.data.dataset import Example
 from wser.data.recordings import Origin
-from wser.execution.fold import Run, execute
+from wser.execution.fold import execute
+from wser.models import three_pipe
 from wser.protocols import Fold
 from wser.results import identity
+from wser.training.run import Run
 
 STORED = Path(__file__).with_name("algorithm.json")
 CLASSES = ["a", "b", "c"]
@@ -57,7 +59,7 @@ def predictions(tmp_path) -> list[dict[str, str]]:
         recipe={"height": 16},
         caches=(),
     )
-    model = ModelConfig(
+    model = three_pipe.Config(
         pipes=2, pipe_filters=3, filters=[4, 5], strides=[[2, 2]] * 3, lstm=6, fc=7, summary="attention", directions=2
     )
     data = DataConfig(standardise="utterance", mask_rows=2, mask_columns=4, shift_rows=1, mixup=0.3)
@@ -67,7 +69,11 @@ def predictions(tmp_path) -> list[dict[str, str]]:
     )  # fmt: skip
     config = Config(model=model, data=data, train=train, logger=[], seed=3)
     parts = [tuple(i for i, key in enumerate(keys) if key[0] in speakers) for speakers in ("vwx", "y", "z")]
-    named = {"settings": {"train.precision": "32-true"}, "classes": [[name, [name]] for name in CLASSES]}
+    named = {
+        "network": identity.network("three_pipe"),
+        "settings": {"train.precision": "32-true"},
+        "classes": [[name, [name]] for name in CLASSES],
+    }
     before = torch.get_num_threads()
     try:
         told = Run(config, dataset, Fold(0, *parts), tmp_path / "run", tmp_path / "run" / ".aside", 1, named)
@@ -87,3 +93,8 @@ def test_predictions_are_those_of_this_algorithm(predictions):
         f"predictions are up to {apart:.4f} from those of algorithm {identity.ALGORITHM}: if that is meant, raise "
         f"wser.results.identity.ALGORITHM and store the new ones in {STORED.name}: {json.dumps(found)}"
     )
+
+
+def test_todays_network_keeps_the_name_of_the_one_whose_predictions_these_are():
+    # Whoever changes what the network does changes this, and names its results anew by that alone.
+    assert identity.network("three_pipe") in identity.SAME.values()

@@ -11,8 +11,8 @@ from pytorch_lightning.loggers import Logger
 from wser import results, run
 from wser.config import compose
 from wser.config.schema import ConfigError
-from wser.execution.fold import Curves
 from wser.training import loggers
+from wser.training.network import Curves
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

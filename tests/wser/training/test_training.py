@@ -20,10 +20,12 @@ from wser.config.compose import load
 from wser.config.schema import ConfigError, DataConfig, TrainConfig
 from wser.data.dataset import open_dataset
 from wser.execution import plan
-from wser.execution.fold import Curves, Run, execute
+from wser.execution.fold import execute
 from wser.protocols import Fold
 from wser.training.batches import Batch, Batches, Statistics
 from wser.training.module import Training, augment, class_weights, mix
+from wser.training.network import Curves
+from wser.training.run import Run
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

@@ -81,8 +81,11 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         bars = Markup(beside.figure(figures.bars(literature.bars(entries, run), "% accuracy or UAR, as named"), "comparison"))
         if drawn:
             beside.figure(figures.confusion(f"{stored.title}, all folds", stored.classes, [("", pooled)]), "confusion")
-    panels = [(record, results.read_curves(stored.path, record["fold"])) for record in found["folds"][: figures.MOST_PANELS]]
-    beside.figure(figures.curves(panels, stored.title), "curves")
+    # What is fitted at once has no epochs.
+    trained = [record for record in found["folds"] if record["epochs"]]
+    panels = [(record, results.read_curves(stored.path, record["fold"])) for record in trained[: figures.MOST_PANELS]]
+    if panels:
+        beside.figure(figures.curves(panels, stored.title), "curves")
     by_fold = [(f"fold {record['fold']}", record["confusion"]) for record in found["folds"][:drawn]]
     if drawn:
         beside.figure(figures.confusion(stored.title, stored.classes, by_fold), "confusion_folds")

@@ -10,7 +10,7 @@ from typing import Any
 from precompute.common.errors import WserError
 from precompute.recipe import in_words
 from wser.config.compose import load
-from wser.config.schema import UNHASHED, flatten
+from wser.config.schema import flatten, is_hashed
 from wser.evaluation.published import Published
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
@@ -101,7 +101,7 @@ def _plain(name: str) -> dict[str, Any]:
     return {
         key: value
         for key, value in flatten(asdict(config)).items()
-        if key.startswith(("model.", "data.", "train.")) and key not in UNHASHED
+        if key.startswith(("model.", "data.", "train.")) and is_hashed(key)
     }
 
 

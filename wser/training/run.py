@@ -1,0 +1,70 @@
+"""What one run is told, and what comes of it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wser.config.schema import Config
+from wser.data.dataset import Dataset
+from wser.protocols import Fold
+from wser.results import fold_name
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run is told.
+
+    Attributes:
+        config: Of the experiment.
+        dataset: All utterances.
+        fold: On which to train and to test.
+        directory: Of the experiment's results.
+        aside: Where this run's results grow; renamed to their place at the end.
+        threads: Of the CPU.
+        identity: Of the experiment.
+        tested: The same utterances in other pictures, to be scored in place of those of `dataset`.
+        trained: Directory of the results whose weights are scored on them.
+    """
+
+    config: Config
+    dataset: Dataset
+    fold: Fold
+    directory: Path
+    aside: Path
+    threads: int
+    identity: dict[str, Any] = field(hash=False)
+    tested: Dataset | None = None
+    trained: Path | None = None
+
+    @property
+    def root(self) -> Path:
+        """Directory of all results, below which no link is followed."""
+        return self.directory.parent
+
+    @property
+    def final(self) -> Path:
+        """Where the results are in the end."""
+        return self.directory / fold_name(self.fold.number)
+
+    @property
+    def seed(self) -> int:
+        """Of all that is drawn in it: of the run's seed and the fold."""
+        return int(np.random.SeedSequence([self.config.seed, self.fold.number]).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training and scoring give.
+
+    Attributes:
+        probabilities: Of each test utterance and class, float (n, classes).
+        files: Content of the fold's files by name, besides predictions and metrics.
+        record: What metrics.json says of training and of where it ran.
+    """
+
+    probabilities: NDArray[np.floating]
+    files: dict[str, bytes]
+    record: dict[str, Any]
