@@ -5,7 +5,7 @@ import functools
 import sys
 from collections.abc import Sequence
 
-from precompute.common import clearing, files, paths, process, terminal
+from precompute.common import clearing, files, paths, terminal
 from precompute.common.errors import WserError
 
 KEPT = "what was cleared stays cleared"
@@ -20,12 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or failed.
     """
-    if arguments is None:
-        process.begin()
-    return terminal.command("wser.runs", lambda: _main(arguments), KEPT)
+    return terminal.command("wser.runs", _main, KEPT, arguments)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.runs", description="Look after results: list runs, and clear away what nobody needs."
     )

@@ -32,12 +32,12 @@ def swallowed(number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_an_error_in_an_interrupted_library_is_an_interruption(number, capsys):
-    assert terminal.command("x", lambda: swallowed(number), "what is done stays") == 1
+    assert terminal.command("x", lambda _: swallowed(number), "what is done stays", []) == 1
     assert capsys.readouterr().err == "x: interrupted; what is done stays\n"
 
 
 def test_threads_are_silent_once_a_command_is_interrupted(capsys):
-    def work():
+    def work(_):
         try:
             swallowed(signal.SIGTERM)
         finally:
@@ -45,7 +45,7 @@ def test_threads_are_silent_once_a_command_is_interrupted(capsys):
             thread.start()
             thread.join()
 
-    terminal.command("x", work, "")
+    terminal.command("x", work, "", [])
     assert "ZeroDivisionError" not in capsys.readouterr().err
 
 
@@ -53,11 +53,11 @@ def test_threads_say_their_errors_otherwise(monkeypatch):
     said = []
     monkeypatch.setattr(threading, "excepthook", said.append)
 
-    def work():
+    def work(_):
         thread = threading.Thread(target=lambda: 1 / 0)
         thread.start()
         thread.join()
         return 0
 
-    assert terminal.command("x", work, "") == 0
+    assert terminal.command("x", work, "", []) == 0
     assert [error.exc_type for error in said] == [ZeroDivisionError]
