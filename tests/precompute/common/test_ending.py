@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from precompute.common import terminal
+from precompute.common import process, terminal
 
 pytestmark = pytest.mark.usefixtures("default_handlers")
 
@@ -61,3 +63,42 @@ def test_threads_say_their_errors_otherwise(monkeypatch):
 
     assert terminal.command("x", work, "", []) == 0
     assert [error.exc_type for error in said] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["precompute", "list"],
+        ["precompute", "--markdown"],
+        ["precompute", "build", "--help"],
+        ["wser", "--help"],
+        ["wser.run", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_has_enough_ends_a_command_in_silence(line):
+    reader, writer = os.pipe()
+    os.close(reader)
+    # What is printed must wait in Python's buffer, as it does for a user.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", *line]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_only_a_program_changes_its_environment(monkeypatch):
+    begun = []
+    monkeypatch.setattr(process, "begin", lambda: begun.append(True))
+    monkeypatch.setattr(sys, "argv", ["program", "a", "b"])
+    given = []
+
+    def work(arguments):
+        given.append(list(arguments))
+        return 3
+
+    assert terminal.command("x", work, "", ["c"]) == 3
+    assert not begun
+    assert terminal.command("x", work, "") == 3
+    assert begun == [True]
+    assert given == [["c"], ["a", "b"]]
