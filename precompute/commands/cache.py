@@ -68,15 +68,11 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("first", "second"):
         diff.add_argument(name, metavar="ID", help="a cache, or the name of a recipe")
 
-    confirmed = "do it; without this, only say what would be done"
     remove = add("rm", _rm, f"Move caches to the trash, from where gc deletes them after {GRACE_DAYS:g} days.")
     remove.add_argument("ids", metavar="ID", nargs="+")
-    remove.add_argument("--yes", action="store_true", help=confirmed)
+    clearing.confirmation(remove)
     clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
-    clean.add_argument(
-        "--grace", metavar="DAYS", type=clearing.days, default=GRACE_DAYS, help="age in days (default: %(default)g)"
-    )
-    clean.add_argument("--yes", action="store_true", help=confirmed)
+    clearing.options(clean, "age in days")
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
     export.add_argument("ids", metavar="ID", nargs="+")
