@@ -11,11 +11,8 @@ libfftw3-single3).
 """
 
 import os
-import sys
 from pathlib import Path
 
-# A benchmark beside this one has the package's name: without this directory first in the path, the package is found.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[threads] = "1"
 os.environ["SSQ_PARALLEL"] = "0"

@@ -6,17 +6,13 @@ Every eighth recording is copied in several ways; all fingerprints of the corpus
 first column is the share of the copies of a kind that are found, the last line counts the pairs of distinct recordings.
 """
 
-import sys
-from pathlib import Path
-
-# Without this directory, which holds a `precompute.py` too, first in the path, the package is found.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import argparse
 import io
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import soundfile

@@ -3,18 +3,14 @@
 The points are copies of a finished run, with all that a real sweep has to read: predictions, metrics and curves of every fold.
 """
 
-import sys
-from pathlib import Path
-
-# Without this directory, which holds a `precompute.py` too, first in the path, the package is found.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import argparse
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
+from pathlib import Path
 
 from precompute.common import paths
 from wser import results

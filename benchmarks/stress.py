@@ -13,13 +13,6 @@ import os
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[threads] = "1"
 
-import sys
-from pathlib import Path
-
-# Without this directory, which holds a `precompute.py` too, first in the path, the package is found.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-sys.path.append(str(Path(__file__).resolve().parent))
-
 import argparse
 import contextlib
 import hashlib
@@ -29,11 +22,13 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import zarr
 
@@ -93,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.runs:
         import stress_runs
 
-        return stress_runs.main(options)
+        return stress_runs.run(options)
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         # Workers that are killed leave their shared memory behind; here it goes with the rest.
@@ -180,9 +175,8 @@ def undisturbed(options: argparse.Namespace, scratch: Path) -> Key:
 def start(command: list[str], root: Path, jobs: int = 1) -> subprocess.Popen[str]:
     """A writer in a process group of its own, so that its workers are killed with it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WSER_")}
-    path = os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))
     return subprocess.Popen(
-        [*command, "--jobs", str(jobs), "--cache", str(root)], env=environment | {"PYTHONPATH": path}, start_new_session=True,
+        [*command, "--jobs", str(jobs), "--cache", str(root)], env=environment, start_new_session=True,
         encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 

@@ -70,7 +70,7 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-def main(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Kill, check, finish, cut the power; print a table.
 
     Returns:
@@ -129,9 +129,8 @@ def undisturbed(scratch: Path) -> Undisturbed:
 
 
 def environment() -> dict[str, str]:
-    """Of every job: this checkout, and none of the user's directories."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WSER_")}
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, (sys.path[0], os.environ.get("PYTHONPATH"))))}
+    """Of every job: none of the user's directories."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("WSER_")}
 
 
 def start(settings: list[str], results: Path, jobs: int) -> subprocess.Popen[str]:

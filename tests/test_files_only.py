@@ -35,7 +35,7 @@ FUNCTIONS = {
 ALLOWED = {
     ("precompute/audio/recording.py", "os.open"): "reads, and never waits for a pipe",
     ("precompute/common/terminal.py", "os.open"): "/dev/null",
-    ("precompute/commands/show.py", "savefig"): "into memory",
+    ("precompute/check/drawing.py", "savefig"): "into memory",
     ("precompute/common/html/plot.py", "savefig"): "into memory",
     ("precompute/cache/transfer/hdf5.py", "truncate"): "a file that `files.new_file` made, for the HDF5 library",
     ("precompute/cache/transfer/archive.py", "open"): "a member of a zip file, to be read",

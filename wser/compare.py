@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import paths, process, terminal
+from precompute.common import paths, terminal
 
 if TYPE_CHECKING:
     from wser.results import Stored
@@ -30,12 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 compared, 1 refused.
     """
-    if arguments is None:
-        process.begin()
-    return terminal.command("wser.compare", lambda: _main(arguments), "nothing was written")
+    return terminal.command("wser.compare", _main, "nothing was written", arguments)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.compare",
         description="Compare finished runs on the same test utterances.",

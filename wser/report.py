@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import files, finding, paths, process, terminal
+from precompute.common import files, finding, paths, terminal
 
 if TYPE_CHECKING:
     from wser.evaluation.published import Published
@@ -36,12 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 written, 1 refused.
     """
-    if arguments is None:
-        process.begin()
-    return terminal.command("wser.report", lambda: _main(arguments), "make it accessible, or give --out DIR to write elsewhere")
+    return terminal.command("wser.report", _main, "make it accessible, or give --out DIR to write elsewhere", arguments)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.report",
         description="Write the page of a run, of a sweep, of several runs side by side, or of all runs of a directory.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from precompute.common import files, paths, process, terminal
+from precompute.common import files, paths, terminal
 from precompute.common.errors import WserError
 
 if TYPE_CHECKING:
@@ -39,13 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or interrupted, or a repeated run whose predictions differ.
     """
-    if arguments is None:
-        process.begin()
     kept = "finished folds are kept, and the same command continues with the others"
-    return terminal.command("wser.run", lambda: _main(arguments), kept)
+    return terminal.command("wser.run", _main, kept, arguments)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.run",
         description="Train and cross-validate on a cache of wavelet-scaled spectrograms.",

@@ -5,7 +5,7 @@ import functools
 import sys
 from collections.abc import Sequence
 
-from precompute.common import clearing, files, paths, process, terminal
+from precompute.common import clearing, paths, terminal
 from precompute.common.errors import WserError
 
 KEPT = "what was cleared stays cleared"
@@ -20,12 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 refused or failed.
     """
-    if arguments is None:
-        process.begin()
-    return terminal.command("wser.runs", lambda: _main(arguments), KEPT)
+    return terminal.command("wser.runs", _main, KEPT, arguments)
 
 
-def _main(arguments: Sequence[str] | None) -> int:
+def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.runs", description="Look after results: list runs, and clear away what nobody needs."
     )
@@ -42,11 +40,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     )
     clean = commands.add_parser("gc", help=text, description=text, parents=[common])
     clean.set_defaults(run=_gc)
-    clean.add_argument(
-        "--grace", metavar="DAYS", type=clearing.days, default=files.GRACE_DAYS,
-        help="age in days of trash and of runs without a finished fold (default: %(default)g)",
-    )  # fmt: skip
-    clean.add_argument("--yes", action="store_true", help="do it; without this, only say what would be done")
+    clearing.options(clean, "age in days of trash and of runs without a finished fold")
     options = parser.parse_args(arguments)
     if not options.results.is_dir():
         raise WserError(f"{options.results} is no directory: give the one of all results with --results DIR")

@@ -1,4 +1,4 @@
-"""The command line of the caches themselves: `python -m precompute cache list`, and so on."""
+"""The command `python -m precompute cache`: look after the caches themselves."""
 
 import argparse
 import functools
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from precompute.cache import layout, places
+from precompute.commands import _options
 from precompute.common import clearing, paths, terminal
 from precompute.common.errors import CacheError, CacheMissingError, unknown
 from precompute.common.files import GRACE_DAYS
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
 DONE, FAILED = 0, 1
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: What follows `python -m precompute cache`.
+        arguments: Without the command's name; by default those of the process.
 
     Returns:
         The exit code: 0 done, 1 refused, failed, or damage found; 2 is wrong usage.
     """
-    return terminal.command("precompute cache", lambda: _main(arguments), "what was finished stays")
+    return terminal.command("precompute cache", _main, "what was finished stays", arguments)
 
 
 def _main(arguments: Sequence[str]) -> int:
@@ -43,15 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m precompute cache",
         description="Look after caches. ID is the name of a cache's directory, or the beginning of it or of its part after "
         "the dash, with or without the corpus, as in ravdess/d07343; CORPUS/ means all caches of a corpus.",
-        epilog="Exit codes: 0 done, 1 refused, failed, or damage found, 2 wrong usage.",
+        epilog="Example: python -m precompute cache verify ravdess/d07343. Exit codes: 0 done, 1 refused, failed, or damage "
+        "found, 2 wrong usage.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache",
-        help="directories of caches, searched in order; each may be a URL, as s3://bucket/lab "
-        "(default: $WSER_CACHE, else ./cache)",
-    )  # fmt: skip
+    _options.cache(common, "; each may be a URL, as s3://bucket/lab")
 
     def add(name: str, run: object, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text, parents=[common])
@@ -64,25 +62,17 @@ def _parser() -> argparse.ArgumentParser:
     verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
     verify.add_argument("ids", metavar="ID", nargs="*")
     verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
-    verify.add_argument(
-        "--corpora", metavar="[NAME=]DIR[,...]", action="append",
-        help="for --recompute, directory of the corpora, or of a table; as in ravdess=DIR, a corpus's own directory, or a "
-        "table's (default: $WSER_CORPORA, else ./corpora)",
-    )  # fmt: skip
+    _options.corpora(verify, "for --recompute, directory of the corpora, or of a table")
 
     diff = add("diff", _diff, "How two recipes differ, and two caches of a corpus: parameters, recordings, labels.")
     for name in ("first", "second"):
         diff.add_argument(name, metavar="ID", help="a cache, or the name of a recipe")
 
-    confirmed = "do it; without this, only say what would be done"
     remove = add("rm", _rm, f"Move caches to the trash, from where gc deletes them after {GRACE_DAYS:g} days.")
     remove.add_argument("ids", metavar="ID", nargs="+")
-    remove.add_argument("--yes", action="store_true", help=confirmed)
+    clearing.confirmation(remove)
     clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
-    clean.add_argument(
-        "--grace", metavar="DAYS", type=clearing.days, default=GRACE_DAYS, help="age in days (default: %(default)g)"
-    )
-    clean.add_argument("--yes", action="store_true", help=confirmed)
+    clearing.options(clean, "age in days")
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
     export.add_argument("ids", metavar="ID", nargs="+")
@@ -381,3 +371,7 @@ def _some(
             known = {*others, *(f"{path.parent.name}/{path.name}" for path in paths)}
             raise CacheMissingError(f"in {options.cache}, {unknown(kind, name, known)}")
     return [path for path in paths if not names or any(roots.answers(path, name) for name in names)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,63 +1,88 @@
-"""Check one corpus: measure it, say what was found, and write the page."""
+"""The command `python -m precompute check`: what a corpus holds, here and as a page."""
 
-from datetime import UTC, datetime
+import argparse
+import functools
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from precompute import corpora
-from precompute.check import gallery, page, terminal
-from precompute.check.findings import findings
-from precompute.check.survey import survey
-from precompute.common import files
-from precompute.common.errors import CorpusError
-from precompute.common.provenance import provenance
+from precompute.commands import _corpora, _options
+from precompute.common import finding, terminal
+from precompute.common.errors import RecipeError
 from precompute.corpora import Corpus, Scan
-from precompute.recipe import Recipe
+
+if TYPE_CHECKING:
+    from precompute.recipe import Recipe
 
 AS_PUBLISHED, WORTH_READING = 0, 3
 
-PACKAGES = ("wser", "numpy", "soundfile", "soxr", "matplotlib", "pillow")
 
-
-def check(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: int, out: Path | None, command: str) -> int:
-    """Read every recording of a corpus, report on the terminal and write the page.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
 
     Args:
-        corpus: The corpus.
-        directory: Where it lies.
-        scan: What lies there.
-        recipe: Of the pictures shown.
-        jobs: Processes to use; -1 for all cores.
-        out: File of the page; by default `check-<corpus>.html` in the current directory.
+        arguments: Without the command's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 as published and every recording can be used, 1 nothing checked, 3 a warning is worth reading.
+    """
+    return terminal.command("precompute", _main, "what was written stays, run the same command to finish", arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m precompute check",
+        description="Read every recording of corpora, and report counts, durations, rates, channels, clipping, silence, "
+        "duplicates and labels by speaker, here and as a page with pictures.",
+        epilog="Example: python -m precompute check emodb --out emodb.html. Exit codes: 0 as published, 1 nothing checked, "
+        "2 wrong usage, 3 checked with warnings.",
+    )
+    _options.corpus(parser, _options.SEVERAL)
+    _options.corpora(parser)
+    _options.recipe(parser, "name of the recipe of the pictures")
+    _options.jobs(parser)
+    _options.out(parser)
+    _options.table(parser, "with the corpus table")
+    options = parser.parse_args(arguments)
+    command = shlex.join(["python", "-m", "precompute", "check", *arguments])
+    return run(options.corpus, _corpora.places(options), options, parser, command)
+
+
+def run(wanted: str, where: finding.Corpora, options: argparse.Namespace, parser: argparse.ArgumentParser, command: str) -> int:
+    """Check corpora.
+
+    Args:
+        wanted: Names of the corpora, with commas between; `all`, or `table`.
+        where: They may lie.
+        options: With those of `recipe`, `jobs`, `out` and `table`.
+        parser: That read them, to refuse them by.
         command: As typed, for the page's foot.
 
     Returns:
-        0 where the corpus is as published and every recording can be used, 3 where a warning is worth reading.
-
-    Raises:
-        CorpusError: The corpus is empty, a recording changed meanwhile, or the page cannot be written.
+        The exit code, as of `main`.
     """
-    out = out or Path(f"check-{corpus.name}.html")
-    if not out.parent.is_dir():
-        raise CorpusError(f"{out} cannot be written, since {out.parent} is no directory: make it, or give another --out FILE")
-    corpora.require_utterances(corpus, directory, scan)
-    measured = survey(corpus, directory, scan, recipe, jobs)
-    found = findings(measured)
-    pictures = gallery.thumbnails(gallery.choose(measured), directory, recipe, jobs)
-    text = page.render(measured, found, pictures, recipe, _about(corpus), _made(command))
-    try:
-        files.replace(out, text.encode("utf-8", "backslashreplace"), out.parent)
-    except OSError as error:
-        raise CorpusError(f"{out} cannot be written ({error.strerror}): give another --out FILE") from None
-    terminal.show(measured, found)
+    if options.out and ("," in wanted or wanted == "all"):
+        parser.error(f"--out {options.out} is one page: check one corpus, or leave out --out")
+    chosen = _corpora.recipes(options)
+    if len(chosen) > 1:
+        raise RecipeError(f"--check draws its spectrograms by one recipe, and {len(chosen)} are given: name one")
+    return _corpora.each(wanted, where, chosen, options, functools.partial(_check, options, command), make=True)
+
+
+def _check(
+    options: argparse.Namespace, command: str, corpus: Corpus, directory: Path, scan: Scan, recipe: "Recipe", _: str
+) -> int:
+    from precompute.check import report
+    from precompute.commands import _survey
+
+    out = options.out or Path(f"check-{corpus.name}.html")
+    measured, found = report.write(corpus, directory, scan, recipe, options.jobs, out, command)
+    _survey.show(measured, found)
     print(f"page: {out}")
     return WORTH_READING if any(finding.warning for finding in found) else AS_PUBLISHED
 
 
-def _about(corpus: Corpus) -> str:
-    """The corpus's description; of one that a table lists there is none."""
-    return corpora.load(corpus.name).__doc__ or "" if corpus.name in corpora.names() else ""
-
-
-def _made(command: str) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in provenance(PACKAGES)["versions"].items())
-    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, by {command}, with {versions}"
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from precompute.common.errors import WserError
+from precompute.common.files import GRACE_DAYS
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,22 @@ def days(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text} is no number of days: give 0 or more")
     return number
+
+
+def confirmation(parser: argparse.ArgumentParser) -> None:
+    """The option without which nothing is cleared."""
+    parser.add_argument("--yes", action="store_true", help="do it; without this, only say what would be done")
+
+
+def options(parser: argparse.ArgumentParser, what: str) -> None:
+    """The options of a command that clears away what is old enough.
+
+    Args:
+        parser: Of the command.
+        what: Help of the age.
+    """
+    parser.add_argument("--grace", metavar="DAYS", type=days, default=GRACE_DAYS, help=f"{what} (default: %(default)g)")
+    confirmation(parser)
 
 
 def undo(place: Path, path: Path) -> str:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,14 @@ def begin() -> None:
         if value.startswith("~/"):
             os.environ[name] = os.path.expanduser(value)  # noqa: PTH111 - it leaves the rest of a list of paths as it is
     _in_utf8()
+
+
+def arguments(given: Sequence[str] | None) -> Sequence[str]:
+    """The arguments of a command: those given, or those of the process where the command is the program; then it begins."""
+    if given is not None:
+        return given
+    begin()
+    return sys.argv[1:]
 
 
 def _in_utf8() -> None:

@@ -5,11 +5,11 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from precompute.common import process
 from precompute.common.errors import WserError
-from precompute.common.process import ended_in_order
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,20 +91,22 @@ def _guarded() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def command(name: str, work: Callable[[], int], kept: str) -> int:
+def command(name: str, work: Callable[[Sequence[str]], int], kept: str, arguments: Sequence[str] | None = None) -> int:
     """Run a command; whatever goes wrong is one sentence on stderr.
 
     Args:
         name: Of the command, before the sentence.
-        work: Gives the exit code.
+        work: Takes the arguments and gives the exit code.
         kept: What of its work stays where it is interrupted or a file cannot be used, and what to do then.
+        arguments: Without the program's name; by default those of the process, whose program this command then is.
 
     Returns:
         The exit code; 1 where it failed.
     """
-    with _guarded(), ended_in_order() as ending:
+    arguments = process.arguments(arguments)
+    with _guarded(), process.ended_in_order() as ending:
         try:
-            return work()
+            return _flushed(work, arguments)
         except BrokenPipeError:
             # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -115,6 +117,17 @@ def command(name: str, work: Callable[[], int], kept: str) -> int:
             said = f"interrupted; {kept}" if ending.asked else _said(error, kept)
         print(f"{name}: {in_a_line(said)}", file=sys.stderr)
         return FAILED
+
+
+def _flushed(work: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
+    """The exit code of the work, once all that it printed is out: at the interpreter's end nobody would catch what fails."""
+    try:
+        code = work(arguments)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return code
 
 
 def _said(error: BaseException, kept: str) -> str:

@@ -16,8 +16,7 @@ SCRIPT = Path(__file__).parents[3] / "benchmarks" / "stress.py"
 
 @pytest.fixture
 def stress(monkeypatch):
-    """The script as a module; it puts its own directory's parent first in the path."""
-    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    """The script as a module, without what it changes of the environment."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JOBLIB_TEMP_FOLDER"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)

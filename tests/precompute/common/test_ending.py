@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from precompute.common import terminal
+from precompute.common import process, terminal
 
 pytestmark = pytest.mark.usefixtures("default_handlers")
 
@@ -32,12 +34,12 @@ def swallowed(number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_an_error_in_an_interrupted_library_is_an_interruption(number, capsys):
-    assert terminal.command("x", lambda: swallowed(number), "what is done stays") == 1
+    assert terminal.command("x", lambda _: swallowed(number), "what is done stays", []) == 1
     assert capsys.readouterr().err == "x: interrupted; what is done stays\n"
 
 
 def test_threads_are_silent_once_a_command_is_interrupted(capsys):
-    def work():
+    def work(_):
         try:
             swallowed(signal.SIGTERM)
         finally:
@@ -45,7 +47,7 @@ def test_threads_are_silent_once_a_command_is_interrupted(capsys):
             thread.start()
             thread.join()
 
-    terminal.command("x", work, "")
+    terminal.command("x", work, "", [])
     assert "ZeroDivisionError" not in capsys.readouterr().err
 
 
@@ -53,11 +55,50 @@ def test_threads_say_their_errors_otherwise(monkeypatch):
     said = []
     monkeypatch.setattr(threading, "excepthook", said.append)
 
-    def work():
+    def work(_):
         thread = threading.Thread(target=lambda: 1 / 0)
         thread.start()
         thread.join()
         return 0
 
-    assert terminal.command("x", work, "") == 0
+    assert terminal.command("x", work, "", []) == 0
     assert [error.exc_type for error in said] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["precompute", "list"],
+        ["precompute", "--markdown"],
+        ["precompute", "build", "--help"],
+        ["wser", "--help"],
+        ["wser.run", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_that_has_enough_ends_a_command_in_silence(line):
+    reader, writer = os.pipe()
+    os.close(reader)
+    # What is printed must wait in Python's buffer, as it does for a user.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", *line]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_only_a_program_changes_its_environment(monkeypatch):
+    begun = []
+    monkeypatch.setattr(process, "begin", lambda: begun.append(True))
+    monkeypatch.setattr(sys, "argv", ["program", "a", "b"])
+    given = []
+
+    def work(arguments):
+        given.append(list(arguments))
+        return 3
+
+    assert terminal.command("x", work, "", ["c"]) == 3
+    assert not begun
+    assert terminal.command("x", work, "") == 3
+    assert begun == [True]
+    assert given == [["c"], ["a", "b"]]

@@ -1,4 +1,4 @@
-"""A survey on the terminal."""
+"""What a check found, on the terminal."""
 
 from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Whole corpus to finished cache, from a cold start: `python benchmarks/precompute.py --corpora DIR`.
+"""Whole corpus to finished cache, from a cold start: `python benchmarks/precompute_speed.py --corpora DIR`.
 
 Runs `python -m precompute` in a process of its own and an empty directory, and prints its wall time, how much of that passed
 before the first unit was published, the utterances a second with everything included, processor time, and the memory of the
@@ -12,20 +12,16 @@ import os
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[threads] = "1"
 
-import sys
-from pathlib import Path
-
-# This file has the package's name: without this directory first in the path, the package is found.
-sys.path[0] = str(Path(__file__).resolve().parents[1])
-
 import argparse
 import hashlib
 import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import scipy.fft

@@ -1,0 +1,111 @@
+"""Options that several commands have, each declared once."""
+
+import argparse
+import os
+
+from precompute import corpora as known
+from precompute.common import paths
+
+NAMES = "NAME[,NAME...]"
+CORPORA = f"{', '.join(known.names())}; all (every real corpus found); or table (your own)"
+SEVERAL = f"one or several, with commas: {CORPORA}"
+SEVERAL_RECIPES = "names of recipes, one cache for each"
+
+Container = argparse.ArgumentParser | argparse._ArgumentGroup
+
+
+def corpus(parser: argparse.ArgumentParser, text: str) -> Container:
+    """The corpora of a command, as its first argument or by --corpus.
+
+    Args:
+        parser: Of the command.
+        text: Help of both.
+
+    Returns:
+        The group of what excludes each other, for what may be given instead.
+    """
+    either = parser.add_mutually_exclusive_group(required=True)
+    # Without a default, which would undo --corpus where there is no argument.
+    either.add_argument("corpus", metavar="NAME", nargs="?", default=argparse.SUPPRESS, help=text)
+    either.add_argument("--corpus", metavar="NAME", help="the same")
+    return either
+
+
+def corpora(parser: argparse.ArgumentParser, text: str = "directory that holds the corpora") -> None:
+    """Where corpora lie, to be read by `finding.parse`."""
+    parser.add_argument(
+        "--corpora", metavar="[NAME=]DIR[,...]", action="append",
+        help=f"{text}; as in ravdess=DIR, a corpus's own directory; several with commas, or by several --corpora "
+        "(default: $WSER_CORPORA, else ./corpora)",
+    )  # fmt: skip
+
+
+def cache(parser: argparse.ArgumentParser, text: str = "") -> None:
+    """Where caches lie, to be read by `places.parse`."""
+    parser.add_argument(
+        "--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache",
+        help=f"directories of caches, searched in order{text} (default: $WSER_CACHE, else ./cache)",
+    )  # fmt: skip
+
+
+def caches_to_fill(parser: argparse.ArgumentParser) -> None:
+    """Where caches lie, and where new ones go."""
+    cache(parser, "; what is new goes to the first that can be written")
+
+
+def recipe(
+    parser: argparse.ArgumentParser, text: str, metavar: str = "NAME", changed: str = "change parameters of the recipe"
+) -> None:
+    """The recipe, and changes to it: to be read by `recipe.named`."""
+    parser.add_argument("--recipe", metavar=metavar, default="default", help=f"{text} (default: default)")
+    parser.add_argument("--set", metavar="KEY=VALUE", nargs="+", action="extend", default=[], help=changed)
+
+
+def jobs(parser: argparse.ArgumentParser) -> None:
+    """How many processes work."""
+    parser.add_argument("--jobs", metavar="N", type=int, default=-1, help="processes (default: one for each core)")
+
+
+def out(parser: argparse.ArgumentParser, text: str = "") -> None:
+    """The page that a check writes."""
+    parser.add_argument(
+        "--out", metavar="FILE", type=paths.path, help=f"{text}the page to write (default: check-NAME.html, here)"
+    )
+
+
+def markdown(parser: argparse.ArgumentParser) -> None:
+    """The catalogue of corpora."""
+    parser.add_argument("--markdown", action="store_true", help="print what is known of each corpus: docs/corpora.md")
+
+
+def dry_run(parser: argparse.ArgumentParser) -> None:
+    """Nothing but the plan."""
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
+    )
+
+
+def table(parser: argparse.ArgumentParser, title: str) -> None:
+    """A corpus that is given by a table, in a group of this title."""
+    own = parser.add_argument_group(title)
+    own.add_argument(
+        "--table", metavar="FILE", type=paths.path,
+        help="columns path, speaker, emotion; optionally start, end or duration (s), sex, session, sentence, same_speakers_as "
+        "(the corpus whose speakers are the same people under the same names), anything else; their usual other names are "
+        "understood, and audformat's tables, JSON lines and directories of Kaldi are too",
+    )  # fmt: skip
+    own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
+    own.add_argument("--skip-bad", action="store_true", help="go on with the good lines")
+
+
+def fetching(parser: Container) -> None:
+    """How a corpus is downloaded."""
+    parser.add_argument("--accept-licence", action="store_true", help="accept the licence shown; nothing is downloaded without")
+    parser.add_argument(
+        "--mirror", metavar="URL", help="folder of a web server from which to take the archives, by their names, instead"
+    )
+    parser.add_argument(
+        "--accept-changed", action="store_true",
+        help="take the corpus also where it is not the known one, by its checksum or the content of its recordings; results "
+        "may then not be comparable with published ones",
+    )  # fmt: skip

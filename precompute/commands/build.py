@@ -1,0 +1,194 @@
+"""The command `python -m precompute build`: recordings in, cache out."""
+
+import argparse
+import functools
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from precompute import corpora
+from precompute.commands import _corpora, _options
+from precompute.commands._corpora import ALL_DONE, DONE_WITH_SKIPS
+from precompute.common import finding, terminal
+from precompute.common.errors import CorpusError, WserError, counted
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from precompute.cache.reader import Cache
+    from precompute.cache.roots import Roots
+    from precompute.pipeline.build import Way
+    from precompute.pipeline.plan import Plan
+    from precompute.recipe import Recipe
+
+DESCRIPTION = "Turn speech corpora into a cache of wavelet-scaled spectrograms."
+KEPT = "what was published stays, run the same command to finish"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the command's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped.
+    """
+    return terminal.command("precompute", _main, KEPT, arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m precompute build",
+        description=DESCRIPTION,
+        epilog="Example: python -m precompute build ravdess,emodb --recipe default,grey. Exit codes: 0 all done, 1 nothing "
+        "done, 2 wrong usage, 3 done with inputs skipped.",
+    )
+    _options.corpus(parser, _options.SEVERAL)
+    _options.corpora(parser)
+    _options.caches_to_fill(parser)
+    _options.recipe(parser, _options.SEVERAL_RECIPES, _options.NAMES)
+    _options.jobs(parser)
+    _options.dry_run(parser)
+    _options.table(parser, "with the corpus table")
+    options = parser.parse_args(arguments)
+    return run(options.corpus, _corpora.places(options), options)
+
+
+def run(wanted: str, where: finding.Corpora, options: argparse.Namespace) -> int:
+    """Build the caches of corpora.
+
+    Args:
+        wanted: Names of the corpora, with commas between; `all`, or `table`.
+        where: They may lie.
+        options: With those of `recipe`, `jobs`, `cache`, `table` and `dry_run`.
+
+    Returns:
+        The exit code, as of `main`.
+    """
+    chosen = _corpora.recipes(options)
+    return _corpora.each(wanted, where, chosen, options, functools.partial(_build, options), make=not options.dry_run)
+
+
+def _build(
+    options: argparse.Namespace, corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", words: str
+) -> int:
+    """Compute what the cache lacks of one corpus by one recipe, or with --dry-run say what that would be."""
+    from precompute.cache import layout, places, roots
+    from precompute.cache.reader import Cache
+    from precompute.pipeline.plan import plan as make_plan
+
+    started = time.monotonic()
+    if not options.dry_run:
+        corpora.require_utterances(corpus, directory, scan)
+    for difference in corpora.compare_with_published(corpus, scan.utterances):
+        print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
+    cache_roots, workers = places.parse(options.cache), None
+    if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
+        from precompute.pipeline import build
+
+        # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
+        workers = build.Workers(recipe, options.jobs)
+    with workers or nullcontext():
+        plan = make_plan(corpus, directory, scan, recipe, cache_roots)
+    for warning in plan.warnings:
+        print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
+    skipped, ways = list(plan.skipped), None
+    if options.dry_run:
+        _describe(plan, options.jobs)
+    elif plan.draft.sealed:
+        print(f"{corpus.name}: nothing to do, the cache is complete")
+        _confirm(plan, cache_roots)
+    else:
+        from precompute.pipeline import build
+
+        outcome = build.execute(plan, workers or build.Workers(recipe, options.jobs))
+        skipped, ways = outcome.skipped, outcome.utterances
+    if plan.draft.sealed:
+        cache = Cache(plan.draft.path)
+        # Names that did not parse when the cache was sealed may be gone by now; what was scanned is what it was.
+        scanned = {layout.printable(utterance.path) for utterance in scan.utterances}
+        skipped = [*{*skipped, *(one for one in cache.skipped if one.path in scanned)}]
+        if not options.dry_run:
+            there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
+            _summarise(cache, words, len(skipped), ways, there, time.monotonic() - started)
+    for one in sorted(skipped, key=lambda one: terminal.natural(one.path)):
+        print(f"skipped: {corpus.name}: {one.path}: {corpora.why_unusable(corpus, one.path, one.reason)}", file=sys.stderr)
+    if not plan.draft.sealed and not options.dry_run:
+        raise CorpusError(
+            f"none of the {len(scan.utterances)} recordings of {corpus.name} in {directory} can be used: replace the files"
+        )
+    return DONE_WITH_SKIPS if skipped and not options.dry_run else ALL_DONE
+
+
+def _confirm(plan: "Plan", cache_roots: "Roots") -> None:
+    """Where several caches of the recipe are sealed, record that this one is the recordings', so that runs take it."""
+    from precompute.cache import roots
+    from precompute.cache.history import CONFIRMED
+    from precompute.common.provenance import provenance
+
+    draft = plan.draft
+    sealed = roots.candidates(cache_roots, draft.corpus, draft.recipe_id)
+    if len(sealed) < 2 or roots.latest(sealed) == draft.path:
+        return
+    found = provenance((), "milliseconds")
+    try:
+        draft.confirm({CONFIRMED: found["created"], "by": found["by"]})
+    except (OSError, WserError) as error:
+        print(
+            f"warning: {draft.path} is the cache of these recordings, and that cannot be recorded beside it ({error}): give "
+            f"runs cache={draft.path.name}, or they take the one that was made last",
+            file=sys.stderr,
+        )
+
+
+def _describe(plan: "Plan", jobs: int) -> None:
+    name = plan.draft.corpus
+    if plan.draft.sealed:
+        print(f"{name}: nothing to do, {plan.draft.path} is complete")
+        return
+    from joblib import effective_n_jobs
+
+    from precompute.pipeline.build import estimate
+
+    expected = estimate(plan)
+    processes = effective_n_jobs(jobs)
+    there = f"there before: {counted(len(plan.done), 'unit')}"
+    if plan.earlier:
+        reused = f"{counted(plan.reusable, 'utterance')} in {counted(len(plan.earlier), 'unit')}"
+        there += f"; from an earlier cache: {reused}"
+    units = len(plan.units) - len(plan.earlier)
+    print(f"{name}: would compute {counted(plan.todo - plan.reusable, 'utterance')} in {counted(units, 'unit')} ({there})")
+    print(f"  into   {plan.draft.path}")
+    workers = f"{processes} process{'es' * (processes != 1)}"
+    print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {workers}")
+
+
+def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | None", there: int, seconds: float) -> None:
+    stereo = sum(record.channels > 1 for record in cache.records)
+    speakers, emotions = ({getattr(record, name) for record in cache.records} for name in ("speaker", "emotion"))
+    print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
+    print(f"  utterances  {len(cache.records)} of {counted(len(speakers), 'speaker')}, {counted(len(emotions), 'emotion')}")
+    if ways:
+        told = {
+            "computed": ways["computed"], "taken from an earlier cache": ways["reused"],
+            "computed meanwhile by another job": ways["found"], "there before": there,
+        }  # fmt: skip
+        print(f"  of these    {', '.join(f'{count} {how}' for how, count in told.items() if count)}")
+    print(f"  skipped     {skipped}")
+    if stereo:
+        print(f"  channels    {counted(stereo, 'recording')} with several, mixed down to one")
+    rate = f", {ways['computed'] / seconds:.0f} utterances/s" if ways and ways["computed"] else ""
+    if ways and ways["computed"] >= len(cache.records):
+        rate += f", {sum(record.duration for record in cache.records) / seconds:.0f} times real time"
+    print(f"  seconds     {seconds:.1f}{rate}")
+    print(f"  recipe      {recipe} ({cache.manifest['recipe_id']})")
+    print(f"  size        {cache.size / 1e6:.1f} MB")
+    print(f"  cache       {cache.path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The command `python -m precompute list`: which corpora are found, and what is known of each."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from precompute import corpora
+from precompute.commands import _corpora, _options
+from precompute.common import finding, terminal
+from precompute.common.errors import counted
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the command's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 all listed, 1 refused.
+    """
+    return terminal.command("precompute", _main, "nothing was changed", arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m precompute list",
+        description="Show the corpora: found or not, counts, licence, where to get them.",
+        epilog="Example: python -m precompute list --corpora ~/corpora,ravdess=/data/R",
+    )
+    _options.corpora(parser)
+    _options.markdown(parser)
+    options = parser.parse_args(arguments)
+    return run_markdown() if options.markdown else run(_corpora.places(options))
+
+
+def run_markdown() -> int:
+    """Print what is known of each corpus; returns the exit code."""
+    from precompute.corpora import _catalogue
+
+    print(_catalogue.markdown(), end="")
+    return _corpora.ALL_DONE
+
+
+def run(where: finding.Corpora) -> int:
+    """Print where each corpus is found, and what is published of it; returns the exit code."""
+    print(f"corpora in {where}")
+    for name in corpora.names():
+        module = corpora.load(name)
+        corpus, directory = module.CORPUS, _corpora.find(module, where)
+        print(f"\n{name}  {corpus.title}")
+        if directory:
+            scan = module.scan(directory)
+            speakers = len({utterance.speaker for utterance in scan.utterances})
+            utterances = counted(len(scan.utterances), "utterance")
+            more = f", {counted(len(scan.skipped), 'file')} skipped" if scan.skipped else ""
+            print(f"  found      {directory}: {utterances} of {counted(speakers, 'speaker')}{more}")
+        else:
+            print(f"  not found  would lie as {where.root / corpus.usual_place}")
+        print(
+            f"  published  {corpus.files} utterances, {corpus.speakers} speakers; "
+            + ", ".join(f"{e} {n}" for e, n in sorted(corpus.emotions.items()))
+        )
+        print(f"  licence    {corpus.licence}\n  source     {corpus.source}\n  paper      https://doi.org/{corpus.doi}")
+    return _corpora.ALL_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Every door leads somewhere: what can be run says so, and what a library holds does not look like a command."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(file for package in ("precompute", "wser") for file in (ROOT / package).rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+
+
+def has_main(tree):
+    """Whether a module defines or imports a function of this name."""
+    return any(
+        (isinstance(node, ast.FunctionDef) and node.name == "main")
+        or (isinstance(node, ast.ImportFrom) and any((name.asname or name.name) == "main" for name in node.names))
+        for node in tree.body
+    )
+
+
+def has_guard(tree):
+    """Whether a module does more where it is the program."""
+    return any(isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'" for node in tree.body)
+
+
+def parsed(file):
+    return ast.parse(file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("file", MODULES + BENCHMARKS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_module_runs_its_main_and_one_without_main_does_nothing_more(file):
+    tree = parsed(file)
+    assert has_main(tree) == has_guard(tree)
+
+
+@pytest.mark.parametrize(
+    ("code", "main", "guard"),
+    [
+        ("def main(): pass", True, False), ("from x import main", True, False), ("from x import main as other", False, False),
+        ("if __name__ == '__main__':\n  work()", False, True), ("def _main(): pass", False, False),
+    ],
+)  # fmt: skip
+def test_such_modules_are_found(code, main, guard):
+    tree = ast.parse(code)
+    assert (has_main(tree), has_guard(tree)) == (main, guard)
+
+
+def name(file):
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+
+
+COMMANDS = [name(file) for file in MODULES if has_main(parsed(file))]
+
+
+def test_the_commands_that_are_documented_are_there():
+    assert {"precompute", "precompute.show", "wser", "wser.run", "wser.compare", "wser.report", "wser.runs"} <= {*COMMANDS}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    done = subprocess.run(
+        [sys.executable, "-m", command, "--help"], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ")
+
+
+@pytest.mark.parametrize("script", [file for file in BENCHMARKS if has_main(parsed(file))], ids=lambda file: file.name)
+def test_every_benchmark_explains_itself(script, tmp_path):
+    command = [sys.executable, str(script), "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: {script.name} ")
