@@ -54,7 +54,7 @@ def filtered(x, wavelet, frequencies):
             sinc = (high - low) / RATE * np.sinc((high - low) * t)
             response = scipy.fft.fft(sinc * np.exp(1j * np.pi * (high + low) * t))
         else:
-            response = w.response(f * w.centre / centre)
+            response = w.response(f * w.centre / centre).conj()
         yield scipy.fft.ifft(spectrum * response)[..., :n]
 
 

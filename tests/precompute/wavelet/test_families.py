@@ -8,7 +8,8 @@ import pywt
 
 from precompute.common.errors import RecipeError
 from precompute.wavelet import families
-from precompute.wavelet.families import CUTOFF, FAMILIES, Wavelet
+from precompute.wavelet._base import CUTOFF, Wavelet
+from precompute.wavelet.families import FAMILIES
 
 PARAMETRISED = {"cmor": "cmor1.5-1.0", "shan": "shan1.5-1.0", "fbsp": "fbsp2-1.5-1.0"}
 """PyWavelets lists these without the parameters that it then asks for."""
