@@ -332,13 +332,12 @@ def named(name: str) -> Wavelet:
     for family in FAMILIES:
         letters = re.split("[A-Z]", family.pattern)[0]
         if letters != family.pattern and re.match("[a-z]*", name.lower())[0] == letters:  # type: ignore[index]
-            raise RecipeError(
-                f"wavelet={name} is not written as {family.pattern}: give the numbers too, as in {_example(family)}"
-            )
-    patterns = [*(family.pattern for family in FAMILIES), *discrete.PATTERNS.values()]
-    examples = [*(_example(family) for family in FAMILIES), *discrete.EXAMPLES.values()]
-    written = ", ".join(example for example in examples if example not in patterns)
-    raise RecipeError(f"{unknown('wavelet', name, patterns)} (with numbers for the capital letters: {written})")
+            example = _example(family)
+            raise RecipeError(f"wavelet={name} is not written as {family.pattern}: give the numbers too, as in {example}")
+    examples = {family.pattern: _example(family) for family in FAMILIES}
+    examples |= {pattern: discrete.EXAMPLES[letters] for letters, pattern in discrete.PATTERNS.items()}
+    choices = (pattern if pattern == example else f"{pattern} ({example})" for pattern, example in examples.items())
+    raise RecipeError(unknown("wavelet", name, choices))
 
 
 def _example(family: type[Wavelet]) -> str:
