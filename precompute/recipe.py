@@ -60,7 +60,8 @@ class Recipe:
 
     Attributes:
         transform: `wavelet`; or, for comparison, `stft` (rows equally spaced in Hz) or `mel` (rows are triangular bands).
-        wavelet: Name, as in `mother.named`; with `rgb=wavelets` three of them, separated by commas; unused by other transforms.
+        wavelet: Name, as in `families.named`, such as `cmor1.5-1.0` or `db4`; with `rgb=wavelets` three of them, separated by
+            commas; unused by other transforms.
         window: Length of the window in seconds, at least that of a column; unused by `wavelet`.
         scales: Number of rows of the transform: scales, spaced geometrically, or bands; at least 2.
         f_min: Centre frequency of the coarsest scale, or lower edge of the lowest mel band, in Hz; more than 0.

@@ -4,7 +4,7 @@ The transform with 1/a normalisation (paper 3.1, doi 10.18280/ts.420205)
 
     c(a, b) = (1/a) * integral x(t) psi*((t - b) / a) dt
 
-is a multiplication in the frequency domain, C(a, f) = X(f) Psi*(a f); `mother` has Psi in closed form, `filters` scales it to
+is a multiplication in the frequency domain, C(a, f) = X(f) Psi*(a f); `families` has Psi, `filters` scales it to
 a peak of 1 at the centre frequency of each scale, so that no factor of a is left.  `cwt` is this line of mathematics; an image
 needs not c but the mean of |c|^2 over each time column, and `power` computes no more than that, as `pooling` explains.
 """
@@ -45,7 +45,7 @@ def cwt(x: NDArray[np.floating], scales: ArrayLike, wavelet: str, norm: Norm = "
     Args:
         x: Waveform, (n,), finite.
         scales: a of each row, in samples, (scales,); those whose centre frequency lies within (0, 1/2] of the sample rate.
-        wavelet: Name, as in `mother.named`.
+        wavelet: Name, as in `families.named`.
         norm: `l1`: 1/a times the integral, Psi scaled to peak 1, so that A cos(2 pi f t) gives |c| = A / 2 at f's scale (A for
             the real wavelets, at the crests).  `l2`: 1/sqrt(a) times the integral, psi as PyWavelets scales it, which is
             sqrt(a) * peak times `l1`.
@@ -106,7 +106,7 @@ def power(
 
     Args:
         x: Utterance, (n,), finite.
-        wavelet: Name, as in `mother.named`.
+        wavelet: Name, as in `families.named`.
         frequencies: Centre frequency of each scale in Hz, (scales,), monotonic, within (0, sample_rate / 2].
         sample_rate: Of x, in Hz.
         columns: Number of columns of the frame.

@@ -1,87 +1,23 @@
-"""Mother wavelets in closed form: names, parameters and Fourier transforms.
+"""Mother wavelets by their names, and those in closed form: parameters and Fourier transforms.
 
 Names, parameters and signs are those of PyWavelets where it has the wavelet; the generalized Morse wavelet, `gmwG-B` for
-gamma and beta, it lacks.  Each class gives the Fourier transform Psi(f) = integral psi(t) exp(-2 pi i f t) dt as
-
-    Psi(f) = peak * phase * response(f),        |phase| = 1,  response real and 1 at the centre frequency,
-
-which is where |Psi| is largest; frequencies are in cycles per unit of time of psi.
+gamma and beta, it lacks.
 """
 
 import re
-from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from math import e, exp, factorial, gamma, pi, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from precompute.common.errors import RecipeError, unknown
+from precompute.wavelet import discrete
+from precompute.wavelet._base import CUTOFF, Array, Wavelet
 
 if TYPE_CHECKING:
     from scipy.interpolate import BSpline
-
-CUTOFF = 1e-5
-"""A wavelet ends, in time and in frequency, where it falls under this share of its peak: -100 dB."""
-
-Array = NDArray[np.float64]
-
-
-class Wavelet(ABC):
-    """A mother wavelet psi(t)."""
-
-    pattern: ClassVar[str]
-    phase: complex = 1
-    """Constant phase of Psi."""
-
-    steps = False
-    """Whether Psi is 1 inside the band and 0 outside."""
-
-    @property
-    def name(self) -> str:
-        """The canonical name: that of PyWavelets, each parameter as Python writes it."""
-        values = iter(vars(self)[parameter.name] for parameter in fields(self))  # type: ignore[arg-type]
-        return re.sub("[A-Z]", lambda _: str(next(values)), self.pattern)
-
-    @property
-    @abstractmethod
-    def centre(self) -> float:
-        """Frequency at which |Psi| is largest, in cycles per unit of time; more than 0."""
-
-    @property
-    @abstractmethod
-    def peak(self) -> float:
-        """|Psi(centre)| of the wavelet as PyWavelets scales it; of unit energy where PyWavelets lacks it."""
-
-    @abstractmethod
-    def response(self, f: Array) -> Array:
-        """Psi(f) / (peak * phase): real, the same shape as f."""
-
-    def reach(self, frequency: float, sample_rate: float) -> float:
-        """Samples over which the scale centred at `frequency` reaches to either side, by `support`; frequencies in Hz."""
-        return self.support * self.centre / frequency * sample_rate
-
-    @property
-    def sign(self) -> int:
-        """1 where Psi is concentrated on positive frequencies or on both alike, -1 where on negative ones."""
-        return 1
-
-    @cached_property
-    def band(self) -> tuple[float, float]:
-        """Lowest and highest frequency at which |Psi| exceeds `CUTOFF` of its peak; infinite where it never falls for good."""
-        f = np.linspace(-16 * self.centre, 16 * self.centre, 2**18 + 1)
-        inside = f[np.abs(self.response(f)) > CUTOFF]
-        return float(inside[0]), float(inside[-1])
-
-    @cached_property
-    def support(self) -> float:
-        """Half the duration, in units of time, outside which |psi| is under `CUTOFF` of its peak."""
-        steps, span = 2**16, 4 * max(np.abs(self.band))
-        f = np.fft.fftfreq(steps, 1 / span)
-        amplitude = np.abs(np.fft.ifft(self.response(f)))[: steps // 2]
-        return float((np.flatnonzero(amplitude > CUTOFF * amplitude[: steps // 8].max())[-1] + 1) / span)
 
 
 class Modulated(Wavelet):
@@ -369,11 +305,14 @@ USUAL = {"M": "2", "B": "1.5", "C": "1.0", "N": "4", "G": "3.0"}
 
 @lru_cache(maxsize=64)
 def named(name: str) -> Wavelet:
-    """The wavelet of a name such as `cmor1.5-1.0`, `fbsp2-1.0-0.5`, `cgau4`, `mexh`, `haar` or `gmw3-20`.
+    """The wavelet of a name such as `cmor1.5-1.0`, `fbsp2-1.0-0.5`, `cgau4`, `mexh`, `haar`, `gmw3-20` or `db4`.
 
     Raises:
         RecipeError: There is no such wavelet, or a parameter is outside its limits.
     """
+    name = discrete.SAME.get(name, name)
+    if letters := discrete.family(name):
+        return discrete.named(name, letters)
     for family in FAMILIES:
         match = re.fullmatch(re.sub("[A-Z]", r"(\\d+(?:\\.\\d+)?)", family.pattern), name)
         if match is None:
@@ -393,6 +332,14 @@ def named(name: str) -> Wavelet:
     for family in FAMILIES:
         letters = re.split("[A-Z]", family.pattern)[0]
         if letters != family.pattern and re.match("[a-z]*", name.lower())[0] == letters:  # type: ignore[index]
-            example = re.sub("[A-Z]", lambda letter: USUAL[letter[0]], family.pattern)
+            example = _example(family)
             raise RecipeError(f"wavelet={name} is not written as {family.pattern}: give the numbers too, as in {example}")
-    raise RecipeError(unknown("wavelet", name, (family.pattern for family in FAMILIES)))
+    examples = {family.pattern: _example(family) for family in FAMILIES}
+    examples |= {pattern: discrete.EXAMPLES[letters] for letters, pattern in discrete.PATTERNS.items()}
+    choices = (pattern if pattern == example else f"{pattern} ({example})" for pattern, example in examples.items())
+    raise RecipeError(unknown("wavelet", name, choices))
+
+
+def _example(family: type[Wavelet]) -> str:
+    """A name of the family."""
+    return re.sub("[A-Z]", lambda letter: USUAL[letter[0]], family.pattern)

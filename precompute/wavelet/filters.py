@@ -6,7 +6,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from precompute.wavelet.families import Wavelet
+from precompute.wavelet._base import Wavelet
 
 TAPER = 0.9
 """Spectra are tapered from this share of the Nyquist frequency, by half a cosine: a filter cut off sharply there would ring."""
@@ -23,9 +23,11 @@ LONGEST = 50_000
 STEP = 13
 """Bins to either side over which a step in the frequency response is spread."""
 
+Amplitudes = NDArray[np.float64] | NDArray[np.complex128]
 
-def tapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The filter of a scale: Psi, scaled to a peak of 1, times the taper common to all scales.
+
+def tapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> tuple[NDArray[np.int64], Amplitudes]:
+    """The filter of a scale: Psi*, scaled to a peak of 1, times the taper common to all scales.
 
     Args:
         wavelet: The mother wavelet.
@@ -34,7 +36,7 @@ def tapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> t
         sample_rate: In Hz.
 
     Returns:
-        Bins of the wavelet's band, those of negative frequencies negative, and the real amplitude at each; (bins,) both.
+        Bins of the wavelet's band, those of negative frequencies negative, and the amplitude at each; (bins,) both.
     """
     stretch = frequency / wavelet.centre * n / sample_rate
     margin = STEP if wavelet.steps else 0
@@ -45,7 +47,7 @@ def tapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> t
     if wavelet.steps:
         begin, end = (edge * stretch for edge in wavelet.band)
         return bins, (_step(bins - begin) - _step(bins - end)) * taper(bins, n)
-    return bins, wavelet.response(bins / stretch) * taper(bins, n)
+    return bins, wavelet.response(bins / stretch).conj() * taper(bins, n)
 
 
 def taper(bins: NDArray[np.int64] | NDArray[np.float64], n: float) -> NDArray[np.float64]:
@@ -54,14 +56,14 @@ def taper(bins: NDArray[np.int64] | NDArray[np.float64], n: float) -> NDArray[np
     return amplitude
 
 
-def untapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def untapered(wavelet: Wavelet, frequency: float, n: int, sample_rate: float) -> tuple[NDArray[np.int64], Amplitudes]:
     """The same without the taper, and up to the sample rate: for a waveform that is tapered.
 
     The taper then does not lengthen the impulse response.  The wavelet's band must be of positive frequencies.
     """
     stretch = frequency / wavelet.centre * n / sample_rate
     bins = np.arange(int(np.ceil(wavelet.band[0] * stretch)), min(int(wavelet.band[1] * stretch), n - 1) + 1)
-    return bins, wavelet.response(bins / stretch)
+    return bins, wavelet.response(bins / stretch).conj()
 
 
 @lru_cache(maxsize=1024)
@@ -79,10 +81,13 @@ def extent(wavelet: Wavelet, frequency: float, sample_rate: float, tapered_befor
         return np.inf, 0.0
     n = scipy.fft.next_fast_len(int(6 * reach))
     bins, response = (untapered if tapered_before else tapered)(wavelet, frequency, n, sample_rate)
-    spectrum = np.zeros(n)
+    spectrum = np.zeros(n, response.dtype)
     spectrum[bins % n] = response
-    energy = np.abs(scipy.fft.ifft(spectrum)[: n // 2]) ** 2
-    energy[1:] *= 2
+    impulse = scipy.fft.ifft(spectrum)
+    later = np.abs(impulse[: n // 2]) ** 2
+    # A real response's impulse response is as strong before 0 as after.
+    earlier = np.abs(impulse[: -(n // 2) : -1]) ** 2 if np.iscomplexobj(response) else later[1:]
+    energy = np.concatenate([later[:1], later[1:] + earlier])
     missing = energy.sum() - np.cumsum(energy)
     return float(np.argmax(missing <= TAIL * energy.sum())), float(energy.sum())
 

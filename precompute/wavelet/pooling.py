@@ -25,8 +25,8 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from precompute.wavelet import fourier
-from precompute.wavelet.families import Wavelet
-from precompute.wavelet.filters import both_sides, extent, taper, tapered, untapered
+from precompute.wavelet._base import Wavelet
+from precompute.wavelet.filters import Amplitudes, both_sides, extent, taper, tapered, untapered
 
 COLUMNS_AT_ONCE = 16
 """The transform's length is a multiple of this many columns, so that few filter banks serve utterances of any length."""
@@ -51,6 +51,9 @@ KAISER = 18.0
 
 NEGLIGIBLE = 1e-6
 """Eigenvalues of a quadratic form under this share of the filter's energy are left out: -60 dB each."""
+
+FLOOR = 0.01
+"""Share of `NEGLIGIBLE` for a wavelet with a floor: a loud sound far from its band shows through the floor."""
 
 LARGEST = 300
 """Samples of the largest quadratic form that is tried: a bank of larger ones takes seconds to decompose."""
@@ -110,8 +113,8 @@ class FromSamples:
         full_rate: Samples of the waveform in each column.
         start: The filters' first bin, which may be negative.
         below: How many bins come before the one that is moved to 0 Hz.
-        responses: Amplitudes of the filters from the first bin on, each twice, for the real and the imaginary part, float32
-            (scales, 2 * bins).
+        responses: Amplitudes of the filters from the first bin on: real ones twice, for the real and the imaginary part of
+            what they multiply, float32 (scales, 2 * bins), others complex64 (scales, bins).
     """
 
     rows: slice
@@ -120,7 +123,7 @@ class FromSamples:
     full_rate: int
     start: int
     below: int
-    responses: NDArray[np.float32]
+    responses: NDArray[np.float32] | NDArray[np.complex64]
 
     @property
     def points(self) -> int:
@@ -138,10 +141,11 @@ class FromSamples:
         q, n = self.per_column, self.columns * self.per_column
         band = workspace[: self.points * self.columns].reshape(-1, n)
         # Real and imaginary parts side by side: twice as fast as complex by real.
-        source, target = spectrum.view(np.float32), band.view(np.float32)
-        start, below, stop = 2 * (zero + self.start), 2 * self.below, self.responses.shape[1]
-        target[:, stop - below : 2 * n - below] = 0
-        for to, of in ((slice(0, stop - below), slice(below, stop)), (slice(2 * n - below, 2 * n), slice(0, below))):
+        source, target = spectrum.view(self.responses.dtype), band.view(self.responses.dtype)
+        parts = 1 if np.iscomplexobj(self.responses) else 2
+        start, below, stop, end = parts * (zero + self.start), parts * self.below, self.responses.shape[1], parts * n
+        target[:, stop - below : end - below] = 0
+        for to, of in ((slice(0, stop - below), slice(below, stop)), (slice(end - below, end), slice(0, below))):
             np.multiply(source[start + of.start : start + of.stop], self.responses[:, of], out=target[:, to])
         c = scipy.fft.ifft(band, axis=-1, overwrite_x=True).view(np.float32).reshape(-1, 2 * q)
         energy: NDArray[np.float32] = np.vecdot(c, c)
@@ -269,8 +273,11 @@ def _from_samples(
     wavelet: Wavelet, frequencies: tuple[float, ...], rows: slice, sample_rate: float, samples: int, columns: int
 ) -> FromSamples:
     start, responses, q = _together(wavelet, frequencies[rows], sample_rate, samples, columns)
-    gains = np.repeat(responses * (q / samples), 2, axis=1).astype(np.float32)
-    return FromSamples(rows, columns, q, samples, start, responses.shape[1] // 2, gains)
+    below = responses.shape[1] // 2
+    responses = responses * (q / samples)
+    if np.iscomplexobj(responses):
+        return FromSamples(rows, columns, q, samples, start, below, responses.astype(np.complex64))
+    return FromSamples(rows, columns, q, samples, start, below, np.repeat(responses, 2, axis=1).astype(np.float32))
 
 
 @lru_cache(maxsize=8)
@@ -307,12 +314,12 @@ def _rate(wavelet: Wavelet, frequency: float, sample_rate: float, samples: int) 
 
 def _together(
     wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int, columns: int
-) -> tuple[int, NDArray[np.float64], int]:
+) -> tuple[int, Amplitudes, int]:
     """First bin and responses of several filters, (scales, bins), and the samples of c in a column that they need."""
     n = columns * samples
     filters = [tapered(wavelet, frequency, n, sample_rate) for frequency in frequencies]
     start, stop = min(bins[0] for bins, _ in filters), max(bins[-1] for bins, _ in filters) + 1
-    responses = np.zeros((len(filters), stop - start))
+    responses = np.zeros((len(filters), stop - start), filters[0][1].dtype)
     for row, (bins, response) in zip(responses, filters, strict=True):
         row[bins - start] = response
     steep = np.flatnonzero((np.abs(responses) > STEEP).any(axis=0))
@@ -345,26 +352,37 @@ def _forms(
         return None
     # Long enough that no filter meets its own repetition: at most 3 reaches lie between a sample and where it is felt.
     n = int(np.ceil((4 * reach if way.by_ends else size) * step))
-    decomposed = []
-    for frequency, (_, energy) in zip(frequencies[rows], extents, strict=True):
+    decomposed, backwards = [], []
+    for frequency, (_, whole) in zip(frequencies[rows], extents, strict=True):
+        energy = whole * FLOOR if wavelet.floor else whole
         bins, response = (untapered if way.tapered else tapered)(wavelet, frequency, n, sample_rate)
         if way.by_ends:
             times = (np.arange(-2 * reach, reach) + 0.5) * step - 0.5
             form = _across_an_end(bins / n, response / n, times, int(np.ceil(reach * step)))
+            # Seen backwards in time, a filter of real response is its own conjugate, and a form in real samples the same.
+            if np.iscomplexobj(response):
+                mirrored = _across_an_end(bins / n, response.conj() / n, times, int(np.ceil(reach * step)))
+                backwards.append(_decomposed(mirrored, energy))
         else:
             times = (np.arange(-reach, way.per_column + reach) + 0.5) * step - 0.5
             form = _energy(bins / n, response / n, times, 0, samples)
         decomposed.append(_decomposed(form, energy))
-    ranks = [len(signs) for _, signs in decomposed]
-    if takes * sum(ranks) > worth:
+    if takes * sum(len(signs) for _, signs in decomposed) > worth:
         return None
+    if not way.by_ends:
+        return [_joined(rows, -reach, decomposed)]
+    begins = _joined(rows, -reach, backwards or decomposed)
+    begins = replace(begins, vectors=begins.vectors[::-1].copy())
+    return [_joined(rows, way.per_column - 2 * reach, decomposed), begins]
+
+
+def _joined(rows: slice, first: int, decomposed: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Form:
+    """The forms of several scales in one, from their vectors and signs."""
+    ranks = [len(signs) for _, signs in decomposed]
     vectors = np.concatenate([vectors for vectors, _ in decomposed], axis=1).astype(np.float32)
     sums = np.zeros((sum(ranks), len(ranks)), np.float32)
     sums[np.arange(sum(ranks)), np.repeat(np.arange(len(ranks)), ranks)] = np.concatenate([signs for _, signs in decomposed])
-    if not way.by_ends:
-        return [Form(rows, -reach, vectors, sums)]
-    # Seen backwards in time, a filter is its own conjugate, and a form in real samples the same.
-    return [Form(rows, way.per_column - 2 * reach, vectors, sums), Form(rows, -reach, vectors[::-1].copy(), sums)]
+    return Form(rows, first, vectors, sums)
 
 
 def _from_waveform(
@@ -388,14 +406,14 @@ def _from_waveform(
         # The spectrum of a column's samples repeats itself at their rate, and is the same at negative frequencies.
         for bins in (k, -k, length - k, k - length) if way.tapered else (k, -k):
             response = wavelet.response(bins / (length * step) * sample_rate / frequencies[row] * wavelet.centre)
-            gain += response**2 * (1 if way.tapered else taper(bins, length * step) ** 2)
+            gain += np.abs(response) ** 2 * (1 if way.tapered else taper(bins, length * step) ** 2)
         gain[(k == 0) | (2 * k == length)] /= 2
         weights.append(np.repeat(gain / (length * step), 2))
     return FromWaveform(way, rows, length, np.stack(weights, axis=1).astype(np.float32), tuple(placed), None)
 
 
 def _across_an_end(
-    frequencies: NDArray[np.float64], response: NDArray[np.float64], times: NDArray[np.floating], reach: int
+    frequencies: NDArray[np.float64], response: Amplitudes, times: NDArray[np.floating], reach: int
 ) -> NDArray[np.float64]:
     """The quadratic form for what a filter carries across the end of a column, for the column that ends, before time 0.
 
@@ -418,7 +436,7 @@ def _across_an_end(
 
 
 def _energy(
-    frequencies: NDArray[np.float64], response: NDArray[np.float64], times: NDArray[np.floating], begin: int, end: int
+    frequencies: NDArray[np.float64], response: Amplitudes, times: NDArray[np.floating], begin: int, end: int
 ) -> NDArray[np.float64]:
     """The quadratic form that gives the energy of c(t) = sum over f, m of response(f) exp(2 pi i f (t - times(m))) x(m).
 

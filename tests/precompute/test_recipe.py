@@ -83,6 +83,12 @@ def test_a_wavelet_has_one_name(name):
     assert recipe.id == Recipe().id
 
 
+@pytest.mark.parametrize(("name", "canonical"), [("db1", "haar"), ("bior1.1", "haar"), ("rbio1.1", "haar"), ("sym3", "db3")])
+def test_names_of_the_same_discrete_wavelet_make_one_recipe(name, canonical):
+    assert Recipe(wavelet=name).wavelet == canonical
+    assert Recipe(wavelet=name).id == Recipe(wavelet=canonical).id
+
+
 def test_three_wavelets_have_one_name():
     recipe = Recipe(rgb="wavelets", wavelet="mexh, gmw3-20,cmor1.50-1")
     assert recipe.wavelets == ("mexh", "gmw3.0-20.0", "cmor1.5-1.0")
@@ -92,7 +98,7 @@ def test_three_wavelets_have_one_name():
 
 
 @pytest.mark.parametrize(
-    "wavelet", ["mexh", "morl", "haar", "cgau4", "gaus2", "shan1.5-1.0", "fbsp2-1.5-1.0", "gmw3-20", "cmor0.5-1"]
+    "wavelet", ["mexh", "morl", "haar", "cgau4", "gaus2", "shan1.5-1.0", "fbsp2-1.5-1.0", "gmw3-20", "cmor0.5-1", "db4"]
 )
 def test_any_wavelet_makes_a_recipe(wavelet):
     assert Recipe(wavelet=wavelet).id != Recipe().id
@@ -134,7 +140,8 @@ ILLEGAL = [
     ("pad=left", ["pad=left", "end, centre, random"]),
     ("reference=max", ["reference=max", "fixed, peak"]),
     ("colour=virdis", ["virdis", "did you mean 'viridis'"]),
-    ("wavelet=db4", ["no wavelet 'db4'", "choose from", "cmorB-C"]),
+    ("wavelet=nosuch", ["no wavelet 'nosuch'", "choose from", "cmorB-C", "dbN"]),
+    ("wavelet=bior3.1", ["wavelet=bior3.1 has no peak", "give bior3.3"]),
     ("wavelet=mexhh", ["no wavelet 'mexhh'", "did you mean 'mexh'"]),
     ("wavelet=cmor1.5", ["wavelet=cmor1.5 is not written as cmorB-C"]),
     ("wavelet=", ["no wavelet ''"]),

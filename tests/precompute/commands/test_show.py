@@ -20,7 +20,8 @@ def test_pictures_of_a_speaker(small_cache, small_recipe_id, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "settings", [[], ["wavelet=mexh", "scales=8"], ["wavelet=cgau2"], ["wavelet=haar"], ["wavelet=shan1.5-1.0"]]
+    "settings",
+    [[], ["wavelet=mexh", "scales=8"], ["wavelet=cgau2"], ["wavelet=haar"], ["wavelet=db4"], ["wavelet=shan1.5-1.0"]],
 )
 def test_filters_of_a_recipe(settings, tmp_path):
     out = tmp_path / "filters.png"

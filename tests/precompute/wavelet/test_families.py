@@ -8,7 +8,8 @@ import pywt
 
 from precompute.common.errors import RecipeError
 from precompute.wavelet import families
-from precompute.wavelet.families import CUTOFF, FAMILIES, Wavelet
+from precompute.wavelet._base import CUTOFF, Wavelet
+from precompute.wavelet.families import FAMILIES
 
 PARAMETRISED = {"cmor": "cmor1.5-1.0", "shan": "shan1.5-1.0", "fbsp": "fbsp2-1.5-1.0"}
 """PyWavelets lists these without the parameters that it then asks for."""
@@ -160,7 +161,13 @@ def test_only_rectangular_spectra_step():
         ("fbsp2.0-1-1", ["order 2.0", "whole number"]),
         ("gmw0.5-3", ["gmw0.5-3", "gamma 0.5", "gmwG-B", "1 to 10"]),
         ("gmw3-0", ["beta 0", "1 to 10000"]),
-        ("db4", ["no wavelet 'db4'", "choose from", "cmorB-C", "gmwG-B"]),
+        ("nosuch", ["no wavelet 'nosuch'", "choose from", "cmorB-C (cmor1.5-1.0)", "gmwG-B", "dbN (db4)", "dmey", "haar"]),
+        ("db39", ["wavelet=db39", "db1 to db38", "as in db4"]),
+        ("DB4", ["wavelet=DB4", "db1 to db38", "as in db4"]),
+        ("sym1", ["wavelet=sym1", "sym2 to sym20", "as in sym8"]),
+        ("bior2.3", ["wavelet=bior2.3", "bior1.1 to bior6.8", "as in bior2.2"]),
+        ("bior3.1", ["wavelet=bior3.1 has no peak", "2 dB an octave", "give bior3.3 or rbio3.1"]),
+        ("dmey2", ["no wavelet 'dmey2'", "did you mean 'dmey'"]),
         ("mexhh", ["no wavelet 'mexhh'", "did you mean 'mexh'"]),
         ("cmor", ["wavelet=cmor is not written as cmorB-C"]),
         ("cmor-1-1", ["wavelet=cmor-1-1 is not", "cmor1.5-1.0"]),
