@@ -37,6 +37,7 @@ ALLOWED = {
     ("precompute/common/terminal.py", "os.open"): "/dev/null",
     ("precompute/check/drawing.py", "savefig"): "into memory",
     ("precompute/common/html/plot.py", "savefig"): "into memory",
+    ("precompute/cache/reader.py", "zarr.open_group"): "read-only",
     ("precompute/cache/transfer/hdf5.py", "truncate"): "a file that `files.new_file` made, for the HDF5 library",
     ("precompute/cache/transfer/archive.py", "open"): "a member of a zip file, to be read",
     ("wser/execution/fold.py", "torch.save"): "into memory",

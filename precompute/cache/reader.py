@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,10 @@ from precompute.common.files import sha256
 from precompute.common.reading import UnreadableError, parse_json
 from precompute.common.terminal import in_a_line
 from precompute.recipe import LARGEST_NUMBER, check_record
+
+if TYPE_CHECKING:
+    import pandas
+    import zarr
 
 T = TypeVar("T", Record, Skipped)
 
@@ -283,6 +287,28 @@ class Cache:
                 shown = in_a_line(array[:100])
                 raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{shown}' shows: {remedy(self.path)}")
         return {array: tuple(records) for array, records in arrays.items()}
+
+    @cached_property
+    def zarr(self) -> "zarr.Group":
+        """The cache as zarr itself opens it, read-only: a group for each speaker, with an array for each emotion.
+
+        Zarr checks each picture's CRC-32C; that the files are the manifest's, `read` checks and `cache verify`.
+        """
+        import zarr
+
+        options = getattr(self.path, "storage_options", None)
+        return zarr.open_group(str(self.path), mode="r", zarr_format=3, storage_options=dict(options) if options else None)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The index: a row for each utterance in the order of `records`, columns as in index.jsonl.
+
+        Raises:
+            PandasMissingError: pandas is not installed.
+            CacheError: The index is damaged.
+        """
+        from precompute.common.frames import data_frame
+
+        return data_frame(map(vars, self.records), [field.name for field in fields(Record)])
 
     @property
     def size(self) -> int:

@@ -16,12 +16,15 @@ from precompute.common.files import sha256
 from precompute.common.terminal import in_a_line
 from precompute.recipe import Recipe, id_of
 
+MOST_AT_ONCE = 64 << 20
+"""Bytes of pictures that zarr reads at once: few calls, since each costs as much as several pictures."""
+
 
 def problems(path: Path) -> list[str]:
     """Everything that is wrong with a cache, one sentence each; none where it is whole.
 
     Every file is read and held against the manifest; then every picture, index, ids and fingerprint are held against each
-    other, so that a manifest that was made to fit is found out too.
+    other, so that a manifest that was made to fit is found out too.  Every picture is read twice: by our reader, and by zarr.
 
     Args:
         path: Of the cache's directory; need not be sealed.
@@ -73,8 +76,27 @@ def _contradictions(cache: Cache) -> Iterator[str]:
             for record, image in zip(records, cache.pictures(array), strict=True):
                 if hashlib.sha256(image.data).hexdigest() != record.image_sha256:
                     yield f"{cache.path / array / layout.SHARD} has another picture of {record.key} than the index vouches for"
+            # Only what our own reader takes: zarr believes whatever a file says of its size.
+            yield from _read_otherwise(cache, array)
         except CacheError as error:
             yield str(error)
+
+
+def _read_otherwise(cache: Cache, array: str) -> Iterator[str]:
+    """What zarr, a reader that shares no code with ours, finds of an array; by rows, in memory of known size."""
+    shard, records, (_, height, width, channels) = cache.path / array / layout.SHARD, cache.arrays[array], cache.shape(array)
+    step = max(1, MOST_AT_ONCE // (height * width * channels))
+    try:
+        read_by_zarr: Any = cache.zarr[array]
+        for at in range(0, len(records), step):
+            images = np.ascontiguousarray(read_by_zarr[at : at + step])
+            for record, image in zip(records[at : at + step], images, strict=True):
+                if hashlib.sha256(image.data).hexdigest() != record.image_sha256:
+                    yield f"{shard} has, as zarr reads it, another picture of {record.key} than the index vouches for"
+    except MemoryError:
+        raise
+    except Exception as error:  # zarr and its codecs raise whatever they meet
+        yield f"{shard} cannot be read by zarr ({type(error).__name__}: {error!s:.200})"
 
 
 def unchecked(cache: Cache) -> list[str]:

@@ -106,7 +106,9 @@ def draw_filters(recipe: "Recipe", out: Path) -> None:
             positive = bins * wavelet.sign > 0
             decibels = 20 * np.log10(np.maximum(np.abs(amplitude[positive]), 1e-10))
             left.plot(np.abs(bins[positive]) * hertz, decibels, color=colour, linewidth=0.9)
-            psi = np.abs(np.fft.fftshift(np.fft.ifft(np.bincount(bins % n, amplitude, n))))
+            spectrum = np.zeros(n, amplitude.dtype)
+            spectrum[bins % n] = amplitude.conj()
+            psi = np.abs(np.fft.fftshift(np.fft.ifft(spectrum)))
             ends = 1e3 / recipe.sample_rate * (np.flatnonzero(psi > psi.max() * 10 ** (LEVEL_DB / 20))[[0, -1]] - n // 2)
             half = 1e3 / recipe.sample_rate * (np.flatnonzero(psi > psi.max() / 2)[[0, -1]] - n // 2)
             beside = [centre * 1.09**-index] * 2

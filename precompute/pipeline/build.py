@@ -100,12 +100,13 @@ def _warm_up(recipe: Recipe) -> None:
     warm_up(recipe)
 
 
-def execute(plan: Plan, workers: Workers) -> Outcome:
+def execute(plan: Plan, workers: Workers, show: bool = True) -> Outcome:
     """Make what a plan lacks, publish it, seal the cache; without a single usable recording, there is no cache.
 
     Args:
         plan: Of an unsealed cache.
         workers: Who does it.
+        show: Whether progress is shown on stderr.
 
     Raises:
         CacheError: A recording changed, or could not be read any more, after it was hashed, or the cache cannot be written;
@@ -118,7 +119,8 @@ def execute(plan: Plan, workers: Workers) -> Outcome:
     # Several jobs on one cache share the work by taking it in different orders.
     random.SystemRandom().shuffle(work)
     try:
-        with draft.open(), progress(f"precompute {draft.corpus}", plan.todo, "utterances") as advance:
+        shown = progress(f"precompute {draft.corpus}", plan.todo, "utterances") if show else contextlib.nullcontext(_unseen)
+        with draft.open(), shown as advance:
             tasks = (
                 joblib.delayed(_make)(draft, plan.directory, plan.recipe, sources, plan.earlier.get(pair))
                 for pair, sources in work
@@ -136,6 +138,10 @@ def execute(plan: Plan, workers: Workers) -> Outcome:
     except BrokenProcessPool:
         raise CacheError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     return Outcome([*lost, *(skipped for unit in published for skipped in unit.skipped)], ways)
+
+
+def _unseen(amount: int) -> None:
+    """Progress that nobody sees."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""What the documentation shows works, and gives what it says."""
+
+import contextlib
+import doctest
+import io
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import precompute
+import wser
+from wser.run import main
+
+DOCS = Path(__file__).parent.parent / "docs"
+TINY = [
+    "protocol.folds=2", "train.epochs=1", "train.device=cpu", "train.threads=1", "jobs=1", "logger=[]", "model.pipe_filters=2",
+    "model.filters=[3,4]", "model.strides=[[2,2],[2,2],[2,2]]", "model.lstm=4", "model.fc=5",
+]  # fmt: skip
+
+
+@pytest.fixture
+def home(small_ravdess, tmp_path, monkeypatch):
+    """A directory as the text supposes it: with RAVDESS (a small one), its cache, and a run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WSER_CACHE", raising=False)
+    shutil.copytree(small_ravdess, "corpora")
+    precompute.build("ravdess", jobs=1)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert main([*TINY, "fold=all"]) == 0
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::precompute.library.CorpusWarning")
+def test_the_examples_of_the_library_give_what_they_say(home):
+    pytest.importorskip("pandas")
+    # The fence that ends a block would be taken for output.
+    text = re.sub("^```.*$", "", (DOCS / "api.md").read_text("utf-8"), flags=re.MULTILINE)
+    examples = doctest.DocTestParser().get_doctest(text, {}, "api.md", str(DOCS / "api.md"), 0)
+    assert len(examples.examples) > 40
+    said = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    runner.run(examples, out=said.write)
+    assert not runner.failures, said.getvalue()
+
+
+def test_every_public_name_is_documented():
+    text = (DOCS / "api.md").read_text("utf-8")
+    headings = set(re.findall(r"^## (.+)$", text, flags=re.MULTILINE))
+    assert headings == {f"{package.__name__}.{name}" for package in (precompute, wser) for name in package.__all__}
+    anchors = set(re.findall(r"\]\(#([^)]+)\)", text))
+    assert anchors == {heading.replace(".", "").lower() for heading in headings}
+
+
+@pytest.mark.slow
+def test_the_first_steps_can_be_taken(tmp_path, monkeypatch):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    for name, place in {"IPYTHONDIR": "ipython", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_RUNTIME_DIR": "runtime"}.items():
+        monkeypatch.setenv(name, str(tmp_path / place))
+    monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))
+    monkeypatch.delenv("WSER_CACHE", raising=False)
+    notebook = nbformat.read(DOCS / "first_steps.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert len(cells) == 10
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+    # Whatever kernels are installed for this user, `python3` is the Python that runs the tests.
+    pytest.importorskip("ipykernel.kernelspec").write_kernel_spec(tmp_path / "jupyter" / "kernels" / "python3")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [{kind for output in cell.outputs for kind in output.get("data", {})} for cell in cells]
+    assert [number for number, kinds in enumerate(shown) if "image/png" in kinds] == [3, 9]
+    assert {1, 2, 8, 9} <= {number for number, kinds in enumerate(shown) if "text/html" in kinds}
+    assert shown[5] == {"text/plain"}
+    assert "True" in cells[5].outputs[0]["data"]["text/plain"]

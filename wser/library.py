@@ -1,0 +1,176 @@
+"""The public library of `wser`: a cache as a dataset of PyTorch, and the results of a run as objects."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute.cache import places
+from precompute.common.frames import data_frame
+from wser import results
+from wser.data import dataset
+from wser.evaluation.metrics import Metrics, measure
+from wser.protocols import file
+
+if TYPE_CHECKING:
+    import pandas
+
+    from precompute import Recipe
+    from wser.data.pictures import PictureDataset
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a run says of one utterance of a test part.
+
+    Attributes:
+        fold: In whose test part it is.
+        key: Of the utterance.
+        speaker: Who said it.
+        true: Name of its class.
+        predicted: Name of the class that it is given.
+        probabilities: Of each class by name; empty where the run recorded none.
+    """
+
+    fold: int
+    key: str
+    speaker: str
+    true: str
+    predicted: str
+    probabilities: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class SplitFold:
+    """Keys of the utterances in each part of a fold, sorted; training is what remains of test and validation."""
+
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """All folds of a run, those that are not finished too.
+
+    Attributes:
+        speaker_independent: Whether no speaker is in two parts of a fold.
+        folds: By number.
+    """
+
+    speaker_independent: bool
+    folds: tuple[SplitFold, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The results of a run.
+
+    Attributes:
+        path: Their directory.
+        title: What it is, in a line, and what nobody may overlook about its figures.
+        classes: Names of the classes, by index.
+        predictions: One for each utterance of the test parts, by fold.
+        metrics: Of the predictions of all folds together.
+        fold_metrics: Of each fold by its number.
+        split: Which utterances are in which part.
+    """
+
+    path: Path
+    title: str
+    classes: list[str]
+    predictions: tuple[Prediction, ...]
+    metrics: Metrics
+    fold_metrics: dict[int, Metrics]
+    split: Split
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Utterances of each true class (rows) by predicted class (columns), int64 (classes, classes)."""
+        return np.array(self.metrics.confusion, np.int64)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The predictions: columns fold, key, speaker, true, predicted, and a probability `p_<class>` of each class.
+
+        Raises:
+            PandasMissingError: pandas is not installed.
+        """
+        names = ("fold", "key", "speaker", "true", "predicted")
+        rows = [
+            {name: getattr(one, name) for name in names} | {f"p_{name}": one.probabilities.get(name) for name in self.classes}
+            for one in self.predictions
+        ]
+        return data_frame(rows, [*names, *(f"p_{name}" for name in self.classes)])
+
+
+def open_dataset(
+    corpus: str | Sequence[str],
+    recipe: "str | Recipe" = "default",
+    labels: str | None = None,
+    cache: str | Path = "cache",
+) -> "PictureDataset":
+    """Open the cache of a corpus, or of several, as a dataset of PyTorch.
+
+    Args:
+        corpus: Its name, such as `ravdess`; or several, whose caches are joined.
+        recipe: Name of a recipe, its id, or the recipe itself.
+        labels: Name of the label map, or the path of one; by default the corpus's own, and with several it must be given.
+        cache: Directory of caches; several as in $WSER_CACHE, with colons between, are searched in order.
+
+    Returns:
+        Of each item, the picture, uint8 (3, height, width), and the index of its class.
+
+    Raises:
+        CacheError: A cache is missing or damaged; the message names the command that builds it.
+        LabelError: The label map is unknown, does not cover an emotion, or is missing.
+        SpeakerError: What several corpora say of a person does not fit together.
+    """
+    from wser.data.pictures import PictureDataset
+
+    corpora = [corpus] if isinstance(corpus, str) else list(corpus)
+    name = recipe if isinstance(recipe, str) else recipe.id
+    return PictureDataset(dataset.open_dataset(places.parse(os.fspath(cache)), corpora, name, label_map=labels))
+
+
+def load_run(path: str | Path, unfinished: bool = False) -> Run:
+    """Read the results of a run; nothing in them is believed that contradicts something else there.
+
+    Args:
+        path: Their directory, such as `runs/default-1a2b3c4d5e6f`.
+        unfinished: Whether a run will do of which only some folds are finished; its figures are of these.
+
+    Raises:
+        ResultError: The directory is missing, foreign, unfinished or damaged; one sentence says which, and the remedy.
+        ProtocolError: The record of its split is damaged.
+    """
+    directory = Path(path)
+    stored = results.open_begun(directory) if unfinished else results.open_finished(directory)
+    published = file.read(directory / results.SPLIT)
+    parts = {fold: tuple(_prediction(fold, row, stored.classes) for row in rows) for fold, rows in stored.parts.items()}
+    predictions = tuple(one for part in parts.values() for one in part)
+    return Run(
+        path=directory,
+        title=stored.title,
+        classes=stored.classes,
+        predictions=predictions,
+        metrics=_measure(predictions, stored.classes),
+        fold_metrics={fold: _measure(part, stored.classes) for fold, part in parts.items()},
+        split=Split(
+            published.speakers == "disjoint",
+            tuple(SplitFold(**{part: tuple(sorted(fold[part])) for part in file.PARTS}) for fold in published.folds),
+        ),
+    )
+
+
+def _prediction(fold: int, row: Mapping[str, str], classes: Sequence[str]) -> Prediction:
+    probabilities = {name: float(row[f"p_{name}"]) for name in classes if f"p_{name}" in row}
+    return Prediction(fold, row["key"], row["speaker"], row["true"], row["predicted"], probabilities)
+
+
+def _measure(predictions: Sequence[Prediction], classes: list[str]) -> Metrics:
+    place = {name: index for index, name in enumerate(classes)}
+    return measure([place[one.true] for one in predictions], [place[one.predicted] for one in predictions], classes)
