@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from wser.execution import fold as training
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 MODULE = [sys.executable, "-m", "wser.run"]
-LONG = ["train.epochs=4000", "train.patience=0"]
+LONG = ["train.epochs=100000", "train.patience=0"]
+"""Of a run that takes half an hour, so that a test that waits for a minute does not see its end."""
 NEEDED = [results.METRICS, results.PREDICTIONS, results.WEIGHTS, results.CURVES]
 
 
@@ -287,6 +289,23 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def epochs(results_of_all: Path, fold: int) -> int:
+    """How many of a fold that is being trained have ended."""
+    lines = [file.read_bytes().count(b"\n") for file in results_of_all.glob(f"*/.fold_{fold}-*/{results.CURVES}")]
+    return max(lines, default=1) - 1
+
+
+@contextlib.contextmanager
+def ending_all(job: subprocess.Popen) -> Iterator[None]:
+    """Where a test fails, the processes of the job's session do not outlive it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+        raise
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
@@ -299,14 +318,15 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize("moment", ["start", "training"])
 def test_workers_end_with_their_owner(tiny, tmp_path, ending, moment):
     command = [*MODULE, *tiny, f"results={tmp_path}", *LONG, "jobs=2"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
-        pattern = "*/.fold_0-*" if moment == "start" else f"*/.fold_0-*/{results.CURVES}"
-        assert wait_for(lambda: any(tmp_path.glob(pattern)))
-        if moment == "training":
-            time.sleep(0.3)
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as running, ending_all(running):
+        if moment == "start":
+            assert wait_for(lambda: any(tmp_path.glob("*/.fold_0-*")))
+        else:
+            assert wait_for(lambda: all(epochs(tmp_path, fold) > 2 for fold in (0, 1)))
         ours = descendants(running.pid)
         running.send_signal(ending)
-        assert wait_for(lambda: not any(map(alive, ours)), 15), "workers went on without their owner"
+        assert wait_for(lambda: not any(map(alive, ours))), "workers went on without their owner"
         said = running.stderr.read()
     assert "Traceback" not in said
     (directory,) = tmp_path.iterdir()

@@ -1,21 +1,16 @@
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from forging import change_json, reseal, rewrite_predictions
+from halting import kill_after
 
 from wser import compare, results, run
 from wser.config import compose
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-
-MODULE = [sys.executable, "-m", "wser.run"]
 
 
 @pytest.fixture
@@ -157,16 +152,11 @@ def test_repeat_that_was_cut_off_under_other_threads_begins_anew(done, capsys):
 
 
 def test_killed_repeat_goes_on(tiny, tmp_path, capsys):
-    assert run.main([*tiny, f"results={tmp_path}", "train.epochs=40", "train.patience=0"]) == 0
+    assert run.main([*tiny, f"results={tmp_path}", "train.epochs=4", "train.patience=0"]) == 0
     (path,) = tmp_path.iterdir()
-    with subprocess.Popen([*MODULE, "--repeat", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        give_up = time.monotonic() + 90
-        while time.monotonic() < give_up and running.poll() is None:
-            if list(path.glob(f"{results.REPEAT}/.fold_1-*/{results.CURVES}")):
-                break
-            time.sleep(0.005)
-        os.kill(running.pid, signal.SIGKILL)
-    assert results.finished(path / results.REPEAT) == [0], "killed while fold 1 was being trained"
+    assert kill_after("wser.run", ["--repeat", path], "fold_0", steps=3) == -signal.SIGKILL
+    assert results.finished(path / results.REPEAT) == [0]
+    assert list(path.glob(f"{results.REPEAT}/.fold_1-*/{results.CURVES}")), "killed while fold 1 was being trained"
     capsys.readouterr()
     assert run.main(["--repeat", str(path)]) == 0
     printed = capsys.readouterr().out
