@@ -242,6 +242,7 @@ def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
     assert list(record["per_class"]) == ["neutral", "happy", "sad", "angry"]
 
 
+@pytest.mark.slow
 def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_path, capsys):
     settings = [
         *tiny,
@@ -307,6 +308,7 @@ print(*(name for name in ("torch", "pytorch_lightning", "wser") if name in sys.m
 """
 
 
+@pytest.mark.slow
 def test_precompute_knows_nothing_of_training():
     found = subprocess.run([sys.executable, "-c", ARCHITECTURE], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.split() == []

@@ -390,6 +390,7 @@ class TestBlocks:
         np.testing.assert_allclose(found.samples[200:15000], tone[200:15000], atol=0.1)
         np.testing.assert_array_equal(decode(data, 0.5, 1.0).samples, found.samples[4000:8000])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("format", "subtype"), [("MP3", "MPEG_LAYER_III"), ("WAV", "GSM610")])
     @pytest.mark.parametrize("kept", [True, False])
     def test_what_lies_before_a_part_takes_no_memory_beyond_what_is_kept(self, encode, monkeypatch, format, subtype, kept):

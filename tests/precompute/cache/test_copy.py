@@ -50,6 +50,7 @@ def test_a_second_copy_has_nothing_to_do(path, target):
     assert content(target) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 3, 8, 11])
 def test_a_copy_that_breaks_off_is_no_cache_and_is_finished_by_the_next(path, target, monkeypatch, after):
     monkeypatch.setattr(module, "AT_ONCE", 1)

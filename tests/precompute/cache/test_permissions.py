@@ -179,6 +179,7 @@ def package(public, small_cache, monkeypatch):
 class TestUsers:
     """Two members of a lab's group, and one who is no member."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("masks", [(0o022, 0o022), (0o077, 0o022), (0o022, 0o077), (0o077, 0o077)], ids=str)
     def test_what_one_member_began_another_completes_and_both_read(self, shared, command, monkeypatch, masks):
         root = shared("lab", 0o2775)
@@ -346,6 +347,7 @@ class TestDisks:
         assert read_all(root) == 0
         assert list((root / "ravdess" / layout.STAGING).iterdir()) == []
 
+    @pytest.mark.slow
     def test_several_workers_on_a_full_disk_are_one_sentence_too(self, corpora, command, disk, small_settings, capsys):
         root = disk("size=36k")
         arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", root, "--jobs", "2", "--set", *small_settings]

@@ -97,6 +97,7 @@ def test_the_terminal_names_ten_files_and_the_page_all(corpora, tmp_path, capsys
     assert page.count("<li>[red]note") == 13
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same_page_as_one(corpora, tmp_path):
     pages = []
     for jobs in ("1", "2"):
@@ -155,6 +156,7 @@ STEREO = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ravdess_has_five_stereo_files_and_one_recording_twice(corpora_dir, tmp_path, capsys):
     out = tmp_path / "ravdess.html"
     assert main(["--check", "ravdess", "--corpora", str(corpora_dir), "--out", str(out)]) == 0
@@ -171,6 +173,7 @@ def test_ravdess_has_five_stereo_files_and_one_recording_twice(corpora_dir, tmp_
     assert out.stat().st_size < 3e6
 
 
+@pytest.mark.slow
 def test_emodb_is_scaled_to_full_scale_and_lacks_one_label(corpora_dir, tmp_path, capsys):
     out = tmp_path / "emodb.html"
     assert main(["--check", "emodb", "--corpora", str(corpora_dir), "--out", str(out)]) == 0

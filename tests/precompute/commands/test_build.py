@@ -1,5 +1,6 @@
 """The command line as a user runs it: exit codes, messages, and what lies in the cache afterwards."""
 
+import io
 import json
 import os
 import re
@@ -8,6 +9,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -26,10 +29,19 @@ def environment(**extra):
     return {key: value for key, value in os.environ.items() if not key.startswith("WSER_")} | extra
 
 
-def precompute(*arguments, **options):
-    """Run the command; its output must never hold a traceback."""
+def precompute(*arguments, real=False):
+    """Run the command, in a process of its own if it is to be the real one; its output must never hold a traceback."""
     command = [sys.executable, "-m", "precompute", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False, **options)
+    if real:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
+    else:
+        out, errors = io.StringIO(), io.StringIO()
+        with mock.patch.dict(os.environ, environment(), clear=True), redirect_stdout(out), redirect_stderr(errors):
+            try:
+                code = main(command[3:])
+            except SystemExit as stopped:
+                code = stopped.code
+        done = subprocess.CompletedProcess(command, code, out.getvalue(), errors.getvalue())
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
@@ -76,7 +88,7 @@ def test_bad_files_are_named_and_good_ones_computed(corpora, tmp_path, encode):
     bad = lay_bad_files(corpora / "ravdess" / "Actor_01", encode, samples)
     arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", *SMALL]
 
-    done = precompute(*arguments)
+    done = precompute(*arguments, real=True)
     assert done.returncode == 3
     (cache,) = caches(tmp_path / "cache")
     good = {file.stem for file in corpora.rglob("*.wav")} - set(bad)
@@ -94,7 +106,7 @@ def test_bad_files_are_named_and_good_ones_computed(corpora, tmp_path, encode):
     assert "skipped     7" in done.stdout
 
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*") if file.is_file()}
-    again = precompute(*arguments)
+    again = precompute(*arguments, real=True)
     assert again.returncode == 3
     assert "nothing to do" in again.stdout
     assert [line for line in again.stderr.splitlines() if line.startswith("skipped")] == [
@@ -213,7 +225,8 @@ def a_file_in_place_of_the_cache(tmp_path):
 def test_what_cannot_be_done_exits_1_with_one_sentence(case, tmp_path, small_ravdess):
     (tmp_path / "source").symlink_to(small_ravdess)
     arguments, words = case(tmp_path)
-    done = precompute(*arguments, "--corpora", tmp_path / "corpora", "--cache", tmp_path / "cache")
+    where = ["--corpora", tmp_path / "corpora", "--cache", tmp_path / "cache"]
+    done = precompute(*arguments, *where, real=case is a_corpus_nobody_knows)
     assert done.returncode == 1
     assert done.stdout == ""
     message = [line for line in done.stderr.splitlines() if not line.startswith("warning:")]
@@ -224,7 +237,7 @@ def test_what_cannot_be_done_exits_1_with_one_sentence(case, tmp_path, small_rav
 
 @pytest.mark.parametrize("arguments", [[], ["--corpus"], ["--jobs", "many"], ["--corups", "ravdess"]])
 def test_wrong_usage_exits_2(arguments):
-    done = precompute(*arguments)
+    done = precompute(*arguments, real=not arguments)
     assert done.returncode == 2
     assert "usage: python -m precompute" in done.stderr
 
@@ -247,7 +260,7 @@ def test_one_wrong_recipe_of_two_is_refused_before_any_work(corpora, tmp_path):
 
 
 def test_list_shows_every_corpus_and_changes_nothing(corpora, tmp_path):
-    done = precompute("--list", "--corpora", corpora)
+    done = precompute("--list", "--corpora", corpora, real=True)
     assert done.returncode == 0
     assert f"{corpora / 'ravdess'}: 12 utterances of 2 speakers" in done.stdout
     assert done.stdout.count("not found") == len(names()) - 1
@@ -263,7 +276,8 @@ def test_list_shows_every_corpus_and_changes_nothing(corpora, tmp_path):
 
 def test_a_dry_run_writes_nothing(corpora, tmp_path):
     before = sorted(tmp_path.rglob("*"))
-    done = precompute("--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", "--dry-run", *SMALL)
+    arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", "--dry-run", *SMALL]
+    done = precompute(*arguments, real=True)
     assert done.returncode == 0
     assert "would compute 12 utterances in 6 units" in done.stdout
     assert "MB" in done.stdout
@@ -284,7 +298,7 @@ def test_directories_come_from_the_environment(corpora, tmp_path):
 
 
 def test_several_processes_give_the_same_cache_as_one(small_ravdess, small_cache, tmp_path):
-    done = precompute("--corpus", "ravdess", "--corpora", small_ravdess, "--cache", tmp_path, *SMALL[:-1], "2")
+    done = precompute("--corpus", "ravdess", "--corpora", small_ravdess, "--cache", tmp_path, *SMALL[:-1], "2", real=True)
     assert done.returncode == 0
     assert [cache.fingerprint for cache in caches(tmp_path)] == [cache.fingerprint for cache in caches(small_cache)]
 
@@ -370,7 +384,7 @@ class TestKilled:
 
         dry = precompute(*arguments, "--cache", root, "--dry-run")
         assert f"in {counted(self.UNITS - len(done), 'unit')} (there before: {counted(len(done), 'unit')})" in dry.stdout
-        assert precompute(*arguments, "--cache", root).returncode == 0
+        assert precompute(*arguments, "--cache", root, real=True).returncode == 0
         assert {unit: (unit / layout.SHARD).stat().st_ino for unit in done} == before
 
         assert main([*arguments, "--cache", str(tmp_path / "undisturbed")]) == 0
@@ -389,7 +403,7 @@ def test_a_name_that_is_no_utf8_is_reported_and_recorded(corpora, tmp_path, smal
     except OSError:
         pytest.skip("this file system refuses names that are no UTF-8")
     arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", "--jobs", "1"]
-    job = precompute(*arguments, "--set", *small_settings)
+    job = precompute(*arguments, "--set", *small_settings, real=True)
     assert job.returncode == 3, job.stderr
     assert "\\xff\\xfe.wav: the name does not parse" in job.stderr
     (cache,) = caches(tmp_path / "cache")

@@ -28,6 +28,7 @@ def test_filters_of_a_recipe(settings, tmp_path):
     assert Image.open(out).width > 500
 
 
+@pytest.mark.slow
 def test_filters_of_three_wavelets_have_three_colours(tmp_path):
     one, three = tmp_path / "one.png", tmp_path / "three.png"
     assert show.main(["--filters", "--out", str(one)]) == 0

@@ -70,6 +70,7 @@ def lay_flat(source, target):
             (target / file.name).symlink_to(file)
 
 
+@pytest.mark.slow
 def test_ravdess_is_the_same_input_in_every_layout(corpora_dir, tmp_path):
     module = corpora.load("ravdess")
     usual = module.find(corpora_dir)

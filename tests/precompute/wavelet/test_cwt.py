@@ -113,6 +113,7 @@ def signals():
     return kinds, np.stack([signal(kind, columns * SAMPLES / RATE) for kind in kinds]).astype(np.float32), columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS])
 def test_power_is_that_of_the_direct_computation(wavelet, signals):
     kinds, x, columns = signals
@@ -309,6 +310,7 @@ def row_of(frequency):
     return np.log(FREQUENCIES[0] / frequency) / np.log(FREQUENCIES[0] / FREQUENCIES[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", SMOOTH)
 def test_the_ridge_of_a_tone_lies_within_half_a_scale(wavelet):
     # Even for the widest wavelets and at the highest tone: the taper takes the same from a tone in every row.
@@ -391,6 +393,7 @@ def test_offset_and_length_are_padding_with_zeros(offset, length, wavelet):
     near(power(x, wavelet, FEW, RATE, 32, offset, len(frame)), power(frame, wavelet, FEW, RATE, 32))
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1), low=st.floats(200, 500), octaves=st.floats(0.3, 1.5), wavelet=KINDS)
 def test_scales_share_out_the_energy_of_a_signal(seed, low, octaves, wavelet):
     # Over a tight geometric grid the sum of |Psi(f / scale)|^2 is the integral of |Psi|^2 d(log f) over the grid's step,

@@ -42,6 +42,7 @@ def test_file_says_what_it_is_for(file):
     assert lines[2].startswith("# ")
 
 
+@pytest.mark.slow
 def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
     """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
     points = compose.load([f"experiment={file.stem}"])

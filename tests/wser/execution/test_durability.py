@@ -36,6 +36,7 @@ def resumed(capsys, directory: Path, tiny: list[str]) -> tuple[str, str]:
 # A fold that is not whole is pending.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEEDED)
 @pytest.mark.parametrize("harm", ["empty", "gone", "half"])
 def test_fold_that_lost_its_content_is_trained_again(copied, trained, tiny, capsys, name, harm):
@@ -51,6 +52,7 @@ def test_fold_that_lost_its_content_is_trained_again(copied, trained, tiny, caps
     assert files.trashed(kept.name), "nothing is deleted, and its name says when"
 
 
+@pytest.mark.slow
 def test_everything_of_a_run_emptied_is_pending(copied, tiny, capsys):
     for file in copied.rglob("*"):
         if file.is_file():
@@ -189,6 +191,7 @@ def test_weights_of_another_fold_are_not_scored(copied, tiny, small_recipe_id, c
 # Several jobs on one run.
 
 
+@pytest.mark.slow
 def test_summary_of_a_slow_job_does_not_hide_the_folds_of_a_faster_one(tiny, trained, tmp_path, monkeypatch, capsys):
     """The other job finishes its fold and its page while this one writes its own."""
     from wser.reports.html import run as pages
@@ -313,9 +316,12 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["start", "training"])
+@pytest.mark.parametrize(
+    ("moment", "ending"),
+    [("start", signal.SIGKILL), ("training", signal.SIGKILL), ("start", signal.SIGTERM), ("training", signal.SIGHUP)],
+)
 def test_workers_end_with_their_owner(tiny, tmp_path, ending, moment):
     command = [*MODULE, *tiny, f"results={tmp_path}", *LONG, "jobs=2"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}

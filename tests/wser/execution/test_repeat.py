@@ -119,6 +119,7 @@ def test_difference_that_nothing_recorded_explains_says_so(done, capsys):
     assert "what is recorded of software and machine is the same" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_a_verdict_a_repeat_goes_on_and_with_one_it_begins_anew(done, capsys):
     def times() -> list[int]:
         return [(done / results.REPEAT / f"fold_{fold}" / results.METRICS).stat().st_mtime_ns for fold in (0, 1)]
@@ -151,6 +152,7 @@ def test_repeat_that_was_cut_off_under_other_threads_begins_anew(done, capsys):
     assert "0 repeated, 2 to do" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_killed_repeat_goes_on(tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=4", "train.patience=0"]) == 0
     (path,) = tmp_path.iterdir()
@@ -223,6 +225,7 @@ def test_loggers_of_then_are_not_needed(stored, monkeypatch, capsys):
     assert run.main(["--repeat", str(stored), "--dry-run"]) == 0
 
 
+@pytest.mark.slow
 def test_split_file_that_vanished_is_replaced_by_the_runs_own(trained, tiny, tmp_path, capsys):
     split = tmp_path / "split.json"
     shutil.copy(trained[0] / results.SPLIT, split)

@@ -48,6 +48,7 @@ def refused(capsys) -> str:
 WRITTEN = [results.SUMMARY, results.PAGE, f"{results.BESIDE_PAGE}/folds.csv", f"{results.BESIDE_PAGE}/curves.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hard", [False, True])
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_a_file_is_linked_to_stays_as_it_is(copied, tiny, tmp_path, name, hard, capsys):

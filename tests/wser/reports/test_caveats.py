@@ -21,6 +21,8 @@ from wser import compare, report, results, run
 from wser.reports import caveats
 from wser.reports.html.table import Column, Table
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CHOSEN = "The epoch was chosen on the test part"
 
 

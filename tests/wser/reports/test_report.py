@@ -246,6 +246,7 @@ def test_the_same_results_give_the_same_page(trained, text, tmp_path):
     assert written(trained[0], "--out", tmp_path / "again") == text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "fold=1"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -257,6 +258,7 @@ def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert not list((directory / results.BESIDE_PAGE).glob("comparison*"))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "selection=test"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -313,6 +315,7 @@ def test_names_are_shown_as_text(copy):
     assert STRANGE in [row["class"] for row in rows]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_the_cache_the_page_says_so(copy, monkeypatch, tmp_path):
     config = copy / results.CONFIG
     config.write_text(re.sub(r"cache_root: .*", f"cache_root: {tmp_path / 'gone'}", config.read_text()))
@@ -327,6 +330,7 @@ def links_of(page: Page) -> list[dict]:
     return [fields for tag, fields in page.attributes if tag == "a" and fields.get("class") == "play"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_recordings_are_linked_and_never_embedded(copy, small_ravdess, tmp_path):
     found = Page(written(copy, "--audio", small_ravdess))
     links = links_of(found)
@@ -359,6 +363,7 @@ def claimed(page: Page) -> list[list[str]]:
     return [[words(cell["text"]) for cell in row] for row in page.tables["table-claims"][1:]]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     mine, other = claimed(Page(written(copy)))[1][3], Path(shutil.copytree(copy, copy.with_name("other")))
     assert re.fullmatch(r"this run, preset tuned with \d+ other values, seed 0", mine)
@@ -373,6 +378,7 @@ def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     assert len(claimed(Page(written(copy)))) == 2, "noisy pictures are another task"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     change(copy, test_recipe_id="0123456789ab", test_recipe=json.loads((copy / results.RUN).read_text())["recipe"])
     found = Page(written(copy))
@@ -381,6 +387,7 @@ def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     assert "best published figure" not in words(found.text)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_users_published_figures_join_the_comparison(copy, tmp_path):
     file = tmp_path / "more.yaml"
     file.write_text(
@@ -500,6 +507,7 @@ def test_a_strange_configuration_leaves_the_index_whole(copy, content, capsys):
     assert "left out: " in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary):
     shutil.copytree(copy / "fold_0", copy / "fold_7")
     (copy / results.SUMMARY).unlink()
@@ -508,6 +516,7 @@ def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary)
     assert values(pooled)[:2] == [None, summary["pooled"]["utterances"]]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_directory_whose_name_is_no_text_has_a_page(copy):
     try:
         moved = copy.rename(copy.parent / os.fsdecode(b"bad\xff"))
@@ -525,6 +534,7 @@ def test_options_that_would_be_ignored_are_refused(copy, capsys):
     assert "--audio" in refused(capsys, copy, other, "--audio", copy)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path):
     assert (
         run.main(
@@ -545,6 +555,7 @@ def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path)
     assert "1 of 3 folds is missing (2)" in words(found.text)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_speakers_of_joined_corpora_keep_their_own_pictures(joined_cache, network, small_recipe_id, tmp_path):
     settings = ["corpus=[ravdess,emodb]", "labels=common4", f"cache_root={joined_cache}", f"recipe={small_recipe_id}", *network]
     quick = ["train.epochs=1", "train.device=cpu", "jobs=1", "logger=[]", "protocol.folds=2", f"results={tmp_path}"]
@@ -575,6 +586,7 @@ def test_a_run_that_diverged_has_a_page(copy):
     assert "nan" not in [words(cell["text"]) for row in found.tables["table-mistakes"] for cell in row]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_repeated_run_says_what_was_found(copy):
     (copy / results.REPEAT).mkdir()
     (copy / results.REPEAT / results.VERDICT).write_text('{"matches": true, "verdict": "matches: all of them"}')

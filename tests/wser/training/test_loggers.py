@@ -171,6 +171,7 @@ def services(monkeypatch) -> SimpleNamespace:
     return SimpleNamespace(wandb=wandb, mlflow=mlflow, created=created)
 
 
+@pytest.mark.slow
 def test_services_get_project_names_curves_and_configuration(services, tiny, tmp_path, trained, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "logger=wandb,mlflow"]) == 0
     directory = tmp_path / trained[0].name

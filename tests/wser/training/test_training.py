@@ -292,6 +292,7 @@ def test_every_way_to_train_gives_finite_results(learn, settings):
     assert all(math.isfinite(float(value)) for row in without_clock(folder / results.CURVES)[1:] for value in row)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_training_learns_what_is_plain_to_see(learn, optimiser):
     """Pictures whose colour is their class, in every part: a network that learns at all tells them apart."""
