@@ -87,6 +87,7 @@ def test_wrong_input_is_answered_in_one_sentence(here, wrong, says, capsys, tmp_
     assert not (tmp_path / "runs").exists(), "nothing is written for a command that is refused"
 
 
+@pytest.mark.slow
 def test_real_command_line_answers_wrong_input_too(tmp_path):
     found = command("trian.lr=1", cwd=tmp_path)
     assert_refused(found.returncode, found.stdout, found.stderr)
@@ -109,6 +110,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_help_refusals_and_dry_runs_come_without_the_heavy_imports(here):
     wrong = [["foo"], ["train.lr=fast"], ["model=x"], ["protocol=x"], ["preset=x"], ["fold=99"], ["protocol.folds=9"]]
     wrong += [["protocol=session_folds"], ["protocol=file"], ["protocol=cross_corpus", "protocol.test=emodb"]]
@@ -201,6 +203,7 @@ def test_split_file_that_shares_a_speaker_is_refused_and_the_speaker_named(train
     assert run.main([*here, "protocol=file", f"protocol.file={path}", "protocol.speakers=shared", "--dry-run"]) == 0
 
 
+@pytest.mark.slow
 def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, tiny, tmp_path, capsys):
     settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}"]
     assert run.main([*tiny, *settings, "protocol=cross_corpus", "protocol.test=emodb"]) == 0

@@ -367,6 +367,7 @@ class TestLimits:
 
 
 class TestBlocks:
+    @pytest.mark.slow
     @pytest.mark.parametrize("block", [1, 1000, 4096])
     @pytest.mark.parametrize(
         ("format", "subtype"),

@@ -18,6 +18,7 @@ def decibels(signal, added):
     return 10 * np.log10(power_between(signal, *BAND) / power_between(added, *BAND))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 @pytest.mark.parametrize("snr", [-10.0, 0.0, 5.0, 20.0, 60.0])
 def test_the_ratio_is_as_asked(speech, kind, snr):

@@ -346,6 +346,7 @@ class TestForgeries:
         self.forge(path, name, content)
         assert problems(path)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("strange", STRANGE)
     @pytest.mark.parametrize("name", [layout.MANIFEST, layout.RECIPE, layout.INDEX, layout.SKIPPED, f"anna/sad/{layout.GROUP}"])
     @pytest.mark.parametrize("where", ["all of it", "a value", "a key more"])

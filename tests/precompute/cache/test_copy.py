@@ -43,6 +43,7 @@ def test_every_file_is_copied_byte_by_byte(path, target):
     np.testing.assert_array_equal(Cache(there).read_all(), Cache(path).read_all())
 
 
+@pytest.mark.slow
 def test_a_second_copy_has_nothing_to_do(path, target):
     copy(Cache(path), target)
     before = content(target)
@@ -100,6 +101,7 @@ class TestObjectStore:
         copy(Cache(path), root)
         return root / "toy" / path.name
 
+    @pytest.mark.slow
     def test_parts_that_are_there_are_not_sent_again_and_torn_ones_are(self, path, there, monkeypatch):
         (there / layout.MANIFEST).unlink()
         shard = path / "anna/sad" / layout.SHARD
@@ -115,12 +117,14 @@ class TestObjectStore:
         assert sent[-1] == layout.MANIFEST
         assert problems(there) == []
 
+    @pytest.mark.slow
     def test_a_damaged_copy_is_mended_by_copying_again(self, path, there):
         (there / "anna/sad" / layout.SHARD).unlink()
         assert "copy it again" in problems(there)[0]
         assert copy(Cache(path), there.parent.parent)
         assert problems(there) == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("content", [b"", b"{"])
     def test_a_torn_manifest_is_mended_by_copying_again(self, path, there, content):
         (there / layout.MANIFEST).write_bytes(content)
@@ -158,6 +162,7 @@ class TestObjectStore:
             made.publish_shard(records, [], cache.shape(array), cache.fetch([file])[file])
         assert (made.path / file).read_bytes() == (path / file).read_bytes()
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("bucket")
     def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(self, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

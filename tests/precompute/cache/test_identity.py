@@ -99,6 +99,7 @@ def one_recording_less(corpora):
     return {"01/angry": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [another_label, another_recording, one_more_recording, one_recording_less], ids=lambda change: change.__name__
 )

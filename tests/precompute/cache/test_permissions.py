@@ -229,6 +229,7 @@ class TestUsers:
             f"{layout.MANIFEST} may not be read by you (Permission denied): ask its owner to let your group read" in done.errors
         )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("private_first", [True, False], ids=["private root first", "private root second"])
     def test_who_may_only_read_the_lab_s_root_hits_there_and_writes_elsewhere(self, shared, command, private_first):
         lab, private = shared("lab", 0o2755), shared("private", 0o700, CARL)
@@ -381,6 +382,7 @@ class TestDisks:
 class TestFull:
     """The errors of a full disk, wherever it may be full."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("code", "words", "moment"),
         [

@@ -225,6 +225,7 @@ class TestRecompute:
         found = recompute(Cache(made.path), small_ravdess / "ravdess", 1000)
         assert [f"the picture of {records[0].key} in" in problem for problem in found] == [True] * (apart > 1)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("field", "change"),
         [("stop", -8), ("stop", 1), ("start", 1), ("duration", 0.25), ("duration", -0.000001), ("channels", 1)],

@@ -26,6 +26,7 @@ def check(*arguments):
     return main([*map(str, arguments), *SMALL])
 
 
+@pytest.mark.slow
 def test_the_command_reports_and_writes_a_page_where_it_stands(corpora, tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WSER_")}
     command = [sys.executable, "-m", "precompute", "--check", "ravdess", "--corpora", corpora, *SMALL]
@@ -55,6 +56,7 @@ def as_found(monkeypatch, **more):
     monkeypatch.setattr(ravdess, "CORPUS", dataclasses.replace(ravdess.CORPUS, **found | more))
 
 
+@pytest.mark.slow
 def test_a_corpus_of_another_content_is_not_as_published(corpora, tmp_path, monkeypatch, capsys):
     folder, out = corpora / "ravdess", tmp_path / "page.html"
     content = _download.content(ravdess.scan(folder), folder)
@@ -70,6 +72,7 @@ def test_a_corpus_of_another_content_is_not_as_published(corpora, tmp_path, monk
     assert changed in out.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_corpus_as_published_exits_0(corpora, tmp_path, monkeypatch, capsys):
     as_found(monkeypatch)
     out = tmp_path / "page.html"
@@ -108,6 +111,7 @@ def test_several_processes_make_the_same_page_as_one(corpora, tmp_path):
     assert all(line.startswith("<footer>") for pair in different for line in pair)
 
 
+@pytest.mark.slow
 def test_a_corpus_of_a_table_is_checked_too(corpora, tmp_path, capsys):
     lines = [f"{path.relative_to(tmp_path)},s{path.parent.name},happy" for path in sorted(corpora.rglob("*-03-*-01.wav"))]
     (tmp_path / "mine.csv").write_text("\n".join(["path,speaker,emotion", *lines]))

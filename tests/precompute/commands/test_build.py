@@ -83,6 +83,7 @@ def lay_bad_files(folder, encode, samples):
     return {name: reason for name, (_, reason) in kinds.items()}
 
 
+@pytest.mark.slow
 def test_bad_files_are_named_and_good_ones_computed(corpora, tmp_path, encode):
     samples = 0.1 * np.random.default_rng(0).standard_normal(16000)
     bad = lay_bad_files(corpora / "ravdess" / "Actor_01", encode, samples)
@@ -259,6 +260,7 @@ def test_one_wrong_recipe_of_two_is_refused_before_any_work(corpora, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_list_shows_every_corpus_and_changes_nothing(corpora, tmp_path):
     done = precompute("--list", "--corpora", corpora, real=True)
     assert done.returncode == 0
@@ -274,6 +276,7 @@ def test_list_shows_every_corpus_and_changes_nothing(corpora, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpora"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(corpora, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", "--dry-run", *SMALL]
@@ -290,6 +293,7 @@ def test_a_dry_run_of_a_complete_cache_says_so(small_ravdess, small_cache):
     assert "nothing to do" in done.stdout
 
 
+@pytest.mark.slow
 def test_directories_come_from_the_environment(corpora, tmp_path):
     command = [sys.executable, "-m", "precompute", "--corpus", "ravdess", "--dry-run", *SMALL]
     extra = {"WSER_CORPORA": str(corpora), "WSER_CACHE": str(tmp_path / "elsewhere")}
@@ -297,12 +301,14 @@ def test_directories_come_from_the_environment(corpora, tmp_path):
     assert str(tmp_path / "elsewhere") in done.stdout
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_cache_as_one(small_ravdess, small_cache, tmp_path):
     done = precompute("--corpus", "ravdess", "--corpora", small_ravdess, "--cache", tmp_path, *SMALL[:-1], "2", real=True)
     assert done.returncode == 0
     assert [cache.fingerprint for cache in caches(tmp_path)] == [cache.fingerprint for cache in caches(small_cache)]
 
 
+@pytest.mark.slow
 def test_two_jobs_at_once_make_one_cache(small_ravdess, small_cache, tmp_path):
     # As two tasks of a cluster on one file system: no lock, and yet neither fails nor spoils the other's work.
     command = [
@@ -371,6 +377,7 @@ class TestKilled:
         assert kill_after("precompute", command, "angry", times=3, env=environment()) == -signal.SIGKILL
         return root, arguments
 
+    @pytest.mark.slow
     def test_the_next_run_completes_what_a_killed_one_left(self, interrupted, tmp_path):
         root, arguments = interrupted
         done = published(root)
@@ -396,6 +403,7 @@ class TestKilled:
         np.testing.assert_array_equal(cache.read_all(), undisturbed.read_all())
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_utf8_is_reported_and_recorded(corpora, tmp_path, small_settings):
     try:
         with open(os.fsencode(corpora / "ravdess") + b"/\xff\xfe.wav", "wb"):  # noqa: PTH123

@@ -19,6 +19,7 @@ def test_pictures_of_a_speaker(small_cache, small_recipe_id, tmp_path, capsys):
     assert colours(out) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings", [[], ["wavelet=mexh", "scales=8"], ["wavelet=cgau2"], ["wavelet=haar"], ["wavelet=shan1.5-1.0"]]
 )

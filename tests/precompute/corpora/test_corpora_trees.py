@@ -15,6 +15,8 @@ from precompute.cache.layout import Utterance
 from precompute.corpora import Scan, compare_with_published
 from wser.data import labels
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Laid:

@@ -172,6 +172,7 @@ def test_address_of_a_file_is_a_path(tmp_path, how):
     assert found.scan.utterances[0].path == "mit Leerzeichen & ü/a.wav"
 
 
+@pytest.mark.slow
 def test_long_tables_are_read_in_seconds(folder):
     """The work for a row does not grow with their number: of 50,000 rows that is two seconds."""
     rows = (f"a.wav,s{i % 50},sad,{i / 1e6:.6f},{1 + i / 1e6:.6f},{i}" for i in range(5000))

@@ -185,6 +185,7 @@ def test_each_of_three_wavelets_has_its_own_peak(encode, speech):
     assert picture(encode(speech), "a", recipe).pixels.max(axis=(0, 1)).tolist() == [255, 255, 255]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 def test_noise_belongs_to_the_utterance(encode, speech, kind):
     data = encode(speech)
@@ -195,6 +196,7 @@ def test_noise_belongs_to_the_utterance(encode, speech, kind):
     assert (picture(data, "a", GREY).pixels != first.pixels).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 @pytest.mark.parametrize("pad", ["end", "centre", "random"])
 def test_noise_lasts_as_long_as_the_utterance(encode, speech, kind, pad):

@@ -31,6 +31,7 @@ def tabulated(name):
     return theirs.wavefun(15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PYWAVELETS)
 def test_the_closed_form_is_the_transform_of_pywavelets_table(name):
     wavelet = families.named(name)
@@ -101,6 +102,7 @@ def test_beyond_the_band_is_under_the_cut(name):
         assert (np.abs(wavelet.response(inner)) > CUTOFF).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_beyond_the_support_is_under_the_cut(name):
     wavelet = families.named(name)

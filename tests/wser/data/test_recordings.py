@@ -249,6 +249,7 @@ def test_corpus_again_in_other_files_is_refused_as_a_test_corpus(folder, dry_run
     assert f"as mine/{FIRST}.wav and flacs/{FIRST}.flac (the same samples from different files), and so do 11 more" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["loso", "speaker_folds", "speaker_dependent"])
 def test_doubles_of_one_speaker_are_no_harm(protocol, folder, dry_run):
     lines = [f"{FIRST}.flac,01,happy,,", f"{FIRST}.wav,01,happy,0,", f"tagged_{FIRST}.wav,01,happy,,0.5"]

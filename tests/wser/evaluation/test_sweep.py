@@ -171,6 +171,7 @@ def test_row_of_an_unfinished_point_says_how_many_folds():
 # The figure.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "axes",
     [

@@ -61,6 +61,7 @@ def test_everything_of_a_run_emptied_is_pending(copied, tiny, capsys):
     assert results.open_finished(copied).folds == [0, 1]
 
 
+@pytest.mark.slow
 def test_emptied_record_of_a_run_is_written_again(copied, tiny, capsys):
     before = json.loads((copied / results.RUN).read_text())
     (copied / results.RUN).write_bytes(b"")
@@ -71,6 +72,7 @@ def test_emptied_record_of_a_run_is_written_again(copied, tiny, capsys):
     assert results.open_finished(copied).folds == [0, 1]
 
 
+@pytest.mark.slow
 def test_directory_of_somebody_in_the_place_of_a_fold_goes_to_the_trash_whole(copied, tiny, capsys):
     shutil.rmtree(copied / "fold_0")
     (copied / "fold_0").mkdir()
@@ -80,6 +82,7 @@ def test_directory_of_somebody_in_the_place_of_a_fold_goes_to_the_trash_whole(co
     assert (kept / "thesis.txt").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_every_file_is_on_the_disk_before_its_name_is(tiny, tmp_path, monkeypatch):
     """Each file of a fold is synced before the fold is renamed, and the directory above it afterwards."""
     done: list[tuple[str, str]] = []
@@ -213,6 +216,7 @@ def test_summary_of_a_slow_job_does_not_hide_the_folds_of_a_faster_one(tiny, tra
     assert "UNFINISHED" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_second_to_finish_a_fold_leaves_the_first_and_no_trace(trained, tiny, tmp_path, monkeypatch, capsys):
     publish = training._publish
 

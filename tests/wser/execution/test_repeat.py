@@ -300,6 +300,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_cannot_be_repeated_is_refused_in_one_sentence(stored, fault, capsys):
     change, says = FAULTS[fault]

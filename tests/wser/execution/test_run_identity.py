@@ -168,6 +168,7 @@ def test_source_is_what_code_does(tmp_path, one, other, same):
 # Precision, device and threads.
 
 
+@pytest.mark.slow
 def test_precision_as_resolved_names_the_run(tiny, monkeypatch):
     names = {}
     for has in (True, False):

@@ -21,6 +21,7 @@ def layers(settings, size=SIZE, classes=4) -> tuple[torch.nn.Module, list[descri
     return models.build(config.model, size[1], classes).eval(), describe.layers(config, *size[1:], classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models.names())
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
 def test_parameters_add_up_to_those_of_the_network(settings, name):

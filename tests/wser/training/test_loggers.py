@@ -94,6 +94,7 @@ def test_tensorboard_holds_the_same(logged, fold):
     assert yaml.safe_load((folder / "hparams.yaml").read_text())["model.lstm"] == 4
 
 
+@pytest.mark.slow
 def test_writers_are_closed_and_nothing_is_said(tiny, tmp_path, capfd):
     assert run.main([*tiny, f"results={tmp_path}", "logger=csv,tensorboard", "fold=0"]) == 0
     err = capfd.readouterr().err.splitlines()

@@ -109,6 +109,7 @@ def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny
 # Seeds, and what training may see.
 
 
+@pytest.mark.slow
 def test_seeds_repeat_to_the_byte_and_differ_from_each_other(trained, tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "seed=0,1", "fold=0"]) == 0
     same = tmp_path / trained[0].name
@@ -168,6 +169,7 @@ def test_training_does_not_see_the_test_part(learn):
     assert (one / results.PREDICTIONS).read_bytes() != (other / results.PREDICTIONS).read_bytes()
 
 
+@pytest.mark.slow
 def test_other_pictures_of_the_test_part_are_what_is_scored(learn, tiny, tmp_path):
     """Weights of the clean run on blurred pictures give what a run gives whose test part alone is blurred."""
     clean, blurry = learn("clean"), learn("blurry", lambda dataset, fold: blurred(dataset, fold.test))
@@ -257,6 +259,7 @@ def test_last_epoch_is_taken_without_a_validation_part(tiny, tmp_path):
     assert np.isnan(curves["validation_loss"]).all(), "the test part is scored once, at the end"
 
 
+@pytest.mark.slow
 def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, small_recipe_id, tmp_path, capsys):
     """The other recipe is the same one here, so that the predictions have to be those of the run without it."""
     settings = [*tiny, f"results={tmp_path}", "fold=0", f"data.test_recipe={small_recipe_id}"]
@@ -274,6 +277,7 @@ def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, sm
     assert "2 runs: 2 finished, 0 to do" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
