@@ -251,6 +251,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_no_finished_run_is_refused_in_one_sentence(pair, fault, capsys):
     change, says = FAULTS[fault]

@@ -45,6 +45,7 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
     return [f"experiment={file}", f"cache_root={small_cache}", f"recipe={small_recipe_id}", f"results={tmp_path / 'runs'}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -165,6 +166,7 @@ def test_what_training_and_test_share_is_said(here, capsys):
     assert re.search(r"speakers [34].* a fold, such as 0.* \(figures are for known speakers\) sessions not recorded", printed)
 
 
+@pytest.mark.slow
 def test_points_of_a_sweep_that_share_differently_are_told_apart(here, capsys):
     assert run.main([*here, "protocol=loso,speaker_dependent", "seed=0,1", "--dry-run"]) == 0
     printed = capsys.readouterr().out
@@ -214,6 +216,7 @@ def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, 
     assert {name.partition("/")[0] for name in (*speakers["train"], *speakers["validation"])} == {"ravdess"}
 
 
+@pytest.mark.slow
 def test_console_script_names_its_commands():
     script = [sys.executable, "-m", "wser"]
     found = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
@@ -235,6 +238,7 @@ def test_paths_are_stored_as_they_were_given(tiny, small_cache, tmp_path, monkey
     assert str(Path.home()) not in stored
 
 
+@pytest.mark.slow
 def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
     settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}", "fold=0"]
     assert run.main([*tiny, *settings]) == 0

@@ -285,6 +285,7 @@ class TestUnknownLengths:
     def test_a_stream_is_read_to_its_end(self, encode):
         np.testing.assert_array_equal(decode(flac_that_says(encode, 0)).samples, decode(encode(NOISE, format="FLAC")).samples)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("block", [1, 7, 999, 8000, 10**6])
     @pytest.mark.parametrize(("begin", "end"), [(0.1, 0.2), (None, 0.25), (0.4, None), (0, 0.5), (0.25, 0.505)])
     def test_a_part_of_a_stream_is_cut_out(self, encode, monkeypatch, begin, end, block):

@@ -29,6 +29,7 @@ def test_the_ratio_is_as_asked(speech, kind, snr):
         assert decibels(clean, noisy.astype(np.float64) - clean) == pytest.approx(snr, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 def test_rumble_and_an_offset_leave_the_noise_as_loud_as_it_was(speech, kind):
     rumble = 3 * np.std(speech) * np.sin(2 * np.pi * 20 * np.arange(len(speech)) / RATE)

@@ -85,6 +85,7 @@ def test_what_is_not_what_it_was_is_copied_no_further(path, target):
     assert roots.sealed(target) == []
 
 
+@pytest.mark.slow
 def test_a_cache_of_other_pictures_is_not_overwritten(path, target, tmp_path):
     copy(Cache(path), target)
     before = content(target)
@@ -132,10 +133,12 @@ class TestObjectStore:
         assert copy(Cache(path), there.parent.parent)
         assert problems(there) == []
 
+    @pytest.mark.slow
     def test_a_copy_comes_back_as_it_went(self, path, there, tmp_path):
         assert copy(Cache(there), tmp_path / "back")
         assert content(tmp_path / "back" / "toy" / path.name) == content(path)
 
+    @pytest.mark.slow
     def test_damage_is_found_on_opening_or_reading(self, there):
         shard = there / "anna/sad" / layout.SHARD
         before = shard.read_bytes()

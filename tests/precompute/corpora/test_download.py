@@ -448,6 +448,7 @@ class TestADownload:
         assert leftovers(tmp_path) == []
         assert publisher.sent < len(whole) + 20_000_000
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("trouble", ["endless", "too long", "packed"])
     @pytest.mark.parametrize("flags", [[], ["--accept-changed"]])
     def test_so_is_one_of_a_corpus_of_unknown_size(self, publisher, tmp_path, monkeypatch, capsys, trouble, flags):

@@ -169,6 +169,7 @@ def test_unusable_audio_is_refused():
         picture(b"", "a", GREY)
 
 
+@pytest.mark.slow
 def test_three_wavelets_are_red_green_and_blue(encode, speech):
     names = ("cmor0.75-1.0", "mexh", "gmw3.0-20.0")
     data = encode(speech)

@@ -207,6 +207,7 @@ def test_coefficients_are_those_of_the_direct_computation(wavelet):
     np.testing.assert_allclose(single, found, rtol=0, atol=1e-5 * np.abs(found).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", ["cmor1.5-1.0", "cgau4", "mexh", "haar", "gmw3.0-20.0", "shan1.5-1.0"])
 def test_power_is_the_mean_of_squared_coefficients(wavelet):
     x = signal("speech")

@@ -61,6 +61,7 @@ EXPERIMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", EXPERIMENTS)
 def test_experiment_of_a_stranger_is_refused_in_one_sentence(tmp_path, capsys, what):
     content, says = EXPERIMENTS[what]
@@ -113,6 +114,7 @@ SPLITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", SPLITS)
 def test_split_of_a_stranger_is_refused_in_one_sentence(tiny, tmp_path, capsys, what):
     file = tmp_path / "split.json"

@@ -301,6 +301,7 @@ def test_tables_that_lead_to_each_other(own, dry_run, tmp_path):
     assert "loso: 2 folds" in dry_run("corpus=[circle,round]", "protocol=loso", "selection=last")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "says"),
     [

@@ -316,6 +316,7 @@ def test_another_copy_of_the_cache_is_the_same_cache_and_is_said(stored, capsys)
     assert "was trained on another copy of ravdess/" in said
 
 
+@pytest.mark.slow
 def test_classes_of_another_order_are_refused(stored, capsys):
     record = json.loads((stored / results.RUN).read_text())
     change_json(stored / results.RUN, classes=record["classes"][::-1])

@@ -30,6 +30,7 @@ def test_parameters_add_up_to_those_of_the_network(settings, name):
     assert all(row.stage and row.name for row in rows), "every count belongs to a layer"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
 def test_shapes_are_those_of_a_picture_on_its_way(settings):
     model, rows = layers(settings)

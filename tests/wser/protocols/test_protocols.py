@@ -101,6 +101,7 @@ def test_parts_are_disjoint_and_cover_the_corpus(name, examples):
         assert sorted([*fold.train, *fold.validation, *fold.test]) == list(range(len(examples)))
 
 
+@pytest.mark.slow
 @CONTRACT
 @given(examples=corpora())
 def test_parts_are_sorted_and_not_empty(name, examples):

@@ -247,6 +247,7 @@ def test_the_same_results_give_the_same_page(trained, text, tmp_path):
     assert written(trained[0], "--out", tmp_path / "again") == text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "fold=1"]) == 0

@@ -166,6 +166,7 @@ def dataset(small_cache, small_recipe_id):
     return open_dataset([small_cache], ["ravdess"], small_recipe_id)
 
 
+@pytest.mark.slow
 def test_results_are_named_by_the_experiment(dataset):
     assert named(dataset).startswith("default-")
     assert named(dataset, experiment="somewhere/mine.yaml").startswith("mine-")

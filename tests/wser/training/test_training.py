@@ -210,6 +210,7 @@ def save(file: Path, content: bytes, **changes) -> None:
     torch.save(torch.load(io.BytesIO(content), weights_only=True) | changes, file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"height": 8}, {"width": 32}])
 def test_other_pictures_of_another_size_are_refused(tiny, changes):
     dataset = plan.prepare(*load(tiny)).dataset
@@ -248,6 +249,7 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
     assert "epoch chosen on the test part" in printed
 
 
+@pytest.mark.slow
 def test_last_epoch_is_taken_without_a_validation_part(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "selection=last", "fold=0", "train.epochs=3"]) == 0
     directory = only(tmp_path)
@@ -364,6 +366,7 @@ def test_epoch_without_a_finite_loss_is_never_chosen_over_one_that_has(tmp_path)
     assert curves.best_epoch == 2
 
 
+@pytest.mark.slow
 def test_run_stops_early(tiny, tmp_path, capsys):
     settings = ["fold=0", "train.epochs=60", "train.patience=1", "train.schedule=constant", "train.lr=1"]
     assert run.main([*tiny, f"results={tmp_path}", *settings]) == 0
@@ -376,6 +379,7 @@ def test_run_stops_early(tiny, tmp_path, capsys):
 # Finished folds.
 
 
+@pytest.mark.slow
 def test_finished_folds_are_not_run_again(trained, tiny, tmp_path, capsys):
     directory = tmp_path / trained[0].name
     shutil.copytree(trained[0], directory)
