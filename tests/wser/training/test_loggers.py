@@ -55,6 +55,7 @@ def test_other_names_are_refused(wrong, says, capsys):
 
 
 @pytest.mark.parametrize("fold", [0, 1])
+@pytest.mark.slow
 def test_logging_changes_no_prediction_and_not_the_name_of_the_results(logged, trained, fold):
     assert logged.name == trained[0].name
     file = f"fold_{fold}/{results.PREDICTIONS}"
