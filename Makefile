@@ -5,6 +5,7 @@ BIN = $(VENV)/bin
 SOURCES = precompute wser tests benchmarks
 # Whatever the locale: the tests read and write files without naming an encoding.
 export PYTHONUTF8 = 1
+PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test clean
 
@@ -17,7 +18,8 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest $(PROCESSES) -m "not slow"
+	$(BIN)/python -m pytest $(PROCESSES) -m slow
 
 # A Python without ensurepip makes environments without pip, and lends them its own.
 PIP = $$([ -x $(BIN)/pip ] && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)

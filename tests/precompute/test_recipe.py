@@ -274,6 +274,7 @@ UNREAD = {
 """Of each parameter with readers: others by which it is not read, and by which it is, and a value."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", UNREAD)
 def test_parameter_changes_the_picture_exactly_where_it_is_read(key, encode):
     idle, read, value = UNREAD[key]

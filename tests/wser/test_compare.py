@@ -251,6 +251,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_no_finished_run_is_refused_in_one_sentence(pair, fault, capsys):
     change, says = FAULTS[fault]
@@ -291,6 +292,7 @@ def test_other_classes_are_refused(pair, tmp_path, capsys):
 # Against real runs, and from the real command line.
 
 
+@pytest.mark.slow
 def test_runs_of_two_seeds(trained, tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "seed=1"]) == 0
     (other,) = tmp_path.iterdir()
@@ -317,6 +319,7 @@ print(code, *sorted({"torch", "pytorch_lightning", "matplotlib", "sklearn"} & se
 """
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_loaded_neither_to_refuse_nor_to_compare(pair, tmp_path):
     (tmp_path / "nothing").mkdir()
     for arguments, code in (((pair[0], tmp_path / "nothing"), "1"), (pair, "0")):

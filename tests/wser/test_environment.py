@@ -226,6 +226,7 @@ def test_caches_and_pages_are_the_same(plain, home, program, request, tmp_path, 
     assert contents(pages[0]) == contents(pages[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [b"Gr\xf6\xdfe", b"\xff", b"a\xe4"], ids=ascii)
 def test_directories_whose_names_are_no_utf8(home, recipe, tmp_path, capsys, name):
     directory = tmp_path / os.fsdecode(name)

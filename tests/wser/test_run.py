@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from halting import kill_after
 
 from precompute.common import process
 from wser import results, run
@@ -44,6 +45,7 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
     return [f"experiment={file}", f"cache_root={small_cache}", f"recipe={small_recipe_id}", f"results={tmp_path / 'runs'}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -86,6 +88,7 @@ def test_wrong_input_is_answered_in_one_sentence(here, wrong, says, capsys, tmp_
     assert not (tmp_path / "runs").exists(), "nothing is written for a command that is refused"
 
 
+@pytest.mark.slow
 def test_real_command_line_answers_wrong_input_too(tmp_path):
     found = command("trian.lr=1", cwd=tmp_path)
     assert_refused(found.returncode, found.stdout, found.stderr)
@@ -108,6 +111,7 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
+@pytest.mark.slow
 def test_help_refusals_and_dry_runs_come_without_the_heavy_imports(here):
     wrong = [["foo"], ["train.lr=fast"], ["model=x"], ["protocol=x"], ["preset=x"], ["fold=99"], ["protocol.folds=9"]]
     wrong += [["protocol=session_folds"], ["protocol=file"], ["protocol=cross_corpus", "protocol.test=emodb"]]
@@ -162,6 +166,7 @@ def test_what_training_and_test_share_is_said(here, capsys):
     assert re.search(r"speakers [34].* a fold, such as 0.* \(figures are for known speakers\) sessions not recorded", printed)
 
 
+@pytest.mark.slow
 def test_points_of_a_sweep_that_share_differently_are_told_apart(here, capsys):
     assert run.main([*here, "protocol=loso,speaker_dependent", "seed=0,1", "--dry-run"]) == 0
     printed = capsys.readouterr().out
@@ -200,6 +205,7 @@ def test_split_file_that_shares_a_speaker_is_refused_and_the_speaker_named(train
     assert run.main([*here, "protocol=file", f"protocol.file={path}", "protocol.speakers=shared", "--dry-run"]) == 0
 
 
+@pytest.mark.slow
 def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, tiny, tmp_path, capsys):
     settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}"]
     assert run.main([*tiny, *settings, "protocol=cross_corpus", "protocol.test=emodb"]) == 0
@@ -210,6 +216,7 @@ def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, 
     assert {name.partition("/")[0] for name in (*speakers["train"], *speakers["validation"])} == {"ravdess"}
 
 
+@pytest.mark.slow
 def test_console_script_names_its_commands():
     script = [sys.executable, "-m", "wser"]
     found = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
@@ -231,6 +238,7 @@ def test_paths_are_stored_as_they_were_given(tiny, small_cache, tmp_path, monkey
     assert str(Path.home()) not in stored
 
 
+@pytest.mark.slow
 def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
     settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}", "fold=0"]
     assert run.main([*tiny, *settings]) == 0
@@ -241,26 +249,21 @@ def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
     assert list(record["per_class"]) == ["neutral", "happy", "sad", "angry"]
 
 
+@pytest.mark.slow
 def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_path, capsys):
     settings = [
         *tiny,
         f"results={tmp_path}",
         "protocol=speaker_dependent",
         "protocol.folds=5",
-        "train.epochs=20",
+        "train.epochs=8",
         "train.patience=0",
     ]
-    with subprocess.Popen([*MODULE, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
-        give_up = time.monotonic() + 90
-        while time.monotonic() < give_up and running.poll() is None:
-            growing = [file.read_bytes().count(b"\n") for file in tmp_path.glob("*/.fold_2-*/" + results.CURVES)]
-            if growing and growing[0] > 2:
-                break
-            time.sleep(0.005)
-        os.kill(running.pid, signal.SIGKILL)
+    assert kill_after("wser.run", settings, "fold_1", steps=15) == -signal.SIGKILL
     (directory,) = tmp_path.iterdir()
-    assert running.returncode == -signal.SIGKILL
-    assert results.finished(directory) == [0, 1], "killed while fold 2 was being trained"
+    assert results.finished(directory) == [0, 1]
+    (curves,) = directory.glob(".fold_2-*/" + results.CURVES)
+    assert 2 < curves.read_bytes().count(b"\n") < 9, "killed while fold 2 was being trained"
     before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_[01]/*")}
     assert len(before) == 8
     assert run.main(settings) == 0
@@ -312,6 +315,7 @@ print(*(name for name in ("torch", "pytorch_lightning", "wser") if name in sys.m
 """
 
 
+@pytest.mark.slow
 def test_precompute_knows_nothing_of_training():
     found = subprocess.run([sys.executable, "-c", ARCHITECTURE], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.split() == []

@@ -285,6 +285,7 @@ class TestUnknownLengths:
     def test_a_stream_is_read_to_its_end(self, encode):
         np.testing.assert_array_equal(decode(flac_that_says(encode, 0)).samples, decode(encode(NOISE, format="FLAC")).samples)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("block", [1, 7, 999, 8000, 10**6])
     @pytest.mark.parametrize(("begin", "end"), [(0.1, 0.2), (None, 0.25), (0.4, None), (0, 0.5), (0.25, 0.505)])
     def test_a_part_of_a_stream_is_cut_out(self, encode, monkeypatch, begin, end, block):
@@ -367,6 +368,7 @@ class TestLimits:
 
 
 class TestBlocks:
+    @pytest.mark.slow
     @pytest.mark.parametrize("block", [1, 1000, 4096])
     @pytest.mark.parametrize(
         ("format", "subtype"),
@@ -390,6 +392,7 @@ class TestBlocks:
         np.testing.assert_allclose(found.samples[200:15000], tone[200:15000], atol=0.1)
         np.testing.assert_array_equal(decode(data, 0.5, 1.0).samples, found.samples[4000:8000])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("format", "subtype"), [("MP3", "MPEG_LAYER_III"), ("WAV", "GSM610")])
     @pytest.mark.parametrize("kept", [True, False])
     def test_what_lies_before_a_part_takes_no_memory_beyond_what_is_kept(self, encode, monkeypatch, format, subtype, kept):

@@ -18,6 +18,7 @@ def decibels(signal, added):
     return 10 * np.log10(power_between(signal, *BAND) / power_between(added, *BAND))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 @pytest.mark.parametrize("snr", [-10.0, 0.0, 5.0, 20.0, 60.0])
 def test_the_ratio_is_as_asked(speech, kind, snr):
@@ -28,6 +29,7 @@ def test_the_ratio_is_as_asked(speech, kind, snr):
         assert decibels(clean, noisy.astype(np.float64) - clean) == pytest.approx(snr, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 def test_rumble_and_an_offset_leave_the_noise_as_loud_as_it_was(speech, kind):
     rumble = 3 * np.std(speech) * np.sin(2 * np.pi * 20 * np.arange(len(speech)) / RATE)

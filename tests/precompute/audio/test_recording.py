@@ -107,6 +107,7 @@ def corpora(tmp_path, small_ravdess):
     return tmp_path / "corpora"
 
 
+@pytest.mark.slow
 def test_precompute_skips_what_is_no_recording(corpora, tmp_path):
     done = command("--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", *SMALL)
     assert done.returncode == 3
@@ -117,6 +118,7 @@ def test_precompute_skips_what_is_no_recording(corpora, tmp_path):
     assert "utterances  2 of 1 speaker," in done.stdout
 
 
+@pytest.mark.slow
 def test_check_names_what_is_no_recording(corpora, tmp_path):
     done = command("--check", "ravdess", "--corpora", corpora, "--out", tmp_path / "page.html", "--jobs", "1")
     assert done.returncode == 3

@@ -427,6 +427,7 @@ class TestRefusedBeforeAnythingIsWritten:
             with pytest.raises(CacheError, match="holds no cache"):
                 import_zip(write(tmp_path / "x.zip", members), root)
 
+    @pytest.mark.slow
     def test_any_flipped_byte_is_refused_or_harmless(self, sealed, exported, tmp_path, root, monkeypatch):
         monkeypatch.setattr(files.os, "fsync", lambda _: None)
         data = exported.read_bytes()

@@ -284,6 +284,7 @@ class TestForgeries:
         entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         edit(path, lambda manifest: manifest["files"].update({name: entry}))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "key", ["layout", "corpus", "synthetic", "recipe_id", "input_id", "fingerprint", "utterances", "files"]
     )
@@ -346,6 +347,7 @@ class TestForgeries:
         self.forge(path, name, content)
         assert problems(path)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("strange", STRANGE)
     @pytest.mark.parametrize("name", [layout.MANIFEST, layout.RECIPE, layout.INDEX, layout.SKIPPED, f"anna/sad/{layout.GROUP}"])
     @pytest.mark.parametrize("where", ["all of it", "a value", "a key more"])
@@ -376,6 +378,7 @@ class TestForgeries:
             assert main(["cache", command, "--cache", str(path.parent.parent), *arguments]) in (0, 1)
         assert "unexpected" not in capsys.readouterr().err
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("strange", STRANGE)
     @pytest.mark.parametrize("where", ["all of it", "its version"])
     def test_a_root_s_record_that_is_none_of_ours(self, path, strange, where):

@@ -169,6 +169,7 @@ class TestFile:
             export_hdf5(cache.path, tmp_path / "toy.h5")
         assert names(tmp_path) == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("size", [50, 2_000, 10_000])
     def test_a_full_disk_is_said_in_one_sentence_and_crashes_nothing(self, cache, tmp_path, size):
         program = (

@@ -99,6 +99,7 @@ def one_recording_less(corpora):
     return {"01/angry": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [another_label, another_recording, one_more_recording, one_recording_less], ids=lambda change: change.__name__
 )
@@ -132,6 +133,7 @@ def test_a_change_of_the_corpus_is_a_miss_for_just_what_changed(corpora, run, tm
     assert (Cache(afresh).read_all() == cache.read_all()).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["top_db=-10", "pad=centre", "colour=magma", "f_min=80"])
 def test_a_changed_parameter_is_another_cache_of_which_nothing_is_taken_over(corpora, run, tmp_path, setting):
     run(corpora, tmp_path / "cache")

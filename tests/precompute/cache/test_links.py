@@ -73,6 +73,7 @@ def put_link(place, victim):
     place.symlink_to(victim)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["the corpus", "staging", "the cache", "a speaker", "an array"])
 def test_precompute_follows_none(place, run, victim, tmp_path, small_ravdess, small_settings, small_recipe_id):
     root = tmp_path / "root"
@@ -288,6 +289,7 @@ class TestNoPlainFile:
         assert len(provenance(path)) == 1
         export_zip([path], tmp_path / "toy.zip")
 
+    @pytest.mark.slow
     def test_the_real_command_does_not_wait_for_a_pipe(self, tmp_path):
         path = sealed_toy(tmp_path / "root")
         (path / layout.MANIFEST).unlink()

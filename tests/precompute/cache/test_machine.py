@@ -302,10 +302,11 @@ class Machine(RuleBasedStateMachine):
         assert {path: oct(mode) for path, mode in modes.items() if mode != MODE} == {}
 
 
-TestMachine = Machine.TestCase
+TestMachine = pytest.mark.slow(Machine.TestCase)
 TestMachine.settings = settings(max_examples=60, stateful_step_count=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["coming", "publishing", "sealing"])
 @pytest.mark.parametrize("damaged", [False, True], ids=["", "with damage afterwards"])
 def test_killed_at_any_call_a_writer_leaves_what_the_next_one_completes(action, damaged):

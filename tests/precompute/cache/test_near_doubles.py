@@ -68,6 +68,7 @@ def test_copy_is_found_and_nothing_else(how, utterances, fingerprints):
     assert all(ALIKE <= pair.agreement <= 1 for pair in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [

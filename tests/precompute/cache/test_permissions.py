@@ -179,6 +179,7 @@ def package(public, small_cache, monkeypatch):
 class TestUsers:
     """Two members of a lab's group, and one who is no member."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("masks", [(0o022, 0o022), (0o077, 0o022), (0o022, 0o077), (0o077, 0o077)], ids=str)
     def test_what_one_member_began_another_completes_and_both_read(self, shared, command, monkeypatch, masks):
         root = shared("lab", 0o2775)
@@ -228,6 +229,7 @@ class TestUsers:
             f"{layout.MANIFEST} may not be read by you (Permission denied): ask its owner to let your group read" in done.errors
         )
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("private_first", [True, False], ids=["private root first", "private root second"])
     def test_who_may_only_read_the_lab_s_root_hits_there_and_writes_elsewhere(self, shared, command, private_first):
         lab, private = shared("lab", 0o2755), shared("private", 0o700, CARL)
@@ -346,6 +348,7 @@ class TestDisks:
         assert read_all(root) == 0
         assert list((root / "ravdess" / layout.STAGING).iterdir()) == []
 
+    @pytest.mark.slow
     def test_several_workers_on_a_full_disk_are_one_sentence_too(self, corpora, command, disk, small_settings, capsys):
         root = disk("size=36k")
         arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", root, "--jobs", "2", "--set", *small_settings]
@@ -379,6 +382,7 @@ class TestDisks:
 class TestFull:
     """The errors of a full disk, wherever it may be full."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("code", "words", "moment"),
         [

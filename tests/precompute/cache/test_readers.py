@@ -79,6 +79,7 @@ def read(path, whole):
         return error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [True, False], ids=["all at once", "array by array"])
 @pytest.mark.parametrize(
     ("disturb", "seeds"),

@@ -199,6 +199,7 @@ def test_copy_to_another_root(cache, path, tmp_path):
     assert "there already" in cache("copy", path.name, tmp_path / "other")[1]
 
 
+@pytest.mark.slow
 def test_the_real_command_line(path, root):
     def run(*arguments, **environment):
         return subprocess.run(

@@ -27,6 +27,7 @@ def stress(monkeypatch):
     return module
 
 
+@pytest.mark.slow
 def test_killed_writers_leave_nothing_bad_and_two_that_are_not_killed_finish(stress, small_ravdess, capsys):
     code = stress.main(["--rounds", "3", "--corpus", "ravdess", "--corpora", str(small_ravdess)])
     out, errors = capsys.readouterr()

@@ -84,6 +84,7 @@ def test_a_cache_of_any_minor_version_is_sound_and_what_it_does_not_record_is_to
     assert out.count("not checked: ") == len(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minor", range(5))
 @pytest.mark.parametrize("name", ["a/sad/" + layout.SHARD, "a/sad/" + layout.GROUP, layout.INDEX, layout.RECIPE])
 def test_damage_is_found_in_every_minor_version(minor, name, plain):
@@ -121,6 +122,7 @@ def test_every_damaged_file_is_named_at_once(path):
     assert all(f"cache rm {path.name}" in problem for problem in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(0, 400, 7))
 def test_any_flipped_bit_of_a_shard_is_found(path, at):
     file = path / "anna/sad" / layout.SHARD
@@ -225,6 +227,7 @@ class TestRecompute:
         found = recompute(Cache(made.path), small_ravdess / "ravdess", 1000)
         assert [f"the picture of {records[0].key} in" in problem for problem in found] == [True] * (apart > 1)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("field", "change"),
         [("stop", -8), ("stop", 1), ("start", 1), ("duration", 0.25), ("duration", -0.000001), ("channels", 1)],

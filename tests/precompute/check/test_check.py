@@ -26,6 +26,7 @@ def check(*arguments):
     return main([*map(str, arguments), *SMALL])
 
 
+@pytest.mark.slow
 def test_the_command_reports_and_writes_a_page_where_it_stands(corpora, tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WSER_")}
     command = [sys.executable, "-m", "precompute", "--check", "ravdess", "--corpora", corpora, *SMALL]
@@ -55,6 +56,7 @@ def as_found(monkeypatch, **more):
     monkeypatch.setattr(ravdess, "CORPUS", dataclasses.replace(ravdess.CORPUS, **found | more))
 
 
+@pytest.mark.slow
 def test_a_corpus_of_another_content_is_not_as_published(corpora, tmp_path, monkeypatch, capsys):
     folder, out = corpora / "ravdess", tmp_path / "page.html"
     content = _download.content(ravdess.scan(folder), folder)
@@ -70,6 +72,7 @@ def test_a_corpus_of_another_content_is_not_as_published(corpora, tmp_path, monk
     assert changed in out.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_corpus_as_published_exits_0(corpora, tmp_path, monkeypatch, capsys):
     as_found(monkeypatch)
     out = tmp_path / "page.html"
@@ -97,6 +100,7 @@ def test_the_terminal_names_ten_files_and_the_page_all(corpora, tmp_path, capsys
     assert page.count("<li>[red]note") == 13
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same_page_as_one(corpora, tmp_path):
     pages = []
     for jobs in ("1", "2"):
@@ -107,6 +111,7 @@ def test_several_processes_make_the_same_page_as_one(corpora, tmp_path):
     assert all(line.startswith("<footer>") for pair in different for line in pair)
 
 
+@pytest.mark.slow
 def test_a_corpus_of_a_table_is_checked_too(corpora, tmp_path, capsys):
     lines = [f"{path.relative_to(tmp_path)},s{path.parent.name},happy" for path in sorted(corpora.rglob("*-03-*-01.wav"))]
     (tmp_path / "mine.csv").write_text("\n".join(["path,speaker,emotion", *lines]))
@@ -155,6 +160,7 @@ STEREO = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ravdess_has_five_stereo_files_and_one_recording_twice(corpora_dir, tmp_path, capsys):
     out = tmp_path / "ravdess.html"
     assert main(["--check", "ravdess", "--corpora", str(corpora_dir), "--out", str(out)]) == 0
@@ -171,6 +177,7 @@ def test_ravdess_has_five_stereo_files_and_one_recording_twice(corpora_dir, tmp_
     assert out.stat().st_size < 3e6
 
 
+@pytest.mark.slow
 def test_emodb_is_scaled_to_full_scale_and_lacks_one_label(corpora_dir, tmp_path, capsys):
     out = tmp_path / "emodb.html"
     assert main(["--check", "emodb", "--corpora", str(corpora_dir), "--out", str(out)]) == 0

@@ -19,6 +19,7 @@ def test_pictures_of_a_speaker(small_cache, small_recipe_id, tmp_path, capsys):
     assert colours(out) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [[], ["wavelet=mexh", "scales=8"], ["wavelet=cgau2"], ["wavelet=haar"], ["wavelet=db4"], ["wavelet=shan1.5-1.0"]],
@@ -29,6 +30,7 @@ def test_filters_of_a_recipe(settings, tmp_path):
     assert Image.open(out).width > 500
 
 
+@pytest.mark.slow
 def test_filters_of_three_wavelets_have_three_colours(tmp_path):
     one, three = tmp_path / "one.png", tmp_path / "three.png"
     assert show.main(["--filters", "--out", str(one)]) == 0

@@ -110,6 +110,7 @@ def furnished(home, small_ravdess, small_cache):
     return home
 
 
+@pytest.mark.slow
 def test_options_and_variables_of_precompute(furnished, monkeypatch, small_settings, capsys):
     assert main([*CORPUS, "--corpora=~/corpora", "--cache=~/cache", "--set", *small_settings]) == 0
     monkeypatch.setenv("WSER_CORPORA", "~/corpora")

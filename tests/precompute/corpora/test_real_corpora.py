@@ -70,6 +70,7 @@ def lay_flat(source, target):
             (target / file.name).symlink_to(file)
 
 
+@pytest.mark.slow
 def test_ravdess_is_the_same_input_in_every_layout(corpora_dir, tmp_path):
     module = corpora.load("ravdess")
     usual = module.find(corpora_dir)
@@ -124,6 +125,7 @@ def test_some_recordings_of_each_emotion_become_pictures(scanned):
         assert not made.pixels[:, made.stop + 6 :].any()
 
 
+@pytest.mark.slow
 def test_the_stereo_recordings_of_ravdess_decode(corpora_dir):
     module = corpora.load("ravdess")
     directory = module.find(corpora_dir)
@@ -142,6 +144,7 @@ def test_the_stereo_recordings_of_ravdess_decode(corpora_dir):
         assert 2 < len(wave.samples) / 48000 < 7
 
 
+@pytest.mark.slow
 def test_one_actor_from_end_to_end(corpora_dir, tmp_path, capsys):
     actor = next(path for path in (corpora_dir / "ravdess").rglob("Actor_01") if path.is_dir())
     (tmp_path / "corpora" / "ravdess").mkdir(parents=True)

@@ -115,6 +115,7 @@ def test_every_fault_is_listed_at_once_and_nothing_is_made(folder):
     assert not (folder / "cache").exists()
 
 
+@pytest.mark.slow
 def test_good_lines_go_through(folder):
     done = run(folder, "--table", write(folder, BAD), "--name", "mine", "--skip-bad")
     assert done.returncode == 3
@@ -156,6 +157,7 @@ def test_corpus_that_cannot_be_the_one_of_shared_speakers_is_a_fault(name, fault
     assert found.startswith(fault)
 
 
+@pytest.mark.slow
 def test_corpus_of_shared_speakers_is_kept_and_makes_another_cache(folder):
     texts = ("path,speaker,emotion,Same_Speakers_As\nwav/a.wav,01,sad,ravdess\n", "path,speaker,emotion\nwav/a.wav,01,sad\n")
     for text in texts:
@@ -212,6 +214,7 @@ def test_the_options_that_a_table_needs(capsys):
     assert "give --table my.csv --name mine" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_words_of_one_s_own_are_kept_and_said(folder):
     done = run(folder, "--table", write(folder, "path,speaker,emotion\nwav/a.wav,anna,Stressed\n"), "--name", "mine")
     assert done.returncode == 0
@@ -221,6 +224,7 @@ def test_words_of_one_s_own_are_kept_and_said(folder):
     assert (record.emotion, record.label) == ("stressed", "Stressed")
 
 
+@pytest.mark.slow
 def test_a_part_gives_the_picture_of_a_file_of_its_own(folder):
     samples, rate = soundfile.read(folder / "wav" / "a.wav", dtype="int16")
     soundfile.write(folder / "wav" / "part.wav", samples[8000:24000], rate)
@@ -231,6 +235,7 @@ def test_a_part_gives_the_picture_of_a_file_of_its_own(folder):
     assert whole.duration == part.duration == 1.0
 
 
+@pytest.mark.slow
 def test_times_that_change_make_another_cache(folder):
     for end in (1.0, 1.5):
         run(
@@ -252,6 +257,7 @@ wav/lying.flac,anna,sad,0.5,1.5
 """
 
 
+@pytest.mark.slow
 def test_recordings_of_unknown_length_are_read_to_their_end(folder):
     done = run(folder, "--table", write(folder, UNKNOWN), "--name", "mine")
     assert done.returncode == 3
@@ -281,6 +287,7 @@ def test_one_recording_for_which_memory_is_lacking_is_skipped(folder, monkeypatc
     assert len(Cache(path).records) == 2
 
 
+@pytest.mark.slow
 def test_many_utterances_of_one_speaker_and_emotion_take_no_more_memory(folder):
     rows = [f"wav/a.wav,anna,sad,{start / 100:g},{start / 100 + 0.2:g}\n" for start in range(100)]
     arguments = ["--name", "mine", *SMALL, "--set", "height=256", "width=512"]

@@ -169,6 +169,7 @@ def test_unusable_audio_is_refused():
         picture(b"", "a", GREY)
 
 
+@pytest.mark.slow
 def test_three_wavelets_are_red_green_and_blue(encode, speech):
     names = ("cmor0.75-1.0", "mexh", "gmw3.0-20.0")
     data = encode(speech)
@@ -185,6 +186,7 @@ def test_each_of_three_wavelets_has_its_own_peak(encode, speech):
     assert picture(encode(speech), "a", recipe).pixels.max(axis=(0, 1)).tolist() == [255, 255, 255]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 def test_noise_belongs_to_the_utterance(encode, speech, kind):
     data = encode(speech)
@@ -195,6 +197,7 @@ def test_noise_belongs_to_the_utterance(encode, speech, kind):
     assert (picture(data, "a", GREY).pixels != first.pixels).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "babble"])
 @pytest.mark.parametrize("pad", ["end", "centre", "random"])
 def test_noise_lasts_as_long_as_the_utterance(encode, speech, kind, pad):

@@ -116,6 +116,7 @@ def signals():
     return kinds, np.stack([signal(kind, columns * SAMPLES / RATE) for kind in kinds]).astype(np.float32), columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS, *DISCRETE])
 def test_power_is_that_of_the_direct_computation(wavelet, signals):
     kinds, x, columns = signals
@@ -129,6 +130,7 @@ def test_power_is_that_of_the_direct_computation(wavelet, signals):
     assert max(errors.values()) < 0.1, errors
 
 
+@pytest.mark.slow
 def test_impulses_anywhere_in_a_column():
     # The flanks of an impulse change by 60 dB within a column, which is where sampling |c|^2 too thinly would show.
     x = impulses([*range(0, SAMPLES, 7), SAMPLES - 1]).astype(np.float32)
@@ -145,6 +147,7 @@ def test_every_scale_of_the_default_picture():
     assert peak_signal_to_noise(found, expected) > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["emodb", "ravdess"])
 def test_power_of_real_speech_is_that_of_the_direct_computation(name, corpora_dir):
     module = corpora.load(name)
@@ -160,6 +163,7 @@ def test_power_of_real_speech_is_that_of_the_direct_computation(name, corpora_di
         assert peak_signal_to_noise(found, expected) > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", ["cmor1.5-1.0", "cmor30.0-0.7", "mexh", "haar", "db4"])
 def test_scales_all_found_from_the_waveform_or_all_from_samples(wavelet):
     # One octave and a half high up, then one far down: short filters only, then long ones only.
@@ -189,6 +193,7 @@ def test_frequencies_may_ascend():
     np.testing.assert_allclose(power(x, WAVELET, FREQUENCIES[::-1], RATE, 16)[::-1], down, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS, *DISCRETE])
 def test_coefficients_are_those_of_the_direct_computation(wavelet):
     x = signal("speech", 1.0) + 0.01 * signal("noise", 1.0)
@@ -205,6 +210,7 @@ def test_coefficients_are_those_of_the_direct_computation(wavelet):
     np.testing.assert_allclose(single, found, rtol=0, atol=1e-5 * np.abs(found).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", ["cmor1.5-1.0", "cgau4", "mexh", "haar", "gmw3.0-20.0", "shan1.5-1.0"])
 def test_power_is_the_mean_of_squared_coefficients(wavelet):
     x = signal("speech")
@@ -235,6 +241,7 @@ PYWAVELETS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", PYWAVELETS)
 def test_coefficients_in_the_norm_of_pywavelets_agree_with_it(wavelet):
     # PyWavelets takes the mean of psi over each sample instead of its value, by differences of a tabulated integral, which
@@ -282,6 +289,7 @@ def test_power_agrees_with_pywavelets(kind):
     assert worst_decibels(found[1:], plain[1:]) < 0.25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS])
 def test_sinusoid_gives_a_quarter_of_its_squared_amplitude(wavelet):
     # A sinusoid is two exponentials; what the wavelet lets through of the other one, all of it where it is real, adds.
@@ -312,6 +320,7 @@ def row_of(frequency):
     return np.log(FREQUENCIES[0] / frequency) / np.log(FREQUENCIES[0] / FREQUENCIES[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", SMOOTH)
 def test_the_ridge_of_a_tone_lies_within_half_a_scale(wavelet):
     # Even for the widest wavelets and at the highest tone: the taper takes the same from a tone in every row.
@@ -327,6 +336,7 @@ def test_the_ridge_of_a_tone_lies_within_half_a_scale(wavelet):
         assert abs(tone_profile(wavelet, frequency).argmax() - expected) <= 0.52, frequency
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wavelet", STEPS)
 def test_a_tone_lies_within_the_plateau_of_a_flat_wavelet(wavelet):
     # The ridge is as wide as the wavelet's band, and any of its rows may be the maximum: the scales that pass f are those
@@ -372,12 +382,14 @@ FEW = np.geomspace(7000, 100, 12)
 KINDS = st.sampled_from([WAVELET, "mexh", "haar", "cgau4", "fbsp3-1.0-1.0", "db4"])
 
 
+@pytest.mark.slow
 @given(gain=st.floats(1e-3, 1e3), seed=st.integers(0, 3), wavelet=KINDS)
 def test_power_grows_with_the_square_of_the_waveform(gain, seed, wavelet):
     x = np.random.default_rng(seed).standard_normal(16 * SAMPLES).astype(np.float32)
     near(power((gain * x).astype(np.float32), wavelet, FEW, RATE, 16), gain**2 * power(x, wavelet, FEW, RATE, 16))
 
 
+@pytest.mark.slow
 @given(shift=st.integers(0, 40), length=st.integers(1, 10 * SAMPLES), start=st.integers(0, SAMPLES - 1), wavelet=KINDS)
 def test_shift_by_columns_shifts_the_picture(shift, length, start, wavelet):
     x = np.random.default_rng(length).standard_normal(length).astype(np.float32)
@@ -394,6 +406,7 @@ def test_offset_and_length_are_padding_with_zeros(offset, length, wavelet):
     near(power(x, wavelet, FEW, RATE, 32, offset, len(frame)), power(frame, wavelet, FEW, RATE, 32))
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1), low=st.floats(200, 500), octaves=st.floats(0.3, 1.5), wavelet=KINDS)
 def test_scales_share_out_the_energy_of_a_signal(seed, low, octaves, wavelet):
     # Over a tight geometric grid the sum of |Psi(f / scale)|^2 is the integral of |Psi|^2 d(log f) over the grid's step,

@@ -32,6 +32,7 @@ def tabulated(name):
     return theirs.wavefun(15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PYWAVELETS)
 def test_the_closed_form_is_the_transform_of_pywavelets_table(name):
     wavelet = families.named(name)
@@ -59,6 +60,7 @@ def test_the_closed_form_of_haar_is_the_transform_of_its_steps():
     assert np.tan(x) == pytest.approx(2 * x, rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cgau1", "cgau8", "cmor1.5-1.0", "shan2.0-1.0", "fbsp2-1.5-1.0", "gaus3", "mexh", *OURS])
 def test_energy(name):
     # Of unit energy, but for two that PyWavelets scales otherwise: |Psi|^2 integrates to these by hand.
@@ -84,6 +86,7 @@ def test_the_response_is_1_at_the_centre_and_nowhere_more(name):
     assert abs(wavelet.phase) == pytest.approx(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_beyond_the_band_is_under_the_cut(name):
     wavelet = families.named(name)
@@ -102,6 +105,7 @@ def test_beyond_the_band_is_under_the_cut(name):
         assert (np.abs(wavelet.response(inner)) > CUTOFF).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_beyond_the_support_is_under_the_cut(name):
     wavelet = families.named(name)

@@ -66,6 +66,7 @@ def test_comma_lists_make_the_product():
     assert [(p.seed, p.train.lr) for p in points] == [(s, r) for s in (0, 1, 2) for r in (0.1, 0.01)]
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=4, unique=True))
 def test_sweep_keeps_every_value_once_and_in_order(seeds):

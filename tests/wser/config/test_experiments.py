@@ -30,6 +30,7 @@ def test_default_is_an_experiment():
     assert "default" in {file.stem for file in FILES}
 
 
+@pytest.mark.slow
 def test_file_starts_with_the_command_that_runs_it(file):
     points = compose.load(command(file))
     assert {point.experiment for point in points} == {file.stem}
@@ -42,6 +43,7 @@ def test_file_says_what_it_is_for(file):
     assert lines[2].startswith("# ")
 
 
+@pytest.mark.slow
 def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
     """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
     points = compose.load([f"experiment={file.stem}"])
@@ -64,6 +66,7 @@ def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, 
     assert "pooled" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", [file for file in FILES if file.stem.startswith("study_")], ids=lambda file: file.stem)
 def test_study_sweeps_and_can_choose(study):
     """Its points differ, and a best one among them is a choice on validation speakers."""

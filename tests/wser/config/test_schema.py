@@ -68,6 +68,7 @@ def test_wrong_value_is_refused_in_one_sentence(argument):
     assert "\n" not in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("argument", [*OUTSIDE, "train.lr=fast", "train.lrr=1", "seed=1.5"])
 def test_refusal_names_the_key(argument):
     key = argument.partition("=")[0]
@@ -118,6 +119,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "argument",
     CHOICES,
@@ -165,6 +167,7 @@ def leaves_of(tree: dict, prefix: str = "") -> dict[str, object]:
     return {key: value for part in nested for key, value in part.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", LEAVES)
 def test_every_key_but_the_unhashed_names_the_results(key, monkeypatch):
     monkeypatch.setattr("wser.models.file", lambda _: Path(three_pipe.__file__))

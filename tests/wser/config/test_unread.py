@@ -41,6 +41,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", REFUSED)
 def test_setting_is_read_or_refused_with_what_would_have_it_read(arguments):
     expected = REFUSED[arguments]

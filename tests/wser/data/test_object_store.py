@@ -1,5 +1,6 @@
 """A run on a cache in an object store is the run on the cache on the disk."""
 
+import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from precompute.cache import places, roots
@@ -8,6 +9,7 @@ from precompute.cache.transfer.copy import copy
 from wser import run
 
 
+@pytest.mark.slow
 def test_predictions_are_those_of_the_local_cache(small_cache, small_recipe_id, tiny, trained, bucket, tmp_path):
     # Workers that other tests left know nothing of this bucket's credentials.
     get_reusable_executor().shutdown(wait=True)

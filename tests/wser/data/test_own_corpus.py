@@ -2,12 +2,15 @@
 
 import csv
 
+import pytest
+
 from precompute.__main__ import main as precompute
 from wser import run
 
 EMOTIONS = {"03": "joy", "04": "sadness", "05": "Anger"}
 
 
+@pytest.mark.slow
 def test_two_commands(small_ravdess, small_settings, small_recipe_id, tiny, tmp_path, capsys):
     files = sorted((small_ravdess / "ravdess").rglob("*.wav"))
     with (tmp_path / "my.csv").open("w", newline="") as table:

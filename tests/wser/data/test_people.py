@@ -220,6 +220,7 @@ def test_split_from_a_file_is_held_to_its_promise(joined, tmp_path):
     assert folds_of(joined, name="file", file=str(tmp_path / "split.json"), speakers="shared")
 
 
+@pytest.mark.slow
 def test_run_and_its_page_have_one_row_for_each_actor(sung, tiny, tmp_path, capsys):
     where = [f"cache_root={sung}", f"results={tmp_path}"]
     settings = ["corpus=[ravdess,ravdess_song]", "labels=common4", "train.epochs=1", "selection=last", "protocol=loso"]
@@ -274,6 +275,7 @@ def dry_run(tiny, tmp_path, capsys):
     return dry_run
 
 
+@pytest.mark.slow
 def test_table_of_people_of_another_corpus(own, dry_run):
     own("mine", "01,m,ravdess", "02,,ravdess", "01,,", "eve,f,")
     code, said = dry_run("corpus=[ravdess,mine]", "protocol=loso")
@@ -286,6 +288,7 @@ def test_table_of_people_of_another_corpus(own, dry_run):
     assert dry_run("corpus=[emodb,mine]", "protocol=cross_corpus", "protocol.test=mine")[0] == 0
 
 
+@pytest.mark.slow
 def test_tables_that_lead_to_each_other(own, dry_run, tmp_path):
     own("a", "03,m,b", "08,f,b")
     own("b", "03,m,emodb", "08,f,emodb", "new,f,b")
@@ -297,6 +300,7 @@ def test_tables_that_lead_to_each_other(own, dry_run, tmp_path):
     assert "loso: 2 folds" in dry_run("corpus=[circle,round]", "protocol=loso", "selection=last")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "says"),
     [
@@ -312,6 +316,7 @@ def test_what_does_not_fit_together_is_refused(line, says, protocol, own, dry_ru
     assert re.search(says, said), said
 
 
+@pytest.mark.slow
 def test_sex_that_another_corpus_knows_counts(own, dry_run):
     own("mine", "01,,ravdess", "02,,ravdess")
     assert dry_run("corpus=mine", "protocol=speaker_independent")[0] == 1

@@ -51,6 +51,7 @@ def test_uar_is_the_balanced_accuracy(drawn):
     assert measure(true, guess, classes).uar == pytest.approx(balanced_accuracy_score(true, guess), **EXACT)
 
 
+@pytest.mark.slow
 @given(predictions())
 def test_classes_are_those_of_sklearn_and_none_where_undefined(drawn):
     true, guess, classes = drawn
@@ -67,6 +68,7 @@ def test_classes_are_those_of_sklearn_and_none_where_undefined(drawn):
         assert found.precision == (pytest.approx(precision, **EXACT) if i in guess else None)
 
 
+@pytest.mark.slow
 @given(predictions())
 def test_accuracy_of_a_class_is_one_against_the_rest_as_by_sklearn(drawn):
     true, guess, classes = drawn
@@ -75,6 +77,7 @@ def test_accuracy_of_a_class_is_one_against_the_rest_as_by_sklearn(drawn):
         assert measure(true, guess, classes).per_class[name].accuracy == pytest.approx(expected, **EXACT)
 
 
+@pytest.mark.slow
 @given(predictions())
 def test_guessing_is_what_constant_answers_reach(drawn):
     true, _, classes = drawn

@@ -171,6 +171,7 @@ def test_row_of_an_unfinished_point_says_how_many_folds():
 # The figure.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "axes",
     [
@@ -207,6 +208,8 @@ def state(path) -> dict:
     return {file: (file.stat().st_mtime_ns, file.stat().st_ino) for file in path.rglob("*") if file.is_file()}
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp_path, capsys):
     settings = [*tiny, f"results={tmp_path}", "fold=0", "train.epochs=1"]
     assert run.main([*settings, "train.lr=0.01", "seed=0,1"]) == 0
@@ -249,6 +252,8 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
     assert f"/{path.name}" in out
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_summary_is_made_anew_when_a_fold_is_added_or_it_is_another(tiny, tmp_path, capsys):
     settings = [*tiny, f"results={tmp_path}", "train.epochs=1"]
     assert run.main([*settings, "fold=0"]) == 0

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from wser.execution import fold as training
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 MODULE = [sys.executable, "-m", "wser.run"]
-LONG = ["train.epochs=4000", "train.patience=0"]
+LONG = ["train.epochs=100000", "train.patience=0"]
+"""Of a run that takes half an hour, so that a test that waits for a minute does not see its end."""
 NEEDED = [results.METRICS, results.PREDICTIONS, results.WEIGHTS, results.CURVES]
 
 
@@ -34,6 +36,7 @@ def resumed(capsys, directory: Path, tiny: list[str]) -> tuple[str, str]:
 # A fold that is not whole is pending.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NEEDED)
 @pytest.mark.parametrize("harm", ["empty", "gone", "half"])
 def test_fold_that_lost_its_content_is_trained_again(copied, trained, tiny, capsys, name, harm):
@@ -49,6 +52,7 @@ def test_fold_that_lost_its_content_is_trained_again(copied, trained, tiny, caps
     assert files.trashed(kept.name), "nothing is deleted, and its name says when"
 
 
+@pytest.mark.slow
 def test_everything_of_a_run_emptied_is_pending(copied, tiny, capsys):
     for file in copied.rglob("*"):
         if file.is_file():
@@ -57,6 +61,7 @@ def test_everything_of_a_run_emptied_is_pending(copied, tiny, capsys):
     assert results.open_finished(copied).folds == [0, 1]
 
 
+@pytest.mark.slow
 def test_emptied_record_of_a_run_is_written_again(copied, tiny, capsys):
     before = json.loads((copied / results.RUN).read_text())
     (copied / results.RUN).write_bytes(b"")
@@ -67,6 +72,7 @@ def test_emptied_record_of_a_run_is_written_again(copied, tiny, capsys):
     assert results.open_finished(copied).folds == [0, 1]
 
 
+@pytest.mark.slow
 def test_directory_of_somebody_in_the_place_of_a_fold_goes_to_the_trash_whole(copied, tiny, capsys):
     shutil.rmtree(copied / "fold_0")
     (copied / "fold_0").mkdir()
@@ -76,6 +82,7 @@ def test_directory_of_somebody_in_the_place_of_a_fold_goes_to_the_trash_whole(co
     assert (kept / "thesis.txt").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_every_file_is_on_the_disk_before_its_name_is(tiny, tmp_path, monkeypatch):
     """Each file of a fold is synced before the fold is renamed, and the directory above it afterwards."""
     done: list[tuple[str, str]] = []
@@ -187,6 +194,7 @@ def test_weights_of_another_fold_are_not_scored(copied, tiny, small_recipe_id, c
 # Several jobs on one run.
 
 
+@pytest.mark.slow
 def test_summary_of_a_slow_job_does_not_hide_the_folds_of_a_faster_one(tiny, trained, tmp_path, monkeypatch, capsys):
     """The other job finishes its fold and its page while this one writes its own."""
     from wser.reports.html import run as pages
@@ -208,6 +216,7 @@ def test_summary_of_a_slow_job_does_not_hide_the_folds_of_a_faster_one(tiny, tra
     assert "UNFINISHED" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_second_to_finish_a_fold_leaves_the_first_and_no_trace(trained, tiny, tmp_path, monkeypatch, capsys):
     publish = training._publish
 
@@ -287,6 +296,23 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def epochs(results_of_all: Path, fold: int) -> int:
+    """How many of a fold that is being trained have ended."""
+    lines = [file.read_bytes().count(b"\n") for file in results_of_all.glob(f"*/.fold_{fold}-*/{results.CURVES}")]
+    return max(lines, default=1) - 1
+
+
+@contextlib.contextmanager
+def ending_all(job: subprocess.Popen) -> Iterator[None]:
+    """Where a test fails, the processes of the job's session do not outlive it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+        raise
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
@@ -294,19 +320,23 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["start", "training"])
+@pytest.mark.parametrize(
+    ("moment", "ending"),
+    [("start", signal.SIGKILL), ("training", signal.SIGKILL), ("start", signal.SIGTERM), ("training", signal.SIGHUP)],
+)
 def test_workers_end_with_their_owner(tiny, tmp_path, ending, moment):
     command = [*MODULE, *tiny, f"results={tmp_path}", *LONG, "jobs=2"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
-        pattern = "*/.fold_0-*" if moment == "start" else f"*/.fold_0-*/{results.CURVES}"
-        assert wait_for(lambda: any(tmp_path.glob(pattern)))
-        if moment == "training":
-            time.sleep(0.3)
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as running, ending_all(running):
+        if moment == "start":
+            assert wait_for(lambda: any(tmp_path.glob("*/.fold_0-*")))
+        else:
+            assert wait_for(lambda: all(epochs(tmp_path, fold) > 2 for fold in (0, 1)))
         ours = descendants(running.pid)
         running.send_signal(ending)
-        assert wait_for(lambda: not any(map(alive, ours)), 15), "workers went on without their owner"
+        assert wait_for(lambda: not any(map(alive, ours))), "workers went on without their owner"
         said = running.stderr.read()
     assert "Traceback" not in said
     (directory,) = tmp_path.iterdir()

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import sys
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -94,8 +95,9 @@ def test_state_is_read_from_the_curves(tmp_path):
     assert (look(one).done, look(one).pace) == (1, None), "the first epoch alone says little"
     write_curves(one.aside, 30.0, 32.0, 36.0, rest="4,0.5,3")
     assert (look(one).done, look(one).pace) == (3, 3.0), "a line that is being written does not count"
-    os.utime(one.aside / results.CURVES, (time.time() - 50, time.time() - 50))
-    assert 50 <= look(one).idle < 60
+    ended = time.time() - 50
+    os.utime(one.aside / results.CURVES, (ended, ended))
+    assert 50 <= look(one).idle <= time.time() - ended
     one.aside.rename(one.final)
     (one.final / results.METRICS).write_text(json.dumps({}))
     assert (look(one).finished, look(one).done, look(one).pace) == (True, 10, 3.0), "stopped early, it is done"
@@ -112,10 +114,20 @@ def test_watch_says_what_runs_what_is_left_and_until_when(stream, tmp_path, monk
     monkeypatch.setattr(watch, "SECONDS_BETWEEN_LOOKS", 0.01)
     monkeypatch.setenv("COLUMNS", "160")
     one = job("fold 2 of emodb", home=tmp_path)
+    looks = threading.Semaphore(0)
+    monkeypatch.setattr(watch, "look", lambda job: (look(job), looks.release())[0])
+
+    def wait_for_looks(number: int) -> None:
+        """At both jobs, and one more, with which the ones before have been shown."""
+        for _ in range(2 * number + 1):
+            assert looks.acquire(timeout=60)
+
     with Watch([one, job("fold 3 of emodb", home=tmp_path)], 1) as shown:
-        time.sleep(0.05)
+        wait_for_looks(3)
         write_curves(one.aside, 30.0, 32.0, 36.0)
-        time.sleep(0.3)
+        while looks.acquire(blocking=False):
+            pass
+        wait_for_looks(10)
         shown.say("fold 1 is finished")
     said = sys.stderr.getvalue()
     assert "fold 2 of emodb: epoch 4 of 10" in said

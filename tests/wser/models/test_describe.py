@@ -22,6 +22,7 @@ def layers(settings, size=SIZE, classes=4) -> tuple[torch.nn.Module, list[descri
     return models.build(config.model, size[1], classes).eval(), describe.layers(config, *size[1:], classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in models.names() if choice("model", name).is_network])
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
 def test_parameters_add_up_to_those_of_the_network(settings, name):
@@ -30,6 +31,7 @@ def test_parameters_add_up_to_those_of_the_network(settings, name):
     assert all(row.stage and row.name for row in rows), "every count belongs to a layer"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
 def test_shapes_are_those_of_a_picture_on_its_way(settings):
     model, rows = layers(settings)

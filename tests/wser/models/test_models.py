@@ -121,6 +121,7 @@ def choices(field: str) -> tuple[str, ...]:
     return typing.get_args(typing.get_type_hints(three_pipe.Config)[field])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{field: value} for field in ("pooling", "activation", "summary") for value in choices(field)]

@@ -102,6 +102,7 @@ def test_parts_are_disjoint_and_cover_the_corpus(name, examples):
         assert sorted([*fold.train, *fold.validation, *fold.test]) == list(range(len(examples)))
 
 
+@pytest.mark.slow
 @CONTRACT
 @given(examples=corpora())
 def test_parts_are_sorted_and_not_empty(name, examples):
@@ -111,6 +112,7 @@ def test_parts_are_sorted_and_not_empty(name, examples):
             assert list(part) == sorted(part)
 
 
+@pytest.mark.slow
 @CONTRACT
 @pytest.mark.parametrize("selection", ["last", "test"])
 @given(examples=corpora())
@@ -122,6 +124,7 @@ def test_without_validation_it_all_goes_to_training(name, selection, examples):
         assert sorted([*one.train, *one.validation]) == list(other.train), "validation is cut from training"
 
 
+@pytest.mark.slow
 @CONTRACT
 @given(examples=corpora(), seed=st.integers(0, 2**32 - 1))
 def test_the_same_seed_gives_the_same_split(name, examples, seed):

@@ -21,6 +21,8 @@ from wser import compare, report, results, run
 from wser.reports import caveats
 from wser.reports.html.table import Column, Table
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CHOSEN = "The epoch was chosen on the test part"
 
 
@@ -57,6 +59,7 @@ def outputs(path: Path, capsys) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_choice_on_the_test_part_is_said_in_every_output(flattering, tmp_path, capsys):
     path = Path(shutil.copytree(flattering, tmp_path / "runs" / "flattering"))
     found = outputs(path, capsys)
@@ -77,6 +80,7 @@ def test_folds_of_several_machines_are_named_by_the_runner(copied, tiny, capsys)
     assert says in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_rows_of_a_sweep_say_it_each(tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "selection=test", "seed=0,1", "fold=0", "train.epochs=1"]) == 0
     (path,) = tmp_path.glob("*-sweep-*")
@@ -86,6 +90,7 @@ def test_rows_of_a_sweep_say_it_each(tiny, tmp_path, capsys):
     assert CHOSEN in words(Page((path / results.PAGE).read_text()).text)
 
 
+@pytest.mark.slow
 def test_without_anything_to_be_known_nothing_is_said(copied, capsys):
     assert report.main([str(copied)]) == 0
     assert "caveats" not in (copied / results.BESIDE_PAGE / "folds.csv").read_text()
@@ -141,6 +146,7 @@ def rename(path: Path, old: str, new: str) -> None:
         reseal(file.parent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", HOSTILE)
 def test_name_of_a_stranger_is_text_wherever_it_is_shown(copied, tiny, capsys, what):
     name = HOSTILE[what]
@@ -166,6 +172,7 @@ def test_name_of_a_stranger_is_text_wherever_it_is_shown(copied, tiny, capsys, w
     assert results.read_predictions(copied, 1)[0]["speaker"] == name, "and is read back as it was"
 
 
+@pytest.mark.slow
 def test_terminal_of_another_encoding_ends_nothing(copied):
     rename(copied, "03", "Jürgen")
     environment = dict(os.environ) | {"PYTHONIOENCODING": "ascii"}

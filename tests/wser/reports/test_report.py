@@ -242,10 +242,13 @@ def test_csv_has_every_digit(trained, summary):
     assert float(pooled["UAR"]) == summary["pooled"]["uar"]
 
 
+@pytest.mark.slow
 def test_the_same_results_give_the_same_page(trained, text, tmp_path):
     assert written(trained[0], "--out", tmp_path / "again") == text
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "fold=1"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -257,6 +260,8 @@ def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert not list((directory / results.BESIDE_PAGE).glob("comparison*"))
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "selection=test"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -290,6 +295,7 @@ def rename(path: Path, names: dict[str, str]) -> None:
             )
 
 
+@pytest.mark.slow
 def test_names_are_shown_as_text(copy):
     speaker, emotion = "<img src=x onerror=alert(1)>Jürgen", STRANGE
     command = f"python -m wser.run '{STRANGE}'"
@@ -313,6 +319,7 @@ def test_names_are_shown_as_text(copy):
     assert STRANGE in [row["class"] for row in rows]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_the_cache_the_page_says_so(copy, monkeypatch, tmp_path):
     config = copy / results.CONFIG
     config.write_text(re.sub(r"cache_root: .*", f"cache_root: {tmp_path / 'gone'}", config.read_text()))
@@ -327,6 +334,8 @@ def links_of(page: Page) -> list[dict]:
     return [fields for tag, fields in page.attributes if tag == "a" and fields.get("class") == "play"]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_recordings_are_linked_and_never_embedded(copy, small_ravdess, tmp_path):
     found = Page(written(copy, "--audio", small_ravdess))
     links = links_of(found)
@@ -359,6 +368,8 @@ def claimed(page: Page) -> list[list[str]]:
     return [[words(cell["text"]) for cell in row] for row in page.tables["table-claims"][1:]]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     mine, other = claimed(Page(written(copy)))[1][3], Path(shutil.copytree(copy, copy.with_name("other")))
     assert re.fullmatch(r"this run, preset tuned with \d+ other values, seed 0", mine)
@@ -373,6 +384,8 @@ def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     assert len(claimed(Page(written(copy)))) == 2, "noisy pictures are another task"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     change(copy, test_recipe_id="0123456789ab", test_recipe=json.loads((copy / results.RUN).read_text())["recipe"])
     found = Page(written(copy))
@@ -381,6 +394,8 @@ def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     assert "best published figure" not in words(found.text)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_the_users_published_figures_join_the_comparison(copy, tmp_path):
     file = tmp_path / "more.yaml"
     file.write_text(
@@ -446,6 +461,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize(
     "name", ["run.json", "config.yaml", "leakage.json", "fold_0/metrics.json", "fold_0/predictions.csv", "fold_0/curves.csv"]
@@ -500,6 +516,8 @@ def test_a_strange_configuration_leaves_the_index_whole(copy, content, capsys):
     assert "left out: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary):
     shutil.copytree(copy / "fold_0", copy / "fold_7")
     (copy / results.SUMMARY).unlink()
@@ -508,6 +526,7 @@ def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary)
     assert values(pooled)[:2] == [None, summary["pooled"]["utterances"]]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_directory_whose_name_is_no_text_has_a_page(copy):
     try:
         moved = copy.rename(copy.parent / os.fsdecode(b"bad\xff"))
@@ -525,6 +544,8 @@ def test_options_that_would_be_ignored_are_refused(copy, capsys):
     assert "--audio" in refused(capsys, copy, other, "--audio", copy)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path):
     assert (
         run.main(
@@ -545,6 +566,8 @@ def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path)
     assert "1 of 3 folds is missing (2)" in words(found.text)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_speakers_of_joined_corpora_keep_their_own_pictures(joined_cache, network, small_recipe_id, tmp_path):
     settings = ["corpus=[ravdess,emodb]", "labels=common4", f"cache_root={joined_cache}", f"recipe={small_recipe_id}", *network]
     quick = ["train.epochs=1", "train.device=cpu", "jobs=1", "logger=[]", "protocol.folds=2", f"results={tmp_path}"]
@@ -557,6 +580,7 @@ def test_speakers_of_joined_corpora_keep_their_own_pictures(joined_cache, networ
     assert "ravdess + emodb, 4 classes" in words(found.text)
 
 
+@pytest.mark.slow
 def test_a_run_that_diverged_has_a_page(copy):
     folder = copy / "fold_0"
     rows = list(csv.DictReader((folder / results.PREDICTIONS).open(newline="")))
@@ -575,6 +599,7 @@ def test_a_run_that_diverged_has_a_page(copy):
     assert "nan" not in [words(cell["text"]) for row in found.tables["table-mistakes"] for cell in row]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_repeated_run_says_what_was_found(copy):
     (copy / results.REPEAT).mkdir()
     (copy / results.REPEAT / results.VERDICT).write_text('{"matches": true, "verdict": "matches: all of them"}')
@@ -588,6 +613,7 @@ def test_metrics_of_another_version_are_refused(copy, key, capsys):
     assert f"no usable '{key}'" in refused(capsys, copy)
 
 
+@pytest.mark.slow
 def test_real_command_line(copy, tmp_path):
     found = subprocess.run(
         [sys.executable, "-m", "wser.report", str(copy), "--out", str(tmp_path / "out")],
@@ -602,6 +628,7 @@ def test_real_command_line(copy, tmp_path):
     assert gone.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_refusals_come_without_the_heavy_imports():
     code = (
         "import contextlib, io, sys; from wser.report import main\n"
@@ -628,6 +655,7 @@ def sweep_of(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
     path = sweep_of(swept)
     found = Page((path / results.PAGE).read_text())
@@ -648,6 +676,7 @@ def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
     assert found.counts["svg"] == 1, "one axis besides the seed"
 
 
+@pytest.mark.slow
 def test_an_unfinished_point_is_named_and_has_no_figures(swept, tmp_path):
     folder = Path(shutil.copytree(swept, tmp_path / "moved"))
     path = sweep_of(folder)
@@ -662,6 +691,7 @@ def test_an_unfinished_point_is_named_and_has_no_figures(swept, tmp_path):
     assert report.main([str(path)]) == 1
 
 
+@pytest.mark.slow
 def test_damaged_sweeps_are_refused(swept, tmp_path, capsys):
     path = Path(shutil.copytree(sweep_of(swept), tmp_path / "sweep"))
     for content in ("", "{", "[]", "{}", '{"axes": {}, "points": [], "command": "", "titles": []}', '{"axes": 3}'):
@@ -669,6 +699,7 @@ def test_damaged_sweeps_are_refused(swept, tmp_path, capsys):
         assert "is damaged or foreign" in refused(capsys, path)
 
 
+@pytest.mark.slow
 def test_several_runs_stand_side_by_side_with_the_paired_test(swept, capsys):
     runs = sorted(path for path in swept.glob("tiny-*") if "-sweep-" not in path.name)[:3]
     found = Page(written(*runs))
@@ -683,6 +714,7 @@ def test_several_runs_stand_side_by_side_with_the_paired_test(swept, capsys):
     assert "is a sweep" in refused(capsys, sweep_of(swept), runs[0])
 
 
+@pytest.mark.slow
 def test_runs_of_other_utterances_stand_side_by_side_without_the_test(swept, copy):
     other = next(path for path in swept.glob("tiny-*") if "-sweep-" not in path.name)
     rows = copy / "fold_0" / results.PREDICTIONS
@@ -695,6 +727,7 @@ def test_runs_of_other_utterances_stand_side_by_side_without_the_test(swept, cop
     assert "table-differences" not in found.tables
 
 
+@pytest.mark.slow
 def test_index_lists_every_run_and_links_to_its_page(swept, tmp_path):
     folder = Path(shutil.copytree(swept, tmp_path / "runs"))
     names = sorted(path.name for path in folder.glob("tiny-*") if "-sweep-" not in path.name)
@@ -742,6 +775,7 @@ def test_index_never_ranks_by_the_test_part(copy, tiny, capsys):
     assert "the test part must not choose" in row[-1]["text"]
 
 
+@pytest.mark.slow
 def test_markdown_for_a_readme(swept, trained, capsys):
     assert report.main(["--markdown", str(trained[0])]) == 0
     lines = capsys.readouterr().out.splitlines()

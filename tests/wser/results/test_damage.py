@@ -83,6 +83,7 @@ def copy(small_cache: Path, small_recipe_id: str, tmp_path: Path) -> Path:
     return Cache(roots.find([tmp_path / "cache"], "ravdess", small_recipe_id).path).path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damage_is_named_and_nothing_trains_on_it(copy, damage, tiny, tmp_path, capsys):
     root, name = copy.parents[1], DAMAGE[damage][0]

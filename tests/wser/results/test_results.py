@@ -143,6 +143,7 @@ def test_printed_table_shows_the_stored_figures(trained, summary):
         assert ", ".join(fold["speakers"]["test"]) in trained[1]
 
 
+@pytest.mark.slow
 def test_first_record_stays(trained, tmp_path, tiny, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "fold=0"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -165,6 +166,7 @@ def dataset(small_cache, small_recipe_id):
     return open_dataset([small_cache], ["ravdess"], small_recipe_id)
 
 
+@pytest.mark.slow
 def test_results_are_named_by_the_experiment(dataset):
     assert named(dataset).startswith("default-")
     assert named(dataset, experiment="somewhere/mine.yaml").startswith("mine-")
@@ -175,6 +177,7 @@ def test_split_and_cache_name_the_results(dataset, joined_cache, small_recipe_id
     assert named(dataset) != named(open_dataset([joined_cache], ["emodb"], small_recipe_id))
 
 
+@pytest.mark.slow
 def test_label_map_names_the_results_by_what_it_says(small_cache, small_recipe_id, tmp_path):
     """A map of one's own keeps its path while its content changes; results for the old classes must not answer for the new."""
     file = tmp_path / "own.yaml"
