@@ -203,14 +203,14 @@ class Cache:
         self.path = path
         self.manifest_bytes, self.manifest = read_manifest(path)
         for problem in mismatches(path, self.manifest):
-            raise CacheError(f"{in_a_line(problem)}: {remedy(path)}")
+            raise CacheError(in_a_line(problem), remedy(path))
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
         with readable(path / layout.RECIPE, path):
             shape = (self.recipe["height"], self.recipe["width"])
         if not layout.legal_picture(*shape):
             raise CacheError(
-                f"{path / layout.RECIPE} asks for pictures of {shape[0]} x {shape[1]}, more than the layout allows: "
-                f"{remedy(path)}"
+                f"{path / layout.RECIPE} asks for pictures of {shape[0]} x {shape[1]}, more than the layout allows",
+                remedy(path),
             )
 
     @property
@@ -256,8 +256,8 @@ class Cache:
         for record in self._lines(layout.INDEX, Record, self.manifest["utterances"], "utterances"):
             if not 0 <= record.start < record.stop <= width:
                 raise CacheError(
-                    f"{index} gives {in_a_line(record.key[:100])} the columns {record.start} to {record.stop} of {width}: "
-                    f"{remedy(self.path)}"
+                    f"{index} gives {in_a_line(record.key[:100])} the columns {record.start} to {record.stop} of {width}",
+                    remedy(self.path),
                 )
             records.append(record)
         with readable(index, self.path):
@@ -285,7 +285,7 @@ class Cache:
         for array, records in arrays.items():
             if f"{array}/{layout.SHARD}" not in self.manifest["files"] or [r.row for r in records] != list(range(len(records))):
                 shown = in_a_line(array[:100])
-                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{shown}' shows: {remedy(self.path)}")
+                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{shown}' shows", remedy(self.path))
         return {array: tuple(records) for array, records in arrays.items()}
 
     @cached_property
@@ -329,7 +329,7 @@ class Cache:
             contents = places.read(self.path, names, {name: self.manifest["files"][name]["size"] for name in names})
         for name, content in contents.items():
             if sha256(content) != self.manifest["files"][name]["sha256"]:
-                raise CacheError(f"{self.path / name} is not what the manifest vouches for: {remedy(self.path)}")
+                raise CacheError(f"{self.path / name} is not what the manifest vouches for", remedy(self.path))
         return contents
 
     def read(self, array: str) -> NDArray[np.uint8]:
@@ -391,7 +391,7 @@ class Cache:
         content = self._records[name]
         found = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
         if found != count:
-            raise CacheError(f"{self.path / layout.MANIFEST} counts {count} {what}, {found} are recorded: {remedy(self.path)}")
+            raise CacheError(f"{self.path / layout.MANIFEST} counts {count} {what}, {found} are recorded", remedy(self.path))
         with readable(self.path / name, self.path):
             start = 0
             for at in range(found):
@@ -464,4 +464,4 @@ def readable(file: Path, cache: Path) -> Iterator[None]:
         if isinstance(error, CacheError):
             raise
         kind = "" if isinstance(error, UnreadableError) else f"{type(error).__name__}: "
-        raise CacheError(f"{file} is damaged ({kind}{in_a_line(str(error)[:300])}): {remedy(cache)}") from error
+        raise CacheError(f"{file} is damaged ({kind}{in_a_line(str(error)[:300])})", remedy(cache)) from error

@@ -1,7 +1,7 @@
 """Is a cache still what it was: against its manifest, file by file and picture by picture, and against the recordings."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,19 @@ MOST_AT_ONCE = 64 << 20
 
 
 def problems(path: Path) -> list[str]:
-    """Everything that is wrong with a cache, one sentence each; none where it is whole.
+    """Everything that is wrong with a cache, one sentence each with what to do about it; none where it is whole.
+
+    Args:
+        path: As of `faults`.
+    """
+    return [in_a_line(str(fault)) for fault in faults(path)]
+
+
+def faults(path: Path) -> list[CacheError]:
+    """Everything that is wrong with a cache; none where it is whole.
 
     Every file is read and held against the manifest; then every picture, index, ids and fingerprint are held against each
-    other, so that a manifest that was made to fit is found out too.  Every picture is read twice: by our reader, and by zarr.
+    other, so that a manifest that was made to fit is found out too.
 
     Args:
         path: Of the cache's directory; need not be sealed.
@@ -33,12 +42,10 @@ def problems(path: Path) -> list[str]:
         _, manifest = read_manifest(path)
         with readable(path, path):
             found = [*mismatches(path, manifest), *_strangers(path, manifest), *_altered(path, manifest)]
-            if not found:
-                found = list(_contradictions(Cache(path)))
+            every = [CacheError(what, remedy(path)) for what in found]
+            return every or list(_contradictions(Cache(path)))
     except CacheError as error:
-        found = [str(error)]
-    # What reading says tells the remedy already.
-    return [in_a_line(problem if "again" in problem else f"{problem}: {remedy(path)}") for problem in found]
+        return [error]
 
 
 def _strangers(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
@@ -57,7 +64,16 @@ def _altered(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
                 yield f"{path / name} has SHA-256 {digest[:12]}..., the manifest says {str(entry['sha256'])[:12]}..."
 
 
-def _contradictions(cache: Cache) -> Iterator[str]:
+def _contradictions(cache: Cache) -> Iterator[CacheError]:
+    yield from (CacheError(what, remedy(cache.path)) for what in _of_records(cache))
+    for array, records in cache.arrays.items():
+        try:
+            yield from (CacheError(what, remedy(cache.path)) for what in _of_pictures(cache, array, records))
+        except CacheError as error:
+            yield error
+
+
+def _of_records(cache: Cache) -> Iterator[str]:
     manifest, index = cache.manifest, cache.path / layout.INDEX
     yield from _groups(cache)
     if id_of(cache.recipe) != manifest["recipe_id"]:
@@ -72,14 +88,14 @@ def _contradictions(cache: Cache) -> Iterator[str]:
             yield f"{cache.path / metadata} names the SHA-256 of another shard than {layout.MANIFEST}"
         if unit.records != records:
             yield f"{cache.path / metadata} lists other utterances than the index"
-        try:
-            for record, image in zip(records, cache.pictures(array), strict=True):
-                if hashlib.sha256(image.data).hexdigest() != record.image_sha256:
-                    yield f"{cache.path / array / layout.SHARD} has another picture of {record.key} than the index vouches for"
-            # Only what our own reader takes: zarr believes whatever a file says of its size.
-            yield from _read_otherwise(cache, array)
-        except CacheError as error:
-            yield str(error)
+
+
+def _of_pictures(cache: Cache, array: str, records: Sequence[Record]) -> Iterator[str]:
+    for record, image in zip(records, cache.pictures(array), strict=True):
+        if hashlib.sha256(image.data).hexdigest() != record.image_sha256:
+            yield f"{cache.path / array / layout.SHARD} has another picture of {record.key} than the index vouches for"
+    # Only what our own reader takes: zarr believes whatever a file says of its size.
+    yield from _read_otherwise(cache, array)
 
 
 def _read_otherwise(cache: Cache, array: str) -> Iterator[str]:

@@ -28,7 +28,19 @@ class UnsafePathError(WserError):
 
 
 class CacheError(WserError):
-    """A cache is unreadable, foreign, torn or ambiguous."""
+    """A cache is unreadable, foreign, torn or ambiguous.
+
+    Attributes:
+        what: Is wrong.
+        remedy: What to do about it, where `what` does not say so itself.
+    """
+
+    def __init__(self, what: str = "", remedy: str | None = None) -> None:
+        super().__init__(f"{what}: {remedy}" if remedy else what)
+        self.what, self.remedy = what, remedy
+
+    def __reduce__(self) -> tuple[type["CacheError"], tuple[str, str | None]]:
+        return type(self), (self.what, self.remedy)
 
 
 class CacheMissingError(CacheError, FileNotFoundError):

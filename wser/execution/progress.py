@@ -91,18 +91,23 @@ def running(states: Sequence[State], most: int) -> str:
     return "; ".join([*words[:most], *([f"{len(words) - most} more"] if len(words) > most else [])])
 
 
-def outlook(states: Sequence[State], at_once: int, now: datetime) -> str:
-    """What is left, and when it will be done, in words."""
-    left = sum(not state.finished for state in states)
-    if not left:
+def outlook(states: Sequence[State], left: float | None, now: datetime) -> str:
+    """What is left, and when it will be done, in words.
+
+    Args:
+        states: Of all runs.
+        left: Seconds until all are done, as of `seconds_left`.
+        now: The time.
+    """
+    unfinished = sum(not state.finished for state in states)
+    if not unfinished:
         return "all runs done"
-    said = f"{left} of {len(states)} runs left" if len(states) > 1 else f"{left} run left"
-    seconds = seconds_left(states, at_once)
-    if seconds is None:
+    said = f"{unfinished} of {len(states)} runs left" if len(states) > 1 else f"{unfinished} run left"
+    if left is None:
         return said
-    end = now + timedelta(seconds=seconds)
+    end = now + timedelta(seconds=left)
     clock = f"{end:%H:%M}" if end.date() == now.date() else f"{end:%a %d %b, %H:%M}"
-    return f"{said}; done by {clock} at the latest (in {duration(seconds)})"
+    return f"{said}; done by {clock} at the latest (in {duration(left)})"
 
 
 def duration(seconds: float) -> str:

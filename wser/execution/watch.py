@@ -8,7 +8,7 @@ from datetime import datetime
 from types import TracebackType
 
 from precompute.common import terminal
-from wser.execution.progress import Job, State, look, outlook, running
+from wser.execution.progress import Job, State, look, outlook, running, seconds_left
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 30.0
@@ -74,8 +74,9 @@ class Watch:
     def _look(self) -> str | None:
         """Look at all runs that were not finished; the line to say, None as long as no time can be given."""
         self.states = [state if state.finished else look(state.job) for state in self.states]
-        names, rest = running(self.states, MOST_NAMED), outlook(self.states, self.at_once, datetime.now())
+        left = seconds_left(self.states, self.at_once)
+        names, rest = running(self.states, MOST_NAMED), outlook(self.states, left, datetime.now())
         if self.live:
             self.bar.update(self.task, completed=sum(state.done for state in self.states), description=rest)
             self.names.plain = terminal.printable(running(self.states, len(self.states)).replace("; ", "\n"))
-        return f"{names}; {rest}" if names and "done by" in rest else None
+        return f"{names}; {rest}" if names and left is not None else None

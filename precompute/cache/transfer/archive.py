@@ -350,12 +350,12 @@ def _verify(parcel: _Parcel, staged: Path) -> None:
         if largest and sizes[largest] > LARGEST_UNIT:
             found = [f"the pictures of '{largest}' take {sizes[largest]} bytes, of {LARGEST_UNIT} at most"]
         else:
-            found = verify.problems(staged)
+            found = [fault.what for fault in verify.faults(staged)]
     except CacheError as error:
-        found = [str(error)]
+        found = [error.what]
     if found:
         place = f"{parcel.corpus}/{parcel.name}"
         # The remedy is that of a cache in a root, and this one will not come to be there.
-        first = found[0].partition(": take it away")[0].replace(str(staged), place)
+        first = in_a_line(found[0]).replace(str(staged), place)
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         raise _refusal(parcel.opened, place, f"is damaged ({first}{more})")

@@ -329,3 +329,11 @@ def test_levels_of_three_wavelets_are_compared_channel_by_channel():
     b = a.copy()
     b[2, 1, 1] = 3
     assert levels_apart(a, b, named("wavelets")) == levels_apart(b, a, named("wavelets")) == 3
+
+
+def test_a_directory_named_again_keeps_its_remedy(tmp_path):
+    path = build(tmp_path / "again", [unit("anna", "sad")])
+    replace(path / "anna/sad" / layout.SHARD, b"x" * (path / "anna/sad" / layout.SHARD).stat().st_size)
+    (problem,) = problems(path)
+    assert "again" in str(path)
+    assert problem.endswith(f"take it away with python -m precompute cache rm {path.name}, and run precompute again")

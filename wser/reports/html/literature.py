@@ -6,9 +6,7 @@ from statistics import stdev
 from typing import Any
 from urllib.parse import urlsplit
 
-from precompute.common import files
-from precompute.common.errors import UnsafePathError
-from precompute.common.reading import LARGEST_YAML, read_json
+from precompute.common.reading import UnreadableError, read_json, read_yaml
 from wser import results
 from wser.evaluation.published import PAPER, Published
 from wser.reports.html import words
@@ -133,7 +131,7 @@ def siblings(run: Measured) -> list[Measured]:
     corpora = [one["corpus"] for one in run.stored.record["corpora"]]
     here = run.stored.path.resolve()
     for path in results.below(here.parent):
-        if path == here or "preset: paper" not in _config(path):
+        if path == here or _preset(path) != "paper":
             continue
         try:
             record = read_json(path / results.RUN, path.parent)
@@ -152,14 +150,19 @@ def _literal(made: tuple[str, Path]) -> Measured | None:
         one = summarised(made[1])
     except (ResultError, OSError):
         return None  # half-written, or not for us: it has no figures yet
-    return one if one.whole and one.clean and words.preset(one.stored) == "paper" else None
+    return (
+        one
+        if one.whole and one.clean and one.stored.config.get("preset") == "paper" and not words.changes(one.stored)
+        else None
+    )
 
 
-def _config(path: Path) -> list[str]:
+def _preset(path: Path) -> Any:
+    """The preset of a run, None where its configuration cannot be read."""
     try:
-        return files.read(path / results.CONFIG, path.parent, LARGEST_YAML).decode("utf-8").splitlines()
-    except (OSError, ValueError, UnsafePathError):
-        return []
+        return read_yaml(path / results.CONFIG, path.parent)["preset"]
+    except (OSError, UnreadableError, LookupError, TypeError):
+        return None
 
 
 def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:

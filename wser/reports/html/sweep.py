@@ -57,7 +57,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
     telling = [
         run
         for run, point in zip(runs, points, strict=True)
-        if run.whole and (" with " not in words.preset(run.stored) or (not unfinished and found.is_best(point)))
+        if run.whole and (not words.changes(run.stored) or (not unfinished and found.is_best(point)))
     ]
     claims = literature.claims(entries, telling, out)
     beside.tables([table, over_seeds, claims])

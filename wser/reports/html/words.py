@@ -62,12 +62,15 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
     first, last = min(fold["created"] for fold in folds), max(fold["created"] for fold in folds)
     when = f"{moment(first)} to {moment(last)} UTC" if first != last else f"{moment(first)} UTC"
     parameters = ", ".join(dict.fromkeys(f"{fold['parameters']:,}" for fold in folds))
+    layers = (
+        f", {parameters} parameters; python -m wser.run --describe draws it" if any(fold["epochs"] for fold in folds) else ""
+    )
     return [
         ("corpus", f"{corpora(stored)}, {record['utterances']} utterances"),
         ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
         ("protocol", f"{record['protocol']}{target}: {held}"),
         ("epoch", SELECTIONS[record["selection"]]),
-        ("network", f"{settings.get('model.name')}, {parameters} parameters; python -m wser.run --describe draws it"),
+        ("model", f"{settings.get('model.name')}{layers}"),
         ("preset", preset(stored)),
         ("pictures", f"{pictures(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
@@ -79,16 +82,19 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 def preset(stored: Stored) -> str:
     """The preset of a run, with the values of network, pictures and training that it was given otherwise."""
-    name = str(stored.config.get("preset"))
-    plain = _plain(name)
-    changed = [
-        f"{key}={as_text(stored.config[key])}"
-        for key, value in plain.items()
-        if key in stored.config and stored.config[key] != value
-    ]
+    name, changed = str(stored.config.get("preset")), changes(stored)
     if len(changed) > MOST_CHANGES:
         return f"{name} with {len(changed)} other values"
     return f"{name} with {', '.join(changed)}" if changed else name
+
+
+def changes(stored: Stored) -> list[str]:
+    """What of network, pictures and training a run was given otherwise than its preset says, as a command line sets it."""
+    return [
+        f"{key}={as_text(stored.config[key])}"
+        for key, value in _plain(str(stored.config.get("preset"))).items()
+        if key in stored.config and stored.config[key] != value
+    ]
 
 
 @lru_cache
