@@ -1,0 +1,64 @@
+"""What docs/extending.md shows is run as it stands."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TEXT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text("utf-8")
+FILES = dict(re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```", TEXT, flags=re.M | re.S))
+COMMANDS = re.findall(r"^python -m wser\.run (.*)$", TEXT, flags=re.M)
+SMALL = [
+    "train.epochs=1", "train.device=cpu", "model.pipe_filters=2", "model.filters=[3,4]", "model.strides=[[2,2],[2,2],[2,2]]",
+    "model.lstm=4", "model.fc=5",
+]  # fmt: skip
+"""Where a network is trained."""
+
+
+@pytest.fixture
+def home(tmp_path, small_cache, monkeypatch):
+    """A directory with the files of the text, and none of ours."""
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSER_CACHE", str(small_cache))
+    return tmp_path
+
+
+def run(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", *words], capture_output=True, encoding="utf-8", env=os.environ)
+
+
+def test_the_text_shows_a_file_of_each_kind():
+    assert {*FILES} == {"mean_row.py", "women_men.py", "valence.yaml", "mine.yaml", "test_mine.py"}
+    assert len(COMMANDS) == 3
+
+
+@pytest.mark.slow
+def test_the_suites_pass(home):
+    done = run("pytest", "-q", "-p", "no:cacheprovider", "test_mine.py")
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_run(command, home, small_recipe_id):
+    # Nothing but the corpus, and the size of a network, is another than in the text.
+    words = command.replace("corpus=demo", "corpus=ravdess").split()
+    network = [] if "model=" in command else [*SMALL]
+    network += [] if "protocol=" in command else ["protocol=loso"]
+    done = run("wser.run", *words, *network, f"recipe={small_recipe_id}", "logger=[]", "fold=0")
+    assert done.returncode == 0, done.stderr
+    assert "fold 0: UAR" in done.stderr + done.stdout
+
+
+@pytest.mark.slow
+def test_an_experiment_of_ones_own_sweeps_a_model_of_ones_own(home, small_recipe_id):
+    (home / "mine.yaml").write_text(FILES["mine.yaml"].replace("corpus: demo", "corpus: ravdess"), "utf-8")
+    done = run("wser.run", "experiment=./mine.yaml", f"recipe={small_recipe_id}", "logger=[]", "fold=0")
+    assert done.returncode == 0, done.stderr
+    assert "best by validation" in done.stdout or "no best" in done.stdout
