@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import precompute
 
 TEXT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```(?:python|yaml)\n# (\S+)\n(.*?)^```", TEXT, flags=re.M | re.S))
@@ -33,7 +36,7 @@ def run(*words: str) -> subprocess.CompletedProcess:
 
 
 def test_the_text_shows_a_file_of_each_kind():
-    assert {*FILES} == {"mean_row.py", "women_men.py", "valence.yaml", "mine.yaml", "test_mine.py"}
+    assert {*FILES} == {"mean_row.py", "women_men.py", "valence.yaml", "mine.yaml", "two_voices.py", "test_mine.py"}
     assert len(COMMANDS) == 3
 
 
@@ -54,6 +57,19 @@ def test_the_commands_run(command, home, small_recipe_id):
     done = run("wser.run", *words, *network, f"recipe={small_recipe_id}", "logger=[]", "fold=0")
     assert done.returncode == 0, done.stderr
     assert "fold 0: UAR" in done.stderr + done.stdout
+
+
+@pytest.mark.slow
+def test_a_corpus_of_ones_own_becomes_a_cache(home, encode):
+    (home / "corpora" / "two_voices").mkdir(parents=True)
+    for name in ("anna_happy", "ben_sad", "carla_sad"):
+        samples = 0.1 * np.random.default_rng(len(name)).standard_normal(8000)
+        (home / "corpora" / "two_voices" / f"{name}.wav").write_bytes(encode(samples))
+    (command,) = re.findall(r"^python -m precompute (--corpus \./.*)$", TEXT, flags=re.M)
+    done = run("precompute", *command.split(), "--cache", "cache")
+    assert done.returncode == 3, done.stderr
+    assert "carla_sad" in done.stderr
+    assert precompute.open_cache("two_voices", cache="cache").to_pandas()["speaker"].tolist() == ["anna", "ben"]
 
 
 @pytest.mark.slow
