@@ -1,0 +1,166 @@
+"""What results are called on disk, and where they lie."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import rfc8785
+
+from precompute.cache.layout import printable
+from precompute.common import files
+from precompute.common.errors import WserError
+from precompute.common.process import is_running
+from wser.config.schema import Config
+from wser.results import identity
+
+CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
+
+IDENTITY = "identity.json"
+
+REPEAT, VERDICT = "repeat", "verdict.json"
+
+SWEEP_ROWS, SWEEP = "sweep.csv", "sweep.json"
+
+PAGE, BESIDE_PAGE = "report.html", "report"
+"""The page of a run or sweep, and the directory of its figures and tables."""
+
+METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
+
+LEFTOVER = re.compile(r"\.fold_\d+-(?:([^-]+)-)?[0-9a-f]{8}")
+"""Name of a fold's directory while it is being trained, with the signature of the process that does it."""
+
+PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
+
+
+class ResultError(WserError):
+    """Results are foreign, half-written or unreadable."""
+
+
+def fold_name(number: int) -> str:
+    """Directory of a fold."""
+    return f"fold_{number}"
+
+
+def directory(config: Config, named: Mapping[str, Any]) -> Path:
+    """Where the results of a configuration go: `<experiment>-<hash12>`.
+
+    Args:
+        config: Of the experiment.
+        named: The run's identity, which leaves out which folds were asked for, where they run and on what device.
+    """
+    return Path(config.results) / f"{Path(config.experiment).stem}-{identity.digest(named)[: identity.DIGITS]}"
+
+
+def sweep_directory(points: Sequence[Path]) -> Path:
+    """Where the results of a sweep go, beside those of its points: `<experiment>-sweep-<hash12>`.
+
+    Args:
+        points: Directories of the points' results; their names alone, in any order, make the hash.
+    """
+    return points[0].with_name(f"{points[0].name.rpartition('-')[0]}-sweep-{_digest(sorted(path.name for path in points))}")
+
+
+def comparison_directory(runs: Sequence[Path]) -> Path:
+    """Where the page of several runs goes, beside the first: `comparison-<hash12>`, of their names in the order given."""
+    places = [path.resolve() for path in runs]
+    return places[0].with_name(f"comparison-{_digest([path.name for path in places])}")
+
+
+def _digest(names: Sequence[str]) -> str:
+    return hashlib.sha256(rfc8785.dumps(list(map(printable, names)))).hexdigest()[: identity.DIGITS]
+
+
+def as_json(record: Any) -> bytes:
+    """A record as results hold it: JSON, indented, UTF-8."""
+    return (json.dumps(record, indent=1) + "\n").encode()
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove from a run what jobs left that were killed, as far as they are certainly gone."""
+    for name in files.names(path, path.parent):
+        if is_leftover(name, path):
+            files.remove(path / name, path.parent)
+
+
+def is_leftover(name: str, path: Path) -> bool:
+    """Whether something in a directory of results was left by a job that is gone, or is so old that it must be.
+
+    Args:
+        name: In the directory.
+        path: The directory.
+    """
+    made = LEFTOVER.fullmatch(name) or files.PART.fullmatch(name)
+    if not made:
+        return False
+    running = is_running(made[1] or "")
+    return files.is_stale(path / name, path) if running is None else not running
+
+
+def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
+    """The corpora, and what nobody may overlook about their figures.
+
+    Args:
+        corpora: Name of each, and whether its speech is synthetic.
+        selection: On which part the epoch was chosen.
+    """
+    names = " + ".join(f"{name} (synthetic speech)" if synthetic else name for name, synthetic in corpora)
+    return f"{names}, epoch chosen on the test part" if selection == "test" else names
+
+
+def task(record: dict[str, Any]) -> tuple[str, ...]:
+    """What figures need in common to be ranked: corpora, classes and split.
+
+    Args:
+        record: What made a run.
+    """
+    return ("+".join(one["corpus"] for one in record["corpora"]), *record["classes"], record["split_hash"])
+
+
+def below(directory: Path) -> list[Path]:
+    """The directories of runs in a directory of results, sorted; links are none of them."""
+    return [
+        directory / name
+        for name in files.names(directory, directory)
+        if files.is_directory(directory / name, directory) and files.exists(directory / name / RUN, directory)
+    ]
+
+
+def page_link(path: Path, page: Path) -> str | None:
+    """Link from one page to that of a run or sweep, None where it has none.
+
+    Args:
+        path: Directory of the run or sweep.
+        page: Directory of the page that links to it.
+    """
+    return relative_link(path / PAGE, page) if files.plain_size(path / PAGE, path) is not None else None
+
+
+def relative_link(file: Path, page: Path) -> str:
+    """Address of a file as a page links to it: relative, so that both may be moved together.
+
+    Args:
+        file: On this machine.
+        page: Directory of the page.
+    """
+    try:
+        return quote(os.fsencode(os.path.relpath(file.resolve(), page.resolve()).replace(os.sep, "/")))
+    except ValueError:  # another drive of Windows
+        return file.resolve().as_uri()
+
+
+def revision() -> str | None:
+    """Git revision of the working directory's checkout of this software, with `-dirty` where files differ; None elsewhere."""
+    source = Path(__file__).parents[2]
+    if not (source / "pyproject.toml").is_file():
+        return None
+    command = ["git", "-C", str(source), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
