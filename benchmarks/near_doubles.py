@@ -23,7 +23,7 @@ from precompute import corpora
 from precompute.audio import decode
 from precompute.cache.near_doubles import near_doubles
 from precompute.common import finding, paths
-from precompute.pipeline.extract import picture
+from precompute.pipeline.extract import extract
 from precompute.recipe import Recipe
 
 Samples = NDArray[np.float32]
@@ -63,7 +63,7 @@ def fingerprint(samples: Samples, rate: int) -> str:
     """Of the picture by the default recipe."""
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format="WAV", subtype="FLOAT")
-    return picture(file.getvalue(), "copy", Recipe()).acoustic_fingerprint
+    return extract(file.getvalue(), "copy", Recipe()).acoustic_fingerprint
 
 
 def main() -> None:

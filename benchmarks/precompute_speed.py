@@ -30,7 +30,7 @@ from precompute import corpora as known
 from precompute.audio import condition, decode
 from precompute.cache import near_doubles, shard
 from precompute.cache.draft import Draft
-from precompute.cache.layout import SHARD, Record
+from precompute.cache.layout import Record
 from precompute.common import paths
 from precompute.features import _picture
 from precompute.pipeline import extract
@@ -58,7 +58,7 @@ def main() -> None:
             command = [sys.executable, "-m", "precompute", "--corpus", options.corpus, "--corpora", str(options.corpora)]
             before, started = processor(), time.perf_counter()
             with subprocess.Popen([*command, "--cache", cache, "--jobs", str(options.jobs)], stdout=subprocess.DEVNULL) as run:
-                while run.poll() is None and not any(Path(cache).glob(f"*/*/*/*/{SHARD}")):
+                while run.poll() is None and not any(Path(cache).glob("*/*/*/*/c.0.0.0.0")):
                     time.sleep(0.02)
                 starts.append(time.perf_counter() - started)
             walls.append(time.perf_counter() - started)
@@ -111,20 +111,28 @@ def split(corpus: str, corpora: Path) -> None:
             done("decode")
             decode.digest(recording.samples, recording.sample_rate)
             done("hash of samples")
-            condition.resample(recording.samples, recording.sample_rate, recipe.sample_rate)
+            condition.resample(recording.samples, recording.sample_rate, recipe.audio.sample_rate)
             done("resample")
-            samples = extract.conditioned(recording, path.stem, recipe)
-            samples, offset = condition.fit(samples, recipe.samples, recipe.pad, path.stem)
+            samples = extract.conditioned(recording, path.stem, recipe.audio)
+            samples, offset = condition.fit(samples, recipe.audio.samples, recipe.audio.pad, path.stem)
             done("(conditioned)")
             power = cwt.power(
-                samples, recipe.wavelet, recipe.frequencies, recipe.sample_rate, recipe.columns, offset, recipe.samples
+                samples,
+                recipe.feature.wavelet,
+                recipe.feature.frequencies(recipe.audio),
+                recipe.audio.sample_rate,
+                recipe.feature.columns,
+                offset,
+                recipe.audio.samples,
             )
             done("transform")
-            levels = _picture.levels(_picture.decibels(power), recipe.top_db, recipe.range_db)
+            levels = _picture.levels(_picture.decibels(power), recipe.feature.top_db, recipe.feature.range_db)
             done("decibels")
-            pixels = _picture.colour(levels, recipe.table)
+            pixels = _picture.colour(levels, recipe.feature.table)
             done("colour")
-            near_doubles.fingerprint(levels, recipe.frequencies, recipe.duration / recipe.columns)
+            near_doubles.fingerprint(
+                levels, recipe.feature.frequencies(recipe.audio), recipe.audio.duration / recipe.feature.columns
+            )
             done("acoustic fingerprint")
             hashlib.sha256(pixels.data).hexdigest()
             done("hash of picture")
@@ -142,7 +150,7 @@ def split(corpus: str, corpora: Path) -> None:
                 images = np.stack(pictures[unit : unit + UNIT])
                 content = shard.encode(images)
                 clock.append(time.perf_counter())
-                draft.publish_shard(records(str(unit), len(images)), [], images.shape, content)
+                draft.publish_shard(records(str(unit), len(images)), [], content)
                 clock.append(time.perf_counter())
                 for step, begin, end in zip(("compress", "publish"), clock[:-1], clock[1:], strict=True):
                     spent[step].append((end - begin) / len(images))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from precompute.cache import layout, shard
 from precompute.common import paths
+from precompute.common.arrays import picture
 
 
 def main() -> int:
@@ -60,13 +61,13 @@ def _made_up(units: int, pictures: int) -> list[NDArray[np.uint8]]:
     from precompute.recipe import Recipe
 
     recipe, rng = Recipe(), np.random.default_rng(0)
-    rows, columns = np.mgrid[: recipe.height, : recipe.width]
+    rows, columns = np.mgrid[: recipe.feature.height, : recipe.feature.width]
     made = []
     for _ in range(units):
         phases = rng.uniform(0, 2 * np.pi, (pictures, 1, 1))
         waves = 90 * np.sin(rows / 9 + phases) * np.sin(columns / 14 - phases) + rng.normal(90, 3, (pictures, *rows.shape))
-        waves[:, :, recipe.width // 2 :] = 0
-        made.append(recipe.table[waves.clip(0, 255).astype(np.uint8)])
+        waves[:, :, recipe.feature.width // 2 :] = 0
+        made.append(recipe.feature.table[waves.clip(0, 255).astype(np.uint8)])
     return made
 
 
@@ -91,8 +92,10 @@ def _by_us(root: Path, units: list[NDArray[np.uint8]]) -> None:
     for number, images in enumerate(units):
         folder = root / str(number)
         folder.mkdir(parents=True)
-        (folder / layout.GROUP).write_text(json.dumps(layout.array_metadata(images.shape, {})), encoding="utf-8")
-        (folder / layout.SHARD).write_bytes(shard.encode(images))
+        (folder / layout.GROUP).write_text(
+            json.dumps(layout.array_metadata(len(images), picture(*images.shape[1:3]), {})), encoding="utf-8"
+        )
+        (folder / "c.0.0.0.0").write_bytes(shard.encode(images))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from precompute.pipeline.extract import Picture
+    from precompute.pipeline.extract import Extracted
 
 SUBTYPES = {"float32": "FLOAT", "float64": "FLOAT", "int16": "PCM_16", "int32": "PCM_32"}
 """How libsndfile stores samples of each NumPy type; pictures are made of 32-bit floats."""
@@ -113,8 +113,8 @@ def extract(
     sample_rate: int | None = None,
     *,
     key: str | None = None,
-) -> "Picture":
-    """The wavelet-scaled spectrogram of one recording, the same as in a cache, bit for bit.
+) -> "Extracted":
+    """The feature of one recording, the same as in a cache, bit for bit.
 
     Args:
         waveform_or_path: An audio file; or samples (n,) or (n, channels), floats of full scale 1 or 16- or 32-bit integers.
@@ -124,25 +124,25 @@ def extract(
             the file without its ending, which is the key in most corpora, and nothing for samples.
 
     Returns:
-        A `Picture`, whose `pixels` are uint8 (height, width, 3).
+        Its `values` are as the recipe's `array` says: of a picture uint8 (height, width, 3).
 
     Raises:
         UnusableAudioError: The recording cannot be read or used; the message says why.
         RecipeError: The recipe is unknown.
     """
     from precompute.audio import recording
-    from precompute.pipeline.extract import picture
+    from precompute.pipeline.extract import extract as extracted
 
     chosen = named(recipe) if isinstance(recipe, str) else recipe
     if not isinstance(waveform_or_path, str | Path):
         with recording.one_alone():
-            return picture(_as_file(waveform_or_path, sample_rate), key or "", chosen)
+            return extracted(_as_file(waveform_or_path, sample_rate), key or "", chosen)
     path = Path(waveform_or_path)
     if sample_rate is not None:
         raise UnusableAudioError(f"sample_rate={sample_rate} is given for {path}, which has its own: leave sample_rate out")
     try:
         with recording.one_alone():
-            return picture(recording.read(path), path.stem if key is None else key, chosen)
+            return extracted(recording.read(path), path.stem if key is None else key, chosen)
     except OSError as error:
         raise UnusableAudioError(f"{path} cannot be read ({error.strerror}): give the path of an audio file") from None
     except UnusableAudioError as error:

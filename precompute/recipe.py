@@ -1,30 +1,28 @@
-"""The recipe: every parameter that changes a pixel, and the id that follows from it."""
+"""The recipe: the audio chain and one feature's parameters, all that changes a number in a cache, and the id that follows."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal, get_args
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, get_origin
 
 import numpy as np
 import rfc8785
 from numpy.typing import NDArray
 
-from precompute.audio import Noise, Pad
+from precompute import features
+from precompute.audio import chain
+from precompute.audio.chain import Audio
+from precompute.common import arrays, plugins, source
+from precompute.common.arrays import Array
 from precompute.common.errors import RecipeError, unknown
-from precompute.common.settings import check_limits, facts, refusal, setting
-from precompute.features import _viridis, spectrogram
-from precompute.wavelet import FEWEST_SAMPLES, families
+from precompute.common.settings import Reader, facts, refusal
+from precompute.features._base import Feature
 
 ID_LENGTH = 12
 """Hexadecimal digits of a SHA-256 that name a recipe or an input: 48 bits, for a lab's thousands of caches."""
-
-ALGORITHM = 4
-"""Raised by hand whenever the same parameters give other pixels, so that no older cache answers for them."""
-
-LEAST_CYCLES = 7.3
-"""Least bandwidth of a wavelet, between its ends 100 dB down, times the picture's duration: a complex Morlet wavelet of less
-reaches further than the picture to either side."""
 
 LARGEST_NUMBER = 2.0**53 - 1
 """Of canonical JSON (RFC 8785): whole numbers up to it are exact."""
@@ -32,168 +30,14 @@ LARGEST_NUMBER = 2.0**53 - 1
 DEEPEST_VALUE = 8
 """Lists and objects, one in another, in a record that others wrote."""
 
-Transform = Literal["wavelet", "stft", "mel"]
-RGB = Literal["colormap", "wavelets"]
-Normalise = Literal["rms", "none"]
-Reference = Literal["fixed", "peak"]
+TRANSFORMS = {"wavelet": "scalogram", "stft": "stft", "mel": "logmel"}
+"""What recipes of layout 1, and `transform=`, call the features that make pictures."""
 
-CHOICES: dict[str, Any] = {
-    "transform": Transform,
-    "noise": Noise,
-    "normalise": Normalise,
-    "pad": Pad,
-    "reference": Reference,
-    "rgb": RGB,
-}
-"""Parameters that are one of a few words."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a recording becomes a wavelet-scaled spectrogram (paper 3.1 and 3.4, doi 10.18280/ts.420205).
-
-    The defaults: 128 scales from 60 Hz, under the lowest male F0, to 7.6 kHz, under the anti-aliasing edge of 16 kHz
-    audio, put about 18 rows on each octave; the complex Morlet wavelet of bandwidth 1.5 separates the first two harmonics
-    of a voice and shows formants above, and did better on EmoDB's validation speakers than the finer frequencies and
-    coarser times of bandwidth 6; columns of 31.25 ms still show syllables.  After RMS normalisation the peaks of speech lie
-    a few dB above 0, so that a fixed range from -70 to 10 dB clips little and keeps level comparable between utterances.
-
-    Attributes:
-        transform: `wavelet`; or, for comparison, `stft` (rows equally spaced in Hz) or `mel` (rows are triangular bands).
-        wavelet: Name, as in `families.named`, such as `cmor1.5-1.0` or `db4`; with `rgb=wavelets` three of them, separated by
-            commas; unused by other transforms.
-        window: Length of the window in seconds, at least that of a column; unused by `wavelet`.
-        scales: Number of rows of the transform: scales, spaced geometrically, or bands; at least 2.
-        f_min: Centre frequency of the coarsest scale, or lower edge of the lowest mel band, in Hz; more than 0.
-        f_max: Centre frequency of the finest scale, or upper edge of the highest mel band, in Hz; at most half the sample rate.
-        sample_rate: To which recordings are resampled, in Hz.
-        duration: To which utterances are padded or cropped, in seconds; a whole number of samples per column.
-        columns: Number of time columns into which power is pooled.
-        noise: Added to the recording before it is normalised, seeded by the utterance's key: `none`, `white` or `babble`.
-        snr_db: Signal-to-noise ratio from f_min to f_max in dB; unused without noise.
-        normalise: `rms` divides the utterance, before padding, by its root mean square (3.4) from f_min to f_max; `none` leaves
-            it.  The mean is subtracted in either case.
-        pad: Where the utterance lies in the frame, or which part of a longer one is kept: `end` pads and crops at the
-            end, `centre` on both sides alike, `random` as the paper (3.4), drawn from the utterance's key.
-        reference: `fixed` puts the top of the range at `top_db`; `peak` at each utterance's own maximum.
-        top_db: Upper end of the range in dB re 1 (squared units of the normalised waveform); unused with `peak`.
-        range_db: Dynamic range in dB; more than 0.
-        rgb: `colormap` colours levels by a map (the paper); `wavelets` shows three wavelets as red, green and blue.
-        colour: Name of a matplotlib colour map, or `grey`; unused with `rgb=wavelets`.
-        height: Rows of the image; by default `scales`; other than that, the image is resized.
-        width: Columns of the image; by default `columns`; other than that, the image is resized.
-    """
-
-    transform: Transform = "wavelet"
-    wavelet: str = setting("cmor1.5-1.0", read_with={"transform": ["wavelet"]})
-    window: float = setting(0.064, read_with={"transform": ["stft", "mel"]}, low=0.001, high=1.0)
-    scales: int = setting(128, low=2, high=1024)
-    f_min: float = 60.0
-    f_max: float = 7600.0
-    sample_rate: int = setting(16000, low=1000, high=192_000)
-    duration: float = setting(8.0, low=0.01, high=600.0)
-    columns: int = setting(256, low=1, high=8192)
-    noise: Noise = "none"
-    snr_db: float = setting(20.0, read_with={"noise": ["white", "babble"]}, low=-60.0, high=100.0)
-    normalise: Normalise = "rms"
-    pad: Pad = "end"
-    reference: Reference = "fixed"
-    top_db: float = setting(10.0, read_with={"reference": ["fixed"]}, low=-200.0, high=200.0)
-    range_db: float = setting(80.0, low=1.0, high=200.0)
-    rgb: RGB = "colormap"
-    colour: str = setting("viridis", read_with={"rgb": ["colormap"]})
-    height: int = setting(0, low=1, high=1024)
-    width: int = setting(0, low=1, high=8192)
-
-    def __post_init__(self) -> None:
-        for name, kind in CHOICES.items():
-            if getattr(self, name) not in get_args(kind):
-                raise RecipeError(f"{name}={getattr(self, name)} is unknown: choose from {', '.join(get_args(kind))}")
-        object.__setattr__(self, "wavelet", ",".join(families.named(name.strip()).name for name in self.wavelet.split(",")))
-        object.__setattr__(self, "height", self.height or self.scales)
-        object.__setattr__(self, "width", self.width or self.columns)
-        check_limits(self, RecipeError)
-        if not 0 < self.f_min < self.f_max <= self.sample_rate / 2:
-            raise RecipeError(
-                f"f_min={self.f_min} and f_max={self.f_max} must satisfy 0 < f_min < f_max <= {self.sample_rate / 2} Hz, "
-                "half the sample rate: change them or sample_rate"
-            )
-        samples = round(self.duration * self.sample_rate, 6)
-        if samples % self.columns or samples / self.columns < FEWEST_SAMPLES:
-            nearest = max(FEWEST_SAMPLES, round(samples / self.columns)) * self.columns / self.sample_rate
-            raise RecipeError(
-                f"duration={self.duration} s is {samples:g} samples, no whole number of at least {FEWEST_SAMPLES} for each of "
-                f"{self.columns} columns: choose a multiple of "
-                f"{self.columns / self.sample_rate:g} s, such as {nearest}"
-            )
-        self._check_wavelets()
-        if self.transform != "wavelet" and self.window * self.columns < self.duration:
-            raise RecipeError(
-                f"window={self.window} s is shorter than a column of {self.duration / self.columns:g} s, and would leave "
-                "samples out: give a longer window or more columns"
-            )
-        if self.transform == "mel":
-            hop, window = self.samples // self.columns, round(self.window * self.sample_rate)
-            spectrogram.mel_bank(self.f_min, self.f_max, self.scales, self.sample_rate, hop, window)
-        colour_table(self.colour)
-
-    def _check_wavelets(self) -> None:
-        expected = 3 if self.rgb == "wavelets" else 1
-        if len(self.wavelets) != expected or (expected == 3 and self.transform != "wavelet"):
-            raise RecipeError(
-                f"rgb={self.rgb} with transform={self.transform} and wavelet={self.wavelet} name {len(self.wavelets)}: "
-                "give three wavelets, separated by commas, with transform=wavelet for rgb=wavelets, and one for rgb=colormap"
-            )
-        for name in self.wavelets if self.transform == "wavelet" else ():
-            wavelet = families.named(name)
-            low, high = wavelet.band
-            width = (high - low) / wavelet.centre * self.f_min
-            if width * self.duration < LEAST_CYCLES:
-                raise RecipeError(
-                    f"wavelet={name} is {width:.3g} Hz wide at {self.f_min} Hz, and so reaches further than "
-                    f"the {self.duration} s of the picture: raise f_min or give a wavelet of more bandwidth, at least "
-                    f"{LEAST_CYCLES / self.duration:.3g} Hz"
-                )
-
-    @property
-    def wavelets(self) -> tuple[str, ...]:
-        """Names of the wavelets: one, or three with `rgb=wavelets`."""
-        return tuple(self.wavelet.split(","))
-
-    @property
-    def samples(self) -> int:
-        """Length of the frame in samples."""
-        return round(self.duration * self.sample_rate)
-
-    @cached_property
-    def table(self) -> NDArray[np.uint8]:
-        """Colour table, uint8 (256, 3)."""
-        return colour_table(self.colour)
-
-    @cached_property
-    def frequencies(self) -> NDArray[np.float64]:
-        """Centre frequency of each row in Hz, float64 (scales,), from the highest down: the order of image rows."""
-        return row_frequencies(self.transform, self.f_min, self.f_max, self.scales)
-
-    def record(self) -> dict[str, Any]:
-        """Everything that changes a pixel, as the JSON object that is hashed and stored (RFC 8785 numbers)."""
-        return {**asdict(self), "algorithm": ALGORITHM, "colour_table": self.table.tobytes().hex()}
-
-    @cached_property
-    def id(self) -> str:
-        """First digits of the SHA-256 of the record's canonical JSON (RFC 8785)."""
-        return id_of(self.record())
-
-    @cached_property
-    def earlier_ids(self) -> tuple[str, ...]:
-        """Ids of the same parameters by earlier algorithms, the latest first."""
-        return tuple(id_of(self.record() | {"algorithm": earlier}) for earlier in range(ALGORITHM - 1, 0, -1))
-
-
-def id_of(record: dict[str, Any]) -> str:
-    """The id of a recipe's record: first digits of the SHA-256 of its canonical JSON (RFC 8785)."""
-    return hashlib.sha256(rfc8785.dumps(record)).hexdigest()[:ID_LENGTH]
-
+LAYOUT_1 = (
+    "transform", "wavelet", "window", "scales", "f_min", "f_max", "sample_rate", "duration", "columns", "noise", "snr_db",
+    "normalise", "pad", "reference", "top_db", "range_db", "rgb", "colour", "height", "width", "algorithm", "colour_table",
+)  # fmt: skip
+"""Keys of a picture's recipe in the order in which they were always written, so that its file is the same, byte for byte."""
 
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -203,8 +47,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "mexh": {"wavelet": "mexh"},
     "haar": {"wavelet": "haar"},
     "wavelets": {"rgb": "wavelets", "wavelet": "cmor0.75-1.0,cmor3.0-1.0,cmor12.0-1.0"},
-    "stft": {"transform": "stft"},
-    "logmel": {"transform": "mel", "scales": 64, "height": 128},
+    "stft": {"feature": "stft"},
+    "logmel": {"feature": "logmel", "scales": 64, "height": 128},
     "white20": {"noise": "white", "snr_db": 20.0},
     "white10": {"noise": "white", "snr_db": 10.0},
     "white5": {"noise": "white", "snr_db": 5.0},
@@ -214,41 +58,189 @@ RECIPES: dict[str, dict[str, Any]] = {
     "babble5": {"noise": "babble", "snr_db": 5.0},
     "babble0": {"noise": "babble", "snr_db": 0.0},
 }
-"""Recipes with a name, as differences from the defaults; any other is one of these with `--set key=value`."""
+"""Recipes with a name, as differences from the defaults; any other is one of these, or a feature, with `--set key=value`."""
+
+
+@dataclass(frozen=True, init=False)
+class Recipe:
+    """How a recording becomes what a cache holds of it.
+
+    Args:
+        feature: Name of a feature, or the path of its file.
+        parameters: Of the audio chain and of the feature, by name; the others have their defaults.
+
+    Attributes:
+        name: Of the feature.
+        audio: What is done to a recording first.
+        feature: What is computed then.
+        source: SHA-256 of the feature's source where it is not this package's, so that an edited file has caches of its own.
+
+    Raises:
+        RecipeError: A name is unknown, a value lies outside its limits, or parameters do not fit together.
+    """
+
+    name: str
+    audio: Audio
+    feature: Feature
+    source: str = field(default="", repr=False)
+
+    def __init__(self, feature: str = "scalogram", **parameters: Any) -> None:
+        module = features.load(feature)
+        own = {one.name for one in fields(module.Feature)}
+        for name, value in parameters.items():
+            if name not in own and name not in _AUDIO:
+                raise RecipeError(_stranger(name, value, feature, own))
+        audio = Audio(**{name: value for name, value in parameters.items() if name in _AUDIO})
+        made: Feature = module.Feature(**{name: value for name, value in parameters.items() if name in own})
+        made.check(audio)
+        name = Path(feature).stem if plugins.is_path(feature) else feature
+        file = plugins.file(module)
+        ours = file.parent == Path(features.__file__).parent
+        digest = "" if ours else source.digest(source.with_imports(file))
+        for key, value in (("name", name), ("audio", audio), ("feature", made), ("source", digest)):
+            object.__setattr__(self, key, value)
+        try:
+            self.array  # noqa: B018
+        except ValueError as error:
+            raise RecipeError(f"the feature {name} gives no array that a cache can hold, since {error}: change it") from None
+
+    @cached_property
+    def array(self) -> Array:
+        """What the cache holds of each utterance."""
+        return self.feature.array(self.audio)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All parameters by name."""
+        return {**asdict(self.audio), **asdict(self.feature)}
+
+    def record(self) -> dict[str, Any]:
+        """Everything that changes a number in the cache, as the JSON object that is hashed and stored (RFC 8785 numbers)."""
+        known = {**asdict(self.audio), **self.feature.record(), "algorithm": self.feature.algorithm}
+        if chain.ALGORITHM > 1:
+            known["audio_algorithm"] = chain.ALGORITHM
+        if "transform" in known:
+            return {key: known.pop(key) for key in LAYOUT_1} | known
+        if self.source:
+            known["source"] = self.source
+        return {"feature": self.name, **known, "array": self.array.record()}
+
+    @cached_property
+    def id(self) -> str:
+        """First digits of the SHA-256 of the record's canonical JSON (RFC 8785)."""
+        return id_of(self.record())
+
+    @cached_property
+    def earlier_ids(self) -> tuple[str, ...]:
+        """Ids of the same parameters by earlier algorithms, the latest first."""
+        return tuple(id_of(self.record() | {"algorithm": earlier}) for earlier in range(self.feature.algorithm - 1, 0, -1))
+
+    def unread(self, name: str) -> str | None:
+        """Why nothing reads one of its parameters, and how to have it read; None where it is read."""
+        known, settings = {one.name: one for one in (*fields(Audio), *fields(self.feature))}, self.parameters
+        return _refusal(name, facts(known[name]).readers, known, settings)
+
+
+_AUDIO = {one.name: one for one in fields(Audio)}
+
+
+def _refusal(
+    name: str, readers: Sequence[Reader], known: Mapping[str, "Field[Any]"], settings: Mapping[str, Any]
+) -> str | None:
+    if why := refusal(name, readers, settings):
+        return why
+    # What has it read must itself be read.
+    reading = [reader.key for reader in readers if settings[reader.key] in reader.values]
+    for key in reading:
+        if why := _refusal(name, facts(known[key]).readers, known, settings):
+            return why
+    return None
+
+
+def _stranger(name: str, value: Any, feature: str, own: set[str]) -> str:
+    """Why a feature refuses a parameter."""
+    others = [one for one in features.names() if name in {field.name for field in fields(features.load(one).Feature)}]
+    if others:
+        choices = " or ".join(f"feature={one}" for one in others)
+        return f"{name}={value} is not read with feature={feature}: give {choices}, or leave it out"
+    return unknown("recipe parameter", name, ["feature", *_AUDIO, *own])
+
+
+def id_of(record: dict[str, Any]) -> str:
+    """The id of a recipe's record: first digits of the SHA-256 of its canonical JSON (RFC 8785)."""
+    return hashlib.sha256(rfc8785.dumps(record)).hexdigest()[:ID_LENGTH]
+
+
+def names() -> list[str]:
+    """Names of all recipes: those of `RECIPES`, and every feature with its defaults."""
+    return [*RECIPES, *(name for name in features.names() if name not in RECIPES)]
+
+
+def is_name(text: str) -> bool:
+    """Whether it names a recipe, or is the path of a feature's file; otherwise it may be an id."""
+    return plugins.is_path(text) or text in names()
 
 
 def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     """A named recipe with some of its parameters set otherwise.
 
     Args:
-        name: A key of `RECIPES`.
-        settings: Strings of the form `key=value`.
+        name: One of `names`, or the path of a feature's file.
+        settings: Strings of the form `key=value`, with `feature` (or `transform`, of layout 1) among the keys.
 
     Raises:
         RecipeError: The name or a key is unknown, a value has the wrong type or lies outside its limits, or nothing reads it.
     """
-    if name not in RECIPES:
-        raise RecipeError(unknown("recipe", name, RECIPES))
-    types = {field.name: field.type for field in fields(Recipe)}
-    changes: dict[str, Any] = {}
-    for text_given in settings:
-        key, equals, text = text_given.partition("=")
-        if not equals:
-            raise RecipeError(f"'{text_given}' is not key=value: write it as in scales=64")
-        if key not in types:
-            raise RecipeError(unknown("recipe parameter", key, types))
-        try:
-            changes[key] = types[key](text) if types[key] in (int, float) else text  # type: ignore[operator]
-        except ValueError:
-            kind = "whole number" if types[key] is int else "number"
-            raise RecipeError(f"{key}={text} is not a {kind}: give one, as in {key}={getattr(Recipe, key)}") from None
-    recipe = Recipe(**{**RECIPES[name], **changes})
-    for field in fields(Recipe):
-        # What the name brought along counts too: white10 without its noise would still claim 10 dB.
-        set_otherwise = field.name in changes or getattr(recipe, field.name) != field.default
-        if set_otherwise and (why := refusal(field.name, facts(field).readers, vars(recipe))):
+    if not is_name(name):
+        raise RecipeError(unknown("recipe", name, names()))
+    given = dict(_parsed(text) for text in settings)
+    base = RECIPES.get(name, {"feature": name})
+    feature = given.pop("feature", base.get("feature", "scalogram"))
+    known = {**_AUDIO, **{one.name: one for one in fields(features.load(feature).Feature)}}
+    changes = {key: _typed(key, text, feature, known) for key, text in given.items()}
+    recipe = Recipe(**{**base, **changes, "feature": feature})
+    recorded = recipe.record()
+    for one in known.values():
+        # What the name brought along counts too, if it is recorded: white10 without its noise would still claim 10 dB.
+        brought = one.name in recorded and recipe.parameters[one.name] != _default(recipe, one)
+        set_otherwise = one.name in changes or brought
+        if set_otherwise and (why := recipe.unread(one.name)):
             raise RecipeError(why)
     return recipe
+
+
+def _parsed(setting: str) -> tuple[str, str]:
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise RecipeError(f"'{setting}' is not key=value: write it as in scales=64")
+    if key == "transform":
+        if text not in TRANSFORMS:
+            raise RecipeError(f"transform={text} is unknown: choose from {', '.join(TRANSFORMS)}")
+        return "feature", TRANSFORMS[text]
+    return key, text
+
+
+def _typed(key: str, text: str, feature: str, known: Mapping[str, "Field[Any]"]) -> Any:
+    if key not in known:
+        raise RecipeError(_stranger(key, text, feature, {*known}))
+    kind: Any = known[key].type
+    try:
+        return kind(text) if kind in (int, float) else _truth(text) if kind is bool else text
+    except ValueError:
+        words = {int: "whole number", bool: "true or false"}.get(kind, "number")
+        raise RecipeError(f"{key}={text} is not a {words}: give one, as in {key}={known[key].default}") from None
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def _default(recipe: Recipe, one: "Field[Any]") -> Any:
+    """The value that a parameter has where nobody sets it: that of height and width follows from others."""
+    follows = {"height": "scales", "width": "columns"}
+    return recipe.parameters[follows[one.name]] if one.name in follows and not one.default else one.default
 
 
 def check_record(record: Any) -> dict[str, Any]:
@@ -259,18 +251,33 @@ def check_record(record: Any) -> dict[str, Any]:
     """
     if not isinstance(record, dict):
         raise RecipeError("a recipe is an object with a value for each parameter, and this is none")
-    kinds = {field.name: field.type for field in fields(Recipe)} | {"algorithm": int, "colour_table": str}
+    kinds = _kinds(record)
     for key, value in record.items():
         kind = kinds.get(key)
-        if kind is None:
-            if is_deep(value):
-                raise RecipeError(f"{key!r:.50} is nested more than {DEEPEST_VALUE} deep")
-        elif kind is int or kind is float:
+        if kind is int or kind is float:
             if type(value) not in (int, kind) or not abs(value) <= LARGEST_NUMBER:
                 raise RecipeError(f"'{key}' is {_shown(value)}, and must be a {'whole ' if kind is int else ''}number")
-        elif not isinstance(value, str):
-            raise RecipeError(f"'{key}' is {_shown(value)}, and must be text")
+        elif kind is str:
+            if not isinstance(value, str):
+                raise RecipeError(f"'{key}' is {_shown(value)}, and must be text")
+        elif is_deep(value):
+            raise RecipeError(f"{key!r:.50} is nested more than {DEEPEST_VALUE} deep")
     return record
+
+
+def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The type of each value of a record that we know; of a feature that we do not know, of the audio chain's."""
+    name = _feature_of(record)
+    pictured = TRANSFORMS.values() if "feature" not in record else [name] if name in features.names() else []
+    own = [one for feature in pictured for one in fields(features.load(feature).Feature)]
+    kinds = {one.name: str if get_origin(one.type) is Literal else one.type for one in (*fields(Audio), *own)}
+    return kinds | {"algorithm": int, "colour_table": str, "feature": str, "source": str, "transform": str}
+
+
+def _feature_of(record: Mapping[str, Any]) -> str:
+    """Name of a record's feature; empty where it has none that can be one."""
+    name = record.get("feature", TRANSFORMS.get(str(record.get("transform", "wavelet")), ""))
+    return name if isinstance(name, str) else ""
 
 
 def is_deep(value: Any, left: int = DEEPEST_VALUE) -> bool:
@@ -287,20 +294,22 @@ def from_record(record: dict[str, Any]) -> Recipe:
     """The recipe of a record, as stored in a cache.
 
     Raises:
-        RecipeError: This version makes other pictures by these parameters, or does not know them.
+        RecipeError: This version makes other numbers by these parameters, or does not know them.
     """
     check_record(record)
-    theirs = record.get("algorithm")
-    if theirs != ALGORITHM:
-        raise RecipeError(f"its recipe is of algorithm {theirs}, this version's is {ALGORITHM}: use the version that made it")
-    try:
-        recipe = Recipe(**{field.name: record[field.name] for field in fields(Recipe)})
-    except KeyError as error:
-        raise RecipeError(f"its recipe lacks {error}: use the version that made it") from None
-    if differing := [key for key, value in recipe.record().items() if record.get(key) != value]:
-        raise RecipeError(
-            f"its recipe has another {', '.join(differing)} than this version gives it: use the version that made it"
-        )
+    name = _feature_of(record)
+    if name not in features.names():
+        raise RecipeError(f"its feature '{name:.50}' is not installed here: install it, or use the version that made it")
+    theirs, ours = record.get("algorithm"), features.load(name).Feature.algorithm
+    if theirs != ours:
+        raise RecipeError(f"its recipe is of algorithm {theirs}, this version's is {ours}: use the version that made it")
+    known = {one.name for one in (*fields(Audio), *fields(features.load(name).Feature))}
+    recipe = Recipe(name, **{key: value for key, value in record.items() if key in known})
+    for key, value in recipe.record().items():
+        if key not in record:
+            raise RecipeError(f"its recipe lacks '{key}': use the version that made it")
+        if record[key] != value:
+            raise RecipeError(f"its recipe has another {key} than this version gives it: use the version that made it")
     return recipe
 
 
@@ -310,40 +319,75 @@ def in_words(record: dict[str, Any]) -> str:
     Args:
         record: As `Recipe.record` gives it, from any version.
     """
-    for name, changes in RECIPES.items():
-        if Recipe(**changes).record() == record:
+    for name in RECIPES:
+        if named(name).record() == record:
             return name
-    usual = Recipe().record()
-    differing = {key: value for key, value in record.items() if value != usual.get(key) and key != "colour_table"}
-    if record.get("algorithm") == ALGORITHM:
+    base, usual = record.get("feature", "default"), usual_of(record)
+    untold = {"colour_table", "array", "feature", "source"}
+    differing = {key: value for key, value in record.items() if value != usual.get(key) and key not in untold}
+    if record.get("algorithm") == usual.get("algorithm"):
         differing.pop("height" if record.get("height") == record.get("scales") else "", None)
         differing.pop("width" if record.get("width") == record.get("columns") else "", None)
-    return " ".join(["default", *(f"{key}={value}" for key, value in differing.items())])
+    return " ".join([base, *(f"{key}={value}" for key, value in differing.items())])
 
 
-def colour_table(name: str) -> NDArray[np.uint8]:
-    """Colour table of a matplotlib colour map, uint8 (256, 3), from the lowest to the highest level.
+def usual_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of the recipe that is named as a record's feature; of one that is not installed here, nothing."""
+    if "feature" not in record:
+        return Recipe().record()
+    return named(record["feature"]).record() if record["feature"] in features.names() else {}
+
+
+def described(record: dict[str, Any]) -> str:
+    """What a cache holds, in a few words, by the record of its recipe, from any version."""
+    name = _feature_of(record)
+    if name not in features.names():
+        return name or str(record.get("transform"))
+    feature = features.load(name).Feature
+    wavelet = f" ({record['wavelet']})" if "wavelet" in {one.name for one in fields(feature)} else ""
+    return f"{feature.title or name}{wavelet}, {record.get('f_min', 0):g} to {record.get('f_max', 0):g} Hz"
+
+
+def row_frequencies(record: Mapping[str, Any], rows: int) -> NDArray[np.float64]:
+    """Centre frequency in Hz of each row of what a cache holds, resized or not, float64 (rows,), descending.
+
+    Args:
+        record: Of its recipe.
+        rows: Length of its axis of frequency.
 
     Raises:
-        RecipeError: matplotlib has no colour map of that name.
+        KeyError, ValueError: It does not say them.
     """
-    if name == "grey":
-        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
-    if name == "viridis":
-        return np.frombuffer(_viridis.TABLE, np.uint8).reshape(256, 3)
-    import matplotlib
-
-    if name not in matplotlib.colormaps:
-        raise RecipeError(unknown("colour map", name, ["grey", *matplotlib.colormaps]))
-    table: NDArray[np.uint8] = matplotlib.colormaps[name].resampled(256)(np.arange(256), bytes=True)[:, :3]
-    return np.ascontiguousarray(table)
+    scales, f_min, f_max = record["scales"], record["f_min"], record["f_max"]
+    if scales < 2 or not 0 < f_min < f_max:
+        raise ValueError(f"no frequencies of {scales} rows from {f_min} to {f_max} Hz")
+    module = _spectral(record)
+    place = (np.arange(rows) + 0.5) * scales / rows - 0.5
+    centres: NDArray[np.float64] = module.centres(place, f_min, f_max, scales)
+    return centres
 
 
-def row_frequencies(transform: Transform, f_min: float, f_max: float, rows: int) -> NDArray[np.float64]:
-    """Centre frequency of each row in Hz, descending, (rows,): geometric, or equally spaced in Hz or mel."""
-    if transform == "wavelet":
-        return np.geomspace(f_max, f_min, rows)
-    if transform == "stft":
-        return np.linspace(f_max, f_min, rows)
-    edges = np.linspace(np.log1p(f_max / 700), np.log1p(f_min / 700), rows + 2)
-    return 700 * np.expm1(edges[1:-1])
+def ticks(record: Mapping[str, Any]) -> tuple[int, ...]:
+    """Frequencies in Hz that a drawing of what a cache holds names; errors as of `row_frequencies`."""
+    shown: tuple[int, ...] = _spectral(record).Feature.ticks
+    return shown
+
+
+def _spectral(record: Mapping[str, Any]) -> ModuleType:
+    name = _feature_of(record)
+    module = features.load(name) if name in features.names() else None
+    if module is None or not hasattr(module, "centres"):
+        shown = record.get("feature", record.get("transform"))
+        raise ValueError(f"the frequencies of what this version does not know, '{shown!s:.50}'")
+    return module
+
+
+def array_of(record: Mapping[str, Any]) -> Array:
+    """What a cache holds of each utterance, by the record of its recipe; a picture before layout 2.
+
+    Raises:
+        ValueError: It does not say, or more than any cache may hold.
+    """
+    if "array" in record:
+        return arrays.from_record(record["array"])
+    return arrays.picture(record.get("height"), record.get("width"))

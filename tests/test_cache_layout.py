@@ -31,8 +31,9 @@ def sealed(small_cache: Path) -> Cache:
     return Cache(roots.sealed(small_cache, "ravdess", "*")[0])
 
 
-def test_the_version_is_the_code_s():
-    assert f"Version {layout.version()} of the layout" in TEXT
+def test_the_versions_are_the_code_s():
+    versions = [layout.version(named(name).record()) for name in ("default", "waveform")]
+    assert f"Versions {' and '.join(versions)} of the layout" in TEXT
 
 
 def test_the_index_s_keys_are_the_record_s_fields():
@@ -45,6 +46,16 @@ def test_the_manifest_s_keys_are_those_written(sealed: Cache):
 
 def test_the_recipe_s_keys_are_those_that_are_hashed():
     assert keys("recipe.json") == set(named("default").record())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("waveform", []), ("stft", ["values=decibels"]), ("default", ["values=decibels"])]
+)
+def test_the_keys_of_other_recipes_are_those_of_the_text(name, settings):
+    known = keys("recipe.json of other arrays than pictures") | keys("recipe.json")
+    assert set(named(name, settings).record()) <= known
+    text = section("recipe.json of other arrays than pictures")
+    assert all(f"`{key}`" in text for key in named("waveform").record())
 
 
 def test_skipped_keys_are_the_code_s():
@@ -90,13 +101,13 @@ def test_the_printed_reader_refuses_a_truncated_shard(sealed: Cache, tmp_path: P
     import shutil
 
     copy = shutil.copytree(sealed.path, tmp_path / sealed.path.name)
-    shard = copy / sealed.records[0].array / layout.SHARD
+    shard = copy / sealed.records[0].array / "c.0.0.0.0"
     # What is published is read-only.
     shard.unlink()
     shard.touch()
     scope: dict = {"__name__": "reader"}
     exec(TEXT.split("```python\n")[1].split("```")[0], scope)
-    with pytest.raises(ValueError, match=re.escape(layout.SHARD)):
+    with pytest.raises(ValueError, match=re.escape("c.0.0.0.0")):
         list(scope["read"](copy))
 
 
@@ -107,7 +118,7 @@ def test_the_hdf5_export_has_the_names_of_the_text(sealed: Cache, tmp_path: Path
 
     export_hdf5(sealed.path, tmp_path / "cache.h5")
     with h5py.File(tmp_path / "cache.h5") as file:
-        assert set(re.findall(r"`/(\w+)`", section("HDF5 export"))) == set(file)
+        assert set(re.findall(r"`/(\w+)`", section("HDF5 export"))) - {"values"} == set(file)
         rows = re.findall(r"^\| attributes? (.*?) of `/`", section("HDF5 export"), flags=re.MULTILINE)
         named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
         assert named <= set(file.attrs) <= named | set(sealed.recipe)
@@ -128,7 +139,7 @@ def test_the_limits_of_files_are_the_code_s():
     assert f"the root's record {layout.LARGEST_NOTE >> 10} KiB" in text
     assert f"an index {layout.LARGEST_INDEX >> 20} MiB, and a line of it {layout.LARGEST_LINE >> 20} MiB" in text
     assert f"other files of JSON {layout.LARGEST_METADATA >> 20} MiB" in text
-    assert f"at least {layout.SMALLEST_PICTURE} bytes" in text
+    assert f"at least {layout.SMALLEST_ITEM} bytes" in text
 
 
 @pytest.mark.parametrize("key", ["fingerprint", "content"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas
 
     from precompute import Recipe
-    from wser.data.pictures import PictureDataset
+    from wser.data.utterances import UtteranceDataset
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def open_dataset(
     recipe: "str | Recipe" = "default",
     labels: str | None = None,
     cache: str | Path = "cache",
-) -> "PictureDataset":
+) -> "UtteranceDataset":
     """Open the cache of a corpus, or of several, as a dataset of PyTorch.
 
     Args:
@@ -129,11 +129,11 @@ def open_dataset(
         LabelError: The label map is unknown, does not cover an emotion, or is missing.
         SpeakerError: What several corpora say of a person does not fit together.
     """
-    from wser.data.pictures import PictureDataset
+    from wser.data.utterances import UtteranceDataset
 
     corpora = [corpus] if isinstance(corpus, str) else list(corpus)
     name = recipe if isinstance(recipe, str) else recipe.id
-    return PictureDataset(dataset.open_dataset(places.parse(os.fspath(cache)), corpora, name, label_map=labels))
+    return UtteranceDataset(dataset.open_dataset(places.parse(os.fspath(cache)), corpora, name, label_map=labels))
 
 
 def load_run(path: str | Path, unfinished: bool = False) -> Run:

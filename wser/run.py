@@ -11,6 +11,7 @@ from precompute.common import files, paths, terminal
 from precompute.common.errors import WserError
 
 if TYPE_CHECKING:
+    from precompute.common.arrays import Array
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
     from wser.reports.html.opened import Measured
@@ -83,17 +84,17 @@ def _describe(settings: Sequence[str]) -> int:
     from wser.config import compose
     from wser.execution import describe, plan
 
-    found: list[tuple[Config, tuple[int, int, int]]] = []
+    found: list[tuple[Config, tuple[Array, int]]] = []
     for one in compose.load(settings):
         sizes = describe.sizes(one)
         if not any((one.model, sizes) == (other.model, known) for other, known in found):
             found.append((one, sizes))
     changes = plan.differing([one for one, _ in found])
     console = terminal.console(width=100)
-    for at, (one, (height, width, classes)) in enumerate(found):
+    for at, (one, (item, classes)) in enumerate(found):
         point = "".join(f", {key}={values[at]}" for key, values in changes.items())
         heading = f"{one.model.name}, preset {one.preset}, recipe {one.recipe}, {classes} classes{point}"
-        console.print(describe.table(heading, describe.layers(one, height, width, classes), (3, height, width)))
+        console.print(describe.table(heading, describe.layers(one, item, classes), item))
     return 0
 
 

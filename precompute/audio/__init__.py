@@ -4,3 +4,4 @@ from typing import Literal
 
 Noise = Literal["none", "white", "babble"]
 Pad = Literal["end", "centre", "random"]
+Normalise = Literal["rms", "none"]

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from precompute.cache import layout, places, shard, writing
@@ -23,6 +22,7 @@ from precompute.cache.roots import check_root
 from precompute.common import files
 from precompute.common.errors import CacheError, UnsafePathError, WserError
 from precompute.common.reading import parse_json
+from precompute.recipe import array_of
 
 _TRIES, _SECONDS = 20, 0.05
 
@@ -53,6 +53,8 @@ class Draft:
         self.corpus, self.recipe_id, self.input_id, self.synthetic = corpus, recipe_id, input_id, synthetic
         self.same_speakers_as = same_speakers_as
         self.root, self.recipe = root, recipe
+        self.item = array_of(recipe)
+        self.shard_name = layout.shard_name(self.item)
         self.path = root / corpus / layout.cache_name(recipe_id, input_id)
         self.trash = root / corpus / layout.TRASH
         self.staging = staging(root, corpus)
@@ -74,7 +76,7 @@ class Draft:
             writing.make_directory(self.path, self.root)
             self._put(self.path / layout.RECIPE, _json(self.recipe))
             ids = {"corpus": self.corpus, "recipe_id": self.recipe_id, "input_id": self.input_id}
-            self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(), **ids})))
+            self._put(self.path / layout.GROUP, _json(layout.group({"layout": layout.version(self.recipe), **ids})))
             yield
 
     def published(self, speaker: str, emotion: str) -> Unit | None:
@@ -82,38 +84,36 @@ class Draft:
         directory = self.path / layout.array_path(speaker, emotion)
         try:
             unit = parse_unit(files.read(directory / layout.GROUP, self.root, layout.LARGEST_METADATA))
-            content = files.read(directory / layout.SHARD, self.root, self._largest_shard(unit))
+            content = files.read(directory / self.shard_name, self.root, self._largest_shard(unit))
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
             return None
         return unit if files.sha256(content) == unit.sha256 else None
 
-    def publish(self, records: Sequence[Record], skipped: Sequence[Skipped], images: NDArray[np.uint8]) -> Unit:
+    def publish(self, records: Sequence[Record], skipped: Sequence[Skipped], items: NDArray[Any]) -> Unit:
         """Write a unit aside and rename it into place.
 
         Args:
-            records: One for each picture, all of one speaker and emotion.
+            records: One for each item, all of one speaker and emotion.
             skipped: Inputs of this speaker and emotion that were not used.
-            images: uint8 (n, height, width, 3), n at least 1.
+            items: (n, *shape), n at least 1.
 
         Returns:
             The unit that is in place: where another job was first, that job's.
         """
-        return self.publish_shard(records, skipped, images.shape, shard.encode(images))
+        return self.publish_shard(records, skipped, shard.encode(items))
 
     def publish_shard(
         self,
         records: Sequence[Record],
         skipped: Sequence[Skipped],
-        shape: tuple[int, ...],
         content: bytes,
         twin: Path | None = None,
     ) -> Unit:
-        """The same for pictures that are encoded already.
+        """The same for items that are encoded already.
 
         Args:
-            records: One for each picture, all of one speaker and emotion.
+            records: One for each item, all of one speaker and emotion.
             skipped: Inputs of this speaker and emotion that were not used.
-            shape: Of the pictures, (n, height, width, 3).
             content: Their shard.
             twin: The shard of another cache that holds just this content, of which to make a hard link, if that can be, rather
                 than a copy.
@@ -122,7 +122,7 @@ class Draft:
             CacheError: Something cannot be written, or was removed by another.
         """
         unit = Unit(tuple(records), tuple(skipped), files.sha256(content))
-        metadata = json.dumps(layout.array_metadata(tuple(shape), unit.attributes()), ensure_ascii=False).encode()  # type: ignore[arg-type]
+        metadata = json.dumps(layout.array_metadata(len(records), self.item, unit.attributes()), ensure_ascii=False).encode()
         speaker, emotion = records[0].speaker, records[0].emotion
         target = self.path / layout.array_path(speaker, emotion)
         aside = self.staging / uuid.uuid4().hex
@@ -131,8 +131,8 @@ class Draft:
             # The staging directory itself is not made again: a job that is ending has removed it.
             writing.make_directory(aside, self.root, lasting=False, parents=False)
             writing.write_new(aside / layout.GROUP, metadata, self.root)
-            if not (twin and _linked(twin, aside / layout.SHARD, content, self.root)):
-                writing.write_new(aside / layout.SHARD, content, self.root)
+            if not (twin and _linked(twin, aside / self.shard_name, content, self.root)):
+                writing.write_new(aside / self.shard_name, content, self.root)
             files.sync(aside, self.root)
             if not files.exists(self.path, self.root):
                 raise CacheError(f"{self.path} was removed while this job was writing there: run the same command again")
@@ -179,7 +179,7 @@ class Draft:
             records_of = (layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED)
             vouched |= {name: _vouch(self._content(name)) for name in records_of}
             manifest = {
-                "layout": layout.version(),
+                "layout": layout.version(self.recipe),
                 "corpus": self.corpus,
                 "synthetic": self.synthetic,
                 layout.SAME_SPEAKERS_AS: self.same_speakers_as,
@@ -221,7 +221,7 @@ class Draft:
         return files.read(self.path / name, self.root, most or layout.largest_file(name))
 
     def _largest_shard(self, unit: Unit) -> int:
-        return shard.largest((len(unit.records), self.recipe["height"], self.recipe["width"], 3))
+        return shard.largest(len(unit.records), self.item)
 
     def _is_whole(self, path: Path, content: bytes) -> bool:
         """Whether a file is as it should be, or, of lines, at least whole: another job may know of other skipped files."""
@@ -237,7 +237,7 @@ class Draft:
         vouched: dict[str, dict[str, Any]] = {}
         for unit in units:
             array = unit.records[0].array
-            file = f"{array}/{layout.SHARD}"
+            file = f"{array}/{self.shard_name}"
             for name in (f"{array.split('/')[0]}/{layout.GROUP}", f"{array}/{layout.GROUP}"):
                 vouched[name] = _vouch(self._content(name))
             vouched[file] = _vouch(self._content(file, self._largest_shard(unit)))

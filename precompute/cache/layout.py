@@ -15,11 +15,18 @@ from urllib.parse import quote
 
 import rfc8785
 
+from precompute.common.arrays import MOST_AXES, Array
 from precompute.common.errors import CacheError
 from precompute.recipe import ID_LENGTH
 
-VERSION = (1, 5)
+VERSION = (2, 0)
 """Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
+
+VERSION_OF_PICTURES = (1, 5)
+"""That of caches of pictures, and of roots: software that knows no other arrays reads both."""
+
+NEWEST = dict((VERSION_OF_PICTURES, VERSION))
+"""The minor version that we know of each major one."""
 
 LONGEST_NAME = 200
 """Bytes of an encoded speaker or emotion; file systems allow 255, and staging adds to it."""
@@ -37,7 +44,6 @@ INDEX = "index.jsonl"
 SKIPPED = "skipped.jsonl"
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance"
-SHARD = "c.0.0.0.0"
 RESERVED = {GROUP, RECIPE, INDEX, SKIPPED, MANIFEST, PROVENANCE}
 
 SAME_SPEAKERS_AS = "same_speakers_as"
@@ -49,9 +55,6 @@ SAME_SPEAKERS = {"ravdess_song": "ravdess"}
 
 ZSTD_LEVEL = 3
 """The library's default."""
-
-LARGEST_PICTURE = 1024 * 8192 * 3
-"""Bytes of a picture, at most: the limits of a recipe's height and width.  Readers refuse more before they take memory."""
 
 LARGEST_MANIFEST = 16 << 20
 """Bytes of a manifest; that of 30 000 units takes half of it.  It is read before anything else can be checked."""
@@ -68,14 +71,15 @@ LARGEST_LINE = 1 << 20
 LARGEST_METADATA = 32 << 20
 """Bytes of an array's metadata, and of the record of skipped inputs; as objects they take 25 times as much, at worst."""
 
-SMALLEST_PICTURE = 9 + 4 + 16
-"""Bytes that a picture takes in a shard, at least: a zstd frame with its size, a checksum, and its place in the index."""
+SMALLEST_ITEM = 9 + 4 + 16
+"""Bytes that an item takes in a shard, at least: a zstd frame with its size, a checksum, and its place in the index."""
 
 _ID = rf"[0-9a-f]{{{ID_LENGTH}}}"
 _NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
+_SHARD = rf"c(\.0){{2,{MOST_AXES + 1}}}"
 _FILE = re.compile(
     rf"{re.escape(GROUP)}|{re.escape(RECIPE)}|{re.escape(INDEX)}|{re.escape(SKIPPED)}"
-    rf"|{_NAME}/{re.escape(GROUP)}|{_NAME}/{_NAME}/({re.escape(GROUP)}|{re.escape(SHARD)})"
+    rf"|{_NAME}/{re.escape(GROUP)}|{_NAME}/{_NAME}/({re.escape(GROUP)}|{_SHARD})"
 )
 
 
@@ -114,17 +118,17 @@ class Utterance:
 
 @dataclass(frozen=True, kw_only=True)
 class Record(Utterance):
-    """One line of the index: an utterance and where its picture lies.
+    """One line of the index: an utterance and where its item lies.
 
     Attributes:
         duration: In seconds, before padding or cropping.
         channels: Of the recording, before mixing down.
-        start: First image column that holds part of the utterance.
-        stop: Image column after the last one that holds part of it.
+        start: First step of time (column of a picture) that holds part of the utterance; 0 where the item has no time.
+        stop: Step after the last one that holds part of it; 1 where the item has no time.
         sha256: Of the recording's file.
-        array: Path of the Zarr array that holds the picture, relative to the cache; named by speaker and emotion.
-        row: Index of the picture in the array.
-        image_sha256: Of the picture's height * width * 3 bytes in C order.
+        array: Path of the Zarr array that holds the item, relative to the cache; named by speaker and emotion.
+        row: Index of the item in the array.
+        image_sha256: Of the item's bytes in C order, little-endian.
         samples_sha256: Of the utterance as decoded (`audio.digest`), the same in every lossless container; None
             before layout 1.5.
         recording_sha256: Of the whole recording as decoded, likewise.
@@ -207,13 +211,13 @@ def legal_job(name: str) -> bool:
     return re.fullmatch("[0-9a-f]{32}", name) is not None
 
 
-def legal_picture(height: Any, width: Any) -> bool:
-    """Whether a recipe may ask for pictures of this size: whole numbers, and no more bytes than `LARGEST_PICTURE`."""
-    return all(type(n) is int and n > 0 for n in (height, width)) and height * width * 3 <= LARGEST_PICTURE
+def shard_name(item: Array) -> str:
+    """Name of the file of an array's only shard."""
+    return "c" + ".0" * (1 + len(item.shape))
 
 
 def largest_file(name: str) -> int | None:
-    """Bytes that a file of a cache may have, by its path relative to it; None for a shard, whose pictures say it."""
+    """Bytes that a file of a cache may have, by its path relative to it; None for a shard, whose items say it."""
     if name in (RECIPE, MANIFEST, INDEX):
         return {RECIPE: LARGEST_NOTE, MANIFEST: LARGEST_MANIFEST, INDEX: LARGEST_INDEX}[name]
     if legal_provenance(name):
@@ -227,56 +231,60 @@ def most_utterances(sizes: Mapping[str, int]) -> int:
     Args:
         sizes: Bytes of each of its files, by its path relative to it.
     """
-    return sum(size for name, size in sizes.items() if name.endswith(f"/{SHARD}")) // SMALLEST_PICTURE
+    return sum(size for name, size in sizes.items() if re.fullmatch(_SHARD, name.rpartition("/")[2])) // SMALLEST_ITEM
 
 
-def array_metadata(shape: tuple[int, int, int, int], attributes: dict[str, Any]) -> dict[str, Any]:
-    """Content of the `zarr.json` of an array of pictures: one shard, whose chunks are single pictures.
+def array_metadata(count: int, item: Array, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Content of an array's `zarr.json`: one shard, whose chunks are single items.
 
     Args:
-        shape: (n, height, width, 3).
+        count: Of items.
+        item: What each is.
         attributes: Of the array.
     """
-    crc = {"name": "crc32c"}
-    code = [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": False}}, crc]
+    shape, crc = [count, *item.shape], {"name": "crc32c"}
+    little: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
+    numbers = {"name": "bytes"} if item.dtype in ("uint8", "int8") else little
+    code = [numbers, {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": False}}, crc]
     sharding = {
-        "chunk_shape": [1, *shape[1:]],
+        "chunk_shape": [1, *item.shape],
         "codecs": code,
-        "index_codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, crc],
+        "index_codecs": [little, crc],
         "index_location": "end",
     }
     return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": list(shape),
-        "data_type": "uint8",
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(shape)}},
+        "shape": shape,
+        "data_type": item.dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": shape}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
-        "fill_value": 0,
+        "fill_value": 0.0 if item.dtype.startswith("float") else 0,
         "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
         "storage_transformers": [],
         "attributes": attributes,
     }
 
 
-def check_array(metadata: dict[str, Any], shape: tuple[int, int, int, int], where: str) -> None:
+def check_array(metadata: dict[str, Any], count: int, item: Array, where: str) -> None:
     """Refuse an array that is not as the layout and the index say, before anything of its size is allocated.
 
     Args:
         metadata: Content of its `zarr.json`.
-        shape: (n, height, width, 3), as index and recipe have it.
+        count: Of items, as the index has it.
+        item: What each is, as the recipe has it.
         where: Path of the file, for the message.
 
     Raises:
         CacheError: Shape, type, codecs or another key differ; zstd's parameters may.
     """
-    expected = array_metadata(shape, {})
+    expected = array_metadata(count, item, {})
     for key in [key for key in expected if key != "attributes"]:
         found = _without_zstd_parameters(metadata.get(key, [] if key == "storage_transformers" else None))
         if found != _without_zstd_parameters(expected[key]):
             shown = rfc8785.dumps(found).decode()
             raise CacheError(
-                f"{where} is no array of {shape[0]} pictures of this cache: its {key} is {shown[:200]}, the layout and the "
+                f"{where} is no array of {count} items of this cache: its {key} is {shown[:200]}, the layout and the "
                 f"index say {rfc8785.dumps(expected[key]).decode()[:300]}; remove the cache and run precompute again"
             )
 
@@ -312,7 +320,7 @@ def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
 
 
 def fingerprint(records: Iterable[Record]) -> str:
-    """Id of the pictures: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
+    """Id of the items: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
     return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
 
 
@@ -333,7 +341,7 @@ def cache_name(recipe_id: str, input_id: str) -> str:
 
 def root_record() -> bytes:
     """Content of the record at the root of all caches."""
-    return (json.dumps({"layout": version()}) + "\n").encode()
+    return (json.dumps({"layout": _written(VERSION_OF_PICTURES)}) + "\n").encode()
 
 
 def group(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -341,22 +349,42 @@ def group(attributes: dict[str, Any]) -> dict[str, Any]:
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes}
 
 
-def version() -> str:
-    """The layout version as stored, `major.minor`."""
-    return ".".join(map(str, VERSION))
+def version(recipe: Mapping[str, Any]) -> str:
+    """The layout version of a cache as stored, `major.minor`.
+
+    Args:
+        recipe: Record of its recipe.
+    """
+    return _written(VERSION if "array" in recipe else VERSION_OF_PICTURES)
+
+
+def _written(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
 
 
 def is_newer(stored: str) -> bool:
-    """Whether a layout has our major version and a newer minor one, which may hold what we do not know.
+    """Whether a layout has a major version that we know and a newer minor one, which may hold what we do not know.
 
     Args:
         stored: What `check_version` lets pass.
     """
-    return _minor(stored) > VERSION[1]
+    major, minor = map(int, stored.split("."))
+    return minor > NEWEST[major]
+
+
+def is_since(stored: str, since: tuple[int, int]) -> bool:
+    """Whether a layout is of a version or of a later one.
+
+    Args:
+        stored: What `check_version` lets pass.
+        since: (major, minor).
+    """
+    major, minor = map(int, stored.split("."))
+    return (major, minor) >= since
 
 
 def check_version(stored: Any, where: str) -> None:
-    """Refuse a layout whose major version is not ours.
+    """Refuse a layout whose major version we do not know.
 
     Args:
         stored: As read, whatever it is.
@@ -365,13 +393,11 @@ def check_version(stored: Any, where: str) -> None:
     Raises:
         CacheError: The stored version is newer, older or unreadable.
     """
-    if not isinstance(stored, str) or not re.fullmatch(rf"{VERSION[0]}\.[0-9]{{1,6}}", stored):
+    if not isinstance(stored, str) or not re.fullmatch(rf"[1-{VERSION[0]}]\.[0-9]{{1,6}}", stored):
         shown = ascii(stored)[1:-1][:20] if isinstance(stored, str) else None
-        raise CacheError(f"{where} has cache layout {shown}, and this version reads {VERSION[0]}.x: upgrade or recompute")
-
-
-def _minor(stored: str) -> int:
-    return int(stored.partition(".")[2])
+        raise CacheError(
+            f"{where} has cache layout {shown}, and this version reads 1.x and {VERSION[0]}.x: upgrade or recompute"
+        )
 
 
 def _digest(rows: Iterable[list[Any]]) -> str:

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from precompute.cache import layout, places
 from precompute.cache.layout import Record, Skipped
 from precompute.common import files
+from precompute.common.arrays import Array
 from precompute.common.errors import CacheError, CacheMissingError, UnsafePathError
 from precompute.common.files import sha256
 from precompute.common.reading import UnreadableError, parse_json
 from precompute.common.terminal import in_a_line
-from precompute.recipe import LARGEST_NUMBER, check_record
+from precompute.recipe import LARGEST_NUMBER, array_of, check_record
 
 if TYPE_CHECKING:
     import pandas
@@ -41,7 +42,7 @@ _MANIFEST = {
 
 @dataclass(frozen=True)
 class Unit:
-    """The pictures of one speaker and emotion, without the pictures.
+    """One speaker and emotion, without what is stored of its utterances.
 
     Attributes:
         records: In the order of the array's rows.
@@ -206,12 +207,8 @@ class Cache:
             raise CacheError(in_a_line(problem), remedy(path))
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
         with readable(path / layout.RECIPE, path):
-            shape = (self.recipe["height"], self.recipe["width"])
-        if not layout.legal_picture(*shape):
-            raise CacheError(
-                f"{path / layout.RECIPE} asks for pictures of {shape[0]} x {shape[1]}, more than the layout allows",
-                remedy(path),
-            )
+            self.item: Array = array_of(self.recipe)
+            """What it holds of each utterance: type, shape, axes."""
 
     @property
     def id(self) -> str:
@@ -251,12 +248,12 @@ class Cache:
         Raises:
             CacheError: They are damaged, or not those of the manifest.
         """
-        index, width = self.path / layout.INDEX, self.recipe["width"]
+        index, steps = self.path / layout.INDEX, self.item.steps
         records = []
         for record in self._lines(layout.INDEX, Record, self.manifest["utterances"], "utterances"):
-            if not 0 <= record.start < record.stop <= width:
+            if not 0 <= record.start < record.stop <= steps:
                 raise CacheError(
-                    f"{index} gives {in_a_line(record.key[:100])} the columns {record.start} to {record.stop} of {width}",
+                    f"{index} gives {in_a_line(record.key[:100])} the columns {record.start} to {record.stop} of {steps}",
                     remedy(self.path),
                 )
             records.append(record)
@@ -283,7 +280,9 @@ class Cache:
         for record in self.records:
             arrays.setdefault(record.array, []).append(record)
         for array, records in arrays.items():
-            if f"{array}/{layout.SHARD}" not in self.manifest["files"] or [r.row for r in records] != list(range(len(records))):
+            if f"{array}/{self.shard_name}" not in self.manifest["files"] or [r.row for r in records] != list(
+                range(len(records))
+            ):
                 shown = in_a_line(array[:100])
                 raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{shown}' shows", remedy(self.path))
         return {array: tuple(records) for array, records in arrays.items()}
@@ -332,8 +331,13 @@ class Cache:
                 raise CacheError(f"{self.path / name} is not what the manifest vouches for", remedy(self.path))
         return contents
 
-    def read(self, array: str) -> NDArray[np.uint8]:
-        """The pictures of one speaker and emotion, uint8 (n, height, width, 3), in the order of the records' rows.
+    @property
+    def shard_name(self) -> str:
+        """Name of the file of an array's only shard."""
+        return layout.shard_name(self.item)
+
+    def read(self, array: str) -> NDArray[Any]:
+        """The items of one speaker and emotion, (n, *item.shape), in the order of the records' rows; pictures are uint8 RGB.
 
         Args:
             array: A record's `array`.
@@ -343,47 +347,47 @@ class Cache:
         """
         return next(self._read([array]))
 
-    def pictures(self, array: str) -> Iterator[NDArray[np.uint8]]:
-        """The same one by one, uint8 (height, width, 3), in the memory of one of them and of the compressed ones."""
+    def each(self, array: str) -> Iterator[NDArray[Any]]:
+        """The same one by one, in the memory of one of them and of the compressed ones."""
         from precompute.cache import shard
 
-        file = f"{array}/{layout.SHARD}"
-        content, shape = self._shards([array])[file], self.shape(array)
+        file = f"{array}/{self.shard_name}"
+        content, count = self._shards([array])[file], self.count(array)
         with readable(self.path / file, self.path):
-            yield from shard.pictures(content, shape)
+            yield from shard.each(content, count, self.item)
 
-    def read_all(self) -> NDArray[np.uint8]:
-        """All pictures, uint8 (utterances, height, width, 3), in the order of `records`."""
-        images = np.empty((len(self.records), self.recipe["height"], self.recipe["width"], 3), np.uint8)
+    def read_all(self) -> NDArray[Any]:
+        """All items, (utterances, *item.shape), in the order of `records`."""
+        items = np.empty((len(self.records), *self.item.shape), self.item.dtype)
         at = 0
         for unit in self._read(list(self.arrays)):
-            images[at : at + len(unit)] = unit
+            items[at : at + len(unit)] = unit
             at += len(unit)
-        return images
+        return items
 
-    def shape(self, array: str) -> tuple[int, int, int, int]:
-        """(n, height, width, 3) of an array, as index and recipe have it."""
+    def count(self, array: str) -> int:
+        """Number of items in an array, as the index has it."""
         if array not in self.arrays:
             raise CacheError(f"{self.path} vouches for no array '{array}': choose one that its index names")
-        return (len(self.arrays[array]), self.recipe["height"], self.recipe["width"], 3)
+        return len(self.arrays[array])
 
-    def _read(self, arrays: list[str]) -> Iterator[NDArray[np.uint8]]:
+    def _read(self, arrays: list[str]) -> Iterator[NDArray[Any]]:
         from precompute.cache import shard
 
         contents = self._shards(arrays)
         for array in arrays:
-            file = f"{array}/{layout.SHARD}"
+            file = f"{array}/{self.shard_name}"
             with readable(self.path / file, self.path):
-                yield shard.decode(contents[file], self.shape(array))
+                yield shard.decode(contents[file], self.count(array), self.item)
 
     def _shards(self, arrays: list[str]) -> dict[str, bytes]:
         """The shards of some arrays, whose metadata are as the layout and the index say."""
-        shapes = {array: self.shape(array) for array in arrays}
-        contents = self.fetch(f"{array}/{name}" for array in arrays for name in (layout.GROUP, layout.SHARD))
-        for array, shape in shapes.items():
+        counts = {array: self.count(array) for array in arrays}
+        contents = self.fetch(f"{array}/{name}" for array in arrays for name in (layout.GROUP, self.shard_name))
+        for array, count in counts.items():
             metadata = f"{array}/{layout.GROUP}"
             with readable(self.path / metadata, self.path):
-                layout.check_array(parse_object(contents.pop(metadata)), shape, str(self.path / metadata))
+                layout.check_array(parse_object(contents.pop(metadata)), count, self.item, str(self.path / metadata))
         return contents
 
     def _lines(self, name: str, kind: type[T], count: int, what: str) -> Iterator[T]:

@@ -15,7 +15,7 @@ from precompute.cache.reader import Cache, read_manifest, unfinished
 from precompute.common import files, plugins
 from precompute.common.errors import CacheError, CacheMissingError, UnsafePathError, unknown
 from precompute.common.reading import parse_json
-from precompute.recipe import RECIPES, named
+from precompute.recipe import is_name, named, names
 
 Roots = Sequence[Path]
 
@@ -145,7 +145,7 @@ def candidates(roots: Roots, corpus: str, recipe: str, earlier: bool = False) ->
         earlier: Also those by earlier algorithms; otherwise of the latest algorithm by which there are any.
     """
     ids = [glob.escape(recipe)]
-    if recipe in RECIPES:
+    if is_name(recipe):
         ids = [named(recipe).id, *named(recipe).earlier_ids]
     every = []
     for recipe_id in ids:
@@ -180,7 +180,7 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
         for root in roots:
             refuse_links(root, corpus)
         raise _missing(roots, corpus, recipe)
-    if recipe in RECIPES and cache is None and not paths[0].name.startswith(named(recipe).id):
+    if is_name(recipe) and cache is None and not paths[0].name.startswith(named(recipe).id):
         _say(
             f"note: {', '.join(path.name for path in paths)} of '{corpus}' is by an earlier algorithm than today's, whose "
             f"pictures are a little different: {_command(corpus, recipe, roots)} makes today's"
@@ -229,7 +229,7 @@ def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
     missing: dict[str, list[str]] = {}
     for corpus, recipe in dict.fromkeys(wanted):
         if not candidates(roots, corpus, recipe):
-            if recipe not in RECIPES or _near(roots, corpus):
+            if not is_name(recipe) or _near(roots, corpus):
                 raise _missing(roots, corpus, recipe)
             missing.setdefault(corpus, []).append(recipe)
     if sum(map(len, missing.values())) < 2:
@@ -262,13 +262,13 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     where = os.pathsep.join(map(str, roots))
     if here := _near(roots, corpus):
         return CacheMissingError(f"in {where}, {unknown('cache of the corpus', corpus, here)}")
-    recipe_id = named(recipe).id if recipe in RECIPES else recipe
+    recipe_id = named(recipe).id if is_name(recipe) else recipe
     for path in (path for root in roots for path in everything(root) if path.parent.name == corpus):
         if path.name.startswith(f"{recipe_id}-"):
             return CacheMissingError(unfinished(path))
     others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
-    if recipe not in RECIPES:
-        return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*RECIPES, *others])}")
+    if not is_name(recipe):
+        return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*names(), *others])}")
     there = f" (there are recipes {', '.join(others)}: take one with recipe=ID)" if others else ""
     return CacheMissingError(
         f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {where}: "

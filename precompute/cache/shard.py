@@ -1,16 +1,16 @@
-"""The bytes of an array of pictures: a Zarr v3 shard, as cache_layout.md specifies it.
+"""The bytes of an array: a Zarr v3 shard of single items, as cache_layout.md specifies it.
 
 Written here rather than through zarr, whose event loop takes twice as long for a unit of eight pictures as the compression
 does: ours is 3 times as fast (RAVDESS's 192 arrays on two cores: 0.30 and 0.90 ms a picture, zarr 3.1.6; `benchmarks/shards.py`
 measures both).  Read here into memory of known size, whatever a damaged or hostile file claims of itself; `verify` reads every
-picture by zarr as well.
+item by zarr as well.
 
 A shard is its chunks one after another, then an index of (offset, bytes) for each, little-endian uint64, and the index's
 CRC-32C (zarr-specs.readthedocs.io, sharding codec version 1.0).
 """
 
+import hashlib
 import io
-import math
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -19,16 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute.cache.layout import ZSTD_LEVEL
+from precompute.common.arrays import Array
 
 _CHECKSUM_BYTES = 4
 _ENTRY = np.dtype("<u8")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LONGEST_HEADER = 9
-"""Bytes that any frame has at least; the sizes of pictures fit into them."""
+"""Bytes that any frame has at least; the sizes of items fit into them."""
 
 
 class Writer:
-    """A shard that is encoded picture by picture, so that only one of them need be in memory."""
+    """A shard that is encoded item by item, so that only one of them need be in memory."""
 
     def __init__(self) -> None:
         from numcodecs import Zstd
@@ -36,82 +37,95 @@ class Writer:
         self._zstd, self._content = Zstd(level=ZSTD_LEVEL), io.BytesIO()
         self._sizes: list[int] = []
 
-    def add(self, image: NDArray[np.uint8]) -> None:
-        """Encode the next picture, uint8 (height, width, 3)."""
-        self._sizes.append(self._content.write(_checksum().encode(self._zstd.encode(np.ascontiguousarray(image)))))
+    def add(self, item: NDArray[Any]) -> None:
+        """Encode the next item."""
+        self._sizes.append(self._content.write(_checksum().encode(self._zstd.encode(as_stored(item)))))
 
     def finish(self) -> bytes:
-        """The shard of all pictures, at least one."""
+        """The shard of all items, at least one."""
         sizes = np.array(self._sizes, _ENTRY)
         index = np.stack([np.cumsum(sizes) - sizes, sizes], axis=1).astype(_ENTRY)
         self._content.write(_checksum().encode(index))
         return self._content.getvalue()
 
 
-def encode(images: Iterable[NDArray[np.uint8]]) -> bytes:
-    """The shard of some pictures, uint8 (height, width, 3) each, at least one."""
+def encode(items: Iterable[NDArray[Any]]) -> bytes:
+    """The shard of some items, at least one."""
     writer = Writer()
-    for image in images:
-        writer.add(image)
+    for item in items:
+        writer.add(item)
     return writer.finish()
 
 
-def decode(shard: bytes, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """The pictures of a shard.
+def as_stored(item: NDArray[Any]) -> NDArray[Any]:
+    """An item as its bytes are stored and hashed: little-endian, in C order."""
+    return np.ascontiguousarray(item, item.dtype.newbyteorder("<"))
+
+
+def digest(item: NDArray[Any]) -> str:
+    """SHA-256 of an item, as the index has it."""
+    return hashlib.sha256(as_stored(item).data).hexdigest()
+
+
+def decode(shard: bytes, count: int, item: Array) -> NDArray[Any]:
+    """The items of a shard, (count, *shape).
 
     Args:
         shard: Its bytes.
-        shape: (n, height, width, 3), from a source to be trusted: this much memory is taken, and no more.
+        count: Of items, from a source to be trusted: this much memory is taken, and no more.
+        item: What each is; likewise.
 
     Raises:
-        ValueError: A checksum, an offset or a picture's size is not as it must be.
+        ValueError: A checksum, an offset or an item's size is not as it must be.
     """
-    images = np.empty(shape, np.uint8)
-    for row, frame in enumerate(_frames(shard, shape)):
-        _decompress(frame, images[row], row)
-    return images
+    items = np.empty((count, *item.shape), _stored_type(item))
+    for row, frame in enumerate(_frames(shard, count, item)):
+        _decompress(frame, items[row], row)
+    return items.astype(item.dtype, copy=False)
 
 
-def pictures(shard: bytes, shape: tuple[int, int, int, int]) -> Iterator[NDArray[np.uint8]]:
-    """The same one by one, uint8 (height, width, 3), in the memory of one."""
-    for row, frame in enumerate(_frames(shard, shape)):
-        image = np.empty(shape[1:], np.uint8)
-        _decompress(frame, image, row)
-        yield image
+def each(shard: bytes, count: int, item: Array) -> Iterator[NDArray[Any]]:
+    """The same one by one, in the memory of one."""
+    for row, frame in enumerate(_frames(shard, count, item)):
+        one = np.empty(item.shape, _stored_type(item))
+        _decompress(frame, one, row)
+        yield one.astype(item.dtype, copy=False)
 
 
-def largest(shape: tuple[int, ...]) -> int:
-    """Bytes that the shard of pictures of a shape, (n, height, width, 3), may have: where nothing can be compressed."""
-    picture = math.prod(shape[1:])
+def largest(count: int, item: Array) -> int:
+    """Bytes that the shard of some items may have: where nothing can be compressed."""
     # ZSTD_COMPRESSBOUND of zstd.h.
-    return shape[0] * (picture + (picture >> 8) + 64 + _CHECKSUM_BYTES + 2 * _ENTRY.itemsize) + _CHECKSUM_BYTES
+    return count * (item.bytes + (item.bytes >> 8) + 64 + _CHECKSUM_BYTES + 2 * _ENTRY.itemsize) + _CHECKSUM_BYTES
 
 
-def _frames(shard: bytes, shape: tuple[int, int, int, int]) -> Iterator[bytes]:
-    """The compressed pictures of a shard, each of which says that it has the right size."""
-    size = shape[0] * 2 * _ENTRY.itemsize + _CHECKSUM_BYTES
+def _stored_type(item: Array) -> np.dtype[Any]:
+    return np.dtype(item.dtype).newbyteorder("<")
+
+
+def _frames(shard: bytes, count: int, item: Array) -> Iterator[bytes]:
+    """The compressed items of a shard, each of which says that it has the right size."""
+    size = count * 2 * _ENTRY.itemsize + _CHECKSUM_BYTES
     if len(shard) < size:
-        raise ValueError(f"{len(shard)} bytes hold no index of {shape[0]} pictures")
+        raise ValueError(f"{len(shard)} bytes hold no index of {count} items")
     index = np.frombuffer(_without_checksum(shard[-size:], "the index"), _ENTRY).reshape(-1, 2).tolist()
     if any(offset + length > len(shard) - size for offset, length in index):
-        raise ValueError("a picture lies outside the shard")
+        raise ValueError("an item lies outside the shard")
     if sum(length for _, length in index) > len(shard) - size:
-        raise ValueError("pictures share their bytes")
-    expected = math.prod(shape[1:])
+        raise ValueError("items share their bytes")
     for row, (offset, length) in enumerate(index):
-        frame = _without_checksum(shard[offset : offset + length], f"picture {row}")
-        if (found := _content_size(frame)) != expected:
-            raise ValueError(f"picture {row} has {found} bytes, not {expected}")
+        frame = _without_checksum(shard[offset : offset + length], f"item {row}")
+        if (found := _content_size(frame)) != item.bytes:
+            raise ValueError(f"item {row} has {found} bytes, not {item.bytes}")
         yield frame
 
 
-def _decompress(frame: bytes, image: NDArray[np.uint8], row: int) -> None:
+def _decompress(frame: bytes, into: NDArray[Any], row: int) -> None:
     from numcodecs import Zstd
 
     try:
-        Zstd().decode(frame, out=image)
+        Zstd().decode(frame, out=into)
     except (RuntimeError, ValueError) as error:
-        raise ValueError(f"picture {row} does not decompress: {error}") from None
+        raise ValueError(f"item {row} does not decompress: {error}") from None
 
 
 @cache

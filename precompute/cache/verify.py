@@ -1,6 +1,5 @@
 """Is a cache still what it was: against its manifest, file by file and picture by picture, and against the recordings."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ from numpy.typing import NDArray
 from precompute.cache import layout, places
 from precompute.cache.layout import Record
 from precompute.cache.reader import Cache, mismatches, parse_object, parse_unit, read_manifest, readable, remedy
+from precompute.cache.shard import digest
+from precompute.common.arrays import Array
 from precompute.common.errors import CacheError
 from precompute.common.files import sha256
 from precompute.common.terminal import in_a_line
-from precompute.recipe import Recipe, id_of
+from precompute.recipe import id_of
 
 MOST_AT_ONCE = 64 << 20
 """Bytes of pictures that zarr reads at once: few calls, since each costs as much as several pictures."""
@@ -68,7 +69,7 @@ def _contradictions(cache: Cache) -> Iterator[CacheError]:
     yield from (CacheError(what, remedy(cache.path)) for what in _of_records(cache))
     for array, records in cache.arrays.items():
         try:
-            yield from (CacheError(what, remedy(cache.path)) for what in _of_pictures(cache, array, records))
+            yield from (CacheError(what, remedy(cache.path)) for what in _of_items(cache, array, records))
         except CacheError as error:
             yield error
 
@@ -84,43 +85,48 @@ def _of_records(cache: Cache) -> Iterator[str]:
     for array, records in cache.arrays.items():
         metadata = f"{array}/{layout.GROUP}"
         unit = parse_unit(cache.fetch([metadata])[metadata])
-        if unit.sha256 != manifest["files"][f"{array}/{layout.SHARD}"]["sha256"] and (unit.sha256 or _minor(cache) >= 2):
+        if unit.sha256 != manifest["files"][f"{array}/{cache.shard_name}"]["sha256"] and (unit.sha256 or _since(cache, 2)):
             yield f"{cache.path / metadata} names the SHA-256 of another shard than {layout.MANIFEST}"
         if unit.records != records:
             yield f"{cache.path / metadata} lists other utterances than the index"
 
 
-def _of_pictures(cache: Cache, array: str, records: Sequence[Record]) -> Iterator[str]:
-    for record, image in zip(records, cache.pictures(array), strict=True):
-        if hashlib.sha256(image.data).hexdigest() != record.image_sha256:
-            yield f"{cache.path / array / layout.SHARD} has another picture of {record.key} than the index vouches for"
+def _of_items(cache: Cache, array: str, records: Sequence[Record]) -> Iterator[str]:
+    for record, item in zip(records, cache.each(array), strict=True):
+        if digest(item) != record.image_sha256:
+            shard = cache.path / array / cache.shard_name
+            yield f"{shard} has another {_word(cache)} of {record.key} than the index vouches for"
     # Only what our own reader takes: zarr believes whatever a file says of its size.
     yield from _read_otherwise(cache, array)
 
 
 def _read_otherwise(cache: Cache, array: str) -> Iterator[str]:
     """What zarr, a reader that shares no code with ours, finds of an array; by rows, in memory of known size."""
-    shard, records, (_, height, width, channels) = cache.path / array / layout.SHARD, cache.arrays[array], cache.shape(array)
-    step = max(1, MOST_AT_ONCE // (height * width * channels))
+    shard, records = cache.path / array / cache.shard_name, cache.arrays[array]
+    step = max(1, MOST_AT_ONCE // cache.item.bytes)
     try:
         read_by_zarr: Any = cache.zarr[array]
         for at in range(0, len(records), step):
-            images = np.ascontiguousarray(read_by_zarr[at : at + step])
-            for record, image in zip(records[at : at + step], images, strict=True):
-                if hashlib.sha256(image.data).hexdigest() != record.image_sha256:
-                    yield f"{shard} has, as zarr reads it, another picture of {record.key} than the index vouches for"
+            for record, item in zip(records[at : at + step], np.asarray(read_by_zarr[at : at + step]), strict=True):
+                if digest(item) != record.image_sha256:
+                    yield f"{shard} has, as zarr reads it, another {_word(cache)} of {record.key} than the index vouches for"
     except MemoryError:
         raise
     except Exception as error:  # zarr and its codecs raise whatever they meet
         yield f"{shard} cannot be read by zarr ({type(error).__name__}: {error!s:.200})"
 
 
+def _word(cache: Cache) -> str:
+    """What an item is called in a message."""
+    return cache.item.kind if cache.item.kind.isalpha() else "array"
+
+
 def unchecked(cache: Cache) -> list[str]:
     """What `problems` cannot hold against what a sound cache records, since its layout, or any, does not record it."""
-    minor, found = _minor(cache), []
-    if minor < 2:
+    found = []
+    if not _since(cache, 2):
         found.append(f"the SHA-256 of each shard beside it (since layout 1.2; that in {layout.MANIFEST} was checked)")
-    if minor < 3:
+    if not _since(cache, 3):
         found.append("the id of the input (made in another way before layout 1.3)")
     elif not _input_is_known(cache):
         found.append("the id of the input (recordings that were skipped are part of it, and their SHA-256 is not recorded)")
@@ -128,11 +134,12 @@ def unchecked(cache: Cache) -> list[str]:
 
 
 def _input_is_known(cache: Cache) -> bool:
-    return _minor(cache) >= 3 and not cache.skipped
+    return _since(cache, 3) and not cache.skipped
 
 
-def _minor(cache: Cache) -> int:
-    return int(cache.manifest["layout"].partition(".")[2])
+def _since(cache: Cache, minor: int) -> bool:
+    """Whether its layout is 1.`minor` or later."""
+    return layout.is_since(cache.manifest["layout"], (1, minor))
 
 
 def _groups(cache: Cache) -> Iterator[str]:
@@ -146,29 +153,28 @@ def _groups(cache: Cache) -> Iterator[str]:
 
 
 def unlike(ours: Cache, theirs: Cache) -> int | None:
-    """Number of pictures in which two copies of a cache differ, as they do where another processor made them.
+    """Number of items in which two copies of a cache differ, as they do where another processor made them.
 
     Args:
         ours: A cache.
         theirs: One of the same name.
 
     Returns:
-        None where they are no copies: their utterances differ, or a picture by more than one level.
+        None where they are no copies: their utterances differ, or an item by more than its tolerance.
 
     Raises:
         CacheError: One of them is damaged.
     """
     if ours.recipe != theirs.recipe or list(map(_said, ours.records)) != list(map(_said, theirs.records)):
         return None
-    with readable(ours.path / layout.RECIPE, ours.path):
-        table = _table(ours.recipe)
     differing = 0
     for array, records in ours.arrays.items():
         if [r.image_sha256 for r in records] == [r.image_sha256 for r in theirs.arrays[array]]:
             continue
-        for one, other in zip(ours.pictures(array), theirs.pictures(array), strict=True):
-            apart = _apart(one, other, table)
-            if apart > 1:
+        for one, other in zip(ours.each(array), theirs.each(array), strict=True):
+            with readable(ours.path / layout.RECIPE, ours.path):
+                far = apart(one, other, ours.recipe, ours.item)
+            if far > ours.item.tolerance:
                 return None
             differing += not np.array_equal(one, other)
     return differing
@@ -186,20 +192,23 @@ def _table(recipe: dict[str, Any]) -> NDArray[np.uint8] | None:
     return np.frombuffer(bytes.fromhex(recipe["colour_table"]), np.uint8).reshape(256, 3)
 
 
-def levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8], recipe: Recipe) -> int:
-    """How far two pictures are apart: the largest difference of levels, 256 where a colour is none of the recipe's.
+def apart(a: NDArray[Any], b: NDArray[Any], recipe: dict[str, Any], item: Array) -> float:
+    """How far two items are apart: the largest difference; of pictures that of levels, 256 where a colour is none of theirs.
 
     Args:
-        a: uint8 (height, width, 3).
+        a: As `item` says.
         b: The same.
-        recipe: Of both.
+        recipe: Record of the recipe of both.
+        item: What they are.
     """
-    return _apart(a, b, None if recipe.rgb == "wavelets" else recipe.table)
+    if item.kind == "picture" and "colour_table" in recipe and (table := _table(recipe)) is not None:
+        return _levels_apart(a, b, table)
+    difference = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    # What is no number in both is the same.
+    return float(np.where(np.isnan(a) & np.isnan(b), 0, difference).max())
 
 
-def _apart(a: NDArray[np.uint8], b: NDArray[np.uint8], colour_table: NDArray[np.uint8] | None) -> int:
-    if colour_table is None:
-        return int(np.abs(a.astype(np.int16) - b).max())
+def _levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8], colour_table: NDArray[np.uint8]) -> int:
     table = _packed(colour_table)
     colours, first = np.unique(table, return_index=True)
     last = 255 - np.unique(table[::-1], return_index=True)[1]

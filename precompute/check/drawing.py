@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from precompute.recipe import Recipe
 
 DPI = 110
-TICKS_HZ = {"wavelet": (100, 300, 1000, 3000), "mel": (100, 300, 1000, 3000), "stft": (1000, 3000, 5000, 7000)}
+FAINTEST = -70
+"""Decibels that a drawing of levels shows as nothing; pictures have colours of their own."""
+
 FILTERS = 16
 LEVEL_DB = -60
 
@@ -43,39 +45,51 @@ def choose(cache: "Cache", speaker: str, emotions: Sequence[str] | None = None) 
 
 
 def draw(cache: "Cache", records: "Sequence[Record]", out: Path) -> None:
-    """Write a PNG of some pictures side by side, with axes in Hz and seconds."""
-    import matplotlib
-    import numpy as np
+    """Write a PNG of some utterances side by side: pictures and levels with axes in Hz and seconds, waveforms over time.
 
-    from precompute.recipe import row_frequencies
+    Raises:
+        CacheError: The cache holds what has no drawing.
+    """
+    import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    recipe: dict[str, Any] = cache.recipe
+    recipe, item = cache.recipe, cache.item
+    if item.kind not in ("picture", "levels", "waveform"):
+        raise CacheError(f"{cache.path} holds {item}, which has no drawing: choose a cache of pictures, levels or waveforms")
     stop = max(record.stop for record in records)
-    seconds = stop * recipe["duration"] / recipe["width"]
+    seconds = stop * recipe["duration"] / item.steps
     across = min(len(records), 4)
     down = -(-len(records) // across)
     size = (0.6 + 3.1 * across, 0.5 + 2.1 * down)
     figure, grid = plt.subplots(down, across, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained")
-    transform = recipe.get("transform", "wavelet")
-    frequencies = row_frequencies(transform, recipe["f_min"], recipe["f_max"], recipe["scales"])
-    ticks = [f for f in TICKS_HZ[transform] if frequencies[-1] <= f <= frequencies[0]]
-    # Row r of the picture lies at (r + 0.5) * scales / height - 0.5 of the transform's rows, which descend in frequency.
-    at = np.interp(-np.array(ticks), -frequencies, np.arange(len(frequencies)))
-    rows = (at + 0.5) * recipe["height"] / recipe["scales"] - 0.5
     for axes in grid.ravel()[len(records) :]:
         axes.set_visible(False)
     for axes, record in zip(grid.ravel(), records, strict=False):
-        picture = cache.read(record.array)[record.row][:, :stop]
-        axes.imshow(picture, aspect="auto", extent=(0, seconds, recipe["height"] - 0.5, -0.5), interpolation="nearest")
+        values = cache.read(record.array)[record.row][item.part(0, stop)]
+        if item.kind == "waveform":
+            axes.plot([at * seconds / stop for at in range(stop)], values, linewidth=0.3)
+        else:
+            axes.imshow(
+                values, aspect="auto", extent=(0, seconds, len(values) - 0.5, -0.5), interpolation="nearest", vmin=FAINTEST
+            )
+            _name_rows(axes, recipe, len(values))
         axes.set_title(f"{record.emotion}   {record.key}", fontsize=9, loc="left")
-        axes.set_yticks(rows, [f"{f} Hz" for f in ticks])
     for axes in grid[-1]:
         axes.set_xlabel("s")
     _save(figure, out)
     plt.close(figure)
+
+
+def _name_rows(axes: Any, recipe: dict[str, Any], rows: int) -> None:
+    import numpy as np
+
+    from precompute.recipe import row_frequencies, ticks
+
+    frequencies = row_frequencies(recipe, rows)
+    shown = [f for f in ticks(recipe) if frequencies[-1] <= f <= frequencies[0]]
+    axes.set_yticks(np.interp(-np.array(shown), -frequencies, np.arange(rows)), [f"{f} Hz" for f in shown])
 
 
 def draw_filters(recipe: "Recipe", out: Path) -> None:
@@ -87,39 +101,41 @@ def draw_filters(recipe: "Recipe", out: Path) -> None:
     import matplotlib
     import numpy as np
 
+    from precompute.features.scalogram import Feature as Scalogram
     from precompute.wavelet import families
     from precompute.wavelet.filters import tapered
 
-    if recipe.transform != "wavelet":
-        raise RecipeError(f"transform={recipe.transform} has no wavelets to draw: give a recipe with transform=wavelet")
+    feature, audio = recipe.feature, recipe.audio
+    if not isinstance(feature, Scalogram):
+        raise RecipeError(f"feature={recipe.name} has no wavelets to draw: give a recipe with feature=scalogram")
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    n, shown = 2**17, np.unique(np.linspace(0, recipe.scales - 1, FILTERS).astype(int))
-    hertz = recipe.sample_rate / n
+    n, shown = 2**17, np.unique(np.linspace(0, feature.scales - 1, FILTERS).astype(int))
+    hertz = audio.sample_rate / n
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
-    for index, name in enumerate(recipe.wavelets):
+    for index, name in enumerate(feature.wavelets):
         wavelet = families.named(name)
-        colour = ("tab:red", "tab:green", "tab:blue")[index] if len(recipe.wavelets) > 1 else "0.25"
-        for centre in recipe.frequencies[shown]:
-            bins, amplitude = tapered(wavelet, centre, n, recipe.sample_rate)
+        colour = ("tab:red", "tab:green", "tab:blue")[index] if len(feature.wavelets) > 1 else "0.25"
+        for centre in feature.frequencies(audio)[shown]:
+            bins, amplitude = tapered(wavelet, centre, n, audio.sample_rate)
             positive = bins * wavelet.sign > 0
             decibels = 20 * np.log10(np.maximum(np.abs(amplitude[positive]), 1e-10))
             left.plot(np.abs(bins[positive]) * hertz, decibels, color=colour, linewidth=0.9)
             spectrum = np.zeros(n, amplitude.dtype)
             spectrum[bins % n] = amplitude.conj()
             psi = np.abs(np.fft.fftshift(np.fft.ifft(spectrum)))
-            ends = 1e3 / recipe.sample_rate * (np.flatnonzero(psi > psi.max() * 10 ** (LEVEL_DB / 20))[[0, -1]] - n // 2)
-            half = 1e3 / recipe.sample_rate * (np.flatnonzero(psi > psi.max() / 2)[[0, -1]] - n // 2)
+            ends = 1e3 / audio.sample_rate * (np.flatnonzero(psi > psi.max() * 10 ** (LEVEL_DB / 20))[[0, -1]] - n // 2)
+            half = 1e3 / audio.sample_rate * (np.flatnonzero(psi > psi.max() / 2)[[0, -1]] - n // 2)
             beside = [centre * 1.09**-index] * 2
             right.plot(ends, beside, color=colour, linewidth=0.9)
             right.plot(half, beside, color=colour, linewidth=3.5, solid_capstyle="butt")
         left.plot([], [], color=colour, label=name)
-    column = 1e3 * recipe.duration / recipe.columns
+    column = 1e3 * audio.duration / feature.columns
     right.axvspan(-column / 2, column / 2, color="tab:orange", alpha=0.2, label=f"a column, {column:g} ms")
-    left.set(xscale="log", xlabel="Hz", ylabel="amplitude, dB", ylim=(-80, 3), xlim=(recipe.f_min / 3, recipe.sample_rate / 2))
-    left.set_title(f"every {recipe.scales / len(shown):.0f}th of {recipe.scales} filters", fontsize=10, loc="left")
-    right.set(yscale="log", xlabel="ms", ylabel="centre frequency, Hz", ylim=(recipe.f_min / 1.3, recipe.f_max * 1.3))
+    left.set(xscale="log", xlabel="Hz", ylabel="amplitude, dB", ylim=(-80, 3), xlim=(audio.f_min / 3, audio.sample_rate / 2))
+    left.set_title(f"every {feature.scales / len(shown):.0f}th of {feature.scales} filters", fontsize=10, loc="left")
+    right.set(yscale="log", xlabel="ms", ylabel="centre frequency, Hz", ylim=(audio.f_min / 1.3, audio.f_max * 1.3))
     right.set_title(f"|psi| over half of its peak (bars) and over {LEVEL_DB} dB (lines)", fontsize=10, loc="left")
     for axes in (left, right):
         axes.legend(fontsize=8, framealpha=1, loc="lower left" if axes is left else "upper left")

@@ -12,7 +12,7 @@ from precompute.check.survey import Survey
 from precompute.common.errors import CorpusError
 from precompute.common.executor import parallel
 from precompute.common.html.page import Thumbnail, one_of_each, thumbnail
-from precompute.pipeline.extract import picture
+from precompute.pipeline.extract import extract
 from precompute.recipe import Recipe
 
 MOST_SPEAKERS = 24
@@ -68,5 +68,5 @@ def thumbnails(utterances: list[Utterance], directory: Path, recipe: Recipe, job
 def _shown(utterance: Utterance, directory: Path, recipe: Recipe) -> Shown:
     with recording.one_alone():
         data = recording.read(directory / utterance.path)
-        made = picture(data, utterance.key, recipe, utterance.begin, utterance.end)
-    return Shown(utterance, thumbnail(made.pixels[:, made.start : made.stop]))
+        made = extract(data, utterance.key, recipe, utterance.begin, utterance.end)
+    return Shown(utterance, thumbnail(made.values[:, made.start : made.stop]))

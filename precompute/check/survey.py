@@ -18,7 +18,7 @@ from precompute.common.errors import CorpusError, UnusableAudioError
 from precompute.common.executor import parallel
 from precompute.common.progress import progress
 from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
-from precompute.pipeline.extract import picture
+from precompute.pipeline.extract import extract
 from precompute.recipe import Recipe
 
 
@@ -152,7 +152,7 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
     except BrokenProcessPool:
         raise CorpusError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     checked.sort(key=lambda one: one.utterance.key)
-    return Survey(corpus, tuple(checked), scan.skipped, recipe.duration)
+    return Survey(corpus, tuple(checked), scan.skipped, recipe.audio.duration)
 
 
 def _check(directory: Path, sharing: Sequence[Utterance], recipe: Recipe) -> list[Checked]:
@@ -171,7 +171,7 @@ def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:
     try:
         with recording.one_alone():
             measured = measure(data, utterance.begin, utterance.end)
-            made = picture(data, utterance.key, recipe, utterance.begin, utterance.end)
+            made = extract(data, utterance.key, recipe, utterance.begin, utterance.end)
     except UnusableAudioError as error:
         return Checked(utterance, None, str(error))
     return Checked(utterance, measured, fingerprint=made.acoustic_fingerprint)

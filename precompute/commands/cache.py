@@ -126,7 +126,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _about(cache: "Cache") -> Iterator[str]:
     from precompute.cache.history import provenance
-    from precompute.recipe import Recipe, in_words
+    from precompute.recipe import in_words, usual_of
 
     yield f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
     yield f"  cache        {cache.path}"
@@ -140,11 +140,12 @@ def _about(cache: "Cache") -> Iterator[str]:
         yield f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
     if cache.same_speakers_as:
         yield f"  same people  as the speakers of {cache.same_speakers_as}, under the same names"
+    yield f"  holds        {cache.item}"
     yield f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})"
-    usual = Recipe().record()
+    usual = usual_of(cache.recipe)
     for key, value in cache.recipe.items():
-        if key != "colour_table":
-            yield f"    {key:<12} {value}{'' if usual.get(key) == value else f'   (default: {usual.get(key)})'}"
+        if key not in ("colour_table", "array"):
+            yield f"    {key:<12} {value}{'' if usual.get(key, value) == value else f'   (default: {usual[key]})'}"
     for one in provenance(cache.path):
         versions = one.get("versions")
         listed = ", ".join(f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items())
@@ -213,11 +214,11 @@ def _diff(options: argparse.Namespace) -> int:
 def _recipe(options: argparse.Namespace, name: str) -> "tuple[dict[str, Any], Cache | None]":
     """The record of the recipe that a name or id means, and the cache, where the id is that of one."""
     from precompute.cache.reader import Cache
-    from precompute.recipe import RECIPES, named
+    from precompute.recipe import is_name, named, names
 
-    if name in RECIPES:
+    if is_name(name):
         return named(name).record(), None
-    caches = [Cache(path) for path in _some(options, [name], others=RECIPES)]
+    caches = [Cache(path) for path in _some(options, [name], others=names())]
     if len({cache.manifest["recipe_id"] for cache in caches}) > 1:
         raise _ambiguous(name, [cache.path for cache in caches])
     alone = len({cache.id for cache in caches}) == 1

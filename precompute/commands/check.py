@@ -66,6 +66,9 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace, parser
     if options.out and ("," in wanted or wanted == "all"):
         parser.error(f"--out {options.out} is one page: check one corpus, or leave out --out")
     chosen = _corpora.recipes(options)
+    for words, recipe in chosen.items():
+        if recipe.array.kind != "picture":
+            raise RecipeError(f"--check shows pictures, and the recipe {words} gives {recipe.array}: name a recipe of pictures")
     if len(chosen) > 1:
         raise RecipeError(f"--check draws its spectrograms by one recipe, and {len(chosen)} are given: name one")
     return _corpora.each(wanted, where, chosen, options, functools.partial(_check, options, command), make=True)

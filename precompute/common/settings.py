@@ -5,7 +5,7 @@ A setting that is given and that nothing reads is refused: it would stand in nam
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from precompute.common.errors import WserError
 
@@ -80,6 +80,14 @@ def check_limits(section: Any, error: type[WserError], prefix: str = "") -> None
     for name, value, known in _limited(section):
         if not (known.low is None or value >= known.low) or not (known.high is None or value <= known.high):
             raise error(f"{prefix}{name}={value} is outside {known.low} to {known.high}: give a value within these limits")
+
+
+def check_words(section: Any, error: type[WserError], prefix: str = "") -> None:
+    """Refuse a value that is none of the words of its type, `Literal`; arguments and error as of `check_limits`."""
+    for one in fields(section):
+        value = getattr(section, one.name)
+        if get_origin(one.type) is Literal and value not in get_args(one.type):
+            raise error(f"{prefix}{one.name}={value} is unknown: choose from {', '.join(map(str, get_args(one.type)))}")
 
 
 def _limited(section: Any) -> Iterator[tuple[str, Any, Facts]]:

@@ -2,7 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from precompute.common.errors import RecipeError, unknown
+from precompute.features import _viridis
 
 LEAST_POWER = 1e-30
 """Power that stands for zero before the logarithm: -300 dB, under any range shown."""
@@ -32,4 +34,24 @@ def resize(levels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
     """Levels at another size, uint8 (height, width), by Pillow's antialiased bicubic filter; unchanged at its own size."""
     if levels.shape == (height, width):
         return levels
+    from PIL import Image
+
     return np.asarray(Image.fromarray(levels).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def colour_table(name: str) -> NDArray[np.uint8]:
+    """Colour table of a matplotlib colour map, uint8 (256, 3), from the lowest to the highest level.
+
+    Raises:
+        RecipeError: matplotlib has no colour map of that name.
+    """
+    if name == "grey":
+        return np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    if name == "viridis":
+        return np.frombuffer(_viridis.TABLE, np.uint8).reshape(256, 3)
+    import matplotlib
+
+    if name not in matplotlib.colormaps:
+        raise RecipeError(unknown("colour map", name, ["grey", *matplotlib.colormaps]))
+    table: NDArray[np.uint8] = matplotlib.colormaps[name].resampled(256)(np.arange(256), bytes=True)[:, :3]
+    return np.ascontiguousarray(table)

@@ -1,7 +1,6 @@
 """Carry out a plan in parallel: compute, or take from an earlier cache, publish and seal."""
 
 import contextlib
-import hashlib
 import random
 import statistics
 import time
@@ -30,7 +29,7 @@ from precompute.pipeline.plan import Earlier, Plan, Source
 from precompute.recipe import Recipe
 
 if TYPE_CHECKING:
-    from precompute.pipeline.extract import Picture
+    from precompute.pipeline.extract import Extracted
 
 PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs")
 
@@ -156,17 +155,17 @@ def estimate(plan: Plan) -> Estimate:
     """Measure some of the utterances that are to be computed, and scale up."""
     sources = [source for pair, unit in plan.units.items() if pair not in plan.earlier for source in unit]
     sample = random.Random(0).sample(sources, min(SAMPLED, len(sources)))
-    seconds, pictures = [], []
+    seconds, items = [], []
     for source in sample:
         started = time.perf_counter()
         with contextlib.suppress(UnusableAudioError), recording.one_alone():
-            pictures.append(_picture(plan.directory, plan.recipe, source).pixels)
+            items.append(_extract(plan.directory, plan.recipe, source).values)
             seconds.append(time.perf_counter() - started)
-    if not pictures:
+    if not items:
         return Estimate(0, 0)
-    size = len(shard.encode(pictures))
-    # The median: the first picture also pays for what later ones find in memory.
-    return Estimate(statistics.median(seconds) * len(sources), size * len(sources) / len(pictures))
+    size = len(shard.encode(items))
+    # The median: the first one also pays for what later ones find in memory.
+    return Estimate(statistics.median(seconds) * len(sources), size * len(sources) / len(items))
 
 
 def _make(
@@ -179,29 +178,27 @@ def _make(
     if earlier and (unit := _reuse(draft, sources, earlier)):
         return unit, "reused", len(sources)
     content = shard.Writer()
-    shape: tuple[int, ...] = ()
     records: list[Record] = []
     skipped: list[Skipped] = []
     for source in sources:
         try:
             with recording.one_alone():
-                made = _picture(directory, recipe, source)
+                made = _extract(directory, recipe, source)
         except UnusableAudioError as error:
             skipped.append(Skipped(layout.printable(source.utterance.path), str(error)))
             continue
         heard = _heard(directory / source.utterance.path, source, made)
         records.append(_record(source, len(records), _said_of(made) | {"recording_sha256": heard}))
-        # Encoded at once: a unit may have more utterances than memory has room for their pictures.
-        content.add(made.pixels)
-        shape = made.pixels.shape
+        # Encoded at once: a unit may have more utterances than memory has room for all that is stored of them.
+        content.add(made.values)
     if not records:
         return Unit((), tuple(skipped), ""), "computed", len(sources)
-    return draft.publish_shard(records, skipped, (len(records), *shape), content.finish()), "computed", len(sources)
+    return draft.publish_shard(records, skipped, content.finish()), "computed", len(sources)
 
 
 def _reuse(draft: Draft, sources: list[Source], earlier: Earlier) -> Unit | None:
     """Publish a unit of an earlier cache under today's metadata; None where it is not any more what its manifest said."""
-    file = f"{earlier.array}/{layout.SHARD}"
+    file = f"{earlier.array}/{draft.shard_name}"
     try:
         content = places.read(earlier.cache, [file])[file]
     except OSError:
@@ -213,26 +210,26 @@ def _reuse(draft: Draft, sources: list[Source], earlier: Earlier) -> Unit | None
         for source, record in zip(sources, earlier.records, strict=True)
     ]
     twin = None if places.is_remote(earlier.cache) else earlier.cache / file
-    return draft.publish_shard(records, [], earlier.shape, content, twin)
+    return draft.publish_shard(records, [], content, twin)
 
 
-def _said_of(picture: "Picture") -> dict[str, Any]:
-    """What the index says of a picture, and of what was heard for it."""
+def _said_of(made: "Extracted") -> dict[str, Any]:
+    """What the index says of a feature, and of what was heard for it."""
     return {
-        "duration": round(picture.duration, 6),
-        "channels": picture.channels,
-        "start": picture.start,
-        "stop": picture.stop,
-        "image_sha256": hashlib.sha256(picture.pixels.data).hexdigest(),
-        "samples_sha256": picture.samples_sha256,
-        "acoustic_fingerprint": picture.acoustic_fingerprint,
+        "duration": round(made.duration, 6),
+        "channels": made.channels,
+        "start": made.start,
+        "stop": made.stop,
+        "image_sha256": shard.digest(made.values),
+        "samples_sha256": made.samples_sha256,
+        "acoustic_fingerprint": made.acoustic_fingerprint,
     }
 
 
-def _heard(file: Path, source: Source, picture: "Picture") -> str | None:
+def _heard(file: Path, source: Source, made: "Extracted") -> str | None:
     """Digest of the decoded samples of the whole recording, None where it is damaged outside of the utterance."""
     if source.utterance.begin is None and source.utterance.end is None:
-        return picture.samples_sha256
+        return made.samples_sha256
     return _recording_digest(file, source.sha256)
 
 
@@ -255,12 +252,12 @@ def _record(source: Source, row: int, of_picture: dict[str, Any]) -> Record:
     )
 
 
-def _picture(directory: Path, recipe: Recipe, source: Source) -> "Picture":
+def _extract(directory: Path, recipe: Recipe, source: Source) -> "Extracted":
     # Not at the top, for the sake of the process that only shares out the work.
-    from precompute.pipeline.extract import picture
+    from precompute.pipeline.extract import extract
 
     one = source.utterance
-    return picture(_content(directory / one.path, source.sha256), one.key, recipe, one.begin, one.end)
+    return extract(_content(directory / one.path, source.sha256), one.key, recipe, one.begin, one.end)
 
 
 def _content(file: Path, sha256: str) -> bytes:

@@ -37,14 +37,12 @@ class Earlier:
         array: Path of its array in it.
         sha256: Of its shard.
         records: In the order of its rows.
-        shape: Of its pictures.
     """
 
     cache: Path
     array: str
     sha256: str
     records: tuple[Record, ...]
-    shape: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -158,8 +156,8 @@ def _earlier(
                 pair = (records[0].speaker, records[0].emotion)
                 wanted = [(s.utterance.key, s.sha256, s.utterance.begin, s.utterance.end) for s in units.get(pair, ())]
                 if pair not in found and [(r.key, r.sha256, r.begin, r.end) for r in records] == wanted:
-                    digest = cache.manifest["files"][f"{array}/{layout.SHARD}"]["sha256"]
-                    found[pair] = Earlier(path, array, digest, records, cache.shape(array))
+                    digest = cache.manifest["files"][f"{array}/{cache.shard_name}"]["sha256"]
+                    found[pair] = Earlier(path, array, digest, records)
         except CacheError as error:
             warnings.append(f"nothing is taken from an earlier cache: {error}")
     return found, warnings

@@ -7,12 +7,12 @@ from pathlib import Path, PurePath
 from precompute.audio import recording
 from precompute.cache.layout import Record
 from precompute.cache.reader import Cache, remedy
-from precompute.cache.verify import levels_apart
+from precompute.cache.verify import apart
 from precompute.common.errors import CacheError, RecipeError, UnusableAudioError
 from precompute.common.files import sha256
 from precompute.common.progress import progress
 from precompute.common.terminal import in_a_line
-from precompute.pipeline import extract
+from precompute.pipeline.extract import extract
 from precompute.recipe import Recipe, from_record
 
 
@@ -69,17 +69,19 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         return
     try:
         with recording.one_alone():
-            made = extract.picture(data, record.key, recipe, record.begin, record.end)
+            made = extract(data, record.key, recipe, record.begin, record.end)
     except UnusableAudioError as error:
         yield f"{file}, of which the cache has a picture, cannot be used any more: {error}"
         return
     yield from _described(cache, record, (round(made.duration, 6), made.channels, made.start, made.stop))
     stored = cache.read(record.array)[record.row]
-    apart = levels_apart(stored, made.pixels, recipe)
-    if apart > 1:
+    far = apart(stored, made.values, cache.recipe, cache.item)
+    if far > cache.item.tolerance:
+        picture = cache.item.kind == "picture"
+        what, unit = ("picture", " levels") if picture else (recipe.name, "")
         yield (
-            f"the picture of {record.key} in {cache.path} is up to {apart} levels from the one made anew, more than 1: "
-            f"{remedy(cache.path)}"
+            f"the {what} of {record.key} in {cache.path} is up to {far:g}{unit} from the one made anew, more than "
+            f"{cache.item.tolerance:g}: {remedy(cache.path)}"
         )
 
 

@@ -61,7 +61,7 @@ def test_a_picture_of_a_file_is_that_of_the_cache(small_cache, small_ravdess, re
     for array, records in list(cache.arrays.items())[:3]:
         for record, pixels in zip(records, cache.read(array), strict=True):
             made = precompute.extract(small_ravdess / "ravdess" / record.path, recipe)
-            np.testing.assert_array_equal(made.pixels, pixels)
+            np.testing.assert_array_equal(made.values, pixels)
             assert (made.start, made.stop, made.samples_sha256) == (record.start, record.stop, record.samples_sha256)
 
 
@@ -71,10 +71,10 @@ def test_the_key_of_a_file_seeds_what_is_random(small_ravdess, tmp_path, small_s
     record = cache.records[0]
     path = small_ravdess / "ravdess" / record.path
     stored = cache.read(record.array)[record.row]
-    np.testing.assert_array_equal(precompute.extract(path, noisy).pixels, stored)
+    np.testing.assert_array_equal(precompute.extract(path, noisy).values, stored)
     samples, rate = soundfile.read(path, dtype="int16")
-    np.testing.assert_array_equal(precompute.extract(samples, noisy, rate, key=record.key).pixels, stored)
-    assert (precompute.extract(path, noisy, key="another").pixels != stored).any()
+    np.testing.assert_array_equal(precompute.extract(samples, noisy, rate, key=record.key).values, stored)
+    assert (precompute.extract(path, noisy, key="another").values != stored).any()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int32"])
@@ -84,10 +84,10 @@ def test_a_picture_of_samples_is_that_of_their_file(small_ravdess, recipe, dtype
     expected = precompute.extract(path, recipe)
     for given in (samples, np.stack([samples, samples], axis=1)):
         made = precompute.extract(given, recipe, sample_rate=rate)
-        np.testing.assert_array_equal(made.pixels, expected.pixels)
+        np.testing.assert_array_equal(made.values, expected.values)
         assert made.channels == given.ndim
-    assert expected.pixels.shape == (16, 64, 3)
-    assert expected.pixels.dtype == np.uint8
+    assert expected.values.shape == (16, 64, 3)
+    assert expected.values.dtype == np.uint8
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 
 from precompute.audio import synthesis
+from precompute.audio.chain import Audio
 from precompute.cache.layout import ID_LENGTH
 from precompute.common.errors import RecipeError
 from precompute.common.settings import facts
-from precompute.pipeline.extract import picture
-from precompute.recipe import RECIPES, Recipe, colour_table, from_record, named
+from precompute.features._picture import colour_table
+from precompute.pipeline.extract import extract
+from precompute.recipe import RECIPES, Recipe, described, from_record, in_words, named
 
 OTHER = {
-    "transform": "stft", "wavelet": "cmor1.5-1.1", "window": 0.1, "scales": 127, "f_min": 60.5, "f_max": 7500.0,
+    "feature": "stft", "wavelet": "cmor1.5-1.1", "scales": 127, "f_min": 60.5, "f_max": 7500.0,
     "sample_rate": 32000, "duration": 4.0, "columns": 128, "noise": "white", "snr_db": 19.0, "normalise": "none",
     "pad": "centre", "reference": "peak", "top_db": 9.5, "range_db": 70.0, "rgb": "wavelets", "colour": "magma",
-    "height": 64, "width": 128,
+    "height": 64, "width": 128, "values": "decibels",
 }  # fmt: skip
 """Another legal value of every parameter."""
 
@@ -31,9 +33,9 @@ def other(name):
     return Recipe(**{name: OTHER[name]}, **({"wavelet": THREE} if name == "rgb" else {}))
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
+@pytest.mark.parametrize("name", OTHER)
 def test_every_parameter_changes_the_id(name):
-    assert other(name).record()[name] != Recipe().record()[name]
+    assert other(name).record().get(name) != Recipe().record().get(name, "scalogram")
     assert other(name).id != Recipe().id
 
 
@@ -42,16 +44,26 @@ def test_ids_of_different_recipes_differ():
     assert len(ids) == len(OTHER) + 1
 
 
+def test_every_parameter_of_the_scalogram_is_tried():
+    assert {*Recipe().parameters, "feature"} == {*OTHER}
+
+
 def test_the_algorithm_changes_the_id(monkeypatch):
     before = Recipe().id
-    monkeypatch.setattr("precompute.recipe.ALGORITHM", 1000)
+    monkeypatch.setattr("precompute.features._spectral.TimeFrequency.algorithm", 1000)
     assert Recipe().id != before
+
+
+def test_the_algorithm_of_the_audio_chain_changes_every_id(monkeypatch):
+    before = {name: named(name).id for name in ("default", "waveform")}
+    monkeypatch.setattr("precompute.audio.chain.ALGORITHM", 2)
+    assert [name for name, known in before.items() if named(name).id == known] == []
 
 
 def test_the_colours_themselves_change_the_id(monkeypatch):
     # A colour map keeps its name when matplotlib changes its colours.
     before = Recipe().id
-    monkeypatch.setattr("precompute.recipe.colour_table", lambda _: np.zeros((256, 3), np.uint8))
+    monkeypatch.setattr("precompute.features._picture.colour_table", lambda _: np.zeros((256, 3), np.uint8))
     assert Recipe().id != before
 
 
@@ -78,20 +90,20 @@ def test_equal_values_give_equal_ids():
 @pytest.mark.parametrize("name", ["cmor1.5-1", "cmor1.50-1.00", "cmor1.5-1.0", "cmor01.5-1", " cmor1.5-1 "])
 def test_a_wavelet_has_one_name(name):
     recipe = Recipe(wavelet=name)
-    assert recipe.wavelet == "cmor1.5-1.0"
-    assert recipe.wavelets == ("cmor1.5-1.0",)
+    assert recipe.feature.wavelet == "cmor1.5-1.0"
+    assert recipe.feature.wavelets == ("cmor1.5-1.0",)
     assert recipe.id == Recipe().id
 
 
 @pytest.mark.parametrize(("name", "canonical"), [("db1", "haar"), ("bior1.1", "haar"), ("rbio1.1", "haar"), ("sym3", "db3")])
 def test_names_of_the_same_discrete_wavelet_make_one_recipe(name, canonical):
-    assert Recipe(wavelet=name).wavelet == canonical
+    assert Recipe(wavelet=name).feature.wavelet == canonical
     assert Recipe(wavelet=name).id == Recipe(wavelet=canonical).id
 
 
 def test_three_wavelets_have_one_name():
     recipe = Recipe(rgb="wavelets", wavelet="mexh, gmw3-20,cmor1.50-1")
-    assert recipe.wavelets == ("mexh", "gmw3.0-20.0", "cmor1.5-1.0")
+    assert recipe.feature.wavelets == ("mexh", "gmw3.0-20.0", "cmor1.5-1.0")
     assert recipe == Recipe(rgb="wavelets", wavelet="mexh,gmw3.0-20.0,cmor1.5-1.0")
     # Red is not blue.
     assert recipe.id != Recipe(rgb="wavelets", wavelet="cmor1.5-1.0,gmw3.0-20.0,mexh").id
@@ -106,11 +118,11 @@ def test_any_wavelet_makes_a_recipe(wavelet):
 
 def test_the_image_is_as_large_as_the_transform():
     recipe = Recipe(scales=64, columns=128)
-    assert (recipe.height, recipe.width) == (64, 128)
+    assert (recipe.feature.height, recipe.feature.width) == (64, 128)
     assert recipe == Recipe(scales=64, columns=128, height=64, width=128)
     assert recipe.id == Recipe(scales=64, columns=128, height=64, width=128).id
-    assert (Recipe(scales=64, height=32).height, Recipe(scales=64, height=32).width) == (32, 256)
-    assert (named("logmel").scales, named("logmel").height) == (64, 128)
+    assert (Recipe(scales=64, height=32).feature.height, Recipe(scales=64, height=32).feature.width) == (32, 256)
+    assert (named("logmel").feature.scales, named("logmel").feature.height) == (64, 128)
 
 
 ILLEGAL = [
@@ -159,8 +171,9 @@ ILLEGAL = [
     ("noise=pink", ["noise=pink", "none, white, babble"]),
     ("snr_db=nan", ["snr_db=nan", "-60.0 to 100.0"]),
     ("snr_db=101", ["snr_db=101.0", "-60.0 to 100.0"]),
-    ("window=0", ["window=0.0", "0.001 to 1.0"]),
-    ("window=2", ["window=2.0", "0.001 to 1.0"]),
+    ("window=0.1", ["window=0.1 is not read with feature=scalogram", "give feature=logmel or feature=stft"]),
+    ("feature=nosuch", ["no feature 'nosuch'", "scalogram, stft, waveform"]),
+    ("values=db", ["values=db", "picture, decibels"]),
     ("scale=64", ["no recipe parameter 'scale'", "did you mean 'scales'"]),
     ("scales", ["'scales' is not key=value", "scales=64"]),
     ("", ["key=value"]),
@@ -177,7 +190,9 @@ def test_what_is_illegal_is_refused_with_value_limit_and_remedy(setting, words):
 
 
 def test_an_unknown_recipe_names_the_choices_and_the_nearest():
-    with pytest.raises(RecipeError, match=r"no recipe 'papr': choose from babble0, .*default, .*; did you mean 'paper'\?"):
+    with pytest.raises(
+        RecipeError, match=r"no recipe 'papr': choose from babble0, .*default, .*waveform, .*; did you mean 'paper'\?"
+    ):
         named("papr")
 
 
@@ -193,18 +208,18 @@ def test_settings_are_differences_from_the_named_recipe():
 
 
 def test_the_last_setting_of_a_parameter_counts():
-    assert named("default", ["scales=64", "scales=32"]).scales == 32
+    assert named("default", ["scales=64", "scales=32"]).feature.scales == 32
 
 
 def test_rows_run_from_the_highest_frequency_to_the_lowest():
-    frequencies = Recipe(scales=50, f_min=100, f_max=5000).frequencies
+    frequencies = Recipe(scales=50, f_min=100, f_max=5000).feature.frequencies(Recipe(scales=50, f_min=100, f_max=5000).audio)
     assert (len(frequencies), frequencies[0], frequencies[-1]) == (50, pytest.approx(5000), pytest.approx(100))
     np.testing.assert_allclose(np.diff(np.log(frequencies)), np.log(1 / 50) / 49)
 
 
 def test_the_frame_is_a_whole_number_of_samples_per_column():
     recipe = Recipe(duration=2.0, columns=64, width=32)
-    assert recipe.samples == 32000
+    assert recipe.audio.samples == 32000
 
 
 @pytest.mark.parametrize("name", ["grey", "viridis", "magma", "jet"])
@@ -225,7 +240,7 @@ def test_grey_is_the_level_itself():
 
 
 def test_a_decimal_duration_may_be_a_whole_number_of_columns():
-    assert Recipe(duration=16.1, columns=100).samples == 257600
+    assert Recipe(duration=16.1, columns=100).audio.samples == 257600
 
 
 def test_columns_of_too_few_samples_are_refused():
@@ -233,20 +248,16 @@ def test_columns_of_too_few_samples_are_refused():
         Recipe(duration=0.512, columns=8192)
 
 
-@pytest.mark.parametrize("transform", ["stft", "mel"])
-def test_a_window_shorter_than_a_column_is_refused(transform):
+@pytest.mark.parametrize("feature", ["stft", "logmel"])
+def test_a_window_shorter_than_a_column_is_refused(feature):
     with pytest.raises(RecipeError, match=r"window=0\.03 s is shorter than a column of 0\.03125 s.*: give a longer window"):
-        Recipe(transform=transform, window=0.03)
-    assert Recipe(transform=transform, window=0.03125).window == 0.03125
-    # Wavelets have no window.
-    assert Recipe(window=0.03).window == 0.03
+        Recipe(feature, window=0.03)
+    assert Recipe(feature, window=0.03125).feature.window == 0.03125
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"wavelet": "mexh,haar"}, {"wavelet": THREE + ",haar"}, {"wavelet": THREE, "transform": "stft"}]
-)
+@pytest.mark.parametrize("changes", [{}, {"wavelet": "mexh,haar"}, {"wavelet": THREE + ",haar"}])
 def test_three_channels_are_three_wavelets(changes):
-    with pytest.raises(RecipeError, match="give three wavelets, separated by commas, with transform=wavelet"):
+    with pytest.raises(RecipeError, match="give three wavelets, separated by commas, for rgb=wavelets"):
         Recipe(rgb="wavelets", **changes)
 
 
@@ -256,18 +267,17 @@ def test_each_of_three_wavelets_must_fit_the_picture():
 
 
 def test_rows_of_other_transforms():
-    stft, mel = Recipe(transform="stft"), Recipe(transform="mel", scales=64)
-    np.testing.assert_allclose(stft.frequencies, np.linspace(7600, 60, 128))
-    assert len(mel.frequencies) == 64
-    assert 7600 > mel.frequencies[0] > mel.frequencies[-1] > 60
+    stft, mel = Recipe("stft"), Recipe("logmel", scales=64)
+    np.testing.assert_allclose(stft.feature.frequencies(stft.audio), np.linspace(7600, 60, 128))
+    bands = mel.feature.frequencies(mel.audio)
+    assert len(bands) == 64
+    assert 7600 > bands[0] > bands[-1] > 60
 
 
 # What nothing reads.
 
 UNREAD = {
     "snr_db": ({}, {"noise": "white"}, 10.0),
-    "wavelet": ({"transform": "stft"}, {}, "mexh"),
-    "window": ({}, {"transform": "stft"}, 0.1),
     "top_db": ({"reference": "peak"}, {}, 5.0),
     "colour": ({"rgb": "wavelets", "wavelet": "cmor0.75-1.0,cmor3.0-1.0,cmor12.0-1.0"}, {}, "magma"),
 }
@@ -280,15 +290,29 @@ def test_parameter_changes_the_picture_exactly_where_it_is_read(key, encode):
     idle, read, value = UNREAD[key]
     speech = encode(synthesis.synthesize(synthesis.SPEAKERS[0], 0, "happy", 16000))
     for others, changes in ((idle, False), (read, True)):
-        pixels = [picture(speech, "a", Recipe(**{**others, **more})).pixels for more in ({}, {key: value})]
+        pixels = [extract(speech, "a", Recipe(**{**others, **more})).values for more in ({}, {key: value})]
         assert np.array_equal(*pixels) != changes
     with pytest.raises(RecipeError, match=rf"^{key}=.* is not read with .*: give "):
         named("default", [f"{name}={one}" for name, one in (idle | {key: value}).items()])
     assert named("default", [f"{name}={one}" for name, one in (read | {key: value}).items()]).id != Recipe(**read).id
 
 
+OF_PICTURES = ("reference", "range_db", "rgb", "height", "width")
+"""Parameters that only pictures have, and none of which changes decibels."""
+
+
+@pytest.mark.parametrize("setting", ["reference=peak", "top_db=5", "range_db=60", "rgb=wavelets", "colour=jet", "height=64"])
+def test_what_only_pictures_have_is_refused_for_decibels(setting):
+    with pytest.raises(RecipeError, match=r"values=decibels: give values=picture, or leave it out|name 1"):
+        named("default", ["values=decibels", setting])
+    plain = Recipe(values="decibels")
+    assert Recipe(values="decibels", range_db=60.0).id == plain.id
+    assert not {*plain.record()} & {*OF_PICTURES, "top_db", "colour", "colour_table"}
+
+
 def test_every_parameter_with_readers_is_tried():
-    assert {field.name for field in fields(Recipe) if facts(field).readers} == {*UNREAD}
+    readers = {one.name for section in (Audio, Recipe().feature) for one in fields(section) if facts(one).readers}
+    assert readers - {*OF_PICTURES} == {*UNREAD}
 
 
 @pytest.mark.parametrize(
@@ -307,3 +331,45 @@ def test_default_that_is_given_and_not_read_is_refused_too():
 
 def test_stored_recipe_with_what_nobody_reads_is_still_read():
     assert from_record(Recipe(snr_db=10.0).record()) == Recipe(snr_db=10.0)
+
+
+# Other features.
+
+
+def test_transform_is_the_earlier_spelling_of_feature():
+    for earlier, name in (("wavelet", "scalogram"), ("stft", "stft"), ("mel", "logmel")):
+        assert named("default", [f"transform={earlier}"]) == named("default", [f"feature={name}"]) == Recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (Recipe(), "default"), (Recipe("scalogram", scales=64), "default scales=64"), (Recipe("stft"), "stft"),
+        (Recipe("waveform"), "waveform"), (Recipe("waveform", dtype="int16", noise="white"), "waveform noise=white dtype=int16"),
+        (Recipe("logmel", values="decibels"), "logmel scales=128 values=decibels"),
+        (named("logmel", ["values=decibels"]), "logmel values=decibels"),
+    ],
+)  # fmt: skip
+def test_a_recipe_in_words_and_back(recipe, words):
+    assert in_words(recipe.record()) == words
+    name, *settings = words.split()
+    assert named(name, settings).id == recipe.id
+    assert from_record(recipe.record()).id == recipe.id
+
+
+def test_a_feature_that_is_not_installed_is_named_and_never_looked_for_by_its_path(tmp_path):
+    record = Recipe("waveform").record()
+    mine = tmp_path / "mine.py"
+    mine.write_text("raise SystemExit('this was imported')")
+    for name in ("mine", str(mine)):
+        assert in_words(record | {"feature": name}).startswith(name)
+        assert described(record | {"feature": name}) == name
+        with pytest.raises(RecipeError, match=r"its feature '.*' is not installed here"):
+            from_record(record | {"feature": name})
+
+
+def test_an_item_that_no_cache_can_hold_is_refused():
+    with pytest.raises(RecipeError, match=r"takes 460800000 bytes, of 25165824 at most"):
+        Recipe("waveform", duration=600.0, sample_rate=192_000)
+    with pytest.raises(RecipeError, match="no whole number: choose a multiple of 6.25e-05 s"):
+        Recipe("waveform", duration=1.00001)

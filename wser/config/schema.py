@@ -64,9 +64,11 @@ class ModelConfig:
         name: File in wser/models, an installed model, or the path of a file.
         is_network: Whether it is a network that is trained epoch by epoch, as the sections `data` and `train` say; otherwise
             it is fitted at once, and these are not read.
+        takes: Kinds of cache that it can learn from, of `picture`, `levels`, `waveform` and `vector`.
     """
 
     is_network: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("picture",)
 
     name: str = setting("three_pipe", text=True, path=True)
 
@@ -95,16 +97,17 @@ class FittedModelConfig(ModelConfig):
 
 @dataclass
 class DataConfig:
-    """How pictures reach the network.
+    """How utterances reach the network: pictures, or what else a cache holds; columns are then its steps of time.
 
     Attributes:
         pad: `trim` cuts each batch to its longest utterance, and masks what shorter ones lack; `paper` feeds the whole frame.
         standardise: `training` subtracts the mean and divides by the standard deviation of each image row and colour channel
             over the training part; `utterance` does so with those of the utterance itself, which takes the voice's and the
-            room's mean spectrum away; `none` scales levels to [0, 1].
-        mask_rows: Largest height of a band of rows masked in training (SpecAugment, doi 10.21437/Interspeech.2019-2680).
+            room's mean spectrum away; `none` scales levels to [0, 1], and leaves floats.
+        mask_rows: Largest height of a band of rows masked in training (SpecAugment, doi 10.21437/Interspeech.2019-2680); of
+            pictures and levels.
         mask_columns: Largest width of a band of columns masked in training.
-        shift_rows: Largest shift of a training picture along the frequency axis, in rows.
+        shift_rows: Largest shift of a training picture (or levels) along the frequency axis, in rows.
         mixup: Parameter of the beta distribution of mixup (Zhang et al. 2018, arXiv 1710.09412); 0 does not mix.
         test_recipe: Recipe whose pictures of the test part are scored by the network that was trained on those of `recipe`,
             as with noise; by default the same.  The weights are those of the run without it, which is trained first
@@ -117,7 +120,7 @@ class DataConfig:
     mask_columns: int = setting(0, low=0, high=1000)
     shift_rows: int = setting(0, low=0, high=1000)
     mixup: float = setting(0.0, low=0, high=10)
-    test_recipe: str | None = setting(None, text=True, hashed=False)
+    test_recipe: str | None = setting(None, text=True, hashed=False, path=True)
 
 
 @dataclass
@@ -164,7 +167,7 @@ class Config:
         preset: Name of the preset under the experiments, whose values the experiment and the command line override.
         corpus: Corpora whose utterances are joined.
         labels: Label map (a file in wser/data/labels); by default the corpus's own.
-        recipe: Name of the recipe of the cache.
+        recipe: Name of the recipe of the cache, or its id, or the path of a feature's file.
         cache: Id of the cache, where several inputs are sealed for one recipe.
         protocol: How utterances are held out.
         model: The network.
@@ -184,7 +187,7 @@ class Config:
     preset: str = setting("tuned", hashed=False, text=True)
     corpus: list[str] = setting(lambda: ["ravdess"], names=True)
     labels: str | None = setting(None, hashed=False, text=True, path=True)
-    recipe: str = setting("default", hashed=False, text=True)
+    recipe: str = setting("default", hashed=False, text=True, path=True)
     cache: str | None = setting(None, hashed=False, text=True)
     protocol: ProtocolConfig = field(default_factory=lambda: _default("protocol"))
     model: ModelConfig = field(default_factory=lambda: _default("model"))

@@ -1,4 +1,4 @@
-"""What a run learns from: the records of one or more caches under a label map, and their pictures."""
+"""What a run learns from: the records of one or more caches under a label map, and what they hold of each utterance."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from precompute.cache.near_doubles import near_doubles
 from precompute.cache.reader import Cache
 from precompute.cache.roots import Roots, answers, candidates, find
+from precompute.common.arrays import Array
 from precompute.common.errors import CacheError
 from wser.data import labels
 from wser.data.people import identify
@@ -29,11 +30,11 @@ class Example:
         speaker: One person, in whichever corpora of the run; `wser.data.people` says by what name.
         sex: Of the speaker, None where no corpus of the run says.
         label: Index of its class.
-        start: First image column that holds part of it.
-        stop: Image column after the last one that holds part of it.
+        start: First step of time (column of a picture) that holds part of it.
+        stop: Step after the last one that holds part of it.
         recording: The same for doubles of one recording, and unique to them: `wser.data.recordings` says what is a double.
-        origin: File, part of it, samples and picture.
-        row: Its place among all pictures of its caches.
+        origin: File, part of it, samples, and what is stored of it.
+        row: Its place among all utterances of its caches.
         session: Of the recordings, unique among all corpora of the run, also of those that share speakers; None where the
             corpus has none.
         sentence: What was said, as the corpus codes it; None where it does not.
@@ -60,7 +61,7 @@ class Dataset:
     """Utterances of one or more caches of one recipe, under one label map.
 
     Attributes:
-        caches: Where the pictures come from.
+        caches: Where everything comes from.
         label_map: From emotions to classes.
         examples: Utterances that the map keeps, in the order of the caches.
         dropped: Number of utterances of each emotion that the map leaves out.
@@ -108,12 +109,42 @@ class Dataset:
         found = ((pair.first, pair.second) for pair in pairs)
         return tuple((one, other) for one, other in found if self.examples[one].recording != self.examples[other].recording)
 
+    @property
+    def item(self) -> Array:
+        """What the caches hold of each utterance: type, shape, axes."""
+        return self.caches[0].item
+
     @cached_property
-    def images(self) -> NDArray[np.uint8]:
-        """Pictures of all examples, uint8 (examples, height, width, 3)."""
+    def values(self) -> NDArray[Any]:
+        """What they hold of all examples, (examples, *item.shape)."""
         everything = np.concatenate([cache.read_all() for cache in self.caches])
         rows = [example.row for example in self.examples]
         return everything if rows == list(range(len(everything))) else everything[rows]
+
+
+def channels_first(values: NDArray[Any], item: Array) -> NDArray[Any]:
+    """Utterances as networks take them: channels, then whatever else, time last.
+
+    Args:
+        values: (n, *item.shape), or of another length along the axis of time.
+        item: What each is.
+
+    Returns:
+        A view: of pictures (n, 3, height, columns), of levels (n, 1, rows, columns), of waveforms (n, 1, samples); what has no
+        axis of time, unchanged.
+    """
+    if item.time is None:
+        return values
+    last = np.moveaxis(values, 1 + item.time, -1)
+    if "colour" not in item.axes:
+        return last[:, None]
+    return np.moveaxis(last, 1 + [axis for axis in item.axes if axis != "time"].index("colour"), 1)
+
+
+def input_shape(item: Array) -> tuple[int, ...]:
+    """Shape of `channels_first` without utterances and time: (3, height), (1, rows), (1,)."""
+    shape = channels_first(np.empty((0, *item.shape)), item).shape[1:]
+    return shape if item.time is None else shape[:-1]
 
 
 def open_dataset(
@@ -123,7 +154,7 @@ def open_dataset(
     cache: str | Sequence[str] | None = None,
     label_map: str | None = None,
 ) -> Dataset:
-    """Open the sealed caches of some corpora and map their emotions to classes; no picture is read yet.
+    """Open the sealed caches of some corpora and map their emotions to classes; no array is read yet.
 
     Args:
         roots: Directories of caches, searched in order.

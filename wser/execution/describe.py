@@ -9,11 +9,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from precompute.cache import places
-from precompute.recipe import RECIPES, named
+from precompute.common.arrays import Array
+from precompute.recipe import is_name, named
 from wser import models
 from wser.config.schema import Config, ConfigError
 from wser.data import labels
-from wser.data.dataset import open_dataset
+from wser.data.dataset import input_shape, open_dataset
 
 COUNTED = (
     "Multiply-adds: those of convolutions and matrix products, the LSTM's included, for one picture of the whole frame; "
@@ -40,8 +41,8 @@ class Layer:
     multiply_adds: int
 
 
-def sizes(config: Config) -> tuple[int, int, int]:
-    """Height and width of the pictures, and number of classes.
+def sizes(config: Config) -> tuple[Array, int]:
+    """What the cache holds of an utterance, and the number of classes.
 
     No cache is opened where the recipe has a name, and the classes are those of a label map.
 
@@ -49,21 +50,19 @@ def sizes(config: Config) -> tuple[int, int, int]:
         WserError: A name is unknown, or a cache is needed and missing.
     """
     label_map = labels.load(config.labels) if config.labels else labels.default(config.corpus, [])
-    if config.recipe in RECIPES and label_map.classes:
-        recipe = named(config.recipe)
-        return recipe.height, recipe.width, len(label_map.classes)
+    if is_name(config.recipe) and label_map.classes:
+        return named(config.recipe).array, len(label_map.classes)
     roots = places.parse(config.cache_root)
     dataset = open_dataset(roots, tuple(config.corpus), config.recipe, config.cache, config.labels)
-    return int(dataset.recipe["height"]), int(dataset.recipe["width"]), len(dataset.classes)
+    return dataset.item, len(dataset.classes)
 
 
-def layers(config: Config, height: int, width: int, classes: int) -> list[Layer]:
-    """Layers of the configured network in the order in which a picture passes them.
+def layers(config: Config, item: Array, classes: int) -> list[Layer]:
+    """Layers of the configured network in the order in which an utterance passes them.
 
     Args:
         config: Names the network.
-        height: Rows of the picture.
-        width: Its columns, all of which count as speech.
+        item: What the network is given, such as a picture; the whole frame counts as speech.
         classes: Number of logits.
 
     Returns:
@@ -71,17 +70,18 @@ def layers(config: Config, height: int, width: int, classes: int) -> list[Layer]
     """
     if not config.model.is_network:
         raise ConfigError(f"model={config.model.name} is no network and has no layers to describe: give another model")
+    models.check_takes(config.model, item)
     # Tensors without content: shapes and counts need no arithmetic, and are the same on every machine.
     with torch.device("meta"):
-        model = models.build(config.model, height, classes).eval()
-        picture, lengths = torch.zeros(1, 3, height, width), torch.full((1,), width)
+        model = models.build(config.model, input_shape(item), classes).eval()
+        given, lengths = torch.zeros(1, *shown(item)), torch.full((1,), item.steps)
     leaves = {name: module for name, module in model.named_modules() if not list(module.children())}
     shapes: dict[str, tuple[int, ...]] = {}
     for name, module in leaves.items():
         module.register_forward_hook(lambda _module, _given, output, name=name: shapes.update({name: _shape(output)}))
     counter = FlopCounterMode(display=False)
     with counter, torch.inference_mode():
-        model(picture, lengths)
+        model(given, lengths)
     counts = counter.get_flop_counts()
     stages, root = _stages(model), type(model).__name__
     found = [
@@ -102,20 +102,25 @@ def layers(config: Config, height: int, width: int, classes: int) -> list[Layer]
     return [*found, Layer("", "outside of layers", (), *rest)] if any(rest) else found
 
 
-def table(heading: str, rows: Sequence[Layer], picture: tuple[int, int, int]) -> Table:
+def shown(item: Array) -> tuple[int, ...]:
+    """Shape of one utterance as the network is given it: of a picture (3, height, width)."""
+    return (*input_shape(item), *(() if item.time is None else (item.steps,)))
+
+
+def table(heading: str, rows: Sequence[Layer], item: Array) -> Table:
     """The layers of a network as a table.
 
     Args:
         heading: Title.
         rows: Layers.
-        picture: Shape of the picture that the network was given.
+        item: What the network was given.
     """
     made = Table(title=heading, caption=COUNTED, title_justify="left", caption_justify="left")
     made.add_column("stage")
     made.add_column("layer")
     for name in ("output", "parameters", "multiply-adds"):
         made.add_column(name, justify="right", no_wrap=True)
-    made.add_row("picture", "", _times(picture), "", "")
+    made.add_row(item.kind, "", _times(shown(item)), "", "")
     before = ""
     for row in rows:
         numbers = (f"{number:,}" if number else "" for number in (row.parameters, row.multiply_adds))

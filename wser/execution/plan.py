@@ -124,6 +124,7 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
     dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels)
+    models.check_takes(config.model, dataset.item)
     folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
     precision = hardware.precision(config.train) if config.model.is_network else ""
     tested = trained = None
@@ -170,11 +171,9 @@ def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
             f"{len(here ^ there)} utterances have a picture of recipe {dataset.recipe_id} or {tested.recipe_id} alone, such as "
             f"{min(here ^ there)}: mend or remove their recordings"
         )
-    sizes = [(one.recipe["height"], one.recipe["width"]) for one in (dataset, tested)]
-    if sizes[0] != sizes[1]:
+    if dataset.item != tested.item:
         raise ConfigError(
-            f"pictures of data.test_recipe have {sizes[1][0]} x {sizes[1][1]} pixels, those of recipe {sizes[0][0]} x "
-            f"{sizes[0][1]}: give recipes of the same size"
+            f"data.test_recipe gives {tested.item}, and recipe {dataset.item}: give recipes of the same type and size"
         )
 
 

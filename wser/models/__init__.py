@@ -2,20 +2,25 @@
 
 A model's module has a class `Config`, the dataclass of its settings, and a function `build`.
 
-- A network has a `Config` derived from `ModelConfig`; `build(config, height, classes)` gives a `torch.nn.Module` that maps
-  pictures float (batch, 3, height, columns) and lengths int64 (batch,) to logits (batch, classes).  It is trained as the
-  sections `data` and `train` say.  It may name its parts for `--describe`: `stages` lists pairs of a name and a module, by
-  default its attributes; a layer of its own may have a `title`.
+`Config.takes` lists the kinds of cache that it can learn from: `picture` (unless it says otherwise), `levels`, `waveform` or
+`vector`.
+
+- A network has a `Config` derived from `ModelConfig`; `build(config, shape, classes)` gives a `torch.nn.Module` that maps
+  inputs float (batch, *shape, steps) and lengths int64 (batch,) to logits (batch, classes): of pictures `shape` is (3, height)
+  and steps are columns, of levels (1, rows), of waveforms (1,) and steps are samples; of vectors (n,), and there are no steps.
+  It is trained as the sections `data` and `train` say.  It may name its parts for `--describe`: `stages` lists pairs of a name
+  and a module, by default its attributes; a layer of its own may have a `title`.
 - What is fitted at once has a `Config` derived from `FittedModelConfig`; `build(config, classes, seed)` gives an object with
-  `fit(pictures, labels)` and `predict_proba(pictures)`, as scikit-learn's: pictures are uint8 (height, columns, 3) each, of as
-  many columns as the utterance has, labels int64 (n,), probabilities float (n, classes).
+  `fit(utterances, labels)` and `predict_proba(utterances)`, as scikit-learn's: utterances are arrays as the cache holds them,
+  of as many steps of time as each has (pictures uint8 (height, columns, 3)), labels int64 (n,), probabilities float
+  (n, classes).
 
 A module needs PyTorch, scikit-learn and the like only in `build`, so that a command line is read without them.
 """
 
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from precompute.common import plugins
 from precompute.common.errors import WserError
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from precompute.common.arrays import Array
     from wser.config.schema import ModelConfig
 
 
@@ -37,10 +43,10 @@ class ModelError(WserError, ValueError):
 class Fitted(Protocol):
     """A model that is fitted at once."""
 
-    def fit(self, pictures: "Sequence[NDArray[np.uint8]]", labels: "NDArray[np.int64]") -> object:
+    def fit(self, utterances: "Sequence[NDArray[Any]]", labels: "NDArray[np.int64]") -> object:
         """Fit it to the training part."""
 
-    def predict_proba(self, pictures: "Sequence[NDArray[np.uint8]]") -> "NDArray[np.floating]":
+    def predict_proba(self, utterances: "Sequence[NDArray[Any]]") -> "NDArray[np.floating]":
         """Probabilities of each class, (n, classes)."""
 
 
@@ -58,7 +64,7 @@ def module(name: str) -> ModuleType:
     found = plugins.load(__name__, name, "model", ModelError)
     if not hasattr(found, "build"):
         raise ModelError(
-            f"the model {name} has no function build: add build(config, height, classes), as docs/extending.md says"
+            f"the model {name} has no function build: add build(config, shape, classes), as docs/extending.md says"
         )
     return found
 
@@ -68,18 +74,31 @@ def file(name: str) -> Path:
     return plugins.file(module(name))
 
 
-def build(config: "ModelConfig", height: int, classes: int) -> "nn.Module":
+def check_takes(config: "ModelConfig", item: "Array") -> None:
+    """Refuse a cache of what a model cannot learn from.
+
+    Raises:
+        ModelError: It is.
+    """
+    if item.kind not in config.takes:
+        raise ModelError(
+            f"model={config.name} takes {' or '.join(config.takes)}, and the recipe gives {item.kind} ({item}): "
+            "give another recipe or model"
+        )
+
+
+def build(config: "ModelConfig", shape: tuple[int, ...], classes: int) -> "nn.Module":
     """The network that the configuration names.
 
     Args:
         config: Its parameters.
-        height: Rows of the pictures.
+        shape: Of what it is given, without batch and steps of time.
         classes: Number of logits.
 
     Raises:
         ModelError: There is no such model.
     """
-    network: nn.Module = module(config.name).build(config, height, classes)
+    network: nn.Module = module(config.name).build(config, shape, classes)
     return network
 
 

@@ -229,16 +229,17 @@ class Model(nn.Module):
 
     Args:
         config: Its parameters.
-        height: Rows of the pictures.
+        shape: Channels and rows of the pictures.
         classes: Number of logits.
     """
 
-    def __init__(self, config: "Config", height: int, classes: int) -> None:
+    def __init__(self, config: "Config", shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
+        colours, height = shape
         strides = [(f, t) for f, t in config.strides]
         dilated = zip(config.pipe_kernels, config.pipe_dilations, strict=False)
         pipes = [((rows, columns), (1, dilation)) for (rows, columns), dilation in dilated][: config.pipes]
-        blocks = [Block(3, config.pipe_filters, pipes, strides[0], config)]
+        blocks = [Block(colours, config.pipe_filters, pipes, strides[0], config)]
         channels = config.pipe_filters * config.pipes
         for filters, stride in zip(config.filters, strides[1:], strict=True):
             blocks.append(Block(channels, filters, [LFLB], stride, config))
@@ -279,7 +280,7 @@ class Model(nn.Module):
         """Logits.
 
         Args:
-            images: float (batch, 3, height, columns); what it holds past the end of an utterance counts as zero.
+            images: float (batch, channels, height, columns); what it holds past the end of an utterance counts as zero.
             lengths: Columns of each utterance, int64 (batch,); steps past it reach neither summary nor loss.
 
         Returns:

@@ -7,6 +7,7 @@ the distances do and are not calibrated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ class Config(FittedModelConfig):
         c: Inverse of the strength of regularisation.
         balanced: Weight each utterance by the inverse of its class's share of the training part.
     """
+
+    takes: ClassVar[tuple[str, ...]] = ("picture", "levels")
 
     c: float = setting(0.01, low=1e-6, high=1e6)
     balanced: bool = True
@@ -48,12 +51,12 @@ class Model:
             StandardScaler(), LinearSVC(C=config.c, class_weight=weights, random_state=seed, dual="auto", max_iter=10_000)
         )
 
-    def fit(self, pictures: Sequence[NDArray[np.uint8]], labels: NDArray[np.int64]) -> "Model":
-        """Fit the planes to pictures, uint8 (height, columns, 3) each, and their classes, int64 (n,)."""
+    def fit(self, pictures: Sequence[NDArray[Any]], labels: NDArray[np.int64]) -> "Model":
+        """Fit the planes to pictures (height, columns, 3) or levels (rows, columns), and their classes, int64 (n,)."""
         self.machine.fit(features(pictures), labels)
         return self
 
-    def predict_proba(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    def predict_proba(self, pictures: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the distances, float64 (n, classes); 0 for a class that was not in the training part."""
         distances = self.machine.decision_function(features(pictures))
         if distances.ndim == 1:
@@ -64,9 +67,10 @@ class Model:
         return result
 
 
-def features(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """Mean and standard deviation over the columns of each row and colour, float64 (n, 6 * height)."""
-    return np.stack([np.concatenate([p.mean(axis=1).ravel(), p.std(axis=1).ravel()]) for p in pictures])
+def features(pictures: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """Mean and standard deviation over the columns of each row and colour, float64 (n, 2 * rows * colours)."""
+    means = [[p.mean(axis=1, dtype=np.float64).ravel(), p.std(axis=1, dtype=np.float64).ravel()] for p in pictures]
+    return np.stack([np.concatenate(one) for one in means])
 
 
 def build(config: Config, classes: int, seed: int) -> Model:

@@ -26,7 +26,7 @@ statistics: it is set to zero before the pipes, before and after each pooling, a
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from precompute.common.settings import setting
 from wser.config.schema import ConfigError, ModelConfig, Unread
@@ -66,6 +66,8 @@ class Config(ModelConfig):
         dropout: Before the LSTM and before the softmax layer.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("picture", "levels")
+
     pipes: int = setting(3, low=1, high=MOST_PIPES)
     pipe_kernels: list[list[int]] = field(default_factory=lambda: [[3, 3], [5, 5], [5, 5], [5, 5], [5, 5]])
     pipe_dilations: list[int] = field(default_factory=lambda: [1, 1, 2, 4, 8])
@@ -100,18 +102,18 @@ class Config(ModelConfig):
         return None
 
 
-def build(config: Config, height: int, classes: int) -> "nn.Module":
+def build(config: Config, shape: tuple[int, ...], classes: int) -> "nn.Module":
     """The network.
 
     Args:
         config: Its parameters.
-        height: Rows of the pictures.
+        shape: Channels and rows of the pictures.
         classes: Number of logits.
     """
     # Not at the top: what a command line needs to know of its settings takes no PyTorch.
     from wser.models._three_pipe import Model
 
-    return Model(config, height, classes)
+    return Model(config, shape, classes)
 
 
 def _check_pipes(model: Config) -> None:

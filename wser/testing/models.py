@@ -4,13 +4,23 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from precompute.common.arrays import Array
 from wser import models
 from wser.config.schema import Config, check, choice
+from wser.data.dataset import channels_first, input_shape
 from wser.results import identity
 
 ROWS, CLASSES = 16, 3
 UTTERANCES = 12
 """Of each part, with every class in it, and of several lengths."""
+
+ITEMS = {
+    "picture": Array("uint8", (ROWS, 64, 3), ("frequency", "time", "colour"), 1.0),
+    "levels": Array("float16", (ROWS, 64), ("frequency", "time"), 0.25),
+    "waveform": Array("float32", (6400,), ("time",), 1e-3),
+    "vector": Array("float32", (ROWS,), ("value",), 1e-3),
+}
+"""What a model may be given, by kind; the frame of each."""
 
 
 class ModelContract:
@@ -55,10 +65,15 @@ class ModelContract:
             return
         model = models.build_fitted(self.config(), CLASSES, 0)
         there = np.flatnonzero(labels() > 0)
-        model.fit([utterances(0)[at] for at in there], labels()[there])
-        found = np.asarray(model.predict_proba(utterances(1)))
+        model.fit([utterances(0, self._kind)[at] for at in there], labels()[there])
+        found = np.asarray(model.predict_proba(utterances(1, self._kind)))
         assert found.shape == (UTTERANCES, CLASSES)
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+
+    def test_it_takes_every_kind_that_it_names(self) -> None:
+        """Of each, its probabilities have their shape."""
+        for kind in self.config().takes:
+            assert self._probabilities(kind=kind).shape == (UTTERANCES, CLASSES)
 
     def test_an_utterance_is_scored_alone_as_among_others(self) -> None:
         """No utterance of the test part sees another."""
@@ -72,43 +87,60 @@ class ModelContract:
         import torch
 
         torch.manual_seed(0)
-        network = models.build(self.config(), ROWS, CLASSES)
-        logits = network(*self._batch(utterances(0)))
+        network = models.build(self.config(), input_shape(ITEMS[self._kind]), CLASSES)
+        logits = network(*_batch(utterances(0, self._kind), ITEMS[self._kind]))
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels())).backward()  # type: ignore[no-untyped-call]
         without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
         assert not without, f"no gradient reaches {', '.join(without)}"
 
-    def _probabilities(self, alone: bool = False) -> np.ndarray:
-        config = self.config()
-        test = utterances(1)
+    @property
+    def _kind(self) -> str:
+        return str(self.config().takes[0])
+
+    def _probabilities(self, alone: bool = False, kind: str = "") -> np.ndarray:
+        config, kind = self.config(), kind or self._kind
+        test = utterances(1, kind)
         parts = [[one] for one in test] if alone else [test]
         if not config.is_network:
             model = models.build_fitted(config, CLASSES, 0)
-            model.fit(utterances(0), labels())
+            model.fit(utterances(0, kind), labels())
             return np.concatenate([np.asarray(model.predict_proba(part)) for part in parts])
         import torch
 
         torch.manual_seed(0)
-        network = models.build(config, ROWS, CLASSES).eval()
+        network = models.build(config, input_shape(ITEMS[kind]), CLASSES).eval()
         with torch.inference_mode():
-            return np.concatenate([network(*self._batch(part)).softmax(dim=1).numpy() for part in parts])
-
-    def _batch(self, pictures: list[np.ndarray]) -> tuple[Any, Any]:
-        import torch
-
-        lengths = [picture.shape[1] for picture in pictures]
-        batch = np.zeros((len(pictures), 3, ROWS, max(lengths)), np.float32)
-        for row, picture in zip(batch, pictures, strict=True):
-            row[:, :, : picture.shape[1]] = picture.transpose(2, 0, 1) / 255
-        return torch.from_numpy(batch), torch.tensor(lengths)
+            return np.concatenate([network(*_batch(part, ITEMS[kind])).softmax(dim=1).numpy() for part in parts])
 
 
-def utterances(seed: int) -> list[np.ndarray]:
-    """Pictures of random levels, uint8 (16, 24 to 57 columns, 3), brighter for some classes."""
-    rng = np.random.default_rng(seed)
-    return [
-        rng.integers(0, 150 + 50 * label, (ROWS, 24 + 3 * at, 3), dtype=np.uint8) for at, label in enumerate(labels().tolist())
-    ]
+def _batch(parts: list[np.ndarray], item: Array) -> tuple[Any, Any]:
+    import torch
+
+    lengths = [1 if item.time is None else part.shape[item.time] for part in parts]
+    shape = [max(lengths) if axis == item.time else length for axis, length in enumerate(item.shape)]
+    batch = np.zeros((len(parts), *shape), np.float32)
+    for row, part, length in zip(batch, parts, lengths, strict=True):
+        row[item.part(0, length)] = part / (255 if item.dtype == "uint8" else 1)
+    return torch.from_numpy(channels_first(batch, item)), torch.tensor(lengths)
+
+
+def utterances(seed: int, kind: str = "picture") -> list[np.ndarray]:
+    """Random numbers as a cache of a kind holds them, larger for some classes; 24 to 57 columns or 100 times as many samples.
+
+    Args:
+        seed: Of the numbers.
+        kind: One of `ITEMS`.
+    """
+    rng, item = np.random.default_rng(seed), ITEMS[kind]
+    found = []
+    for at, label in enumerate(labels().tolist()):
+        steps = (24 + 3 * at) * (100 if kind == "waveform" else 1)
+        shape = [steps if axis == item.time else length for axis, length in enumerate(item.shape)]
+        if item.dtype == "uint8":
+            found.append(rng.integers(0, 150 + 50 * label, shape, dtype=np.uint8))
+        else:
+            found.append((rng.standard_normal(shape) * (1 + label) + label).astype(item.dtype))
+    return found
 
 
 def labels() -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Pictures to batches: standardise, trim to the longest utterance, group by length; and the Lightning data module."""
+"""Utterances to batches: standardise, trim to the longest utterance, group by length; and the Lightning data module."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from precompute.common.arrays import Array
 from wser.config.schema import DataConfig
-from wser.data.dataset import Dataset
+from wser.data.dataset import Dataset, channels_first
 from wser.protocols import Fold
 from wser.training.lightning import pl
 
@@ -19,6 +21,9 @@ SORTED_TOGETHER = 8
 
 COLUMN_MULTIPLE = 8
 """Widths of batches are multiples of this, the product of the usual pooling strides in time."""
+
+LEAST_DEVIATION = 1e-6
+"""Of numbers that have no tolerance, so that a constant is no division by zero."""
 
 FLOOR = 0.1
 """Share of the training part's deviation added to an utterance's own, so that a row without speech is not blown up."""
@@ -29,19 +34,19 @@ class Batch:
     """Utterances of similar length.
 
     Attributes:
-        images: float32 (batch, 3, height, columns), zero outside each utterance.
-        lengths: Columns of each utterance, int64 (batch,).
+        inputs: float32, `channels_first`: of pictures (batch, 3, height, columns); zero outside each utterance.
+        lengths: Steps of time of each utterance (columns of a picture), int64 (batch,).
         labels: Classes, int64 (batch,).
     """
 
-    images: Tensor
+    inputs: Tensor
     lengths: Tensor
     labels: Tensor
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and standard deviation of the levels of each image row and colour, float32 (height, 1, 3) each."""
+    """Mean and standard deviation over time, float32, of an item's shape with 1 step: of pictures (height, 1, 3)."""
 
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
@@ -49,43 +54,54 @@ class Statistics:
 
 def measure(dataset: Dataset, indices: Sequence[int]) -> Statistics:
     """Statistics over the columns of some utterances, those of the training part."""
-    images, examples = dataset.images, dataset.examples
-    total = squares = np.zeros((images.shape[1], 3))
-    columns = 0
+    values, item, examples = dataset.values, dataset.item, dataset.examples
+    axis = item.time
+    total: Any = 0.0
+    squares: Any = 0.0
+    steps = 0
     for i in indices:
-        levels = images[i, :, examples[i].start : examples[i].stop].astype(np.float64)
-        total = total + levels.sum(axis=1)
-        squares = squares + np.square(levels).sum(axis=1)
-        columns += levels.shape[1]
-    mean = total / columns
-    # A row that hardly varies carries no speech; a floor of one level keeps its noise from being blown up.
-    deviation = np.sqrt(np.maximum(squares / columns - mean**2, 1.0))
-    return Statistics(mean[:, None].astype(np.float32), deviation[:, None].astype(np.float32))
+        part = values[i][item.part(examples[i].start, examples[i].stop)].astype(np.float64)
+        total = total + (part if axis is None else part.sum(axis=axis, keepdims=True))
+        squares = squares + (np.square(part) if axis is None else np.square(part).sum(axis=axis, keepdims=True))
+        steps += 1 if axis is None else part.shape[axis]
+    mean = total / steps
+    # A row that hardly varies carries no speech; a floor, of pictures one level, keeps its noise from being blown up.
+    deviation = np.sqrt(np.maximum(squares / steps - mean**2, max(item.tolerance, LEAST_DEVIATION) ** 2))
+    return Statistics(mean.astype(np.float32), deviation.astype(np.float32))
 
 
-def standardised(levels: NDArray[np.uint8], own: NDArray[np.uint8] | None, statistics: Statistics) -> NDArray[np.float32]:
-    """Levels as the network sees them.
+def standardised(
+    values: NDArray[Any], own: NDArray[Any] | None, statistics: Statistics, axis: int | None
+) -> NDArray[np.float32]:
+    """An utterance as the network sees it.
 
     Args:
-        levels: Part of a picture, (height, columns, 3).
-        own: The utterance's own columns of it, by whose mean and deviation it is standardised; None takes the statistics'.
+        values: Part of an item along the axis of time, such as (height, columns, 3).
+        own: The utterance's own part of it, by whose mean and deviation it is standardised; None takes the statistics'.
         statistics: Of the training part.
+        axis: Of time; None where there is none, and `own` says nothing.
 
     Returns:
-        float32 (height, columns, 3).
+        float32, of the shape of `values`.
     """
     mean, deviation = statistics.mean, statistics.deviation
-    if own is not None:
-        mean = own.mean(axis=1, keepdims=True, dtype=np.float32)
-        deviation = np.sqrt(np.square(own - mean).mean(axis=1, keepdims=True)) + FLOOR * deviation
-    seen: NDArray[np.float32] = (levels - mean) / deviation
+    if own is not None and axis is not None:
+        mean = own.mean(axis=axis, keepdims=True, dtype=np.float32)
+        deviation = np.sqrt(np.square(own - mean).mean(axis=axis, keepdims=True)) + FLOOR * deviation
+    seen: NDArray[np.float32] = (values - mean) / deviation
     return seen
 
 
-def unstandardised(height: int) -> Statistics:
-    """Statistics that map levels 0 to 255 to 0 to 1."""
-    shape = (height, 1, 3)
-    return Statistics(np.zeros(shape, np.float32), np.full(shape, 255, np.float32))
+def unstandardised(item: Array) -> Statistics:
+    """Statistics that map whole numbers of a type to at most 1, of pictures levels 0 to 255, and leave floats."""
+    shape, dtype = statistics_shape(item), np.dtype(item.dtype)
+    most = 1 if dtype.kind == "f" else np.iinfo(dtype).max
+    return Statistics(np.zeros(shape, np.float32), np.full(shape, most, np.float32))
+
+
+def statistics_shape(item: Array) -> tuple[int, ...]:
+    """Shape of mean and deviation: that of an item with one step of time."""
+    return tuple(1 if axis == item.time else length for axis, length in enumerate(item.shape))
 
 
 class ByLength(Sampler[list[int]]):
@@ -115,7 +131,7 @@ class Batches(pl.LightningDataModule):
     Args:
         dataset: All utterances.
         fold: Its parts.
-        config: How pictures reach the network.
+        config: How utterances reach the network.
         batch: Utterances in a batch.
         statistics: Of the training part.
         seed: Of the order of training batches.
@@ -147,18 +163,18 @@ class Batches(pl.LightningDataModule):
         return self.dataset.examples[index].stop - self.dataset.examples[index].start
 
     def _collate(self, indices: Sequence[int]) -> Batch:
-        images, examples = self.dataset.images, [self.dataset.examples[i] for i in indices]
-        height, width = images.shape[1:3]
+        values, item, examples = self.dataset.values, self.dataset.item, [self.dataset.examples[i] for i in indices]
         whole = self.config.pad == "paper"
-        lengths = [width if whole else self._length(i) for i in indices]
-        columns = -(-max(lengths) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
-        batch = np.zeros((len(indices), height, columns, 3), np.float32)
+        lengths = [item.steps if whole else self._length(i) for i in indices]
+        steps = -(-max(lengths) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
+        shape = [steps if axis == item.time else length for axis, length in enumerate(item.shape)]
+        batch = np.zeros((len(indices), *shape), np.float32)
         for row, i, example, length in zip(batch, indices, examples, lengths, strict=True):
-            spoken = images[i, :, example.start : example.stop]
+            spoken = values[i][item.part(example.start, example.stop)]
             own = spoken if self.config.standardise == "utterance" else None
-            row[:, :length] = standardised(images[i] if whole else spoken, own, self.statistics)
+            row[item.part(0, length)] = standardised(values[i] if whole else spoken, own, self.statistics, item.time)
         return Batch(
-            torch.from_numpy(batch).permute(0, 3, 1, 2),
+            torch.from_numpy(channels_first(batch, item)),
             torch.tensor(lengths),
             torch.tensor([example.label for example in examples]),
         )

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ def fit(run: Run) -> Outcome:
     config, fold, dataset = run.config, run.fold, run.dataset
     model = models.build_fitted(config.model, len(dataset.classes), run.seed)
     with threadpool_limits(run.threads):
-        model.fit(_pictures(dataset, fold.train), _labels(dataset, fold.train))
+        model.fit(_utterances(dataset, fold.train), _labels(dataset, fold.train))
         probabilities = _probabilities(model, run.tested or dataset, fold.test, config.model.name)
         validation = None
         if fold.validation:
@@ -49,10 +50,10 @@ def fit(run: Run) -> Outcome:
     return Outcome(probabilities, {}, record)
 
 
-def _pictures(dataset: Dataset, indices: Sequence[int]) -> list[NDArray[np.uint8]]:
-    """The utterances' own columns, uint8 (height, columns, 3) each."""
-    examples = dataset.examples
-    return [dataset.images[i, :, examples[i].start : examples[i].stop] for i in indices]
+def _utterances(dataset: Dataset, indices: Sequence[int]) -> list[NDArray[Any]]:
+    """What the caches hold of each, along the axis of time its own part: of pictures uint8 (height, columns, 3)."""
+    examples, item = dataset.examples, dataset.item
+    return [dataset.values[i][item.part(examples[i].start, examples[i].stop)] for i in indices]
 
 
 def _labels(dataset: Dataset, indices: Sequence[int]) -> NDArray[np.int64]:
@@ -60,7 +61,7 @@ def _labels(dataset: Dataset, indices: Sequence[int]) -> NDArray[np.int64]:
 
 
 def _probabilities(model: models.Fitted, dataset: Dataset, indices: Sequence[int], name: str) -> NDArray[np.floating]:
-    given = np.asarray(model.predict_proba(_pictures(dataset, indices)))
+    given = np.asarray(model.predict_proba(_utterances(dataset, indices)))
     shape = (len(indices), len(dataset.classes))
     if given.shape != shape or not np.all((given >= 0) & (given <= 1)) or not np.allclose(given.sum(axis=1), 1, atol=1e-6):
         raise models.ModelError(

@@ -45,7 +45,7 @@ class Training(pl.LightningModule):
 
     def training_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Loss of one batch; loss, hits and number of utterances for the curves."""
-        images = augment(batch.images, batch.lengths, self.data_config, self.rng)
+        images = augment(batch.inputs, batch.lengths, self.data_config, self.rng)
         images, other, share = mix(images, self.data_config.mixup, self.rng)
         logits = self.model(images, torch.maximum(batch.lengths, batch.lengths[other])).float()
         loss = share * self._loss(logits, batch.labels)
@@ -59,7 +59,7 @@ class Training(pl.LightningModule):
 
     def validation_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Summed loss and logits of one batch."""
-        logits = self.model(batch.images, batch.lengths).float()
+        logits = self.model(batch.inputs, batch.lengths).float()
         return {
             "loss": functional.cross_entropy(logits, batch.labels, reduction="sum"),
             "logits": logits,
@@ -68,7 +68,7 @@ class Training(pl.LightningModule):
 
     def predict_step(self, batch: Batch, _: int) -> Tensor:
         """Class probabilities, float32 (batch, classes)."""
-        probabilities: Tensor = self.model(batch.images, batch.lengths).float().softmax(dim=1)
+        probabilities: Tensor = self.model(batch.inputs, batch.lengths).float().softmax(dim=1)
         return probabilities
 
     def configure_optimizers(self) -> Any:
@@ -82,9 +82,10 @@ class Training(pl.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, _: int) -> Batch:
-        """The batch on the device, its pictures channels-last."""
-        images = batch.images.to(device, memory_format=torch.channels_last)
-        return Batch(images, batch.lengths.to(device), batch.labels.to(device))
+        """The batch on the device, pictures channels-last."""
+        stored = torch.channels_last if batch.inputs.ndim == 4 else torch.preserve_format
+        inputs = batch.inputs.to(device, memory_format=stored)
+        return Batch(inputs, batch.lengths.to(device), batch.labels.to(device))
 
     def weights(self) -> Mapping[str, Tensor]:
         """A copy of the model's state on the CPU."""
@@ -107,28 +108,30 @@ def class_weights(labels: Sequence[int], classes: int) -> Tensor:
 
 
 def augment(images: Tensor, lengths: Tensor, config: DataConfig, rng: np.random.Generator) -> Tensor:
-    """Shift training pictures along the frequency axis and mask a band of rows and one of columns.
+    """Shift training pictures along the frequency axis and mask a band of rows and one of columns; of waveforms, of samples.
 
     Masking with zero, the mean of standardised pictures, is SpecAugment's (Park et al. 2019, doi
     10.21437/Interspeech.2019-2680), one mask of each kind.
 
     Args:
-        images: float (batch, 3, height, columns); left unchanged.
-        lengths: Columns of each utterance.
+        images: float (batch, channels, height, columns), or (batch, channels, samples); left unchanged.
+        lengths: Columns (or samples) of each utterance.
         config: Sizes of shifts and masks.
         rng: Source of randomness.
     """
     if not (config.shift_rows or config.mask_rows or config.mask_columns):
         return images
     images = images.clone()
+    rows = images.shape[2] if images.ndim == 4 else 0
     for image, length in zip(images, lengths.tolist(), strict=True):
-        if config.shift_rows:
+        if config.shift_rows and rows:
             shift = int(rng.integers(-config.shift_rows, config.shift_rows + 1))
             shifted = image.roll(shift, dims=1)
             edge = slice(0, shift) if shift > 0 else slice(image.shape[1] + shift, image.shape[1])
             shifted[:, edge] = 0
             image.copy_(shifted)
-        for axis, extent, most in ((1, image.shape[1], config.mask_rows), (2, length, config.mask_columns)):
+        bands = ((1, rows, config.mask_rows),) if rows else ()
+        for axis, extent, most in (*bands, (image.ndim - 1, length, config.mask_columns)):
             width = int(rng.integers(0, min(most, extent // 2) + 1))
             start = int(rng.integers(0, extent - width + 1))
             image.narrow(axis, start, width).zero_()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from precompute.common import files
 from wser import models, results
+from wser.data.dataset import input_shape
 from wser.evaluation import metrics
 from wser.results import (
     CURVES,
@@ -26,7 +27,7 @@ from wser.results import (
     fold_name,
 )
 from wser.training import lightning, loggers
-from wser.training.batches import Batches, Statistics, measure, unstandardised
+from wser.training.batches import Batches, Statistics, measure, statistics_shape, unstandardised
 from wser.training.lightning import pl
 from wser.training.module import Training, class_weights
 from wser.training.run import Outcome, Run
@@ -146,13 +147,12 @@ def train(run: Run) -> Outcome:
     seed = run.seed
     pl.seed_everything(seed, verbose=False)
 
-    height = int(dataset.recipe["height"])
-    network = models.build(config.model, height, len(dataset.classes))
+    network = models.build(config.model, input_shape(dataset.item), len(dataset.classes))
     stored = _stored(run, network)
     if stored:
         statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
     else:
-        statistics = unstandardised(height) if config.data.standardise == "none" else measure(dataset, fold.train)
+        statistics = unstandardised(dataset.item) if config.data.standardise == "none" else measure(dataset, fold.train)
     labels = [dataset.examples[i].label for i in fold.train]
     balance = class_weights(labels, len(dataset.classes)) if config.train.balanced else None
     module = Training(network, config.train, config.data, seed, balance)
@@ -223,9 +223,8 @@ def _stored(run: Run, network: torch.nn.Module) -> dict[str, Any] | None:
     try:
         stored: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
         network.load_state_dict(stored["model"])
-        height = int(run.dataset.recipe["height"])
         shapes = {tuple(stored[name].shape) for name in ("mean", "deviation")}
-        if shapes != {(height, 1, 3)}:
+        if shapes != {statistics_shape(run.dataset.item)}:
             raise ValueError(f"statistics of shape {shapes}")
     except Exception as error:  # of a damaged file, PyTorch's reader raises whatever it meets
         why = (" ".join(str(error).split()) or type(error).__name__)[:100]

@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import math
 import shutil
 import stat
 import struct
@@ -22,7 +21,7 @@ from precompute.common.errors import CacheError, RecipeError
 from precompute.common.progress import progress
 from precompute.common.reading import UnreadableError
 from precompute.common.terminal import in_a_line
-from precompute.recipe import check_record
+from precompute.recipe import array_of, check_record
 
 MOST_PROVENANCE = 1000
 """Records of provenance of one cache: there is one for each job that sealed it in the same moment."""
@@ -268,14 +267,9 @@ def _parcel(opened: zipfile.ZipFile, corpus: str, name: str, members: dict[str, 
         raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"belongs to another cache ('{ascii(stored)[1:-1][:100]}')")
     _check_sizes(opened, place, sizes, members)
     try:
-        recipe = check_record(_json(opened, members[layout.RECIPE]))
-    except RecipeError as error:
+        array_of(check_record(_json(opened, members[layout.RECIPE])))
+    except (RecipeError, ValueError) as error:
         raise _refusal(opened, f"{place}/{layout.RECIPE}", f"is damaged ({error})") from None
-    if not layout.legal_picture(recipe.get("height"), recipe.get("width")):
-        shown = ascii(f"{recipe.get('height')} x {recipe.get('width')}")[1:-1][:100]
-        raise _refusal(
-            opened, f"{place}/{layout.RECIPE}", f"asks for pictures of {shown}, of at most {layout.LARGEST_PICTURE // 3} pixels"
-        )
     return _Parcel(opened, corpus, name, members, manifest)
 
 
@@ -345,10 +339,10 @@ def _verify(parcel: _Parcel, staged: Path) -> None:
     """Refuse a cache that is what its manifest vouches for, and still wrong."""
     try:
         cache = Cache(staged)
-        sizes = {array: math.prod(cache.shape(array)) for array in cache.arrays}
+        sizes = {array: cache.count(array) * cache.item.bytes for array in cache.arrays}
         largest = max(sizes, key=lambda array: sizes[array], default="")
         if largest and sizes[largest] > LARGEST_UNIT:
-            found = [f"the pictures of '{largest}' take {sizes[largest]} bytes, of {LARGEST_UNIT} at most"]
+            found = [f"the items of '{largest}' take {sizes[largest]} bytes, of {LARGEST_UNIT} at most"]
         else:
             found = [fault.what for fault in verify.faults(staged)]
     except CacheError as error:

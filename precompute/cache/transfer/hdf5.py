@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from precompute.cache.layout import Record
 from precompute.cache.reader import Cache
@@ -15,6 +14,7 @@ from precompute.common import files
 from precompute.common.errors import CacheError
 from precompute.common.progress import progress
 from precompute.common.terminal import in_a_line
+from precompute.recipe import row_frequencies
 
 GZIP_LEVEL = 4
 """The library's default; gzip is what MATLAB and R read without plugins."""
@@ -24,7 +24,7 @@ TYPES: dict[Any, Any] = {int: np.int64, float: np.float64, float | None: np.floa
 
 
 def export_hdf5(cache: Path, target: Path) -> None:
-    """Write a sealed cache into one HDF5 file: pictures, everything the index says, the recipe.
+    """Write a sealed cache into one HDF5 file: its arrays, everything the index says, the recipe.
 
     The same cache gives the same bytes, by the same version of the HDF5 library.  Each file of the cache is checked against the
     manifest on the way.
@@ -41,7 +41,7 @@ def export_hdf5(cache: Path, target: Path) -> None:
 
     opened = Cache(cache)
     if not opened.records:
-        raise CacheError(f"{cache} holds no pictures: choose another cache for {target}")
+        raise CacheError(f"{cache} holds no utterance: choose another cache for {target}")
     with files.new_file(target) as aside, _Sink(aside, "x+") as sink:
         try:
             # The earliest version of the format is what every program reads.
@@ -50,30 +50,6 @@ def export_hdf5(cache: Path, target: Path) -> None:
             sink.check()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CacheError(f"{cache} holds what HDF5 cannot ({in_a_line(str(error)[:300])}): export it as zip") from None
-
-
-def frequencies(recipe: dict[str, Any]) -> NDArray[np.float64]:
-    """Centre frequency of each row of a picture in Hz, float64 (height,), descending, whether it was resized or not.
-
-    Args:
-        recipe: A cache's.
-
-    Raises:
-        KeyError, ValueError: It does not say them.
-    """
-    rows, f_min, f_max = recipe["scales"], recipe["f_min"], recipe["f_max"]
-    if rows < 2 or not 0 < f_min < f_max:
-        raise ValueError(f"no frequencies of {rows} rows from {f_min} to {f_max} Hz")
-    s = (np.arange(recipe["height"]) + 0.5) * rows / recipe["height"] - 0.5
-    transform = recipe.get("transform", "wavelet")
-    if transform == "wavelet":
-        return np.asarray(f_max * (f_min / f_max) ** (s / (rows - 1)))
-    if transform == "stft":
-        return np.asarray(f_max + (f_min - f_max) * s / (rows - 1))
-    if transform != "mel":
-        raise ValueError(f"the frequencies of a transform that this version does not know, '{transform:.50}'")
-    high, low = np.log1p(f_max / 700), np.log1p(f_min / 700)
-    return np.asarray(700 * np.expm1(high + (low - high) * (s + 1) / (rows + 1)))
 
 
 class _Sink(io.FileIO):
@@ -114,22 +90,30 @@ def _write(file: Any, cache: Cache, sink: _Sink, what: str) -> None:
     for key, value in recipe.items():
         if isinstance(value, int | float | str) and key != "colour_table":
             file.attrs[key] = _text(value, key) if isinstance(value, str) else value
-    file["colour_table"] = np.frombuffer(bytes.fromhex(recipe["colour_table"]), np.uint8).reshape(-1, 3)
-    file["frequencies"] = frequencies(recipe)
+    if "colour_table" in recipe:
+        file["colour_table"] = np.frombuffer(bytes.fromhex(recipe["colour_table"]), np.uint8).reshape(-1, 3)
+    if "scales" in recipe and "frequency" in cache.item.axes:
+        file["frequencies"] = row_frequencies(recipe, cache.item.shape[cache.item.axes.index("frequency")])
     for field in fields(Record):
         _write_field(file, cache.records, field.name, TYPES.get(field.type))
         sink.check()
-    shape = (len(cache.records), recipe["height"], recipe["width"], 3)
-    images = file.create_dataset(
-        "images", shape, np.uint8, chunks=(1, *shape[1:]), compression="gzip", compression_opts=GZIP_LEVEL, fletcher32=True
+    item, picture = cache.item, cache.item.kind == "picture"
+    values = file.create_dataset(
+        "images" if picture else "values",
+        (len(cache.records), *item.shape),
+        np.dtype(item.dtype).newbyteorder("<"),
+        chunks=(1, *item.shape),
+        compression="gzip",
+        compression_opts=GZIP_LEVEL,
+        fletcher32=True,
     )
-    for axis, label in enumerate(("utterance", "row", "column", "colour")):
-        images.dims[axis].label = label
+    for axis, label in enumerate(("utterance", *(("row", "column", "colour") if picture else item.axes))):
+        values.dims[axis].label = label
     at = 0
-    with progress(what, len(cache.records), "pictures") as advance:
+    with progress(what, len(cache.records), "utterances") as advance:
         for array in cache.arrays:
             unit = cache.read(array)
-            images[at : at + len(unit)] = unit
+            values[at : at + len(unit)] = unit
             at += len(unit)
             sink.check()
             advance(len(unit))

@@ -23,7 +23,7 @@ def path(tmp_path):
 
 
 def shards(path):
-    return sorted(path.rglob(layout.SHARD))
+    return sorted(path.rglob("c.0.0.0.0"))
 
 
 class TestRoundTrip:
@@ -85,7 +85,7 @@ class TestRoundTrip:
         root = path.parent.parent
         assert list((path.parent / layout.STAGING).iterdir()) == []
         assert (root / layout.ROOT_TAG).read_bytes() == layout.ROOT_TAG_CONTENT
-        assert json.loads((root / layout.ROOT_RECORD).read_text()) == {"layout": layout.version()}
+        assert json.loads((root / layout.ROOT_RECORD).read_text()) == {"layout": "1.5"}
 
 
 def truncate(file):
@@ -208,7 +208,7 @@ class TestRefusal:
 
     @pytest.mark.parametrize("where", [0.0, 0.2, 0.5, 0.8, 0.99])
     def test_a_flipped_bit_is_found_when_it_is_read(self, path, where):
-        shard = path / "anna" / "sad" / layout.SHARD
+        shard = path / "anna" / "sad" / "c.0.0.0.0"
         content = bytearray(shard.read_bytes())
         content[int(where * len(content))] ^= 0x10
         replace(shard, bytes(content))
@@ -254,13 +254,13 @@ class TestRefusal:
 
     def test_the_shard_of_another_array_is_found_by_its_shape(self, path):
         # Another array of the same cache is sound in itself; here even its sizes are vouched for.
-        for name in (layout.GROUP, layout.SHARD):
+        for name in (layout.GROUP, "c.0.0.0.0"):
             replace(path / "anna/sad" / name, (path / "anna/angry" / name).read_bytes())
         edit(
             path,
-            lambda m: m["files"].update({f"anna/sad/{n}": m["files"][f"anna/angry/{n}"] for n in (layout.GROUP, layout.SHARD)}),
+            lambda m: m["files"].update({f"anna/sad/{n}": m["files"][f"anna/angry/{n}"] for n in (layout.GROUP, "c.0.0.0.0")}),
         )
-        with pytest.raises(CacheError, match=r"anna/sad/zarr.json is no array of 3 pictures .* is \[2,8,16,3\]"):
+        with pytest.raises(CacheError, match=r"anna/sad/zarr.json is no array of 3 items .* is \[2,8,16,3\]"):
             Cache(path).read("anna/sad")
 
     @pytest.mark.parametrize("array", ["nobody/sad", "", "..", "anna", "../../secret"])
@@ -428,13 +428,14 @@ class TestForgeries:
             Cache(path).read_all()
 
     def test_more_utterances_than_the_shards_have_room_for(self, path):
-        size = sum(file.stat().st_size for file in path.rglob(layout.SHARD))
+        size = sum(file.stat().st_size for file in path.rglob("c.0.0.0.0"))
         for count, told in ((size // 29, "are recorded"), (size // 29 + 1, "the shards have room for")):
             edit(path, lambda m, count=count: m.update(utterances=count))
             assert told in problems(path)[0]
 
     def test_pictures_that_share_their_bytes(self):
         from precompute.cache import shard
+        from precompute.common import arrays
 
         one = shard.encode(np.zeros((1, 8, 16, 3), np.uint8))
         chunk = one[:-20]
@@ -442,12 +443,12 @@ class TestForgeries:
         from numcodecs.checksum32 import CRC32C
 
         with pytest.raises(ValueError, match="share their bytes"):
-            shard.decode(chunk + bytes(CRC32C(location="end").encode(index)), (3, 8, 16, 3))
+            shard.decode(chunk + bytes(CRC32C(location="end").encode(index)), 3, arrays.picture(8, 16))
 
     def test_other_files_of_a_newer_minor_version_are_checked_and_passed_over(self, path):
         (path / "extra.bin").write_bytes(b"new")
         self.forge(path, "extra.bin", b"new")
-        edit(path, lambda m: m.update(layout=f"{layout.VERSION[0]}.{layout.VERSION[1] + 1}"))
+        edit(path, lambda m: m.update(layout=f"1.{layout.NEWEST[1] + 1}"))
         assert len(Cache(path).read_all()) == 6
         assert problems(path) == []
         replace(path / "extra.bin", b"newer")

@@ -111,9 +111,9 @@ def flip(file):
 
 
 DAMAGE = {
-    "shard flipped": lambda path: flip(path / layout.SHARD),
-    "shard emptied": lambda path: replace(path / layout.SHARD, b""),
-    "shard gone": lambda path: (path / layout.SHARD).unlink(),
+    "shard flipped": lambda path: flip(path / "c.0.0.0.0"),
+    "shard emptied": lambda path: replace(path / "c.0.0.0.0", b""),
+    "shard gone": lambda path: (path / "c.0.0.0.0").unlink(),
     "metadata torn": lambda path: replace(path / layout.GROUP, (path / layout.GROUP).read_bytes()[:40]),
     "metadata gone": lambda path: (path / layout.GROUP).unlink(),
 }
@@ -136,7 +136,7 @@ def test_damage_after_publishing_is_found_before_the_cache_is_sealed(tmp_path):
     made = draft(tmp_path)
     with made.open():
         one = made.publish(*unit("a", "sad"))
-        flip(made.path / "a" / "sad" / layout.SHARD)
+        flip(made.path / "a" / "sad" / "c.0.0.0.0")
         with pytest.raises(CacheError, match=r"a/sad/c\.0\.0\.0\.0 changed after it was published: run the same command again"):
             made.seal([one], [], {})
     assert not made.sealed
@@ -213,15 +213,15 @@ def test_units_are_copied_where_no_hard_link_can_be_made(tmp_path, monkeypatch):
     made, cache, link = draft(tmp_path / "new"), Cache(path), os.link
 
     def across(source, target, **options):
-        if source == layout.SHARD:
+        if source == "c.0.0.0.0":
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
         link(source, target, **options)
 
     monkeypatch.setattr(os, "link", across)
-    shard = path / "a/sad" / layout.SHARD
+    shard = path / "a/sad" / "c.0.0.0.0"
     with made.open():
-        made.publish_shard(cache.records, [], cache.shape("a/sad"), shard.read_bytes(), shard)
-    assert (made.path / "a/sad" / layout.SHARD).read_bytes() == shard.read_bytes()
+        made.publish_shard(cache.records, [], shard.read_bytes(), shard)
+    assert (made.path / "a/sad" / "c.0.0.0.0").read_bytes() == shard.read_bytes()
 
 
 def test_a_job_whose_staging_directory_is_gone_does_not_make_it_again(tmp_path):

@@ -15,10 +15,10 @@ from toy import INPUT, RECIPE, build, replace, sealed_toy, unit
 from precompute.cache import layout
 from precompute.cache.layout import Record, Skipped
 from precompute.cache.reader import Cache
-from precompute.cache.transfer.hdf5 import export_hdf5, frequencies
+from precompute.cache.transfer.hdf5 import export_hdf5
 from precompute.common import files
 from precompute.common.errors import CacheError, WserError
-from precompute.recipe import named, row_frequencies
+from precompute.recipe import Recipe, named, row_frequencies
 
 NUMBERS = {
     "begin": np.float64,
@@ -82,7 +82,7 @@ class TestContent:
     def test_attributes(self, cache, opened):
         found = dict(opened.attrs)
         assert {key: found.pop(key) for key in ("layout", "corpus", "recipe_id", "input_id", "fingerprint")} == {
-            "layout": layout.version(),
+            "layout": "1.5",
             "corpus": "toy",
             "recipe_id": RECIPE.id,
             "input_id": INPUT,
@@ -99,8 +99,8 @@ class TestContent:
             assert file.attrs["synthetic"] == 1
 
     def test_levels_and_frequencies(self, opened):
-        np.testing.assert_array_equal(opened["colour_table"][:], RECIPE.table)
-        np.testing.assert_allclose(opened["frequencies"][:], RECIPE.frequencies, rtol=1e-12)
+        np.testing.assert_array_equal(opened["colour_table"][:], RECIPE.feature.table)
+        np.testing.assert_allclose(opened["frequencies"][:], RECIPE.feature.frequencies(RECIPE.audio), rtol=1e-12)
 
     def test_strange_names(self, tmp_path):
         speakers = ["..", "a b", "a/b", "\\", unicodedata.normalize("NFC", "é"), "张", "🎤"]
@@ -125,21 +125,21 @@ class TestFrequencies:
     @pytest.mark.parametrize("transform", ["wavelet", "stft", "mel"])
     def test_those_of_the_transform_s_rows(self, transform):
         recipe = named("default", [f"transform={transform}", "scales=32"])
-        np.testing.assert_allclose(frequencies(recipe.record()), recipe.frequencies, rtol=1e-12)
+        np.testing.assert_allclose(row_frequencies(recipe.record(), 32), recipe.feature.frequencies(recipe.audio), rtol=1e-12)
 
     @pytest.mark.parametrize("transform", ["wavelet", "stft", "mel"])
     @pytest.mark.parametrize("factor", [3, 5])
     def test_a_picture_resized_by_an_odd_factor_has_them_in_the_middle(self, transform, factor):
-        expected = row_frequencies(transform, 60.0, 7600.0, 32)
-        recipe = named("default", [f"transform={transform}", "scales=32"]).record()
-        larger = frequencies({**recipe, "height": 32 * factor})
+        recipe = named("default", [f"transform={transform}", "scales=32"])
+        expected = recipe.feature.frequencies(recipe.audio)
+        larger = row_frequencies(recipe.record(), 32 * factor)
         assert np.all(np.diff(larger) < 0)
         np.testing.assert_allclose(larger[factor // 2 :: factor], expected, rtol=1e-12)
 
     def test_recipes_of_layout_1_0_are_wavelets(self):
         recipe = named("default").record()
         del recipe["transform"]
-        np.testing.assert_allclose(frequencies(recipe), named("default").frequencies, rtol=1e-12)
+        np.testing.assert_allclose(row_frequencies(recipe, 128), Recipe().feature.frequencies(Recipe().audio), rtol=1e-12)
 
 
 class TestFile:
@@ -187,14 +187,14 @@ class TestFile:
 
     def test_a_damaged_cache_is_refused_by_name(self, tmp_path):
         path = sealed_toy(tmp_path / "lab")
-        shard = path / "anna" / "sad" / layout.SHARD
+        shard = path / "anna" / "sad" / "c.0.0.0.0"
         replace(shard, bytes(len(shard.read_bytes())))
         with pytest.raises(CacheError, match=r"c\.0\.0\.0\.0 is not what the manifest vouches for"):
             export_hdf5(path, tmp_path / "toy.h5")
         assert names(tmp_path) == ["lab"]
 
     def test_an_empty_cache_is_refused(self, tmp_path):
-        with pytest.raises(CacheError, match="holds no pictures: choose another cache"):
+        with pytest.raises(CacheError, match="holds no utterance: choose another cache"):
             export_hdf5(build(tmp_path, []), tmp_path / "toy.h5")
 
     @pytest.mark.parametrize(("text", "words"), [("a\0b", "a NUL character in"), ("\ud800", "half a surrogate pair in")])

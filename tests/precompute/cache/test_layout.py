@@ -169,7 +169,9 @@ def test_newer_minor_versions_are_read(minor):
     [f"{layout.VERSION[0] + 1}.0", "0.9", "None", "", "10.0", "1.x", "1.3.1", "1.9999999", None, 1.3, [1]],
 )
 def test_other_major_versions_are_refused(stored):
-    with pytest.raises(CacheError, match=r"somewhere has cache layout .*this version reads 1\.x: upgrade or recompute"):
+    with pytest.raises(
+        CacheError, match=r"somewhere has cache layout .*this version reads 1\.x and 2\.x: upgrade or recompute"
+    ):
         layout.check_version(stored, "somewhere")
 
 

@@ -139,7 +139,7 @@ def test_reading_follows_none(command, place, run, tmp_path):
     assert not (tmp_path / "x.zip").exists()
 
 
-@pytest.mark.parametrize("name", ["anna", "anna/sad", f"anna/sad/{layout.SHARD}", layout.INDEX, layout.RECIPE, layout.MANIFEST])
+@pytest.mark.parametrize("name", ["anna", "anna/sad", "anna/sad/c.0.0.0.0", layout.INDEX, layout.RECIPE, layout.MANIFEST])
 def test_a_cache_in_which_something_is_a_link_is_damaged(name, tmp_path):
     path = sealed_toy(tmp_path / "root")
     (path / name).rename(tmp_path / "elsewhere")
@@ -254,7 +254,7 @@ class TestNames:
 class TestNoPlainFile:
     """Pipes, devices and files of any size where a small file should be: said at once, and not waited for or read."""
 
-    @pytest.mark.parametrize("name", [layout.MANIFEST, layout.RECIPE, layout.INDEX, f"anna/sad/{layout.SHARD}"])
+    @pytest.mark.parametrize("name", [layout.MANIFEST, layout.RECIPE, layout.INDEX, "anna/sad/c.0.0.0.0"])
     def test_a_pipe_in_a_cache(self, name, tmp_path):
         path = sealed_toy(tmp_path / "root")
         (path / name).unlink()
@@ -307,7 +307,7 @@ def test_a_unit_is_never_taken_over_by_a_link_through_a_link(tmp_path):
     other = sealed_toy(tmp_path / "lab")
     cache = Cache(other)
     array, records = next(iter(cache.arrays.items()))
-    file = other / array / layout.SHARD
+    file = other / array / "c.0.0.0.0"
     shard = file.read_bytes()
     made = draft(tmp_path / "new")
     # Between the reading of the earlier cache and the link somebody puts a link there.
@@ -315,8 +315,8 @@ def test_a_unit_is_never_taken_over_by_a_link_through_a_link(tmp_path):
     file.unlink()
     file.symlink_to(tmp_path / "secret")
     with made.open():
-        made.publish_shard(records, [], cache.shape(array), shard, file)
-    there = made.path / array / layout.SHARD
+        made.publish_shard(records, [], shard, file)
+    there = made.path / array / "c.0.0.0.0"
     assert not there.is_symlink()
     assert (there.stat().st_nlink, there.read_bytes()) == (1, shard)
     assert (tmp_path / "secret").stat().st_nlink == 1
@@ -327,7 +327,7 @@ def test_a_unit_whose_earlier_file_came_to_be_something_else_is_copied(what, tmp
     other = sealed_toy(tmp_path / "lab")
     cache = Cache(other)
     array, records = next(iter(cache.arrays.items()))
-    file = other / array / layout.SHARD
+    file = other / array / "c.0.0.0.0"
     shard = file.read_bytes()
     file.unlink()
     if what == "other content":
@@ -336,16 +336,16 @@ def test_a_unit_whose_earlier_file_came_to_be_something_else_is_copied(what, tmp
         os.mkfifo(file)
     made = draft(tmp_path / "new")
     with made.open():
-        made.publish_shard(records, [], cache.shape(array), shard, file)
-    assert (made.path / array / layout.SHARD).read_bytes() == shard
+        made.publish_shard(records, [], shard, file)
+    assert (made.path / array / "c.0.0.0.0").read_bytes() == shard
 
 
 def test_a_unit_of_another_root_is_still_a_hard_link(tmp_path):
     other = sealed_toy(tmp_path / "lab")
     cache = Cache(other)
     array, records = next(iter(cache.arrays.items()))
-    file = other / array / layout.SHARD
+    file = other / array / "c.0.0.0.0"
     made = draft(tmp_path / "new")
     with made.open():
-        made.publish_shard(records, [], cache.shape(array), file.read_bytes(), file)
-    assert (made.path / array / layout.SHARD).stat().st_ino == file.stat().st_ino
+        made.publish_shard(records, [], file.read_bytes(), file)
+    assert (made.path / array / "c.0.0.0.0").stat().st_ino == file.stat().st_ino

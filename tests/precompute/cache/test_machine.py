@@ -100,9 +100,9 @@ def pictures(path):
     """Pictures of a unit that is visible, by a reader of its own; None where there is none."""
     if not path.exists():
         return None
-    assert {file.name for file in path.iterdir()} == {layout.GROUP, layout.SHARD}
+    assert {file.name for file in path.iterdir()} == {layout.GROUP, "c.0.0.0.0"}
     parsed = parse_unit((path / layout.GROUP).read_bytes())
-    images = shard.decode((path / layout.SHARD).read_bytes(), (len(parsed.records), 8, 16, 3))
+    images = shard.decode((path / "c.0.0.0.0").read_bytes(), (len(parsed.records), 8, 16, 3))
     assert [hashlib.sha256(image.tobytes()).hexdigest() for image in images] == [r.image_sha256 for r in parsed.records]
     return images
 
@@ -249,7 +249,7 @@ class Machine(RuleBasedStateMachine):
     def damage(self, pair):
         """A bit flips in a unit that no manifest vouches for yet."""
         if pair in self.model and not self.sealed:
-            file = self.unit_path(pair) / layout.SHARD
+            file = self.unit_path(pair) / "c.0.0.0.0"
             changed = bytearray(file.read_bytes())
             changed[len(changed) // 2] ^= 1
             replace(file, bytes(changed))

@@ -11,6 +11,7 @@ from toy import INPUT, RECIPE, sealed_toy
 
 from precompute.cache import layout
 from precompute.cache.transfer.archive import export_zip
+from precompute.common import arrays
 from precompute.common.files import sha256
 
 CACHE = f"toy/{RECIPE.id}-{INPUT}"
@@ -69,7 +70,7 @@ def line(at):
 def valid_lines(files):
     n = 200_000
     files[layout.INDEX] = "".join(map(line, range(n))).encode()
-    files[f"a/b/{layout.SHARD}"] = dense(layout.SMALLEST_PICTURE * n)
+    files["a/b/c.0.0.0.0"] = dense(layout.SMALLEST_ITEM * n)
     files[f"a/b/{layout.GROUP}"] = b"{}"
     files[f"a/{layout.GROUP}"] = b"{}"
     return {"utterances": n}
@@ -77,20 +78,20 @@ def valid_lines(files):
 
 def empty_lines(files):
     files[layout.INDEX] = padded(b"{}\n", 1 << 24)
-    files[f"anna/sad/{layout.SHARD}"] = dense(layout.SMALLEST_PICTURE << 20)
+    files["anna/sad/c.0.0.0.0"] = dense(layout.SMALLEST_ITEM << 20)
     return {"utterances": 1 << 20}
 
 
 def as_many_empty_lines_as_counted(files):
     n = 1 << 20
     files[layout.INDEX] = padded(b"{}\n", n)
-    files[f"anna/sad/{layout.SHARD}"] = dense(layout.SMALLEST_PICTURE << 20)
+    files["anna/sad/c.0.0.0.0"] = dense(layout.SMALLEST_ITEM << 20)
     return {"utterances": n}
 
 
 def one_long_line(files):
     files[layout.INDEX] = b'{"key":[' + padded(b"{},", 1 << 23) + b"0]}\n"
-    files[f"anna/sad/{layout.SHARD}"] = dense(1 << 20)
+    files["anna/sad/c.0.0.0.0"] = dense(1 << 20)
     return {"utterances": 1}
 
 
@@ -120,12 +121,12 @@ def pictures_of_one_colour(files):
     chunk = bytes(CRC32C(location="end").encode(Zstd(level=3).encode(bytes(8192 * 1024 * 3))))
     n = 300
     index = np.array([[at * len(chunk), len(chunk)] for at in range(n)], "<u8")
-    files[f"anna/sad/{layout.SHARD}"] = chunk * n + bytes(CRC32C(location="end").encode(index))
+    files["anna/sad/c.0.0.0.0"] = chunk * n + bytes(CRC32C(location="end").encode(index))
     recipe = json.loads(files[layout.RECIPE]) | {"height": 1024, "width": 8192}
     files[layout.RECIPE] = json.dumps(recipe).encode()
     first = json.loads(files[layout.INDEX].splitlines()[-1]) | {"array": "anna/sad", "speaker": "anna", "emotion": "sad"}
     files[layout.INDEX] = b"".join(json.dumps(first | {"row": at, "key": str(at)}).encode() + b"\n" for at in range(n))
-    metadata = layout.array_metadata((n, 1024, 8192, 3), {"utterances": [], "skipped": [], "shard_sha256": ""})
+    metadata = layout.array_metadata(n, arrays.picture(1024, 8192), {"utterances": [], "skipped": [], "shard_sha256": ""})
     files[f"anna/sad/{layout.GROUP}"] = json.dumps(metadata).encode()
     return {"utterances": n}
 

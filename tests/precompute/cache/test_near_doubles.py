@@ -10,7 +10,7 @@ import soxr
 
 from precompute.audio import synthesis
 from precompute.cache.near_doubles import ALIKE, BITS, Pair, fingerprint, near_doubles
-from precompute.pipeline.extract import picture
+from precompute.pipeline.extract import extract
 from precompute.recipe import Recipe, named
 
 RATE = 16000
@@ -51,7 +51,7 @@ def pairs_of(texts, speakers=None):
 def heard(samples, rate=RATE, recipe=RECIPE):
     file = io.BytesIO()
     soundfile.write(file, samples, rate, format="WAV", subtype="FLOAT")
-    return picture(file.getvalue(), "a", recipe).acoustic_fingerprint
+    return extract(file.getvalue(), "a", recipe).acoustic_fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +131,8 @@ def test_less_is_asked_of_different_speakers():
 
 
 def test_silence_has_no_fingerprint():
-    assert fingerprint(np.zeros((128, 100), np.uint8), RECIPE.frequencies, 0.03125) == ""
-    assert fingerprint(np.zeros((128, 0), np.uint8), RECIPE.frequencies, 0.03125) == ""
+    assert fingerprint(np.zeros((128, 100), np.uint8), RECIPE.feature.frequencies(RECIPE.audio), 0.03125) == ""
+    assert fingerprint(np.zeros((128, 0), np.uint8), RECIPE.feature.frequencies(RECIPE.audio), 0.03125) == ""
 
 
 def test_alike_steps_of_many_recordings_take_no_time():

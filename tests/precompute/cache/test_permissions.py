@@ -148,7 +148,7 @@ def assert_nothing_partial(root):
     """No unit lacks a file or holds another, nothing is sealed, and no record is torn."""
     assert sealed(root) == []
     for unit in root.glob("ravdess/[!.]*/*/*/"):
-        assert {file.name for file in unit.iterdir()} == {layout.GROUP, layout.SHARD}
+        assert {file.name for file in unit.iterdir()} == {layout.GROUP, "c.0.0.0.0"}
     for file in root.rglob("*.json"):
         assert file.is_relative_to(root / "ravdess" / layout.STAGING) or file.read_bytes()[-1:] in b"}\n"
 

@@ -7,6 +7,9 @@ from numcodecs.checksum32 import CRC32C
 
 from precompute.cache import shard
 from precompute.cache.layout import ZSTD_LEVEL
+from precompute.common import arrays
+
+PICTURE = arrays.picture(16, 64)
 
 
 def pictures(count):
@@ -23,7 +26,7 @@ def test_picture_by_picture_gives_the_same_bytes(count):
     content = writer.finish()
     assert type(content) is bytes
     assert content == shard.encode(images) == shard.encode(iter(images))
-    np.testing.assert_array_equal(shard.decode(content, images.shape), images)
+    np.testing.assert_array_equal(shard.decode(content, count, PICTURE), images)
 
 
 @pytest.mark.parametrize("count", [1, 7])

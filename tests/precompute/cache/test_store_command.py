@@ -104,13 +104,13 @@ def test_an_id_that_means_several_asks_for_more_of_it(cache, path, root):
 def test_verify_tells_sound_from_damaged(cache, path, root):
     other = build(root, [unit("a", "sad")])
     assert cache("verify")[0] == 0
-    (path / "anna/sad" / layout.SHARD).unlink()
+    (path / "anna/sad" / "c.0.0.0.0").unlink()
     code, out, error = cache("verify")
     assert code == 1
     assert f"DAMAGED  {path}" in out
     assert f"sound    {other}" in out
     assert "1 of 2 caches are sound" in out
-    assert str(path / "anna/sad" / layout.SHARD) in sentence(error)
+    assert str(path / "anna/sad" / "c.0.0.0.0") in sentence(error)
     assert cache("verify", other.name)[0] == 0
 
 
@@ -267,10 +267,10 @@ class TestRefusals:
 
     @pytest.mark.usefixtures("path")
     def test_gc_leaves_a_root_of_another_layout_alone(self, cache, root):
-        replace(root / layout.ROOT_RECORD, b'{"layout": "2.0"}')
+        replace(root / layout.ROOT_RECORD, b'{"layout": "3.0"}')
         code, _, error = cache("gc", "--yes", "--grace", 0)
         assert code == 1
-        assert "2.0" in sentence(error)
+        assert "3.0" in sentence(error)
 
     def test_list_shows_what_is_damaged_and_goes_on(self, cache, path, root):
         other = build(root, [unit("a", "sad")])
@@ -283,7 +283,7 @@ class TestRefusals:
 
     def test_recordings_that_are_not_there_do_not_hide_other_damage(self, cache, path, small_cache, root, tmp_path):
         shutil.copytree(small_cache / "ravdess", root / "ravdess")
-        (path / "anna/sad" / layout.SHARD).unlink()
+        (path / "anna/sad" / "c.0.0.0.0").unlink()
         code, out, error = cache("verify", "--recompute", 2, "--corpora", tmp_path / "nowhere")
         assert code == 1
         assert "say where it is by --corpora" in error

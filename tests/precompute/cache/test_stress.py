@@ -41,13 +41,13 @@ def test_killed_writers_leave_nothing_bad_and_two_that_are_not_killed_finish(str
 def swap_pictures(path):
     """A unit that zarr reads, of other pictures than the undisturbed run's."""
     other = build(path.parents[1] / "other", [unit("anna", "sad", 3, 9)])
-    for name in (layout.GROUP, layout.SHARD):
+    for name in (layout.GROUP, "c.0.0.0.0"):
         replace(path / "anna" / "sad" / name, (other / "anna" / "sad" / name).read_bytes())
 
 
 DAMAGE = {
-    "shard gone": lambda path: (path / "anna/sad" / layout.SHARD).unlink(),
-    "shard cut": lambda path: replace(path / "anna/sad" / layout.SHARD, (path / "anna/sad" / layout.SHARD).read_bytes()[:-1]),
+    "shard gone": lambda path: (path / "anna/sad" / "c.0.0.0.0").unlink(),
+    "shard cut": lambda path: replace(path / "anna/sad" / "c.0.0.0.0", (path / "anna/sad" / "c.0.0.0.0").read_bytes()[:-1]),
     "metadata cut": lambda path: replace(path / "anna/sad" / layout.GROUP, b"{"),
     "other pictures": swap_pictures,
     "record cut": lambda path: replace(path / layout.RECIPE, (path / layout.RECIPE).read_bytes()[:-9]),

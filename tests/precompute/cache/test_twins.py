@@ -30,7 +30,7 @@ PAIRS = (("anna", "sad"), ("anna", "angry"), ("bob", "sad"))
 def levels(pair, recipe):
     """Levels of a unit's pictures, from 2 to 253; of three channels where the recipe has them."""
     rng = np.random.default_rng(sum(map(ord, "".join(pair))))
-    return rng.integers(2, 254, (3, 8, 16, 3 if recipe.rgb == "wavelets" else 1))
+    return rng.integers(2, 254, (3, 8, 16, 3 if recipe.feature.rgb == "wavelets" else 1))
 
 
 def make(root, recipe=GREY, apart=(), change=None):
@@ -43,7 +43,7 @@ def make(root, recipe=GREY, apart=(), change=None):
             for other, row, by in apart:
                 if other == pair:
                     level[row, 3, 5, 0] += by
-            images = level.astype(np.uint8) if recipe.rgb == "wavelets" else recipe.table[level[..., 0]]
+            images = level.astype(np.uint8) if recipe.feature.rgb == "wavelets" else recipe.feature.table[level[..., 0]]
             records = [record(pair, row, image) for row, image in enumerate(images)]
             units.append(made.publish([change(r) for r in records] if change else records, (), images))
         # What was skipped is part of the input, and its hash is not recorded: any id is right.
@@ -129,7 +129,7 @@ def test_where_the_recordings_lay_does_not_matter(tmp_path):
 def test_caches_of_two_layouts_are_one(tmp_path, monkeypatch):
     ours = make(tmp_path / "here")
     with monkeypatch.context() as patched:
-        patched.setattr(layout, "VERSION", (1, 3))
+        patched.setattr(layout, "VERSION_OF_PICTURES", (1, 3))
         theirs = make(tmp_path / "there")
     edit(theirs, lambda manifest: manifest.pop(layout.CONTENT))
     assert Cache(theirs).manifest["layout"] == "1.3"

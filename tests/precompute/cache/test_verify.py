@@ -13,11 +13,10 @@ from precompute.audio import recording
 from precompute.cache import layout, roots, shard
 from precompute.cache.draft import Draft
 from precompute.cache.reader import Cache
-from precompute.cache.verify import levels_apart, problems, unchecked
+from precompute.cache.verify import apart, problems, unchecked
 from precompute.commands import cache as command
 from precompute.common.errors import CacheError
 from precompute.common.files import sha256
-from precompute.pipeline import extract
 from precompute.pipeline.recompute import recompute
 from precompute.recipe import Recipe, named
 
@@ -86,7 +85,7 @@ def test_a_cache_of_any_minor_version_is_sound_and_what_it_does_not_record_is_to
 
 @pytest.mark.slow
 @pytest.mark.parametrize("minor", range(5))
-@pytest.mark.parametrize("name", ["a/sad/" + layout.SHARD, "a/sad/" + layout.GROUP, layout.INDEX, layout.RECIPE])
+@pytest.mark.parametrize("name", ["a/sad/" + "c.0.0.0.0", "a/sad/" + layout.GROUP, layout.INDEX, layout.RECIPE])
 def test_damage_is_found_in_every_minor_version(minor, name, plain):
     flip(as_layout(plain, minor) / name)
     assert f"{name} has SHA-256" in " ".join(problems(plain))
@@ -111,8 +110,8 @@ def test_an_input_with_skipped_recordings_cannot_be_checked(path):
 
 
 def test_every_damaged_file_is_named_at_once(path):
-    flip(path / "anna/sad" / layout.SHARD)
-    replace(path / "anna/angry" / layout.SHARD, b"")
+    flip(path / "anna/sad" / "c.0.0.0.0")
+    replace(path / "anna/angry" / "c.0.0.0.0", b"")
     (path / layout.INDEX).unlink()
     (path / "anna/extra").write_text("mine")
     found = problems(path)
@@ -125,7 +124,7 @@ def test_every_damaged_file_is_named_at_once(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("at", range(0, 400, 7))
 def test_any_flipped_bit_of_a_shard_is_found(path, at):
-    file = path / "anna/sad" / layout.SHARD
+    file = path / "anna/sad" / "c.0.0.0.0"
     flip(file, at * file.stat().st_size // 400)
     assert "anna/sad/c.0.0.0.0 has SHA-256" in " ".join(problems(path))
 
@@ -156,7 +155,7 @@ def test_a_cache_without_manifest_is_said_to_be_unfinished(tmp_path):
 @pytest.mark.parametrize("change", ["picture", "label", "recipe", "counts", "order"])
 def test_a_manifest_that_was_made_to_fit_is_found_out(tmp_path, change):
     path = build(tmp_path, [unit("anna", "sad", 3, 1)])
-    files = {"picture": "anna/sad/" + layout.SHARD, "label": layout.INDEX, "recipe": layout.RECIPE, "counts": None}
+    files = {"picture": "anna/sad/" + "c.0.0.0.0", "label": layout.INDEX, "recipe": layout.RECIPE, "counts": None}
     name = files.get(change, "anna/sad/" + layout.GROUP)
     if change == "picture":
         replace(path / name, shard.encode(unit("anna", "sad", 3, 9)[2]))
@@ -211,7 +210,7 @@ class TestRecompute:
     @pytest.mark.parametrize("apart", [1, 4])
     def test_more_than_one_level_is_too_much(self, cache, small_ravdess, tmp_path, apart):
         array, records = next(iter(cache.arrays.items()))
-        table = named("default").table
+        table = named("default").feature.table
         level = {colour.tobytes(): at for at, colour in enumerate(table)}
         images = cache.read(array)
         place = np.argwhere((images[0] != table[0]).any(axis=-1) & (images[0] != table[255]).any(axis=-1))[0]
@@ -297,7 +296,7 @@ class TestRecompute:
         def lack(*_):
             raise MemoryError
 
-        monkeypatch.setattr(extract, "picture", lack)
+        monkeypatch.setattr("precompute.pipeline.recompute.extract", lack)
         problems = recompute(cache, small_ravdess / "ravdess", 3)
         assert ["not enough memory" in problem for problem in problems] == [True] * 3
 
@@ -315,25 +314,27 @@ class TestRecompute:
 )
 def test_levels_are_told_apart_by_their_colours(recipe):
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    for apart in (0, 1, 2, 100):
-        other = np.minimum(levels.astype(int) + apart, 255)
-        found = levels_apart(recipe.table[levels], recipe.table[other], recipe)
+    record, item = recipe.record(), recipe.array
+    for far in (0, 1, 2, 100):
+        other = np.minimum(levels.astype(int) + far, 255)
+        found = apart(recipe.feature.table[levels], recipe.feature.table[other], record, item)
         # Set1 has 9 colours: levels that share one cannot be told apart.
-        assert found == apart if recipe.colour in ("viridis", "grey") else found <= apart
-        assert levels_apart(recipe.table[other], recipe.table[levels], recipe) == found
-    assert levels_apart(recipe.table[levels], np.full((16, 16, 3), (1, 254, 7), np.uint8), recipe) == 256
+        assert found == far if recipe.feature.colour in ("viridis", "grey") else found <= far
+        assert apart(recipe.feature.table[other], recipe.feature.table[levels], record, item) == found
+    assert apart(recipe.feature.table[levels], np.full((16, 16, 3), (1, 254, 7), np.uint8), record, item) == 256
 
 
 def test_levels_of_three_wavelets_are_compared_channel_by_channel():
     a = np.zeros((4, 4, 3), np.uint8)
     b = a.copy()
     b[2, 1, 1] = 3
-    assert levels_apart(a, b, named("wavelets")) == levels_apart(b, a, named("wavelets")) == 3
+    recipe = named("wavelets")
+    assert apart(a, b, recipe.record(), recipe.array) == apart(b, a, recipe.record(), recipe.array) == 3
 
 
 def test_a_directory_named_again_keeps_its_remedy(tmp_path):
     path = build(tmp_path / "again", [unit("anna", "sad")])
-    replace(path / "anna/sad" / layout.SHARD, b"x" * (path / "anna/sad" / layout.SHARD).stat().st_size)
+    replace(path / "anna/sad" / "c.0.0.0.0", b"x" * (path / "anna/sad" / "c.0.0.0.0").stat().st_size)
     (problem,) = problems(path)
     assert "again" in str(path)
     assert problem.endswith(f"take it away with python -m precompute cache rm {path.name}, and run precompute again")

@@ -204,8 +204,8 @@ def nobody_to_work(tmp_path):
 def a_cache_of_a_newer_layout(tmp_path):
     shutil.copytree(tmp_path / "source" / "ravdess", tmp_path / "corpora" / "ravdess")
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / layout.ROOT_RECORD).write_text('{"layout": "2.0"}')
-    return ["--corpus", "ravdess", *SMALL], ["cache layout 2.0", "upgrade or recompute"]
+    (tmp_path / "cache" / layout.ROOT_RECORD).write_text('{"layout": "3.0"}')
+    return ["--corpus", "ravdess", *SMALL], ["cache layout 3.0", "upgrade or recompute"]
 
 
 def a_file_in_place_of_the_cache(tmp_path):
@@ -386,13 +386,13 @@ class TestKilled:
         with pytest.raises(CacheMissingError):
             roots.find([root], "ravdess", path.name.partition("-")[0])
         assert len(done) == 3
-        assert all((unit / layout.SHARD).stat().st_size > 0 for unit in done)
-        before = {unit: (unit / layout.SHARD).stat().st_ino for unit in done}
+        assert all((unit / "c.0.0.0.0").stat().st_size > 0 for unit in done)
+        before = {unit: (unit / "c.0.0.0.0").stat().st_ino for unit in done}
 
         dry = precompute(*arguments, "--cache", root, "--dry-run")
         assert f"in {counted(self.UNITS - len(done), 'unit')} (there before: {counted(len(done), 'unit')})" in dry.stdout
         assert precompute(*arguments, "--cache", root, real=True).returncode == 0
-        assert {unit: (unit / layout.SHARD).stat().st_ino for unit in done} == before
+        assert {unit: (unit / "c.0.0.0.0").stat().st_ino for unit in done} == before
 
         assert main([*arguments, "--cache", str(tmp_path / "undisturbed")]) == 0
         (cache,), (undisturbed,) = caches(root), caches(tmp_path / "undisturbed")

@@ -41,7 +41,7 @@ def test_filters_of_three_wavelets_have_three_colours(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--filters", "--recipe", "stft"], "transform=stft has no wavelets"),
+        (["--filters", "--recipe", "stft"], "feature=stft has no wavelets"),
         (["--filters", "--set", "wavelet=nosuch"], "no wavelet 'nosuch'"),
         (["--filters", "--recipe", "papr"], "did you mean 'paper'"),
     ],

@@ -43,16 +43,17 @@ def test_inside_there_is_one_thread_and_afterwards_as_many_as_before():
 @pytest.mark.parametrize("recipe", ["default", "stft", "logmel", "wavelets"])
 @pytest.mark.parametrize("use", ["picture", "warm_up"])
 def test_pictures_are_computed_by_one_thread(encode, monkeypatch, recipe, use):
-    recipe, seen, powers = named(recipe), [], extract._powers
+    recipe, seen = named(recipe), []
+    compute = type(recipe.feature).compute
 
     def spy(*arguments):
         seen.append(set(threads().values()))
-        return powers(*arguments)
+        return compute(*arguments)
 
-    monkeypatch.setattr(extract, "_powers", spy)
+    monkeypatch.setattr(type(recipe.feature), "compute", spy)
     with threadpoolctl.threadpool_limits(TWO, user_api="blas"):
         if use == "picture":
-            extract.picture(encode(0.1 * np.random.default_rng(0).standard_normal(16000)), "a", recipe)
+            extract.extract(encode(0.1 * np.random.default_rng(0).standard_normal(16000)), "a", recipe)
         else:
             extract.warm_up(recipe)
     assert seen == [{1}]

@@ -11,7 +11,7 @@ from precompute import corpora
 from precompute.__main__ import main
 from precompute.audio import decode
 from precompute.cache import roots
-from precompute.pipeline.extract import picture
+from precompute.pipeline.extract import extract
 from precompute.pipeline.plan import plan
 from precompute.recipe import Recipe
 
@@ -115,14 +115,14 @@ def test_some_recordings_of_each_emotion_become_pictures(scanned):
     recipe = Recipe(colour="grey")
     for emotion in sorted({u.emotion for u in scan.utterances}):
         utterance = next(u for u in scan.utterances if u.emotion == emotion)
-        made = picture((directory / utterance.path).read_bytes(), utterance.key, recipe)
-        shown = made.pixels[:, made.start : made.stop, 0]
+        made = extract((directory / utterance.path).read_bytes(), utterance.key, recipe)
+        shown = made.values[:, made.start : made.stop, 0]
         assert 1 < made.duration < 9
         assert shown.max() > 200
         # Neither dark nor flooded: the fixed range suits the speech, of which a third or more is visible.
         assert (shown > 25).mean() > 0.33
         assert (shown == 255).mean() < 0.01
-        assert not made.pixels[:, made.stop + 6 :].any()
+        assert not made.values[:, made.stop + 6 :].any()
 
 
 @pytest.mark.slow

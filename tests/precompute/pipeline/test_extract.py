@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from precompute.audio import noise, synthesis
 from precompute.common.errors import UnusableAudioError
-from precompute.features import _picture
-from precompute.pipeline.extract import picture
+from precompute.pipeline.extract import extract
 from precompute.recipe import Recipe, named
 
 SIZE = {"duration": 4.0, "columns": 128}
@@ -14,7 +14,7 @@ GREY = Recipe(colour="grey", duration=4.0, columns=128, width=128)
 
 
 def levels(made):
-    return made.pixels[:, :, 0].astype(int)
+    return made.values[:, :, 0].astype(int)
 
 
 def tone(frequency, seconds=2.0, rate=16000):
@@ -28,16 +28,16 @@ def speech():
 
 @pytest.mark.parametrize("gain", [0.1, 0.01])
 def test_the_level_of_a_recording_does_not_show(encode, speech, gain):
-    loud = levels(picture(encode(speech, subtype="FLOAT"), "a", GREY))
-    soft = levels(picture(encode((gain * speech).astype(np.float32), subtype="FLOAT"), "a", GREY))
+    loud = levels(extract(encode(speech, subtype="FLOAT"), "a", GREY))
+    soft = levels(extract(encode((gain * speech).astype(np.float32), subtype="FLOAT"), "a", GREY))
     assert np.abs(loud - soft).max() <= 1
     assert loud.max() > 200
 
 
 def test_the_level_shows_where_the_recipe_leaves_it(encode, speech):
     recipe = Recipe(colour="grey", duration=4.0, columns=128, width=128, normalise="none")
-    loud = levels(picture(encode(speech, subtype="FLOAT"), "a", recipe))
-    soft = levels(picture(encode((0.1 * speech).astype(np.float32), subtype="FLOAT"), "a", recipe))
+    loud = levels(extract(encode(speech, subtype="FLOAT"), "a", recipe))
+    soft = levels(extract(encode((0.1 * speech).astype(np.float32), subtype="FLOAT"), "a", recipe))
     shown = (loud > 70) & (loud < 255)
     np.testing.assert_allclose((loud - soft)[shown], 20 * 255 / 80, atol=1.1)
 
@@ -52,17 +52,17 @@ DISTURBANCES = {
 
 
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
-@pytest.mark.parametrize("transform", ["wavelet", "stft"])
-def test_what_lies_below_the_picture_does_not_set_its_level(encode, speech, disturbance, transform):
-    recipe = Recipe(colour="grey", transform=transform, **SIZE)
+@pytest.mark.parametrize("feature", ["scalogram", "stft"])
+def test_what_lies_below_the_picture_does_not_set_its_level(encode, speech, disturbance, feature):
+    recipe = Recipe(feature, colour="grey", **SIZE)
     quiet = (0.02 * speech / np.abs(speech).max()).astype(np.float32)
     added = DISTURBANCES[disturbance](np.arange(len(quiet)) / 16000)
     clean, disturbed = (
-        levels(picture(encode(x.astype(np.float32), subtype="FLOAT"), "a", recipe)) for x in (quiet, quiet + added)
+        levels(extract(encode(x.astype(np.float32), subtype="FLOAT"), "a", recipe)) for x in (quiet, quiet + added)
     )
     # What is added may show in the lowest rows, and at the ends, where it begins and stops; 3 levels are 1 dB.
     within = np.zeros(clean.shape, bool)
-    within[:, 8 : int(len(quiet) / 16000 * 32) - 8] = (recipe.frequencies > 300)[:, None]
+    within[:, 8 : int(len(quiet) / 16000 * 32) - 8] = (recipe.feature.frequencies(recipe.audio) > 300)[:, None]
     bright = within & (clean > 130)
     assert bright.sum() > 50
     assert np.abs(disturbed - clean)[bright].max() <= 3
@@ -70,49 +70,49 @@ def test_what_lies_below_the_picture_does_not_set_its_level(encode, speech, dist
 
 def test_an_offset_makes_no_click_where_the_level_stays(encode, speech):
     recipe = Recipe(colour="grey", normalise="none", **SIZE)
-    plain, shifted = (levels(picture(encode(x, subtype="FLOAT"), "a", recipe)) for x in (0.1 * speech, 0.1 * speech + 0.3))
+    plain, shifted = (levels(extract(encode(x, subtype="FLOAT"), "a", recipe)) for x in (0.1 * speech, 0.1 * speech + 0.3))
     assert np.abs(plain - shifted).max() <= 1
 
 
 def test_a_recording_of_rumble_alone_is_silent(encode):
     hum = tone(20)
     with pytest.raises(UnusableAudioError, match="silent from 4000 to 7600 Hz"):
-        picture(encode(hum * np.hanning(len(hum)).astype(np.float32), subtype="FLOAT"), "a", named("default", ["f_min=4000"]))
+        extract(encode(hum * np.hanning(len(hum)).astype(np.float32), subtype="FLOAT"), "a", named("default", ["f_min=4000"]))
 
 
 def test_a_peak_reference_puts_every_peak_at_the_top(encode, speech):
     recipe = Recipe(colour="grey", duration=4.0, columns=128, width=128, normalise="none", reference="peak")
     for gain in (1.0, 0.1):
-        assert levels(picture(encode((gain * speech).astype(np.float32), subtype="FLOAT"), "a", recipe)).max() == 255
+        assert levels(extract(encode((gain * speech).astype(np.float32), subtype="FLOAT"), "a", recipe)).max() == 255
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
 def test_the_ridge_of_a_tone_lies_at_its_row(encode, rate):
-    made = picture(encode(tone(1000, rate=rate), rate), "a", GREY)
-    row = np.abs(GREY.frequencies - 1000).argmin()
+    made = extract(encode(tone(1000, rate=rate), rate), "a", GREY)
+    row = np.abs(GREY.feature.frequencies(GREY.audio) - 1000).argmin()
     ridge = levels(made)[:, 5:55].argmax(axis=0)
     assert np.abs(ridge - row).max() <= 1
     assert made.duration == pytest.approx(2.0)
 
 
 def test_high_frequencies_are_at_the_top(encode):
-    high, low = (levels(picture(encode(tone(f)), "a", GREY))[:, 32].argmax() for f in (5000, 150))
+    high, low = (levels(extract(encode(tone(f)), "a", GREY))[:, 32].argmax() for f in (5000, 150))
     assert high < 20
     assert low > 100
 
 
 def test_the_ridge_scales_with_the_size(encode):
     recipe = Recipe(colour="grey", duration=4.0, columns=128, width=64, height=32)
-    made = picture(encode(tone(1000)), "a", recipe)
-    assert made.pixels.shape == (32, 64, 3)
-    row = np.abs(GREY.frequencies - 1000).argmin() / 4
+    made = extract(encode(tone(1000)), "a", recipe)
+    assert made.values.shape == (32, 64, 3)
+    row = np.abs(GREY.feature.frequencies(GREY.audio) - 1000).argmin() / 4
     assert abs(levels(made)[:, 15].argmax() - row) <= 1
     assert (made.start, made.stop) == (0, 32)
 
 
 @pytest.mark.parametrize(("seconds", "stop"), [(2.0, 64), (1.0, 32), (2.001, 65), (0.04, 2), (4.0, 128), (7.3, 128)])
 def test_columns_of_an_utterance_at_the_beginning(encode, seconds, stop):
-    made = picture(encode(tone(500, seconds)), "a", GREY)
+    made = extract(encode(tone(500, seconds)), "a", GREY)
     assert (made.start, made.stop) == (0, stop)
     assert made.duration == pytest.approx(seconds)
 
@@ -120,17 +120,17 @@ def test_columns_of_an_utterance_at_the_beginning(encode, seconds, stop):
 @pytest.mark.parametrize(("seconds", "start", "stop"), [(2.0, 32, 96), (1.0, 48, 80), (1.01, 47, 81), (6.0, 0, 128)])
 def test_columns_of_an_utterance_in_the_centre(encode, seconds, start, stop):
     recipe = Recipe(colour="grey", duration=4.0, columns=128, width=128, pad="centre")
-    made = picture(encode(tone(500, seconds)), "a", recipe)
+    made = extract(encode(tone(500, seconds)), "a", recipe)
     assert (made.start, made.stop) == (start, stop)
 
 
 def test_columns_of_an_utterance_at_random(encode):
     recipe = Recipe(colour="grey", duration=4.0, columns=128, width=128, pad="random")
     data = encode(tone(1000, 1.0))
-    row = np.abs(GREY.frequencies - 1000).argmin()
+    row = np.abs(GREY.feature.frequencies(GREY.audio) - 1000).argmin()
     starts = set()
     for key in "abcdef":
-        made = picture(data, key, recipe)
+        made = extract(data, key, recipe)
         bright = np.flatnonzero(levels(made)[row] > 180)
         # The ridge begins and ends where the record says, to within the reach of the wavelet.
         assert abs(bright[0] - made.start) <= 1
@@ -143,7 +143,7 @@ def test_columns_of_an_utterance_at_random(encode):
 @pytest.mark.parametrize("pad", ["end", "centre", "random"])
 def test_the_rest_of_the_frame_is_dark(encode, pad):
     recipe = Recipe(colour="grey", duration=4.0, columns=128, width=128, pad=pad)
-    made = picture(encode(tone(1000, 1.0)), "key", recipe)
+    made = extract(encode(tone(1000, 1.0)), "key", recipe)
     shades = levels(made)
     assert not shades[:, : max(0, made.start - 6)].any()
     assert not shades[:, made.stop + 6 :].any()
@@ -152,38 +152,38 @@ def test_the_rest_of_the_frame_is_dark(encode, pad):
 def test_colours_are_those_of_the_recipe(encode, speech):
     recipe = Recipe(colour="magma", duration=4.0, columns=128, width=128)
     data = encode(speech)
-    np.testing.assert_array_equal(picture(data, "a", recipe).pixels, recipe.table[levels(picture(data, "a", GREY))])
+    np.testing.assert_array_equal(extract(data, "a", recipe).values, recipe.feature.table[levels(extract(data, "a", GREY))])
 
 
 def test_channels_are_counted(encode):
-    assert picture(encode(np.stack([tone(500)] * 2, axis=1)), "a", GREY).channels == 2
+    assert extract(encode(np.stack([tone(500)] * 2, axis=1)), "a", GREY).channels == 2
 
 
 def test_less_than_a_column_is_refused(encode):
     with pytest.raises(UnusableAudioError, match=r"0\.0200 s .* less than one column of 0\.03125 s"):
-        picture(encode(tone(1000, 0.02)), "a", GREY)
+        extract(encode(tone(1000, 0.02)), "a", GREY)
 
 
 def test_unusable_audio_is_refused():
     with pytest.raises(UnusableAudioError, match="empty"):
-        picture(b"", "a", GREY)
+        extract(b"", "a", GREY)
 
 
 @pytest.mark.slow
 def test_three_wavelets_are_red_green_and_blue(encode, speech):
     names = ("cmor0.75-1.0", "mexh", "gmw3.0-20.0")
     data = encode(speech)
-    made = picture(data, "a", Recipe(rgb="wavelets", wavelet=",".join(names), **SIZE))
-    assert made.pixels.shape == (128, 128, 3)
+    made = extract(data, "a", Recipe(rgb="wavelets", wavelet=",".join(names), **SIZE))
+    assert made.values.shape == (128, 128, 3)
     for channel, name in enumerate(names):
-        alone = levels(picture(data, "a", Recipe(colour="grey", wavelet=name, **SIZE)))
-        np.testing.assert_array_equal(made.pixels[:, :, channel], alone)
-    assert (made.start, made.stop) == (picture(data, "a", GREY).start, picture(data, "a", GREY).stop)
+        alone = levels(extract(data, "a", Recipe(colour="grey", wavelet=name, **SIZE)))
+        np.testing.assert_array_equal(made.values[:, :, channel], alone)
+    assert (made.start, made.stop) == (extract(data, "a", GREY).start, extract(data, "a", GREY).stop)
 
 
 def test_each_of_three_wavelets_has_its_own_peak(encode, speech):
     recipe = Recipe(rgb="wavelets", wavelet="cmor0.75-1.0,mexh,gmw3.0-20.0", reference="peak", **SIZE)
-    assert picture(encode(speech), "a", recipe).pixels.max(axis=(0, 1)).tolist() == [255, 255, 255]
+    assert extract(encode(speech), "a", recipe).values.max(axis=(0, 1)).tolist() == [255, 255, 255]
 
 
 @pytest.mark.slow
@@ -191,10 +191,10 @@ def test_each_of_three_wavelets_has_its_own_peak(encode, speech):
 def test_noise_belongs_to_the_utterance(encode, speech, kind):
     data = encode(speech)
     recipe = Recipe(colour="grey", noise=kind, snr_db=10.0, **SIZE)
-    first = picture(data, "a", recipe)
-    np.testing.assert_array_equal(picture(data, "a", recipe).pixels, first.pixels)
-    assert (picture(data, "b", recipe).pixels != first.pixels).any()
-    assert (picture(data, "a", GREY).pixels != first.pixels).any()
+    first = extract(data, "a", recipe)
+    np.testing.assert_array_equal(extract(data, "a", recipe).values, first.values)
+    assert (extract(data, "b", recipe).values != first.values).any()
+    assert (extract(data, "a", GREY).values != first.values).any()
 
 
 @pytest.mark.slow
@@ -202,7 +202,7 @@ def test_noise_belongs_to_the_utterance(encode, speech, kind):
 @pytest.mark.parametrize("pad", ["end", "centre", "random"])
 def test_noise_lasts_as_long_as_the_utterance(encode, speech, kind, pad):
     recipe = Recipe(colour="grey", noise=kind, snr_db=0.0, pad=pad, **SIZE)
-    made, clean = (picture(encode(speech), "key", r) for r in (recipe, Recipe(colour="grey", pad=pad, **SIZE)))
+    made, clean = (extract(encode(speech), "key", r) for r in (recipe, Recipe(colour="grey", pad=pad, **SIZE)))
     assert (made.start, made.stop, made.duration) == (clean.start, clean.stop, clean.duration)
     shades = levels(made)
     assert not shades[:, : max(0, made.start - 6)].any()
@@ -214,7 +214,7 @@ def test_noise_lasts_as_long_as_the_utterance(encode, speech, kind, pad):
 
 def test_noise_far_below_the_utterance_hardly_shows(encode, speech):
     data = encode(speech)
-    clean, noisy = (levels(picture(data, "a", r)) for r in (GREY, Recipe(colour="grey", noise="white", snr_db=60.0, **SIZE)))
+    clean, noisy = (levels(extract(data, "a", r)) for r in (GREY, Recipe(colour="grey", noise="white", snr_db=60.0, **SIZE)))
     bright = clean > 150
     assert bright.any()
     assert np.abs(noisy - clean)[bright].max() <= 2
@@ -223,12 +223,12 @@ def test_noise_far_below_the_utterance_hardly_shows(encode, speech):
 def test_noise_is_added_before_the_level_is_normalised(encode, speech):
     # As loud as speech, it takes half of the power: the loudest speech is 3 dB lower, and loudness in all is the same.
     data = encode(speech, subtype="FLOAT")
-    clean = levels(picture(data, "a", GREY))
-    noisy = levels(picture(data, "a", Recipe(colour="grey", noise="white", snr_db=0.0, **SIZE)))
+    clean = levels(extract(data, "a", GREY))
+    noisy = levels(extract(data, "a", Recipe(colour="grey", noise="white", snr_db=0.0, **SIZE)))
     loudest = clean > 235
     assert np.mean((clean - noisy)[loudest]) == pytest.approx(3 * 255 / 80, abs=3)
-    mixed = noise.add(speech, "white", 0.0, 16000, "a", (GREY.f_min, GREY.f_max))
-    np.testing.assert_allclose(levels(picture(encode(mixed, subtype="FLOAT"), "a", GREY)), noisy, atol=1)
+    mixed = noise.add(speech, "white", 0.0, 16000, "a", (GREY.audio.f_min, GREY.audio.f_max))
+    np.testing.assert_allclose(levels(extract(encode(mixed, subtype="FLOAT"), "a", GREY)), noisy, atol=1)
 
 
 @pytest.mark.parametrize("name", ["stft", "logmel"])
@@ -236,24 +236,24 @@ def test_noise_is_added_before_the_level_is_normalised(encode, speech):
 def test_other_transforms_show_a_tone_at_its_row(encode, name, frequency):
     settings = ["colour=grey", "duration=4.0", "columns=128"]
     recipe = named(name, settings)
-    made = picture(encode(tone(frequency)), "a", recipe)
-    assert made.pixels.shape == picture(encode(tone(frequency)), "a", GREY).pixels.shape
+    made = extract(encode(tone(frequency)), "a", recipe)
+    assert made.values.shape == extract(encode(tone(frequency)), "a", GREY).values.shape
     assert (made.start, made.stop) == (0, 64)
     # The 64 bands of mel stand for two rows of the image each.
-    repeat = recipe.height // recipe.scales
-    row = repeat * np.abs(recipe.frequencies - frequency).argmin() + (repeat - 1) / 2
+    repeat = recipe.feature.height // recipe.feature.scales
+    row = repeat * np.abs(recipe.feature.frequencies(recipe.audio) - frequency).argmin() + (repeat - 1) / 2
     ridge = levels(made)[:, 5:55].argmax(axis=0)
     assert np.abs(ridge - row).max() <= repeat
     assert not levels(made)[:, 67:].any()
 
 
-@pytest.mark.parametrize("transform", ["stft", "mel"])
+@pytest.mark.parametrize("feature", ["stft", "logmel"])
 @pytest.mark.parametrize("pad", ["end", "centre", "random"])
-def test_other_transforms_place_the_utterance_alike(encode, transform, pad):
-    scales = 64 if transform == "mel" else 128
-    recipe = Recipe(colour="grey", transform=transform, scales=scales, pad=pad, **SIZE)
-    made = picture(encode(tone(1000, 1.0)), "key", recipe)
-    row = np.abs(recipe.frequencies - 1000).argmin()
+def test_other_transforms_place_the_utterance_alike(encode, feature, pad):
+    scales = 64 if feature == "logmel" else 128
+    recipe = Recipe(feature, colour="grey", scales=scales, pad=pad, **SIZE)
+    made = extract(encode(tone(1000, 1.0)), "key", recipe)
+    row = np.abs(recipe.feature.frequencies(recipe.audio) - 1000).argmin()
     bright = np.flatnonzero(levels(made)[row] > 150)
     # A window of 64 ms reaches over one column to either side.
     assert abs(bright[0] - made.start) <= 1
@@ -262,11 +262,11 @@ def test_other_transforms_place_the_utterance_alike(encode, transform, pad):
 
 def test_images_are_resized_only_where_asked(encode, speech, monkeypatch):
     calls = []
-    resize = _picture.Image.Image.resize
-    monkeypatch.setattr(_picture.Image.Image, "resize", lambda self, *args: calls.append(args) or resize(self, *args))
+    resize = Image.Image.resize
+    monkeypatch.setattr(Image.Image, "resize", lambda self, *args: calls.append(args) or resize(self, *args))
     data = encode(speech)
-    assert picture(data, "a", Recipe(scales=48, **SIZE)).pixels.shape == (48, 128, 3)
-    assert picture(data, "a", Recipe(transform="mel", scales=32, **SIZE)).pixels.shape == (32, 128, 3)
+    assert extract(data, "a", Recipe(scales=48, **SIZE)).values.shape == (48, 128, 3)
+    assert extract(data, "a", Recipe("logmel", scales=32, **SIZE)).values.shape == (32, 128, 3)
     assert calls == []
-    assert picture(data, "a", Recipe(scales=48, height=64, width=100, **SIZE)).pixels.shape == (64, 100, 3)
+    assert extract(data, "a", Recipe(scales=48, height=64, width=100, **SIZE)).values.shape == (64, 100, 3)
     assert len(calls) == 1

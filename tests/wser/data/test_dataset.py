@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from precompute.cache import layout, roots
+from precompute.cache import roots
 from precompute.common.errors import CacheError, CacheMissingError
 from wser.data.dataset import open_dataset
 from wser.data.labels import LabelError
@@ -42,17 +42,17 @@ def test_every_record_is_an_example(small_cache, small_recipe_id):
 def test_images_are_the_records_own(small_cache, small_recipe_id):
     dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id)
     (cache,) = dataset.caches
-    assert dataset.images.shape == (24, 16, 64, 3)
-    assert dataset.images.dtype == np.uint8
-    for image, record in zip(dataset.images, cache.records, strict=True):
+    assert dataset.values.shape == (24, 16, 64, 3)
+    assert dataset.values.dtype == np.uint8
+    for image, record in zip(dataset.values, cache.records, strict=True):
         assert np.array_equal(image, cache.read(record.array)[record.row])
 
 
 def assert_images_belong(dataset):
     """Each example's picture is the one whose SHA-256 the index gives for its key."""
     expected = {(c.corpus, r.key): r.image_sha256 for c in dataset.caches for r in c.records}
-    assert len(dataset.images) == len(dataset.examples)
-    for image, example in zip(dataset.images, dataset.examples, strict=True):
+    assert len(dataset.values) == len(dataset.examples)
+    for image, example in zip(dataset.values, dataset.examples, strict=True):
         key = example.key.removeprefix(f"{example.corpus}/")
         assert hashlib.sha256(image.tobytes()).hexdigest() == expected[example.corpus, key]
 
@@ -121,7 +121,7 @@ def test_cache_id_must_answer(small_cache, small_recipe_id):
 def test_no_picture_is_read_before_it_is_asked_for(small_cache, small_recipe_id, tmp_path):
     root = tmp_path / "cache"
     shutil.copytree(small_cache, root)
-    shards = list(root.glob(f"ravdess/*/*/*/{layout.SHARD}"))
+    shards = list(root.glob("ravdess/*/*/*/c.0.0.0.0"))
     assert len(shards) == 12
     for file in shards:
         size = file.stat().st_size
@@ -130,4 +130,4 @@ def test_no_picture_is_read_before_it_is_asked_for(small_cache, small_recipe_id,
     dataset = open_dataset([root], ["ravdess"], small_recipe_id)
     assert len(dataset.examples) == 24
     with pytest.raises(CacheError):
-        _ = dataset.images
+        _ = dataset.values

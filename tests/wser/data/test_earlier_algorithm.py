@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from precompute import recipe
 from precompute.__main__ import main as precompute
 from precompute.cache import roots
 from precompute.common.errors import CacheError
+from precompute.features._spectral import TimeFrequency
 from precompute.recipe import named
 from wser.data.dataset import open_dataset
 
@@ -34,7 +34,7 @@ def make(folder, tmp_path, monkeypatch):
 
     def make(name, algorithm):
         with monkeypatch.context() as patch:
-            patch.setattr(recipe, "ALGORITHM", algorithm)
+            patch.setattr(TimeFrequency, "algorithm", algorithm)
             table = ["--corpus", "table", "--table", str(folder / f"{name}.csv"), "--name", name]
             assert precompute([*table, "--cache", str(tmp_path / "cache"), "--jobs", "1"]) == 0
         return tmp_path / "cache"
@@ -48,16 +48,16 @@ def say_again():
 
 
 def test_cache_by_an_earlier_algorithm_is_used_and_said_to_be(make, capsys):
-    root = make("mine", recipe.ALGORITHM - 1)
+    root = make("mine", TimeFrequency.algorithm - 1)
     capsys.readouterr()
-    assert open_dataset([root], ["mine"], "default").recipe["algorithm"] == recipe.ALGORITHM - 1
+    assert open_dataset([root], ["mine"], "default").recipe["algorithm"] == TimeFrequency.algorithm - 1
     said = capsys.readouterr().err
     assert "by an earlier algorithm than today's" in said
     assert f"python -m precompute --corpus table --table YOUR.csv --name mine --cache {root} makes today's" in said
 
 
 def test_todays_cache_comes_first_and_the_earlier_can_be_chosen(make, capsys):
-    for algorithm in (recipe.ALGORITHM - 1, recipe.ALGORITHM):
+    for algorithm in (TimeFrequency.algorithm - 1, TimeFrequency.algorithm):
         root = make("mine", algorithm)
     capsys.readouterr()
     today = open_dataset([root], ["mine"], "default")
@@ -69,7 +69,7 @@ def test_todays_cache_comes_first_and_the_earlier_can_be_chosen(make, capsys):
 
 
 def test_corpora_by_different_algorithms_are_not_joined(make):
-    make("mine", recipe.ALGORITHM)
-    root = make("others", recipe.ALGORITHM - 1)
+    make("mine", TimeFrequency.algorithm)
+    root = make("others", TimeFrequency.algorithm - 1)
     with pytest.raises(CacheError, match=r"of different algorithms.*: run precompute for both"):
         open_dataset([root], ["mine", "others"], "default", label_map="common4")

@@ -9,11 +9,12 @@ import torch
 from forging import change_json
 
 from precompute.cache import roots
+from precompute.common import source
 from wser import models, results, run
 from wser.config.compose import load
 from wser.config.schema import TrainConfig
 from wser.execution import plan
-from wser.results import identity, source
+from wser.results import identity
 from wser.training import hardware
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -104,8 +105,8 @@ class Model(Base):
     pass
 
 
-def build(config, height, classes):
-    return Model(config, height, classes)
+def build(config, shape, classes):
+    return Model(config, shape, classes)
 """
 
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from precompute.common.arrays import picture
 from wser import models, run
 from wser.config.compose import load
 from wser.config.schema import choice
@@ -19,7 +20,7 @@ SIZE = (3, 20, 40)
 
 def layers(settings, size=SIZE, classes=4) -> tuple[torch.nn.Module, list[describe.Layer]]:
     (config,) = load(settings)
-    return models.build(config.model, size[1], classes).eval(), describe.layers(config, *size[1:], classes)
+    return models.build(config.model, size[:2], classes).eval(), describe.layers(config, picture(*size[1:]), classes)
 
 
 @pytest.mark.slow
@@ -72,7 +73,7 @@ def test_what_no_layer_accounts_for_has_its_own_row(monkeypatch):
 
     monkeypatch.setattr(models, "build", lambda *_: Odd())
     (config,) = load([])
-    rows = describe.layers(config, 8, 8, 2)
+    rows = describe.layers(config, picture(8, 8), 2)
     assert rows == [
         describe.Layer("last", "fully connected, 2", (2,), 12, 10),
         describe.Layer("", "outside of layers", (), 15, 15),
@@ -88,7 +89,7 @@ def test_table_needs_no_cache_and_fits_a_hundred_columns(tmp_path, monkeypatch, 
     assert "max pooling 4x4, stride 2x2" in printed
     assert "…" not in printed
     (config,) = load(["preset=paper"])
-    total = sum(p.numel() for p in models.build(config.model, 128, 7).parameters())
+    total = sum(p.numel() for p in models.build(config.model, (3, 128), 7).parameters())
     (line,) = [line for line in printed.splitlines() if "total" in line]
     assert f"{total:,}" in line
     assert list(tmp_path.iterdir()) == []
@@ -96,7 +97,7 @@ def test_table_needs_no_cache_and_fits_a_hundred_columns(tmp_path, monkeypatch, 
 
 def test_recipe_without_a_name_and_classes_without_a_map_are_those_of_the_cache(small_cache, small_recipe_id, capsys):
     (config,) = load([f"cache_root={small_cache}", f"recipe={small_recipe_id}"])
-    assert describe.sizes(config) == (16, 64, 7)
+    assert describe.sizes(config) == (picture(16, 64), 7)
     assert run.main(["--describe", f"cache_root={small_cache}", f"recipe={small_recipe_id}", "labels=common4"]) == 0
     assert "3 x 16 x 64" in capsys.readouterr().out
 

@@ -14,7 +14,7 @@ SUMMARIES = ["last", "mean", "attention"]
 
 def small(name: str = "three_pipe", height: int = 16, classes: int = 3, **changes) -> torch.nn.Module:
     torch.manual_seed(0)
-    return models.build(three_pipe.Config(**{"name": name, **SMALL, **changes}), height, classes)
+    return models.build(three_pipe.Config(**{"name": name, **SMALL, **changes}), (3, height), classes)
 
 
 def pictures(batch: int, height: int, columns: int, seed: int = 0) -> torch.Tensor:
@@ -78,14 +78,14 @@ def test_utterances_do_not_see_each_other_when_scored(name):
 
 def test_unknown_model_names_the_nearest():
     with pytest.raises(ModelError, match="did you mean 'three_pipe'"):
-        models.build(three_pipe.Config(name="three_pip"), 16, 3)
+        models.build(three_pipe.Config(name="three_pip"), (3, 16), 3)
 
 
 # The paper's CNN-LSTM.
 
 
 def test_shapes_are_those_of_the_drawing():
-    model = models.build(three_pipe.Config(), 128, 7).eval()
+    model = models.build(three_pipe.Config(), (3, 128), 7).eval()
     seen: list[tuple[int, ...]] = []
     for block in model.blocks:
         block.register_forward_hook(lambda _m, _i, output: seen.append(tuple(output.shape[1:])))
@@ -114,7 +114,7 @@ def test_parameters_are_as_many_as_the_architecture_says(preset):
     expected += 4 * config.lstm * (channels * rows + config.lstm + 2)
     expected += config.lstm + 1 if config.summary == "attention" else 0
     expected += (config.lstm + 1) * config.fc + (config.fc + 1) * classes
-    assert sum(p.numel() for p in models.build(config, 128, classes).parameters()) == expected
+    assert sum(p.numel() for p in models.build(config, (3, 128), classes).parameters()) == expected
 
 
 def choices(field: str) -> tuple[str, ...]:
@@ -279,7 +279,7 @@ def test_how_far_a_batch_is_padded_changes_nothing(pooling, training, batch_norm
 
 
 def test_defaults_keep_the_names_of_their_weights():
-    named = set(models.build(three_pipe.Config(summary="attention"), 16, 3).state_dict())
+    named = set(models.build(three_pipe.Config(summary="attention"), (3, 16), 3).state_dict())
     blocks = {f"blocks.{i}.pipes.{pipe}.weight" for i in range(7) for pipe in range(1 if i else 3)}
     kinds = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     norms = {f"blocks.{i}.norm.{kind}" for i in range(7) for kind in kinds}

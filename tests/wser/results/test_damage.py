@@ -57,7 +57,7 @@ def codec(path: Path, file: Path) -> None:
     vouch(path, file)
 
 
-SHARD, METADATA = f"01/angry/{layout.SHARD}", f"01/angry/{layout.GROUP}"
+SHARD, METADATA = "01/angry/c.0.0.0.0", f"01/angry/{layout.GROUP}"
 DAMAGE = {
     "a shard truncated to nothing": (SHARD, lambda _, file: replace(file, b"")),
     "a shard truncated to half": (SHARD, lambda _, file: replace(file, file.read_bytes()[: file.stat().st_size // 2])),
@@ -119,7 +119,7 @@ class TestTakenAway:
         assert list(experiment.directory.rglob("predictions.csv")) == []
 
     def test_after_the_pictures_are_read(self, experiment, copy):
-        assert len(experiment.dataset.images)
+        assert len(experiment.dataset.values)
         removal.take_away(copy, copy.parents[1])
         for one in removal.garbage(copy.parents[1], grace_days=-1):
             removal.clear(one, copy.parents[1])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from precompute.common import arrays
 from wser import results
 from wser.config.schema import Config, DataConfig, TrainConfig
 from wser.data.dataset import Example
@@ -54,9 +55,9 @@ def predictions(tmp_path) -> list[dict[str, str]]:
     ]
     dataset = SimpleNamespace(
         examples=examples,
-        images=np.stack([picture(one.key, one.label) for one in examples]),
+        values=np.stack([picture(one.key, one.label) for one in examples]),
         classes=CLASSES,
-        recipe={"height": 16},
+        item=arrays.picture(16, 48),
         caches=(),
     )
     model = three_pipe.Config(

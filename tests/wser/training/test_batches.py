@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from precompute.common import arrays
 from wser.config.schema import DataConfig
 from wser.protocols import Fold
 from wser.training.batches import COLUMN_MULTIPLE, Batches, ByLength, measure, unstandardised
@@ -22,13 +23,13 @@ def corpus(lengths: list[int], starts: list[int] | None = None, width: int = WID
     starts = starts or [0] * len(lengths)
     places = zip(starts, lengths, strict=True)
     examples = [SimpleNamespace(start=a, stop=a + n, label=i % 3) for i, (a, n) in enumerate(places)]
-    return SimpleNamespace(images=images, examples=examples)
+    return SimpleNamespace(values=images, examples=examples, item=arrays.picture(HEIGHT, width))
 
 
 def batches_of(dataset, fold=None, batch=4, statistics=None, seed=0, **changes) -> Batches:
     whole = tuple(range(len(dataset.examples)))
     fold = fold or Fold(0, whole, (), whole)
-    return Batches(dataset, fold, DataConfig(**changes), batch, statistics or unstandardised(HEIGHT), seed)
+    return Batches(dataset, fold, DataConfig(**changes), batch, statistics or unstandardised(dataset.item), seed)
 
 
 def drawn(sampler) -> list[int]:
@@ -80,15 +81,15 @@ def test_trimmed_batch_holds_each_utterance_from_its_own_start_and_zero_after_it
     dataset = corpus([n for _, n in places], [start for start, _ in places], width=width)
     (batch,) = batches_of(dataset, batch=8).predict_dataloader()
     longest = max(n for _, n in places)
-    assert batch.images.dtype == torch.float32
-    assert batch.images.shape[:3] == (len(places), 3, HEIGHT)
-    assert batch.images.shape[3] % COLUMN_MULTIPLE == 0
-    assert longest <= batch.images.shape[3] < longest + COLUMN_MULTIPLE
+    assert batch.inputs.dtype == torch.float32
+    assert batch.inputs.shape[:3] == (len(places), 3, HEIGHT)
+    assert batch.inputs.shape[3] % COLUMN_MULTIPLE == 0
+    assert longest <= batch.inputs.shape[3] < longest + COLUMN_MULTIPLE
     assert batch.lengths.tolist() == [n for _, n in places]
     for i, (start, n) in enumerate(places):
-        expected = dataset.images[i, :, start : start + n] / 255
-        np.testing.assert_allclose(batch.images[i, :, :, :n].permute(1, 2, 0), expected, atol=1e-6)
-        assert not batch.images[i, :, :, n:].any()
+        expected = dataset.values[i, :, start : start + n] / 255
+        np.testing.assert_allclose(batch.inputs[i, :, :, :n].permute(1, 2, 0), expected, atol=1e-6)
+        assert not batch.inputs[i, :, :, n:].any()
 
 
 @pytest.mark.parametrize("width", [40, 43])
@@ -96,8 +97,8 @@ def test_paper_padding_gives_the_whole_frame(width):
     dataset = corpus([5, 30], [3, 0], width=width)
     (batch,) = batches_of(dataset, pad="paper").predict_dataloader()
     assert batch.lengths.tolist() == [width, width]
-    np.testing.assert_allclose(batch.images[..., :width].permute(0, 2, 3, 1), dataset.images / 255, atol=1e-6)
-    assert not batch.images[..., width:].any()
+    np.testing.assert_allclose(batch.inputs[..., :width].permute(0, 2, 3, 1), dataset.values / 255, atol=1e-6)
+    assert not batch.inputs[..., width:].any()
 
 
 def test_labels_and_order_are_the_folds():
@@ -106,8 +107,8 @@ def test_labels_and_order_are_the_folds():
     batches = batches_of(dataset, fold, batch=2)
     for loader, part in ((batches.predict_dataloader(), fold.test), (batches.val_dataloader(), fold.validation)):
         assert [label for batch in loader for label in batch.labels.tolist()] == [i % 3 for i in part]
-        images = torch.cat([batch.images for batch in loader])
-        np.testing.assert_allclose(images.permute(0, 2, 3, 1), dataset.images[list(part), :, :8] / 255, atol=1e-6)
+        images = torch.cat([batch.inputs for batch in loader])
+        np.testing.assert_allclose(images.permute(0, 2, 3, 1), dataset.values[list(part), :, :8] / 255, atol=1e-6)
 
 
 def test_training_batches_hold_the_training_part_and_nothing_else():
@@ -121,14 +122,14 @@ def test_without_validation_part_the_epoch_is_chosen_on_the_test_part():
     dataset = corpus([8] * 6)
     (batch,) = batches_of(dataset, Fold(0, (0, 1, 2), (), (3, 4, 5))).val_dataloader()
     assert batch.labels.tolist() == [0, 1, 2]
-    np.testing.assert_allclose(batch.images.permute(0, 2, 3, 1), dataset.images[3:, :, :8] / 255, atol=1e-6)
+    np.testing.assert_allclose(batch.inputs.permute(0, 2, 3, 1), dataset.values[3:, :, :8] / 255, atol=1e-6)
 
 
 def test_standardised_training_part_has_mean_zero_and_deviation_one():
     dataset = corpus([11, 29, 7, 40, 16, 5], [3, 0, 20, 0, 24, 0])
     fold = Fold(0, (0, 1, 2, 3), (4,), (5,))
     batches = batches_of(dataset, fold, statistics=measure(dataset, fold.train))
-    columns = [image[:, :, :n] for b in batches.train_dataloader() for image, n in zip(b.images, b.lengths, strict=True)]
+    columns = [image[:, :, :n] for b in batches.train_dataloader() for image, n in zip(b.inputs, b.lengths, strict=True)]
     columns = torch.cat(columns, dim=2).double()
     assert columns.shape[2] == 11 + 29 + 7 + 40
     np.testing.assert_allclose(columns.mean(dim=2), 0, atol=1e-5)
@@ -140,7 +141,7 @@ def test_utterance_standardised_by_itself_has_mean_zero_and_little_less_than_its
     dataset = corpus([11, 29, 20], [3, 0, 20])
     statistics = measure(dataset, [0, 1, 2])
     (batch,) = batches_of(dataset, statistics=statistics, standardise="utterance", pad=pad).predict_dataloader()
-    for image, levels, example in zip(batch.images, dataset.images, dataset.examples, strict=True):
+    for image, levels, example in zip(batch.inputs, dataset.values, dataset.examples, strict=True):
         spoken = levels[:, example.start : example.stop]
         deviation = spoken.std(axis=1)
         expected = deviation / (deviation + 0.1 * statistics.deviation[:, 0])
@@ -152,12 +153,12 @@ def test_utterance_standardised_by_itself_has_mean_zero_and_little_less_than_its
 def test_utterance_standardised_by_itself_does_not_hear_a_filter():
     """Another level of each row, as of another microphone, leaves it as it was."""
     dataset, filtered = corpus([20, 20, 20]), corpus([20, 20, 20])
-    dataset.images[:] //= 2
-    filtered.images[:] = dataset.images + np.arange(HEIGHT, dtype=np.uint8)[:, None, None]
+    dataset.values[:] //= 2
+    filtered.values[:] = dataset.values + np.arange(HEIGHT, dtype=np.uint8)[:, None, None]
     statistics = measure(dataset, [0, 1])
     one, other = (
         torch.cat(
-            [batch.images for batch in batches_of(d, statistics=statistics, standardise="utterance").predict_dataloader()]
+            [batch.inputs for batch in batches_of(d, statistics=statistics, standardise="utterance").predict_dataloader()]
         )
         for d in (dataset, filtered)
     )
@@ -166,29 +167,29 @@ def test_utterance_standardised_by_itself_does_not_hear_a_filter():
 
 def test_row_that_never_varies_is_not_blown_up():
     dataset = corpus([40, 40])
-    dataset.images[:, 2] = 7
-    dataset.images[0, 2, 0] = 8
+    dataset.values[:, 2] = 7
+    dataset.values[0, 2, 0] = 8
     statistics = measure(dataset, [0, 1])
     assert (statistics.deviation[2] == 1).all()
     (batch,) = batches_of(dataset, statistics=statistics).predict_dataloader()
-    assert batch.images[:, :, 2].abs().max() <= 1
+    assert batch.inputs[:, :, 2].abs().max() <= 1
 
 
 def test_statistics_come_from_the_training_part_alone():
     before, after = corpus([20] * 9), corpus([20] * 9)
     train, rest = [0, 3, 4], [1, 2, 5, 6, 7, 8]
-    after.images[rest] = 255 - after.images[rest]
-    after.images[train, :, 20:] = 0
+    after.values[rest] = 255 - after.values[rest]
+    after.values[train, :, 20:] = 0
     one, other = measure(before, train), measure(after, train)
     assert np.array_equal(one.mean, other.mean)
     assert np.array_equal(one.deviation, other.deviation)
-    after.images[4, :, 10] = 0
+    after.values[4, :, 10] = 0
     assert not np.array_equal(one.mean, measure(after, train).mean)
 
 
 def test_statistics_are_those_of_numpy():
     dataset = corpus([11, 29, 7], [3, 0, 20])
-    columns = np.concatenate([dataset.images[i, :, e.start : e.stop] for i, e in enumerate(dataset.examples)], axis=1)
+    columns = np.concatenate([dataset.values[i, :, e.start : e.stop] for i, e in enumerate(dataset.examples)], axis=1)
     statistics = measure(dataset, [0, 1, 2])
     np.testing.assert_allclose(statistics.mean[:, 0], columns.mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose(statistics.deviation[:, 0], columns.astype(float).std(axis=1), rtol=1e-5)

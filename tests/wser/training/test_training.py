@@ -15,6 +15,7 @@ from forging import reseal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from precompute.common.arrays import Array, picture
 from wser import models, results, run
 from wser.config.compose import load
 from wser.config.schema import ConfigError, DataConfig, TrainConfig
@@ -95,7 +96,7 @@ def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny
     directory, (config,) = trained[0], load(tiny)
     stored = torch.load(directory / results.fold_name(fold) / results.WEIGHTS, weights_only=True)
     dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id)
-    model = models.build(config.model, 16, len(dataset.classes)).eval()
+    model = models.build(config.model, (3, 16), len(dataset.classes)).eval()
     model.load_state_dict(stored["model"])
     place = {example.key: i for i, example in enumerate(dataset.examples)}
     rows = results.read_predictions(directory, fold)
@@ -103,7 +104,7 @@ def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny
     statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
     batches = Batches(dataset, Fold(fold, (), (), part), config.data, config.train.batch, statistics, 0)
     with torch.inference_mode():
-        found = torch.cat([model(batch.images, batch.lengths).softmax(1) for batch in batches.predict_dataloader()])
+        found = torch.cat([model(batch.inputs, batch.lengths).softmax(1) for batch in batches.predict_dataloader()])
     expected = [[float(row[f"p_{name}"]) for name in dataset.classes] for row in rows]
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
 
@@ -135,9 +136,9 @@ def unchanged(dataset, _fold):
 def blurred(dataset, part):
     """The same dataset with other pictures in one part."""
     changed = dataclasses.replace(dataset)
-    images = dataset.images.copy()
+    images = dataset.values.copy()
     images[list(part)] = 255 - images[list(part)]
-    changed.__dict__["images"] = images
+    changed.__dict__["values"] = images
     return changed
 
 
@@ -213,11 +214,11 @@ def save(file: Path, content: bytes, **changes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"height": 8}, {"width": 32}])
-def test_other_pictures_of_another_size_are_refused(tiny, changes):
+@pytest.mark.parametrize("item", [picture(8, 64), picture(16, 32), Array("float16", (16, 64), ("frequency", "time"), 0.25)])
+def test_other_pictures_of_another_size_or_type_are_refused(tiny, item):
     dataset = plan.prepare(*load(tiny)).dataset
-    other = SimpleNamespace(examples=dataset.examples, recipe={**dataset.recipe, **changes}, recipe_id="other")
-    with pytest.raises(ConfigError, match="give recipes of the same size"):
+    other = SimpleNamespace(examples=dataset.examples, recipe=dataset.recipe, recipe_id="other", item=item)
+    with pytest.raises(ConfigError, match="give recipes of the same type and size"):
         plan._check_comparable(dataset, other)
 
 
@@ -307,9 +308,9 @@ def test_training_learns_what_is_plain_to_see(learn, optimiser):
 
     def coloured(dataset, _fold):
         changed = dataclasses.replace(dataset)
-        changed.__dict__["images"] = np.zeros_like(dataset.images)
+        changed.__dict__["values"] = np.zeros_like(dataset.values)
         kinds = sorted({example.label for example in dataset.examples})
-        for image, example in zip(changed.images, dataset.examples, strict=True):
+        for image, example in zip(changed.values, dataset.examples, strict=True):
             image[..., kinds.index(example.label)] = 200
         return changed
 

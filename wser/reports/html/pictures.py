@@ -76,7 +76,10 @@ def look(stored: Stored, others: Iterable[str], recordings: Corpora | None, page
     named = [os.environ.get("WSER_CACHE"), str(stored.config.get("cache_root"))]
     wanted = tuple((str(one["corpus"]), str(one["cache"]).partition("-")[2]) for one in stored.record["corpora"])
     try:
-        records, sexes = _records(_open(places.parse(os.pathsep.join(filter(None, named))), str(recipe), wanted))
+        caches = _open(places.parse(os.pathsep.join(filter(None, named))), str(recipe), wanted)
+        records, sexes = _records(caches)
+        if caches[0].item.kind != "picture":
+            return Album(sexes, why_not=f"the cache holds no pictures, but {caches[0].item}")
         gallery = _gallery(records, dict.fromkeys(row["key"] for row in stored.rows))
         shown = {
             key: _picture(key, *records[key], recordings, page) for key in dict.fromkeys([*gallery, *others]) if key in records

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from precompute.common.errors import WserError
-from precompute.recipe import in_words
+from precompute.recipe import described, in_words
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
 from wser.evaluation.published import Published
@@ -72,7 +72,7 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("epoch", SELECTIONS[record["selection"]]),
         ("model", f"{settings.get('model.name')}{layers}"),
         ("preset", preset(stored)),
-        ("pictures", f"{pictures(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
+        ("pictures", f"{described(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
         ("folds finished", when),
         ("on", f"{devices}, {precision}"),
@@ -109,12 +109,6 @@ def _plain(name: str) -> dict[str, Any]:
         for key, value in flatten(asdict(config)).items()
         if key.startswith(("model.", "data.", "train.")) and is_hashed(key)
     }
-
-
-def pictures(recipe: dict[str, Any]) -> str:
-    """What kind of picture a recipe makes, and of which frequencies."""
-    kind = {"wavelet": f"wavelet scalograms ({recipe.get('wavelet')})", "stft": "spectrograms", "mel": "log-mel spectrograms"}
-    return f"{kind.get(str(recipe.get('transform')), recipe.get('transform'))}, {frequencies(recipe)}"
 
 
 def frequencies(recipe: dict[str, Any]) -> str:

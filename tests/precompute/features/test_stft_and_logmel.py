@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from precompute.features.spectrogram import mel, stft
-from precompute.recipe import row_frequencies
+from precompute.features import logmel
+from precompute.features import stft as stft_feature
+from precompute.features.logmel import mel
+from precompute.features.stft import stft
 
 RATE, SAMPLES, COLUMNS, WINDOW = 16000, 500, 64, 1024
 F_MIN, F_MAX = 60.0, 7600.0
-STFT_ROWS = row_frequencies("stft", F_MIN, F_MAX, 128)
-MEL_ROWS = row_frequencies("mel", F_MIN, F_MAX, 64)
+STFT_ROWS = stft_feature.centres(np.arange(128), F_MIN, F_MAX, 128)
+MEL_ROWS = logmel.centres(np.arange(64), F_MIN, F_MAX, 64)
 NOISE_BANDWIDTH = 1.5
 """Of Hann's window, in bins: the power that a tone gives over all of them, in units of what it gives in its own."""
 

@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from wser.data.dataset import Dataset, Example
+from wser.data.dataset import Dataset, Example, channels_first
 
 
 @dataclass(frozen=True, eq=False)
-class PictureDataset(TorchDataset[tuple[Tensor, int]]):
-    """Pictures and classes of the utterances of one or more caches; pictures are read once, when the first is asked for.
+class UtteranceDataset(TorchDataset[tuple[Tensor, int]]):
+    """What caches hold of their utterances, and their classes; all is read once, when the first is asked for.
 
-    Item `i` is the picture of `examples[i]`, uint8 (3, height, width) as PyTorch's convolutions take it, RGB, the highest
-    frequency in row 0, and the index of its class.  Whole pictures: the utterance's own columns are `start` to `stop` of its
-    example.
+    Item `i` is that of `examples[i]`, as PyTorch's convolutions take it, channels first and time last, and the index of its
+    class: a picture as uint8 (3, height, width), RGB, the highest frequency in row 0; decibels as float16 (1, rows, columns); a
+    waveform as (1, samples).  The utterance's own part of the axis of time is `start` to `stop` of its example.
 
     Attributes:
         dataset: The utterances under their label map.
@@ -42,5 +42,5 @@ class PictureDataset(TorchDataset[tuple[Tensor, int]]):
         return len(self.examples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = torch.tensor(self.dataset.images[index]).permute(2, 0, 1).contiguous()
-        return picture, self.examples[index].label
+        values = channels_first(self.dataset.values[index : index + 1], self.dataset.item)[0]
+        return torch.from_numpy(values.copy()), self.examples[index].label

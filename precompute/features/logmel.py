@@ -1,47 +1,47 @@
-"""Spectrograms other than wavelets', on the same grid of rows and columns, for comparison: by SciPy and kaldi-native-fbank.
+"""Mel bands on the scalogram's grid of columns, for comparison, by kaldi-native-fbank.
 
-Each column is one frame, centred on the middle of the column.  Windows are Hann's, scaled to a sum of 1: a sinusoid of
+Each column is one frame, centred on the middle of the column.  The window is Hann's, scaled to a sum of 1: a sinusoid of
 amplitude A gives 1.5 A^2 / 4 in all bins together, where a wavelet gives A^2 / 4 at its centre frequency.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from precompute.audio.chain import Audio, Frame
 from precompute.common.errors import RecipeError
+from precompute.features import _spectral
 
 
-def stft(
-    frame: NDArray[np.float32], frequencies: NDArray[np.float64], sample_rate: int, columns: int, window: int
-) -> NDArray[np.float32]:
-    """Power of the short-time Fourier transform, averaged over the band of each row.
+@dataclass(frozen=True)
+class Feature(_spectral.Windowed):
+    """A mel spectrogram; rows are triangular bands, and f_min and f_max the outer edges of the lowest and the highest."""
 
-    Args:
-        frame: Padded utterance, (n,), n a multiple of `columns`.
-        frequencies: Centre of each row's band in Hz, equally spaced, descending, (rows,).
-        sample_rate: In Hz.
-        columns: Number of frames.
-        window: Length of the window in samples, at least n / columns.
+    title: ClassVar[str] = "log-mel spectrograms"
+    layout_1: ClassVar[dict[str, Any]] = _spectral.LAYOUT_1 | {"transform": "mel"}
 
-    Returns:
-        float32 (rows, columns).
-    """
-    import scipy.interpolate
-    import scipy.signal
+    def check(self, audio: Audio) -> None:
+        """Refuse also bands that are fewer than 3, or narrower than the bins."""
+        super().check(audio)
+        hop, window = audio.samples // self.columns, round(self.window * audio.sample_rate)
+        mel_bank(audio.f_min, audio.f_max, self.scales, audio.sample_rate, hop, window)
 
-    hop = len(frame) // columns
-    hann = scipy.signal.windows.hann(window, sym=False)
-    transform = scipy.signal.ShortTimeFFT(hann, hop, sample_rate, scale_to="magnitude")
-    # Frame 0 of ShortTimeFFT is centred on the first sample; ours on the middle of the first column.
-    power = transform.spectrogram(np.pad(frame, (0, window)), p0=0, p1=columns, k_offset=hop // 2)
-    half = abs(frequencies[0] - frequencies[1]) / 2
-    edges = transform.delta_f * (np.arange(len(power) + 1) - 0.5)
-    risen = np.vstack([np.zeros(columns), np.cumsum(power, axis=0)]) * transform.delta_f
-    high, low = (np.clip(f, edges[0], edges[-1]) for f in (frequencies + half, frequencies - half))
-    risen_to = scipy.interpolate.interp1d(edges, risen, axis=0)
-    mean: NDArray[np.float32] = ((risen_to(high) - risen_to(low)) / (high - low)[:, None]).astype(np.float32)
-    return mean
+    def powers(self, frame: Frame) -> list[NDArray[np.float32]]:
+        """One, float32 (scales, columns)."""
+        audio, window = frame.audio, round(self.window * frame.audio.sample_rate)
+        return [mel(frame.padded, audio.f_min, audio.f_max, self.scales, audio.sample_rate, self.columns, window)]
+
+    def frequencies(self, audio: Audio) -> NDArray[np.float64]:
+        """Centre frequency of each band in Hz, float64 (scales,), from the highest down."""
+        return centres(np.arange(self.scales), audio.f_min, audio.f_max, self.scales)
+
+
+def centres(row: NDArray[Any], f_min: float, f_max: float, rows: int) -> NDArray[np.float64]:
+    """Frequency in Hz at some rows, whole or between two, equally spaced in mel; f_max and f_min are rows -1 and `rows`."""
+    high, low = np.log1p(f_max / 700), np.log1p(f_min / 700)
+    return np.asarray(700 * np.expm1(high + (np.asarray(row) + 1) * ((low - high) / (rows + 1))))
 
 
 def mel(

@@ -1,0 +1,109 @@
+"""What an item of a cache's arrays is: type, shape, axes, and how far copies of it may be apart."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
+"""Types of the numbers in a cache, as NumPy and Zarr name them; stored little-endian."""
+
+LARGEST_ITEM = 1024 * 8192 * 3
+"""Bytes of an item, at most: those of the largest picture.  Readers refuse more before they take memory."""
+
+MOST_AXES = 4
+
+KINDS = {
+    ("frequency", "time", "colour"): "picture",
+    ("frequency", "time"): "levels",
+    ("time",): "waveform",
+    ("value",): "vector",
+}
+"""What models name as what they take, by axes."""
+
+
+@dataclass(frozen=True)
+class Array:
+    """What a feature gives of one utterance.
+
+    Attributes:
+        dtype: One of `DTYPES`.
+        shape: Length of each axis.
+        axes: Name of each: `time`, `frequency`, `colour`, or anything else.
+        tolerance: Greatest difference of two numbers that another processor or library may make of one recording.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ValueError(f"the type {self.dtype!r:.50} is none of {', '.join(DTYPES)}")
+        whole = all(type(n) is int and n > 0 for n in self.shape)
+        if not whole or not 1 <= len(self.shape) <= MOST_AXES or len(self.axes) != len(self.shape):
+            raise ValueError(f"the shape {self.shape!r:.50} has not 1 to {MOST_AXES} axes, each named and of 1 or more")
+        if self.bytes > LARGEST_ITEM:
+            raise ValueError(f"the shape {self.shape} of {self.dtype} takes {self.bytes} bytes, of {LARGEST_ITEM} at most")
+        if len(set(self.axes)) != len(self.axes) or not all(name.isidentifier() and len(name) < 50 for name in self.axes):
+            raise ValueError(f"the axes {self.axes!r:.50} are no different names")
+        if not (math.isfinite(self.tolerance) and self.tolerance >= 0):
+            raise ValueError(f"the tolerance {self.tolerance} is no number of at least 0")
+
+    @property
+    def bytes(self) -> int:
+        """Size of an item."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def kind(self) -> str:
+        """What models name as what they take; the axes where it is none of these."""
+        return KINDS.get(self.axes, f"({', '.join(self.axes)})")
+
+    @property
+    def time(self) -> int | None:
+        """Place of the axis of time; None where there is none."""
+        return self.axes.index("time") if "time" in self.axes else None
+
+    @property
+    def steps(self) -> int:
+        """Length of the axis of time; 1 where there is none."""
+        return 1 if self.time is None else self.shape[self.time]
+
+    def part(self, start: int, stop: int) -> tuple[slice, ...]:
+        """The index of some steps of an item; of all of it where it has no axis of time."""
+        cut = slice(start, stop)
+        return tuple(cut if place == self.time else slice(None) for place in range(len(self.shape)))
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"dtype": self.dtype, "shape": list(self.shape), "axes": list(self.axes), "tolerance": self.tolerance}
+
+    def __str__(self) -> str:
+        return f"{self.dtype} of {' x '.join(map(str, self.shape))} ({' x '.join(self.axes)})"
+
+
+def picture(height: Any, width: Any) -> Array:
+    """An RGB picture.
+
+    Raises:
+        ValueError: It would be larger than any may be.
+    """
+    return Array("uint8", (height, width, 3), ("frequency", "time", "colour"), 1.0)
+
+
+def from_record(record: Any) -> Array:
+    """The same as `Array.record` gives it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not isinstance(record, Mapping) or not all(isinstance(record.get(key), list) for key in ("shape", "axes")):
+        raise ValueError("'array' does not say the type, shape, axes and tolerance of an array")
+    dtype, axes, tolerance = record.get("dtype"), record["axes"], record.get("tolerance")
+    if not (isinstance(dtype, str) and isinstance(tolerance, int | float) and all(isinstance(name, str) for name in axes)):
+        raise ValueError("'array' does not say the type, shape, axes and tolerance of an array")
+    return Array(dtype, tuple(record["shape"]), tuple(axes), float(tolerance))

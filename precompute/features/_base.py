@@ -1,0 +1,81 @@
+"""What every feature is: its parameters, the array that it gives, and how it is computed."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute.audio.chain import Audio, Frame
+from precompute.common.arrays import Array
+from precompute.common.errors import RecipeError
+from precompute.common.settings import check_limits, check_words
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A spectrogram in 8 bits, by which recordings that sound nearly alike are told.
+
+    Attributes:
+        values: uint8 (rows, columns) of the whole frame, columns of equal duration.
+        frequencies: Of the rows in Hz, descending, float64 (rows,).
+    """
+
+    values: NDArray[np.uint8]
+    frequencies: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A feature of one utterance.
+
+    Attributes:
+        values: As `Feature.array` says.
+        levels: Where they were computed on the way; None otherwise.
+    """
+
+    values: NDArray[Any]
+    levels: Levels | None = None
+
+
+@dataclass(frozen=True)
+class Feature(ABC):
+    """The parameters of a feature, which are fields of the dataclass, and what it makes of a frame by them.
+
+    Attributes:
+        algorithm: Raised by hand whenever the same parameters give other numbers, so that no older cache answers for them.
+        title: What it gives, in a few words.
+    """
+
+    algorithm: ClassVar[int] = 1
+    title: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        check_words(self, RecipeError)
+        check_limits(self, RecipeError)
+
+    def check(self, audio: Audio) -> None:
+        """Refuse parameters that do not fit the audio chain.
+
+        Raises:
+            RecipeError: They do not; the message names the key and the remedy.
+        """
+        samples = round(audio.duration * audio.sample_rate, 6)
+        if samples % 1:
+            raise RecipeError(
+                f"duration={audio.duration} s is {samples:g} samples, no whole number: choose a multiple of "
+                f"{1 / audio.sample_rate:g} s, such as {audio.samples / audio.sample_rate}"
+            )
+
+    @abstractmethod
+    def array(self, audio: Audio) -> Array:
+        """What it gives of each utterance."""
+
+    @abstractmethod
+    def compute(self, frame: Frame) -> Computed:
+        """The feature of one utterance."""
+
+    def record(self) -> dict[str, Any]:
+        """All of its parameters that change a number of what it gives, for JSON."""
+        return asdict(self)

@@ -1,0 +1,1 @@
+"""What every corpus and every feature must pass, for pytest; docs/extending.md shows how."""

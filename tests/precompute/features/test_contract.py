@@ -1,0 +1,47 @@
+"""Every feature of the folder passes the suite that plug-ins must pass."""
+
+import pytest
+
+from precompute import features
+from precompute.testing.features import FeatureContract
+
+MORE = [("scalogram", {"values": "decibels"}), ("scalogram", {"noise": "white"}), ("waveform", {"dtype": "int16"}),
+        ("stft", {"values": "decibels", "pad": "random"})]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in features.names()), *MORE])
+class TestFeatures(FeatureContract):
+    @pytest.fixture(autouse=True)
+    def _chosen(self, name, settings):
+        self.name, self.settings = name, settings
+
+
+def test_there_are_features():
+    assert features.names() == ["logmel", "scalogram", "stft", "waveform"]
+
+
+@pytest.mark.parametrize("fault", ["values", "shape", "change"])
+def test_the_suite_finds_a_feature_that_breaks_its_promise(fault, tmp_path):
+    source = """
+from dataclasses import dataclass
+from precompute.common.arrays import Array
+from precompute.features import _base
+
+@dataclass(frozen=True)
+class Feature(_base.Feature):
+    def array(self, audio):
+        return Array("float32", (audio.samples,), ("time",), 0.001)
+
+    def compute(self, frame):
+        values = frame.padded
+        values *= float("nan") if "values" == FAULT else 1
+        frame.samples[:] = 0 if "change" == FAULT else frame.samples
+        return _base.Computed(values[1:] if "shape" == FAULT else values)
+"""
+    (tmp_path / "mine.py").write_text(source.replace("FAULT", repr(fault)), "utf-8")
+    suite = FeatureContract()
+    suite.name = str(tmp_path / "mine.py")
+    failing = {"change": suite.test_it_leaves_what_it_is_given_alone}.get(fault, suite.test_what_it_gives_is_as_it_says)
+    with pytest.raises(AssertionError):
+        failing()
+    suite.test_its_record_says_what_a_cache_holds()
