@@ -152,7 +152,7 @@ def test_settings_that_differ_are_named(pair, tmp_path, capsys):
         ({"protocol": "other"}, "protocols differ (loso, other)"),
         ({"split_hash": "01"}, "training or validation parts differ"),
         ({"seed": 3}, "seeds differ (0, 3)"),
-        ({"selection": "test"}, "B: epoch chosen on the test part"),
+        ({"selection": "test"}, "The epoch was chosen on the test part (B): as the paper's"),
     ],
 )
 def test_runs_that_are_not_alike_are_warned_of(pair, tmp_path, changes, says, capsys):

@@ -1,6 +1,5 @@
 """What a comparison of finished runs rests on: that they answer the same questions, and what their differences mean."""
 
-import string
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -51,21 +50,13 @@ def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
 
 
-def warnings(runs: Sequence[Stored], letters: Sequence[str] = string.ascii_uppercase) -> list[str]:
-    """What should be known before a comparison is believed.
+def warnings(runs: Sequence[Stored]) -> list[str]:
+    """What should be known before a comparison is believed, besides the caveats of its runs.
 
     Args:
         runs: The first is held against each of the others.
-        letters: By which they are called.
     """
     found = []
-    by_letter = dict(zip(letters, runs, strict=False))
-    chosen = [letter for letter, run in by_letter.items() if run.record["selection"] == "test"]
-    if chosen:
-        found.append(
-            f"{' and '.join(chosen)}: epoch chosen on the test part, as the paper's figures: flattering, "
-            "and no fair comparison with runs that choose on validation"
-        )
     protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
     if len(protocols) > 1:
         found.append(f"protocols differ ({', '.join(protocols)}): so do the training parts, and with them the figures")

@@ -9,12 +9,12 @@ from markupsafe import Markup
 from precompute.common.html.plot import svg
 from precompute.common.reading import read_json
 from wser import results
+from wser.evaluation.caveats import together
 from wser.evaluation.published import Published
 from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
 from wser.evaluation.uncertainty import spread
 from wser.execution.progress import duration
 from wser.reports import figures
-from wser.reports.caveats import together
 from wser.reports.html import literature, words
 from wser.reports.html.opened import Measured, summarised
 from wser.reports.html.table import Column, Link, Table
@@ -45,7 +45,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
     record = _read(path)
     runs = opened(path)
     points = [
-        Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record))
+        Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record), run.caveats)
         for point, run in zip(record["points"], runs, strict=True)
     ]
     found = Sweep(list(record["axes"]), points)

@@ -11,6 +11,7 @@ from precompute.common.errors import WserError
 from precompute.recipe import in_words
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
+from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.evaluation.published import Published
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
@@ -164,7 +165,7 @@ def verdict(summary: dict[str, Any], best: Published | None) -> str:
     if listeners:
         text += f" and {', '.join(listeners)}"
     if best:
-        chosen = ", its epoch chosen on the test part" if best.chosen else ""
+        chosen = f", its {CHOSEN_ON_TEST.short}" if best.chosen else ""
         chosen += ", pretrained on other speech" if best.pretrained else ""
         text += (
             f". The best published figure of the same kind of protocol is {percent(best.value)} % "
