@@ -67,6 +67,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """The folds of `protocol.file`; whether speakers are disjoint is for the file, or `protocol.speakers`, to say."""
 
+    title = "A split from a file: of an earlier run, or published by somebody else"
     own_keys = frozenset({"file", "speakers"})
 
     def __init__(self, config: Config) -> None:

@@ -37,6 +37,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """Fixed groups of actors for RAVDESS, balanced random groups of speakers elsewhere."""
 
+    title = "Groups of speakers held out in turn, each speaker once"
     speaker_independent = True
     own_keys = frozenset({"folds", "seed"})
 

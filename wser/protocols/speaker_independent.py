@@ -28,6 +28,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """Pairs of one woman and one man."""
 
+    title = "One woman and one man held out, drawn at random, disjoint between folds"
     speaker_independent = True
     own_keys = frozenset({"folds", "seed"})
 

@@ -1,7 +1,5 @@
 """A run in words."""
 
-import importlib
-import inspect
 import shlex
 from dataclasses import asdict
 from functools import lru_cache
@@ -9,6 +7,7 @@ from typing import Any
 
 from precompute.common.errors import WserError
 from precompute.recipe import in_words
+from wser import protocols
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
 from wser.evaluation.caveats import CHOSEN_ON_TEST
@@ -38,13 +37,17 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def protocol(name: str) -> str:
-    """How utterances were held out: what the protocol's file says of itself."""
-    try:
-        text = inspect.getdoc(importlib.import_module(f"wser.protocols.{name}")) or ""
-    except ImportError:
-        return name
-    return text.partition("\n")[0].partition(" (")[0].rstrip(".")
+def protocol(record: dict[str, Any]) -> str:
+    """How utterances were held out, as the protocol itself says it; nothing where it does not.
+
+    Args:
+        record: What made a run.  Older ones lack the title; for it, no file is run that a protocol's name is the path of, since
+            the results may be a stranger's.
+    """
+    name = str(record["protocol"])
+    if "protocol_title" in record or name not in protocols.names():
+        return str(record.get("protocol_title", ""))
+    return protocols.protocol(name).title
 
 
 def corpora(stored: Stored) -> str:
@@ -56,7 +59,7 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What was run, on what, and how long it took: names and values."""
     record, settings, folds = stored.record, stored.settings, summary["folds"]
     tested = f"; tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
-    held = protocol(record["protocol"])
+    held = protocol(record)
     target = f", tested on {settings['protocol.test']}" if settings.get("protocol.test") else ""
     devices = ", ".join(dict.fromkeys(fold["device"] for fold in folds))
     precision = ", ".join(dict.fromkeys(fold["precision"] for fold in folds))
@@ -69,7 +72,7 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("corpus", f"{corpora(stored)}, {record['utterances']} utterances"),
         ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
-        ("protocol", f"{record['protocol']}{target}: {held}"),
+        ("protocol", f"{record['protocol']}{target}{f': {held}' if held else ''}"),
         ("epoch", SELECTIONS[record["selection"]]),
         ("model", f"{settings.get('model.name')}{layers}"),
         ("preset", preset(stored)),
