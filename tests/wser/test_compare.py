@@ -277,7 +277,7 @@ def test_other_utterances_are_refused_by_number_and_name(pair, tmp_path, capsys)
     err = refused(capsys, pair[0], write(tmp_path / "three", truth=fewer))
     assert "6 test utterances are in" in err
     assert "and 0 in" in err
-    assert "(c/6-0, c/6-1, c/6-2, ...): compare runs of the same corpus, protocol and protocol.seed" in err
+    assert "(c/6-0, c/6-1, c/6-2 and 3 more): compare runs of the same corpus, protocol and protocol.seed" in err
 
 
 def test_other_classes_are_refused(pair, tmp_path, capsys):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from precompute.common.errors import few
 from precompute.common.terminal import in_a_line
 
 
@@ -32,8 +33,9 @@ class Caveat:
 
     def in_brief(self) -> str:
         """In a few words, with what it is of."""
-        of_whom = ", ".join([*([_some(self.runs)] if self.runs else []), *([_folds(self.folds)] if self.folds else [])])
-        return f"{self.short} ({of_whom})" if of_whom else self.short
+        of_whom = [_some(self.runs)] if self.runs else []
+        of_whom += [_folds(self.folds)] if self.folds else []
+        return f"{self.short} ({', '.join(of_whom)})" if of_whom else self.short
 
 
 SYNTHETIC = Caveat("synthetic speech", "Synthetic speech", "nobody spoke, so these figures say nothing about emotions")
@@ -136,14 +138,12 @@ def _with(group: Sequence[int], keys: Sequence[str], record: Mapping[str, Any]) 
 
 
 def _folds(numbers: Sequence[int]) -> str:
-    return f"fold{'s' * (len(numbers) > 1)} {_some(list(map(str, numbers)))}"
+    return f"fold{'s' * (len(numbers) > 1)} {_some(numbers)}"
 
 
-def _some(names: Sequence[str]) -> str:
-    if len(names) > MOST_NAMED:
-        return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
-    return _and(names)
+def _some(names: Sequence[object]) -> str:
+    return few(names, MOST_NAMED) if len(names) > MOST_NAMED else _and(names)
 
 
-def _and(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+def _and(names: Sequence[object]) -> str:
+    return " and ".join(filter(None, [", ".join(map(str, names[:-1])), str(names[-1])]))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from precompute.common.errors import few
 from wser.evaluation.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
 from wser.reports.tables import ends, p_value
 from wser.results import ResultError, Stored
@@ -34,13 +35,13 @@ def check_same(first: Stored, other: Stored) -> None:
         here, there = one - two, two - one
         raise ResultError(
             f"{here.total()} test utterances are in {first.path} alone and {there.total()} in {other.path} alone "
-            f"({_some(here or there)}): compare runs of the same corpus, protocol and protocol.seed"
+            f"({few(sorted(here or there), MOST_NAMED)}): compare runs of the same corpus, protocol and protocol.seed"
         )
     facts = {row["key"]: (row["true"], row["speaker"]) for row in first.rows}
     if differ := [row["key"] for row in other.rows if facts[row["key"]] != (row["true"], row["speaker"])]:
         raise ResultError(
             f"{len(differ)} test utterances have another class or speaker in {other.path} than in {first.path} "
-            f"({_some(differ)}): compare runs with the same label map on the same corpus"
+            f"({few(sorted(differ), MOST_NAMED)}): compare runs with the same label map on the same corpus"
         )
 
 
@@ -104,8 +105,3 @@ def in_words(first: str, second: str, found: Difference) -> str:
     if found.p < CERTAIN:
         return f"{better} is better than {worse} by {points} points ({evidence})"
     return f"{better} is {points} points above {worse}, which may be chance ({evidence})"
-
-
-def _some(keys: Sequence[str] | Counter[str]) -> str:
-    named = sorted(keys)
-    return ", ".join(named[:MOST_NAMED]) + (", ..." if len(named) > MOST_NAMED else "")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
+from precompute.common.errors import few
 from wser.evaluation import caveats
 from wser.evaluation.caveats import Caveat
 from wser.evaluation.sweeps import Setting, Sweep
@@ -176,15 +177,14 @@ def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> str:
     lines = ["UAR: unweighted average recall."]
     if summary["interval"]:
-        few = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
-        lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test parts{few}.")
+        narrow = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
+        lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test parts{narrow}.")
     lines += [
         f"Listeners: {one['classes']} emotions, all recordings of the corpus; {one['source']}." for one in summary["human"]
     ]
     lines += map(str, told)
     if summary["missing"]:
-        missing = [*map(str, summary["missing"][:MOST_FOLDS]), *["..."] * (len(summary["missing"]) > MOST_FOLDS)]
-        lines.append(f"UNFINISHED: folds {', '.join(missing)} are missing from every figure.")
+        lines.append(f"UNFINISHED: folds {few(summary['missing'], MOST_FOLDS)} are missing from every figure.")
     return "\n".join(lines)
 
 

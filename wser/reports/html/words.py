@@ -5,7 +5,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from precompute.common.errors import WserError
+from precompute.common.errors import WserError, few
 from precompute.recipe import in_words
 from wser import protocols
 from wser.config.compose import load
@@ -26,6 +26,9 @@ SPEAKERS = {
     "known": "test speakers known from training",
     "unclear": "not said whether test speakers were known",
 }
+MOST_FOLDS = 10
+"""Missing folds that are named."""
+
 MOST_CHANGES = 4
 """Values that differ from a preset's and are named."""
 
@@ -136,10 +139,9 @@ def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
     missing = summary["missing"]
     if not missing:
         return ""
-    names = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
     return (
         f"Unfinished: {len(missing)} of {stored.record['folds']} folds {'is' if len(missing) == 1 else 'are'} missing "
-        f"({names}), so nothing is averaged or pooled here. This finishes it: {finishing(stored)}"
+        f"({few(missing, MOST_FOLDS)}), so nothing is averaged or pooled here. This finishes it: {finishing(stored)}"
     )
 
 
