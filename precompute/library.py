@@ -12,7 +12,7 @@ from precompute import corpora as catalogue
 from precompute.cache import places, roots
 from precompute.cache.reader import Cache
 from precompute.common import finding
-from precompute.common.errors import CorpusError, UnusableAudioError, WserError
+from precompute.common.errors import CorpusError, UnusableAudioError, WserError, few
 from precompute.recipe import Recipe, named
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _locate(name: str, where: finding.Corpora) -> tuple[ModuleType, Path]:
             f"give corpora='{name}=DIR'"
         )
     if len(found) > 1:
-        others = catalogue.few([str(place) for place in found[1:]])
+        others = few(found[1:])
         _warn(
             f"{name} lies in {len(found)} places, and the one in {found[0]} is taken: for another ({others}) give "
             f"corpora='{name}=DIR'"

@@ -64,7 +64,7 @@ def _compare(named: Sequence[Path]) -> int:
 
 def _announce(runs: Sequence["Stored"]) -> None:
     """Say what is compared, and what should be known before its figures are believed."""
-    from wser.reports import caveats
+    from wser.evaluation import caveats
     from wser.reports.comparison import changes, warnings
 
     first = runs[0]
@@ -74,23 +74,22 @@ def _announce(runs: Sequence["Stored"]) -> None:
             print(f"   differs from A in {'; '.join(differ)}")
     sys.stdout.flush()
     told = caveats.together(
-        (letter, caveats.of(run, [{**one, "fold": fold} for fold, one in run.metrics.items()]))
+        (letter, caveats.of(run.record, [{**one, "fold": fold} for fold, one in run.metrics.items()]))
         for letter, run in zip(string.ascii_uppercase, runs, strict=False)
     )
-    # What is said of an epoch that was chosen on the test part, a comparison says in its own words.
-    for warning in [*warnings(runs), *(one for one in told if "epoch was chosen" not in one)]:
+    for warning in [*warnings(runs), *told]:
         print(f"warning: {warning}", file=sys.stderr)
 
 
 def _report(runs: Sequence["Stored"]) -> None:
-    from wser.evaluation import uncertainty
+    from wser.evaluation import caveats, uncertainty
     from wser.reports.comparison import counts, in_words
     from wser.reports.tables import comparison_table
 
     every = [counts(run, runs[0].classes) for run in runs]
     letters = string.ascii_uppercase[: len(runs)]
     names = [
-        f"{letter} (epoch chosen on the test part)" if run.record["selection"] == "test" else letter
+        " ".join([letter, *(f"({caveat.short})" for caveat in caveats.of_selection(run.record["selection"]))])
         for letter, run in zip(letters, runs, strict=True)
     ]
     rows = []

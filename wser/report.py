@@ -132,7 +132,7 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", op
 
 def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
     """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
-    from wser.reports import caveats
+    from wser.evaluation import caveats
     from wser.reports.html import literature, measured, opened, sweep
     from wser.reports.html.table import markdown
     from wser.results import ResultError
@@ -141,11 +141,11 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]")
     if unfinished := [one.stored.path for one in runs if not one.whole]:
         raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
     if len(runs) == 1:
-        return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].summary["caveats"]).as_markdown()
+        return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].caveats).as_markdown()
     table = literature.claims(entries, runs)
     if table is None:
         raise ResultError("the paper claims nothing for the corpora of these runs: give one run, whose folds are printed")
-    told = caveats.together((run.stored.path.resolve().name, run.summary["caveats"]) for run in runs)
+    told = caveats.together((run.stored.path.resolve().name, run.caveats) for run in runs)
     return f"{replace(table, caveats=told).as_markdown()}\n{' '.join(map(markdown, table.notes))}\n"
 
 

@@ -268,7 +268,7 @@ def _report(experiment: "Experiment") -> "tuple[Measured, bool]":
         if failed or results.finished(path) == measured.stored.folds:
             break
     print()
-    terminal.console().print(tables.fold_table(_title(experiment), measured.summary, experiment.config.selection))
+    terminal.console().print(tables.fold_table(_title(experiment), measured.summary, measured.caveats))
     if failed:
         remedy = f"make room, and python -m wser.report {path} writes the page, with --out DIR elsewhere"
         print(f"warning: {failed}, so the page and {results.SUMMARY} are missing or not complete; {remedy}", file=sys.stderr)
@@ -292,6 +292,7 @@ def _report_sweep(
             str(one.stored.path),
             one.summary,
             results.task(one.stored.record),
+            one.caveats,
         )
         for at, one in enumerate(runs)
     ]

@@ -1,6 +1,5 @@
 """Waveforms at the rate, the level and the length that a feature is computed of."""
 
-import hashlib
 import math
 
 import numpy as np
@@ -8,7 +7,7 @@ import scipy.fft
 import soxr
 from numpy.typing import NDArray
 
-from precompute.audio import Pad
+from precompute.audio import Pad, seeding
 from precompute.audio.decode import FOREIGN
 from precompute.common.errors import UnusableAudioError
 
@@ -63,11 +62,6 @@ def level(samples: NDArray[np.floating], sample_rate: int, f_min: float, f_max: 
     return math.sqrt(max(power, 0.0) / (n * len(samples)))
 
 
-def generator(key: str) -> np.random.Generator:
-    """The random numbers that belong to an utterance's key, on every machine."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
-
-
 def fit(samples: NDArray[np.float32], length: int, pad: Pad, key: str) -> tuple[NDArray[np.float32], int]:
     """Crop an utterance to the frame, and say where in the frame it lies (paper 3.4).
 
@@ -86,5 +80,5 @@ def fit(samples: NDArray[np.float32], length: int, pad: Pad, key: str) -> tuple[
     elif pad == "centre":
         shift = abs(spare) // 2
     else:
-        shift = int(generator(key).integers(abs(spare) + 1))
+        shift = int(seeding.generator(key).integers(abs(spare) + 1))
     return (samples, shift) if spare >= 0 else (samples[shift : shift + length], 0)

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute.audio import Noise, condition
+from precompute.audio import Noise, condition, seeding
 
 TALKERS = 8
 """Voices that speak at once in babble: too many to follow any one."""
@@ -32,7 +32,7 @@ def add(
     """
     if noise == "none":
         return samples
-    rng = condition.generator(f"{noise} {key}")
+    rng = seeding.generator(f"{noise} {key}")
     if noise == "white":
         added = rng.standard_normal(len(samples))
     else:
@@ -50,7 +50,7 @@ def babble(sample_rate: int) -> NDArray[np.float32]:
 
     total = np.zeros(BABBLE_SECONDS * sample_rate, np.float32)
     for speaker in synthesis.SPEAKERS[:TALKERS]:
-        rng = condition.generator(f"babble {speaker.name}")
+        rng = seeding.generator(f"babble {speaker.name}")
         said = np.zeros(0, np.float32)
         while len(said) < len(total):
             sentence, emotion = int(rng.integers(len(synthesis.SENTENCES))), str(rng.choice(list(synthesis.EMOTIONS)))

@@ -6,7 +6,6 @@ doi:10.1016/S0167-6393(02)00084-5, and Juslin & Laukka (2003), doi:10.1037/0033-
 disgust the measurements of Banse & Scherer (1996), doi:10.1037/0022-3514.70.3.614.  The sizes of the effects are ours.
 """
 
-import hashlib
 from dataclasses import astuple, dataclass
 from typing import Literal, NamedTuple
 
@@ -16,6 +15,8 @@ from scipy.fft import irfft, rfft
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import lfilter
 from scipy.signal.windows import hann
+
+from precompute.audio import seeding
 
 _Floats = NDArray[np.float64]
 
@@ -356,8 +357,7 @@ def synthesize(speaker: Speaker, sentence: int, emotion: str, sample_rate: int =
     low, high = SAMPLE_RATES
     if not low <= sample_rate <= high:
         raise ValueError(f"sample_rate {sample_rate} Hz is out of range; pass {low} to {high} Hz, then resample.")
-    digest = hashlib.sha256(f"{speaker.name}/{sentence}/{emotion}".encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    rng = seeding.generator(f"{speaker.name}/{sentence}/{emotion}")
     expression = _draw(speaker, emotion, rng)
     score = _score(sentence, speaker, expression, rng)
     sound = _render(score, *_excite(score, speaker, expression, rng, sample_rate), sample_rate)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from precompute import corpora
 from precompute.common import finding
-from precompute.common.errors import CorpusError, WserError, counted
+from precompute.common.errors import CorpusError, WserError, counted, few
 
 if TYPE_CHECKING:
     from precompute.corpora._table import Table
@@ -87,7 +87,7 @@ def find(module: ModuleType, where: finding.Corpora) -> Path | None:
     """The directory of a corpus, None where it is not there; of several copies the first, and the others are named."""
     places = where.places(module)
     if len(places) > 1:
-        name, others = module.CORPUS.name, corpora.few([str(place) for place in places[1:]])
+        name, others = module.CORPUS.name, few(places[1:])
         print(
             f"warning: {name} lies in {len(places)} places, and the one in {places[0]} is taken: for another ({others}) give "
             f"--corpora {name}=DIR",

@@ -1,7 +1,7 @@
 """Errors that a user can mend: each message gives the value, the limit and the remedy in one sentence."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MOST_LISTED = 24
 """Choices that a message lists; colour maps are over a hundred."""
@@ -55,10 +55,16 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     if len(known) > MOST_LISTED:
-        listed = "" if near else f": choose from {', '.join(known[:MOST_LISTED])} and {len(known) - MOST_LISTED} more"
+        listed = "" if near else f": choose from {few(known, MOST_LISTED)}"
     else:
         listed = f": choose from {', '.join(known)}"
     return f"there is no {what} '{name}'{listed}{hint}"
+
+
+def few(names: Sequence[object], shown: int = 5) -> str:
+    """The first few of some names, and how many more there are: `a, b, c and 4 more`."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(map(str, names[:shown])) + more
 
 
 def counted(count: int, noun: str) -> str:

@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 from precompute.cache.layout import Skipped, Utterance, printable
 from precompute.common import plugins
-from precompute.common.errors import CorpusError, counted
+from precompute.common.errors import CorpusError, counted, few
 from precompute.common.errors import unknown as unknown
 
 EMOTIONS = (
@@ -302,9 +302,3 @@ def _cut(utterances: list[Utterance]) -> list[str]:
     if not cut or len(cut) == len(utterances):
         return []
     return [f"cut from a longer recording, since their own is missing: {few(cut)}"]
-
-
-def few(names: list[str], shown: int = 5) -> str:
-    """The first few of many names, and how many more there are."""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more

@@ -345,7 +345,8 @@ def test_transform_is_the_earlier_spelling_of_feature():
     ("recipe", "words"),
     [
         (Recipe(), "default"), (Recipe("scalogram", scales=64), "default scales=64"), (Recipe("stft"), "stft"),
-        (Recipe("waveform"), "waveform"), (Recipe("waveform", dtype="int16", noise="white"), "waveform noise=white dtype=int16"),
+        (Recipe("waveform"), "waveform"),
+        (Recipe("waveform", dtype="int16", noise="white"), "waveform noise=white dtype=int16"),
         (Recipe("logmel", values="decibels"), "logmel scales=128 values=decibels"),
         (named("logmel", ["values=decibels"]), "logmel values=decibels"),
     ],
@@ -371,5 +372,5 @@ def test_a_feature_that_is_not_installed_is_named_and_never_looked_for_by_its_pa
 def test_an_item_that_no_cache_can_hold_is_refused():
     with pytest.raises(RecipeError, match=r"takes 460800000 bytes, of 25165824 at most"):
         Recipe("waveform", duration=600.0, sample_rate=192_000)
-    with pytest.raises(RecipeError, match="no whole number: choose a multiple of 6.25e-05 s"):
+    with pytest.raises(RecipeError, match=r"no whole number: choose a multiple of 6\.25e-05 s"):
         Recipe("waveform", duration=1.00001)

@@ -152,7 +152,7 @@ def test_settings_that_differ_are_named(pair, tmp_path, capsys):
         ({"protocol": "other"}, "protocols differ (loso, other)"),
         ({"split_hash": "01"}, "training or validation parts differ"),
         ({"seed": 3}, "seeds differ (0, 3)"),
-        ({"selection": "test"}, "B: epoch chosen on the test part"),
+        ({"selection": "test"}, "The epoch was chosen on the test part (B): as the paper's"),
     ],
 )
 def test_runs_that_are_not_alike_are_warned_of(pair, tmp_path, changes, says, capsys):
@@ -277,7 +277,7 @@ def test_other_utterances_are_refused_by_number_and_name(pair, tmp_path, capsys)
     err = refused(capsys, pair[0], write(tmp_path / "three", truth=fewer))
     assert "6 test utterances are in" in err
     assert "and 0 in" in err
-    assert "(c/6-0, c/6-1, c/6-2, ...): compare runs of the same corpus, protocol and protocol.seed" in err
+    assert "(c/6-0, c/6-1, c/6-2 and 3 more): compare runs of the same corpus, protocol and protocol.seed" in err
 
 
 def test_other_classes_are_refused(pair, tmp_path, capsys):

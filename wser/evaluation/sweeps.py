@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from wser.config.schema import known
+from wser.evaluation.caveats import Caveat
 
 LONG_LABEL = 16
 """Characters of an axis value from which on what it shares with the other values is cut."""
@@ -25,22 +26,19 @@ class Point:
         directory: Of its results.
         summary: Of its finished folds, as `wser.reports.summary.summarise` gives it.
         task: What its figures answer, such as corpora, classes and split: points with another task have no common ranking.
+        caveats: What must be known about its figures.
     """
 
     values: dict[str, Any]
     directory: str
     summary: dict[str, Any]
     task: tuple[str, ...] = ()
+    caveats: Sequence[Caveat] = ()
 
     @property
     def folds(self) -> tuple[int, ...]:
         """Numbers of its finished folds."""
         return tuple(record["fold"] for record in self.summary["folds"])
-
-    @property
-    def caveats(self) -> list[str]:
-        """What must be known about its figures."""
-        return list(self.summary.get("caveats", []))
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ class Sweep:
             {
                 **{key: as_text(value) for key, value in one.values.items()},
                 **self._figures(one),
-                **({"caveats": " ".join(one.caveats)} if any_ else {}),
+                **({"caveats": " ".join(map(str, one.caveats))} if any_ else {}),
             }
             for one in self.points
         ]

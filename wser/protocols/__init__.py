@@ -67,11 +67,13 @@ class BaseProtocol(ABC, Generic[Settings]):
     """Makes folds of examples.
 
     Attributes:
+        title: How utterances are held out, in a line without a full stop, as reports say it; without one they have the name.
         speaker_independent: Whether no speaker may stand on both sides of a split.
         own_keys: Keys of its settings that the protocol reads, besides those of the validation part.
         dropped: Keys of the utterances that the label map leaves out, which are no examples.
     """
 
+    title: str = ""
     speaker_independent: bool
     own_keys: Set[str] = frozenset()
     dropped: Set[str] = frozenset()

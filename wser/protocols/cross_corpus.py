@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from precompute.common.errors import few
 from precompute.common.settings import setting
 from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
@@ -30,6 +31,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """One corpus is the test part, all others are trained on."""
 
+    title = "Train on some corpora, and test on another whose speakers are none of theirs: one fold"
     speaker_independent = True
     own_keys = frozenset({"test"})
 
@@ -57,9 +59,8 @@ class Protocol(BaseProtocol[Config]):
         known = {example.speaker: example.corpus for example in examples if example.corpus != test}
         if shared := sorted(speakers & known.keys()):
             where = " and ".join(sorted({known[speaker] for speaker in shared}))
-            few = ", ".join(shared[:5]) + (", ..." if len(shared) > 5 else "")
             raise ProtocolError(
                 f"{len(shared)} of {len(speakers)} speakers of protocol.test={test} are also speakers of {where}, on which it "
-                f"would train ({few}): leave {where} out of corpus, or test on another"
+                f"would train ({few(shared)}): leave {where} out of corpus, or test on another"
             )
         yield HeldOut({i for i, example in enumerate(examples) if example.corpus == test})

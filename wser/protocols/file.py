@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from precompute.common.errors import counted, few
 from precompute.common.reading import LARGEST_JSON, UnreadableError, given, parse_json
 from precompute.common.settings import setting
 from wser.config.schema import ProtocolConfig
@@ -67,6 +68,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """The folds of `protocol.file`; whether speakers are disjoint is for the file, or `protocol.speakers`, to say."""
 
+    title = "A split from a file: of an earlier run, or published by somebody else"
     own_keys = frozenset({"file", "speakers"})
 
     def __init__(self, config: Config) -> None:
@@ -204,6 +206,5 @@ def _parse(where: Path | str, text: bytes) -> Any:
 
 
 def _listed(names: Sequence[str], what: str) -> str:
-    """Number and first few of some names, as in `7 utterances (a, b, c, ...)`."""
-    few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{len(names)} {what}{'s' * (len(names) != 1)} ({few})"
+    """Number and first few of some names, as in `7 utterances (a, b, c and 4 more)`."""
+    return f"{counted(len(names), what)} ({few(names, 3)})"

@@ -12,6 +12,7 @@ from wser.protocols import BaseProtocol, HeldOut
 class Protocol(BaseProtocol[ProtocolConfig]):
     """One speaker in each test part, in the order of their names."""
 
+    title = "Leave one speaker out: as many folds as speakers"
     speaker_independent = True
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:  # noqa: ARG002

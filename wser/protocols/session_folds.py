@@ -13,6 +13,7 @@ from wser.protocols import BaseProtocol, HeldOut, ProtocolError
 class Protocol(BaseProtocol[ProtocolConfig]):
     """One session in each test part, in the order of their names."""
 
+    title = "Leave one session out: as many folds as sessions"
     speaker_independent = True
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:  # noqa: ARG002

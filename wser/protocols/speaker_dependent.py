@@ -31,6 +31,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """Stratified random splits."""
 
+    title = "Random utterances held out, their speakers known from training"
     speaker_independent = False
     own_keys = frozenset({"folds", "test_fraction", "seed"})
 

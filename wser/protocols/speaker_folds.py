@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from precompute.common.errors import few
 from precompute.common.settings import setting
 from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
@@ -37,6 +38,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """Fixed groups of actors for RAVDESS, balanced random groups of speakers elsewhere."""
 
+    title = "Groups of speakers held out in turn, each speaker once"
     speaker_independent = True
     own_keys = frozenset({"folds", "seed"})
 
@@ -79,6 +81,6 @@ def _ravdess(examples: Sequence[Example]) -> Sequence[Sequence[str]]:
     if differing := sorted(actors ^ {example.speaker for example in examples}):
         raise ProtocolError(
             f"the five folds of RAVDESS are of its actors 01 to 24, and {len(differing)} are missing or not among them "
-            f"({', '.join(differing[:5])}): complete the corpus, or give protocol=loso"
+            f"({few(differing)}): complete the corpus, or give protocol=loso"
         )
     return RAVDESS

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from precompute.common.errors import few
 from precompute.common.settings import setting
 from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
@@ -28,6 +29,7 @@ class Config(ProtocolConfig):
 class Protocol(BaseProtocol[Config]):
     """Pairs of one woman and one man."""
 
+    title = "One woman and one man held out, drawn at random, disjoint between folds"
     speaker_independent = True
     own_keys = frozenset({"folds", "seed"})
 
@@ -35,8 +37,7 @@ class Protocol(BaseProtocol[Config]):
         """The utterances of one pair for each fold."""
         if unknown := sorted({e.speaker for e in examples if e.sex is None}):
             raise ProtocolError(
-                f"the sex of {len(unknown)} speakers is unknown ({', '.join(unknown[:5])}): give protocol=loso, "
-                "which needs none"
+                f"the sex of {len(unknown)} speakers is unknown ({few(unknown)}): give protocol=loso, which needs none"
             )
         women, men = (sorted({e.speaker for e in examples if e.sex == sex}) for sex in ("female", "male"))
         pairs = list(zip(rng.permutation(women).tolist(), rng.permutation(men).tolist(), strict=False))

@@ -1,6 +1,5 @@
 """What a comparison of finished runs rests on: that they answer the same questions, and what their differences mean."""
 
-import string
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from precompute.common.errors import few
 from wser.evaluation.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
 from wser.reports.tables import ends, p_value
 from wser.results import ResultError, Stored
@@ -35,13 +35,13 @@ def check_same(first: Stored, other: Stored) -> None:
         here, there = one - two, two - one
         raise ResultError(
             f"{here.total()} test utterances are in {first.path} alone and {there.total()} in {other.path} alone "
-            f"({_some(here or there)}): compare runs of the same corpus, protocol and protocol.seed"
+            f"({few(sorted(here or there), MOST_NAMED)}): compare runs of the same corpus, protocol and protocol.seed"
         )
     facts = {row["key"]: (row["true"], row["speaker"]) for row in first.rows}
     if differ := [row["key"] for row in other.rows if facts[row["key"]] != (row["true"], row["speaker"])]:
         raise ResultError(
             f"{len(differ)} test utterances have another class or speaker in {other.path} than in {first.path} "
-            f"({_some(differ)}): compare runs with the same label map on the same corpus"
+            f"({few(sorted(differ), MOST_NAMED)}): compare runs with the same label map on the same corpus"
         )
 
 
@@ -51,21 +51,13 @@ def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
 
 
-def warnings(runs: Sequence[Stored], letters: Sequence[str] = string.ascii_uppercase) -> list[str]:
-    """What should be known before a comparison is believed.
+def warnings(runs: Sequence[Stored]) -> list[str]:
+    """What should be known before a comparison is believed, besides the caveats of its runs.
 
     Args:
         runs: The first is held against each of the others.
-        letters: By which they are called.
     """
     found = []
-    by_letter = dict(zip(letters, runs, strict=False))
-    chosen = [letter for letter, run in by_letter.items() if run.record["selection"] == "test"]
-    if chosen:
-        found.append(
-            f"{' and '.join(chosen)}: epoch chosen on the test part, as the paper's figures: flattering, "
-            "and no fair comparison with runs that choose on validation"
-        )
     protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
     if len(protocols) > 1:
         found.append(f"protocols differ ({', '.join(protocols)}): so do the training parts, and with them the figures")
@@ -113,8 +105,3 @@ def in_words(first: str, second: str, found: Difference) -> str:
     if found.p < CERTAIN:
         return f"{better} is better than {worse} by {points} points ({evidence})"
     return f"{better} is {points} points above {worse}, which may be chance ({evidence})"
-
-
-def _some(keys: Sequence[str] | Counter[str]) -> str:
-    named = sorted(keys)
-    return ", ".join(named[:MOST_NAMED]) + (", ..." if len(named) > MOST_NAMED else "")

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from wser import results
-from wser.evaluation import published, uncertainty
+from wser.evaluation import caveats, published, uncertainty
 from wser.evaluation.metrics import guessing, measure
 from wser.evaluation.uncertainty import spread
-from wser.reports import caveats
 
 
 def of(stored: results.Stored) -> dict[str, Any]:
@@ -19,7 +18,7 @@ def of(stored: results.Stored) -> dict[str, Any]:
     marks = {
         "synthetic": any(one["synthetic"] for one in record["corpora"]),
         "selection": record["selection"],
-        "caveats": caveats.of(stored, list(stored.metrics.values())),
+        "caveats": [*map(str, caveats.of(record, list(stored.metrics.values())))],
     }
     target = stored.config.get("protocol.test")
     corpora = [target] if target else [one["corpus"] for one in record["corpora"]]

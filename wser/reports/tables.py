@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.table import Table
 
+from precompute.common.errors import few
+from wser.evaluation import caveats
+from wser.evaluation.caveats import Caveat
 from wser.evaluation.sweeps import Setting, Sweep
 from wser.evaluation.uncertainty import FEW_SPEAKERS, HEADLINES, Difference, spread
-from wser.reports import caveats
 
 if TYPE_CHECKING:
     from wser.execution.repeat import FoldVerdict
@@ -23,15 +25,15 @@ MOST_FOLDS = 10
 NAMES = {"uar": "UAR", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
-def fold_table(title: str, summary: dict[str, Any], selection: str) -> Table:
+def fold_table(title: str, summary: dict[str, Any], told: Sequence[Caveat] = ()) -> Table:
     """One row for each finished fold, mean and standard deviation, all predictions pooled with an interval, then references.
 
     Args:
         title: Heading.
         summary: Of an experiment, as `wser.reports.summary.summarise` gives it.
-        selection: On which part the epoch was chosen; figures chosen on the test part are marked in the caption.
+        told: What must be known about its figures; the caption says it.
     """
-    table = Table(title=title, caption=_caption(summary, selection), title_justify="left", caption_justify="left")
+    table = Table(title=title, caption=_caption(summary, told), title_justify="left", caption_justify="left")
     table.add_column("fold")
     table.add_column("test speakers", overflow="fold")
     for name in ("utterances", *_headings(), "epoch", "seconds"):
@@ -92,7 +94,7 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
     ]
     if several:
         lines.append("Over seeds: mean ± SD of the pooled figures.")
-    lines += caveats.together((Path(one.directory).name, one.caveats) for one in sweep.points)
+    lines += map(str, caveats.together((Path(one.directory).name, one.caveats) for one in sweep.points))
     table.caption = "\n".join(lines)
     return table
 
@@ -172,20 +174,17 @@ def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     return rows + [(f"listeners, {one['corpus']}", "", f"{100 * one['accuracy']:.0f}") for one in summary["human"]]
 
 
-def _caption(summary: dict[str, Any], selection: str) -> str:
+def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> str:
     lines = ["UAR: unweighted average recall."]
     if summary["interval"]:
-        few = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
-        lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test parts{few}.")
+        narrow = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
+        lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test parts{narrow}.")
     lines += [
         f"Listeners: {one['classes']} emotions, all recordings of the corpus; {one['source']}." for one in summary["human"]
     ]
-    if selection == "test":
-        lines.append("SELECTED ON THE TEST PART, as the paper's figures: flattering, not comparable with honest runs.")
-    lines += [one for one in summary.get("caveats", ()) if one != caveats.CHOSEN_ON_TEST]
+    lines += map(str, told)
     if summary["missing"]:
-        missing = [*map(str, summary["missing"][:MOST_FOLDS]), *["..."] * (len(summary["missing"]) > MOST_FOLDS)]
-        lines.append(f"UNFINISHED: folds {', '.join(missing)} are missing from every figure.")
+        lines.append(f"UNFINISHED: folds {few(summary['missing'], MOST_FOLDS)} are missing from every figure.")
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """What a run is: everything that can change a prediction, each by its name, and one digest of it all.
 
 Where and how fast a run was computed (device, threads, processor, versions of packages) is not in it: folds of one run may
-come from several machines.  Each fold records these, and a mixture is said wherever its figures are (`reports/caveats.py`).
+come from several machines.  Each fold records these, and a mixture is said wherever its figures are (`evaluation/caveats.py`).
 """
 
 import hashlib

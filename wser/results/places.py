@@ -17,6 +17,7 @@ from precompute.common import files
 from precompute.common.errors import WserError
 from precompute.common.process import is_running
 from wser.config.schema import Config
+from wser.evaluation import caveats
 from wser.results import identity
 
 CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", "leakage.json", "summary.json"
@@ -109,8 +110,8 @@ def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
         corpora: Name of each, and whether its speech is synthetic.
         selection: On which part the epoch was chosen.
     """
-    names = " + ".join(f"{name} (synthetic speech)" if synthetic else name for name, synthetic in corpora)
-    return f"{names}, epoch chosen on the test part" if selection == "test" else names
+    names = " + ".join(f"{name} ({caveats.SYNTHETIC.short})" if synthetic else name for name, synthetic in corpora)
+    return ", ".join([names, *(caveat.short for caveat in caveats.of_selection(selection))])
 
 
 def task(record: dict[str, Any]) -> tuple[str, ...]:

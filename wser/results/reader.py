@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from precompute.common import files
-from precompute.common.errors import UnsafePathError
+from precompute.common.errors import UnsafePathError, few
 from precompute.common.reading import UnreadableError, read_json, read_yaml
 from precompute.common.sheet import from_sheet
 from wser.config.schema import flatten, is_hashed
@@ -144,7 +144,7 @@ def stored_identity(path: Path, named: Mapping[str, Any]) -> bool:
     expected = identity.digest(named)
     if record.get("identity") != expected:
         differ = identity.differences(_read_or_none(path / IDENTITY, path.parent), named)
-        what = f"which differs in {', '.join(differ[:3])}" if differ else "whose record names another identity"
+        what = f"which differs in {few(differ, 3)}" if differ else "whose record names another identity"
         raise ResultError(f"{path} holds another run, {what}: move it away, or give another directory with results=DIR")
     return True
 

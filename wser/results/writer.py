@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from precompute.common import files
 from precompute.common.provenance import provenance
 from precompute.common.sheet import sheet_safe
+from wser import protocols
 from wser.config.schema import Config, recorded
 from wser.data.dataset import Dataset
 from wser.protocols import Fold, as_file, split_hash
@@ -88,6 +89,7 @@ def describe(
         "dropped": dataset.dropped,
         "utterances": len(dataset.examples),
         "protocol": config.protocol.name,
+        "protocol_title": protocols.protocol(config.protocol.name).title,
         "folds": len(folds),
         "split_hash": split_hash(folds, dataset.examples),
         "selection": config.selection,

@@ -30,6 +30,11 @@ class ProtocolContract:
     def _protocol(self) -> protocols.BaseProtocol[Any]:
         return protocols.load(protocols.config(self.name, **self.settings))
 
+    def test_its_title_is_a_line(self) -> None:
+        """Reports show it behind the name, and other words behind it."""
+        title = self._protocol().title
+        assert title == " ".join(title.split()).rstrip(".")
+
     def test_parts_share_no_utterance(self) -> None:
         """Training, validation and test part are disjoint, and training and test hold something."""
         for fold in self.folds():

@@ -34,7 +34,8 @@ def test_a_record_gives_it_back(array):
 @pytest.mark.parametrize(
     "change",
     [
-        {"dtype": "object"}, {"dtype": "complex64"}, {"dtype": 4}, {"shape": [0]}, {"shape": [-1]}, {"shape": [1.0]}, {"shape": [True]},
+        {"dtype": "object"}, {"dtype": "complex64"}, {"dtype": 4}, {"shape": [0]}, {"shape": [-1]}, {"shape": [1.0]},
+        {"shape": [True]},
         {"shape": []}, {"shape": [LARGEST_ITEM]}, {"shape": "16000"}, {"axes": []}, {"axes": ["time", "time"]}, {"axes": [1]},
         {"axes": ["a b"]}, {"axes": ["x" * 50]}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"tolerance": None},
         {"shape": [1, 1, 1, 1, 1], "axes": ["a", "b", "c", "d", "e"]}, {"shape": [1, 1]},

@@ -16,6 +16,7 @@ from sklearn.metrics import (
 )
 
 from wser import results
+from wser.evaluation import caveats
 from wser.evaluation.metrics import guessing, measure
 from wser.evaluation.uncertainty import HEADLINES, by_speaker, intervals
 from wser.reports.summary import human, summarise
@@ -185,7 +186,7 @@ def test_summary_lists_missing_folds_and_orders_the_others_by_number(folder):
     summary = summarise(folder, CLASSES, folds=12)
     assert [record["fold"] for record in summary["folds"]] == [0, 2, 10]
     assert summary["missing"] == [1, 3, 4, 5, 6, 7, 8, 9, 11]
-    table = fold_table("t", summary, "validation")
+    table = fold_table("t", summary)
     assert "UNFINISHED: folds 1, 3, 4" in str(table.caption)
 
 
@@ -194,7 +195,7 @@ def test_a_single_fold_has_no_deviation(tmp_path):
     summary = summarise(tmp_path, CLASSES, folds=1)
     assert summary["deviation"] is None
     assert summary["missing"] == []
-    fold_table("t", summary, "validation")
+    fold_table("t", summary)
 
 
 def test_fold_without_metrics_is_not_finished(folder):
@@ -206,8 +207,8 @@ def test_fold_without_metrics_is_not_finished(folder):
 
 @pytest.mark.parametrize(("selection", "marked"), [("test", True), ("validation", False)])
 def test_figures_chosen_on_the_test_part_are_marked(folder, selection, marked):
-    table = fold_table("t", summarise(folder, CLASSES, folds=12), selection)
-    assert ("SELECTED ON THE TEST PART" in str(table.caption)) == marked
+    table = fold_table("t", summarise(folder, CLASSES, folds=12), caveats.of_selection(selection))
+    assert ("The epoch was chosen on the test part: " in str(table.caption)) == marked
 
 
 def test_summary_has_an_interval_over_speakers_and_references(folder):
@@ -271,7 +272,7 @@ def line(lines: list[str], start: str) -> str:
 
 def test_table_prints_interval_and_references(folder):
     summary = summarise(folder, CLASSES, folds=12, corpora=["ravdess"])
-    lines = printed(fold_table("t", summary, "validation"))
+    lines = printed(fold_table("t", summary))
     low, high = summary["interval"]["uar"]
     assert f"{100 * low:.1f} to {100 * high:.1f}" in line(lines, "95 % interval")
     assert line(lines, "chance").count("33.3") == 2
@@ -286,4 +287,4 @@ def test_a_single_speaker_has_no_interval(tmp_path):
     write_fold(tmp_path, 0, [0, 1], [0, 1], CLASSES)
     summary = summarise(tmp_path, CLASSES, folds=1)
     assert (summary["speakers"], summary["interval"]) == (1, None)
-    assert "95 %" not in " ".join(printed(fold_table("t", summary, "validation")))
+    assert "95 %" not in " ".join(printed(fold_table("t", summary)))

@@ -179,7 +179,9 @@ def test_malformed_file_is_refused_before_there_are_examples(wrong, says, write)
 
 def test_unknown_keys_are_counted_and_the_first_few_named(content, examples, write):
     content["folds"][0]["test"] += [f"other{i}" for i in range(5)]
-    with pytest.raises(ProtocolError, match=r"5 utterances \(other0, other1, other2, ...\) .* such as 03a00: give the corpus"):
+    with pytest.raises(
+        ProtocolError, match=r"5 utterances \(other0, other1, other2 and 2 more\) .* such as 03a00: give the corpus"
+    ):
         load(write(content), examples)
 
 

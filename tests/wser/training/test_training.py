@@ -20,6 +20,7 @@ from wser import models, results, run
 from wser.config.compose import load
 from wser.config.schema import ConfigError, DataConfig, TrainConfig
 from wser.data.dataset import open_dataset
+from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.execution import plan
 from wser.execution.fold import execute
 from wser.protocols import Fold
@@ -248,7 +249,7 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
     assert record["epoch"] == 1 + int(np.argmax(accuracies))
     assert record["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
     printed = capsys.readouterr().out
-    assert "SELECTED ON THE TEST PART" in printed
+    assert str(CHOSEN_ON_TEST) in " ".join(printed.split())
     assert "epoch chosen on the test part" in printed
 
 

@@ -11,6 +11,7 @@ from precompute.common.errors import WserError
 from precompute.common.reading import read_json
 from precompute.recipe import in_words
 from wser import results
+from wser.evaluation.caveats import Caveat
 from wser.reports.html import words
 from wser.reports.html.opened import CHOSEN, headlines, summarised
 from wser.reports.html.table import Column, Link, Table
@@ -30,6 +31,7 @@ class Entry:
         config: Its configuration by dotted key.
         finished: Number of finished folds.
         summary: Of a whole run, else None.
+        caveats: What must be known about its figures, of a whole run.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class Entry:
     config: dict[str, Any]
     finished: int
     summary: dict[str, Any] | None
+    caveats: Sequence[Caveat] = ()
 
     @property
     def task(self) -> tuple[str, str, int]:
@@ -125,7 +128,7 @@ def _entry(path: Path) -> Entry:
     if len(done) < record["folds"]:
         return Entry(path, record, results.read_config(path), len(done), None)
     run = summarised(path)
-    return Entry(path, run.stored.record, run.stored.config, len(done), run.summary)
+    return Entry(path, run.stored.record, run.stored.config, len(done), run.summary, run.caveats)
 
 
 def _table(entries: Sequence[Entry], page: Path) -> Table:
@@ -159,7 +162,7 @@ def _figures(one: Entry) -> list[float | None]:
 
 
 def _caveats(one: Entry) -> str | None:
-    return " ".join(one.summary["caveats"]) if one.summary else None
+    return " ".join(map(str, one.caveats)) if one.summary else None
 
 
 def _best(entries: Sequence[Entry], page: Path) -> Table | None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from precompute.common.reading import UnreadableError, read_json, read_yaml
 from wser import results
+from wser.evaluation.caveats import CHOSEN_ON_TEST, of_selection
 from wser.evaluation.published import PAPER, Published
 from wser.reports.html import words
 from wser.reports.html.opened import CHOSEN, Measured, summarised
@@ -112,7 +113,7 @@ def claims(
             continue
         rows.append(
             [
-                claim.corpus, claim.protocol, claim.classes, Link(f"{claim.work}, Table 4", claim.link), "the test part",
+                claim.corpus, claim.protocol, claim.classes, Link(f"{claim.work}, Table 4", claim.link), CHOSEN["test"],
                 claim.value, stdev(claim.folds or []), None, None, None,
             ]
         )  # fmt: skip
@@ -180,7 +181,7 @@ def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:
 def _row(entry: Published) -> list[Any]:
     remarks = [
         "pretrained on other speech" if entry.pretrained else None,
-        "epoch chosen on the test part" if entry.chosen else None,
+        CHOSEN_ON_TEST.short if entry.chosen else None,
         f"as quoted by {entry.quoted}" if entry.quoted else None,
         entry.note,
     ]
@@ -199,10 +200,10 @@ def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
         f"{entry.classes} classes" if apart and entry.classes else None,
         "listeners" if entry.listeners else None,
         "pretrained" if entry.pretrained else None,
-        "chosen on test" if entry.chosen else None,
+        CHOSEN_ON_TEST.short if entry.chosen else None,
     ]
     return (", ".join(filter(None, said)), entry.value, None, "theirs")
 
 
 def _remark_of_run(stored: Stored) -> str:
-    return "Epoch chosen on the test part" if stored.record["selection"] == "test" else ""
+    return ", ".join(caveat.short for caveat in of_selection(stored.record["selection"])).capitalize()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
+from wser.evaluation.caveats import of_selection
 from wser.evaluation.metrics import measure
 from wser.evaluation.uncertainty import HEADLINES, scores
 from wser.protocols._leakage import Leakage
@@ -56,8 +57,7 @@ def folds(stored: Stored, summary: dict[str, Any]) -> Table:
         notes.append("An utterance that several folds test is counted in each.")
     if foot and summary["interval"]:
         notes.append(f"95 %: bootstrap over the {summary['speakers']} test speakers.")
-    if stored.record["selection"] == "test":
-        notes.append("The epoch of each fold was chosen on the very utterances that it is measured on.")
+    notes += map(str, of_selection(stored.record["selection"]))
     return Table("folds", "Folds", columns, rows, foot, notes)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from precompute.common.reading import read_json
 from wser import results
+from wser.evaluation import caveats
+from wser.evaluation.caveats import Caveat
 from wser.protocols._leakage import Leakage, Shared
 from wser.reports import summary
 from wser.results import ResultError, Stored
@@ -77,6 +79,11 @@ class Measured:
     def speakers(self) -> str:
         """Whether the test speakers were `known` from training, as the leakage report has it."""
         return "known" if any(one.speakers.count for one in self.reports) else "unknown"
+
+    @cached_property
+    def caveats(self) -> list[Caveat]:
+        """What must be known about its figures."""
+        return caveats.of(self.stored.record, list(self.stored.metrics.values()))
 
     @cached_property
     def reports(self) -> list[Leakage]:

@@ -58,7 +58,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         The page.
     """
     stored, found, whole = run.stored, run.summary, run.whole
-    beside = Beside(out, found["caveats"])
+    beside = Beside(out, run.caveats)
     surest = measured.mistakes(stored, MOST_MISTAKES)
     album = look(stored, [row[1] for row in surest.rows], recordings, out)
     tables: dict[str, Table | None] = {
@@ -103,7 +103,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         summary=found,
         unfinished=words.unfinished(stored, found),
         verdict=words.verdict(found, best) if whole else "",
-        warnings=found["caveats"],
+        warnings=run.caveats,
         facts=words.facts(stored, found),
         tables=tables,
         bars=bars,

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from wser import results
 from wser.evaluation import uncertainty
+from wser.evaluation.caveats import together
 from wser.evaluation.published import Published
 from wser.reports import comparison, figures
-from wser.reports.caveats import together
 from wser.reports.html import literature, words
 from wser.reports.html.opened import CHOSEN, Measured
 from wser.reports.html.table import Column, Link, Table
@@ -32,7 +32,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
         The page.
     """
     letters = string.ascii_uppercase[: len(runs)]
-    caveats = together((letter, run.summary["caveats"]) for letter, run in zip(letters, runs, strict=True))
+    caveats = together((letter, run.caveats) for letter, run in zip(letters, runs, strict=True))
     beside = Beside(out, caveats)
     whole = [(letter, run) for letter, run in zip(letters, runs, strict=True) if run.whole]
     first = runs[0]
@@ -72,11 +72,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
         table=table,
         differences=differences,
         sentences=sentences,
-        cautions=comparison.warnings(
-            [first.stored, *(run.stored for _, run in paired)], ["A", *(letter for letter, _ in paired)]
-        )
-        if paired
-        else [],
+        cautions=comparison.warnings([first.stored, *(run.stored for _, run in paired)]) if paired else [],
         refused=refused,
         claims=claims,
         plot=Markup(beside.figure(figures.bars([("UAR, 95 % interval", shown)], "%"), "runs")) if shown else "",

@@ -6,15 +6,16 @@ from typing import Any
 
 from markupsafe import Markup
 
+from precompute.common.errors import few
 from precompute.common.html.plot import svg
 from precompute.common.reading import read_json
 from wser import results
+from wser.evaluation.caveats import together
 from wser.evaluation.published import Published
 from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
 from wser.evaluation.uncertainty import spread
 from wser.execution.progress import duration
 from wser.reports import figures
-from wser.reports.caveats import together
 from wser.reports.html import literature, words
 from wser.reports.html.opened import Measured, summarised
 from wser.reports.html.table import Column, Link, Table
@@ -45,7 +46,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
     record = _read(path)
     runs = opened(path)
     points = [
-        Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record))
+        Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record), run.caveats)
         for point, run in zip(record["points"], runs, strict=True)
     ]
     found = Sweep(list(record["axes"]), points)
@@ -70,7 +71,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
         title=f"Sweep over {', '.join(found.titles())}: {what}",
         axes=[(axis, ", ".join(map(as_text, values))) for axis, values in record["axes"].items()],
         command=record["command"],
-        unfinished=[f"{run.stored.path.name}, folds {_numbers(run.summary['missing'])}" for run in unfinished],
+        unfinished=[f"{run.stored.path.name}, folds {few(run.summary['missing'], MOST_NUMBERS)}" for run in unfinished],
         points=len(points),
         best=[] if unfinished else [_chosen(found, one) for one in found.best],
         obstacle="" if unfinished else found.obstacle or "",
@@ -200,7 +201,3 @@ def _chosen(found: Sweep, setting: Setting) -> dict[str, Any]:
         "named": named, "validation": setting.validation, "test": setting.test, "seeds": len(setting.points),
         "seconds": duration(setting.seconds),
     }  # fmt: skip
-
-
-def _numbers(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers[:MOST_NUMBERS])) + (", ..." if len(numbers) > MOST_NUMBERS else "")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from precompute.common import files
 from precompute.common.sheet import sheet_safe
 from precompute.common.terminal import in_a_line, printable
+from wser.evaluation.caveats import Caveat
 
 Kind = Literal["text", "ordinal", "count", "percent", "points", "seconds", "p", "picture"]
 
@@ -75,7 +76,7 @@ class Table:
         foot: Rows beneath, such as means, that stay there when the others are sorted.
         notes: What should be known to read it, a sentence or two each.
         strong: Indices of rows that stand out.
-        caveats: What must be known about the figures, a sentence each; they go with the table into every file.
+        caveats: What must be known about the figures; they go with the table into every file.
     """
 
     name: str
@@ -85,7 +86,7 @@ class Table:
     foot: Sequence[Sequence[Any]] = ()
     notes: Sequence[str] = ()
     strong: frozenset[int] = field(default_factory=frozenset)
-    caveats: Sequence[str] = ()
+    caveats: Sequence[Caveat] = ()
 
     @property
     def filled(self) -> list[int]:
@@ -105,7 +106,7 @@ class Table:
         kept = [at for at, column in enumerate(self.columns) if column.kind != "picture"]
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        last = [" ".join(self.caveats)] if self.caveats else []
+        last = [" ".join(map(str, self.caveats))] if self.caveats else []
         writer.writerow(
             map(_in_sheet, [*(self.columns[at].heading.removesuffix(" %") for at in kept), *["caveats"][: len(last)]])
         )
@@ -118,7 +119,7 @@ class Table:
         kept = self._kept()
         spec = "".join("r" if self.columns[at].numeric else "l" for at in kept)
         lines = [f"% {in_a_line(self.title)}; needs \\usepackage{{booktabs}}", rf"\begin{{tabular}}{{{spec}}}"]
-        lines[:0] = [f"% {in_a_line(one)}" for one in self.caveats]
+        lines[:0] = [f"% {in_a_line(str(one))}" for one in self.caveats]
         lines += [r"\toprule", self._latex_row([self.columns[at].heading for at in kept]), r"\midrule"]
         rows = self.rows[:MOST_LATEX_ROWS]
         lines += [self._latex_row([shown(row[at], self.columns[at].kind) for at in kept]) for row in rows]
@@ -129,9 +130,8 @@ class Table:
             lines += [self._latex_row([shown(row[at], self.columns[at].kind) for at in kept]) for row in self.foot]
         if self.caveats:
             lines.append(r"\midrule")
-            lines += [
-                rf"\multicolumn{{{len(kept)}}}{{p{{0.9\linewidth}}}}{{\footnotesize {_latex(one)}}} \\" for one in self.caveats
-            ]
+            across = rf"\multicolumn{{{len(kept)}}}{{p{{0.9\linewidth}}}}"
+            lines += [rf"{across}{{\footnotesize {_latex(str(one))}}} \\" for one in self.caveats]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def as_markdown(self) -> str:
@@ -140,7 +140,7 @@ class Table:
         rows = [[markdown(shown(row[at], self.columns[at].kind)) for at in kept] for row in (*self.rows, *self.foot)]
         rules = ["---:" if self.columns[at].numeric else "---" for at in kept]
         headings = [markdown(self.columns[at].heading) for at in kept]
-        beneath = f"\n{' '.join(map(markdown, self.caveats))}\n" if self.caveats else ""
+        beneath = f"\n{' '.join(markdown(str(one)) for one in self.caveats)}\n" if self.caveats else ""
         return "".join(f"| {' | '.join(cells)} |\n" for cells in (headings, rules, *rows)) + beneath
 
     def write(self, directory: Path, root: Path) -> None:

@@ -1,16 +1,16 @@
 """A run in words."""
 
-import importlib
-import inspect
 import shlex
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from precompute.common.errors import WserError
+from precompute.common.errors import WserError, few
 from precompute.recipe import described, in_words
+from wser import protocols
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
+from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.evaluation.published import Published
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
@@ -26,6 +26,9 @@ SPEAKERS = {
     "known": "test speakers known from training",
     "unclear": "not said whether test speakers were known",
 }
+MOST_FOLDS = 10
+"""Missing folds that are named."""
+
 MOST_CHANGES = 4
 """Values that differ from a preset's and are named."""
 
@@ -37,13 +40,17 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def protocol(name: str) -> str:
-    """How utterances were held out: what the protocol's file says of itself."""
-    try:
-        text = inspect.getdoc(importlib.import_module(f"wser.protocols.{name}")) or ""
-    except ImportError:
-        return name
-    return text.partition("\n")[0].partition(" (")[0].rstrip(".")
+def protocol(record: dict[str, Any]) -> str:
+    """How utterances were held out, as the protocol itself says it; nothing where it does not.
+
+    Args:
+        record: What made a run.  Older ones lack the title; for it, no file is run that a protocol's name is the path of, since
+            the results may be a stranger's.
+    """
+    name = str(record["protocol"])
+    if "protocol_title" in record or name not in protocols.names():
+        return str(record.get("protocol_title", ""))
+    return protocols.protocol(name).title
 
 
 def corpora(stored: Stored) -> str:
@@ -55,7 +62,7 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What was run, on what, and how long it took: names and values."""
     record, settings, folds = stored.record, stored.settings, summary["folds"]
     tested = f"; tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
-    held = protocol(record["protocol"])
+    held = protocol(record)
     target = f", tested on {settings['protocol.test']}" if settings.get("protocol.test") else ""
     devices = ", ".join(dict.fromkeys(fold["device"] for fold in folds))
     precision = ", ".join(dict.fromkeys(fold["precision"] for fold in folds))
@@ -68,7 +75,7 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("corpus", f"{corpora(stored)}, {record['utterances']} utterances"),
         ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
-        ("protocol", f"{record['protocol']}{target}: {held}"),
+        ("protocol", f"{record['protocol']}{target}{f': {held}' if held else ''}"),
         ("epoch", SELECTIONS[record["selection"]]),
         ("model", f"{settings.get('model.name')}{layers}"),
         ("preset", preset(stored)),
@@ -126,10 +133,9 @@ def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
     missing = summary["missing"]
     if not missing:
         return ""
-    names = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
     return (
         f"Unfinished: {len(missing)} of {stored.record['folds']} folds {'is' if len(missing) == 1 else 'are'} missing "
-        f"({names}), so nothing is averaged or pooled here. This finishes it: {finishing(stored)}"
+        f"({few(missing, MOST_FOLDS)}), so nothing is averaged or pooled here. This finishes it: {finishing(stored)}"
     )
 
 
@@ -158,7 +164,7 @@ def verdict(summary: dict[str, Any], best: Published | None) -> str:
     if listeners:
         text += f" and {', '.join(listeners)}"
     if best:
-        chosen = ", its epoch chosen on the test part" if best.chosen else ""
+        chosen = f", its {CHOSEN_ON_TEST.short}" if best.chosen else ""
         chosen += ", pretrained on other speech" if best.pretrained else ""
         text += (
             f". The best published figure of the same kind of protocol is {percent(best.value)} % "

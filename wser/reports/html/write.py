@@ -12,7 +12,7 @@ from precompute.common import files
 from precompute.common.html import page
 from precompute.common.html.plot import save, svg
 from wser import results
-from wser.reports.caveats import shortly
+from wser.evaluation.caveats import Caveat, in_brief
 from wser.reports.html.table import Link, Table, shown
 
 PACKAGE = "wser.reports.html"
@@ -30,7 +30,7 @@ class Beside:
         caveats: What must be known about the figures of all of them.
     """
 
-    def __init__(self, page: Path, caveats: Sequence[str]) -> None:
+    def __init__(self, page: Path, caveats: Sequence[Caveat]) -> None:
         self.root = page
         self.path = page / results.BESIDE_PAGE
         self.caveats = caveats
@@ -38,7 +38,7 @@ class Beside:
 
     def figure(self, figure: Any, name: str) -> str:
         """Write a figure as PNG and SVG; returns the SVG for the page, which says the caveats itself."""
-        save(figure, self.path / name, self.root, shortly(self.caveats))
+        save(figure, self.path / name, self.root, in_brief(self.caveats))
         return svg(figure, name)
 
     def tables(self, tables: Sequence[Table | None]) -> None:

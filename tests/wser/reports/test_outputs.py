@@ -18,12 +18,12 @@ from markup import Page, words
 
 from precompute.common.sheet import FORMULA, from_sheet, sheet_safe
 from wser import compare, report, results, run
-from wser.reports import caveats
+from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.reports.html.table import Column, Table
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-CHOSEN = "The epoch was chosen on the test part"
+CHOSEN = str(CHOSEN_ON_TEST)
 
 
 @pytest.fixture(scope="module")
@@ -94,26 +94,6 @@ def test_rows_of_a_sweep_say_it_each(tiny, tmp_path, capsys):
 def test_without_anything_to_be_known_nothing_is_said(copied, capsys):
     assert report.main([str(copied)]) == 0
     assert "caveats" not in (copied / results.BESIDE_PAGE / "folds.csv").read_text()
-
-
-RECORDS = [{"fold": 0, "precision": "32-true", "threads": 1}, {"fold": 1, "precision": "32-true", "threads": 1}]
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({}, []),
-        ({"precision": "bf16-mixed"}, ["precision: fold 0 with precision 32-true; fold 1 with precision bf16-mixed"]),
-        ({"threads": 2}, ["threads: fold 0 with threads 1; fold 1 with threads 2"]),
-        ({"source": "x"}, ["training code: fold 0 from fold 1"]),
-        ({"fingerprints": ["x"]}, ["pictures of the caches: fold 0 from fold 1"]),
-        ({"versions": {"torch": "3"}}, ["versions of packages: fold 0 from fold 1"]),
-        ({"kernels": {"cpu": "AVX2"}}, ["kernels of the processor: fold 0 from fold 1"]),
-    ],
-)
-def test_what_folds_differ_in_is_named_with_the_folds(changes, says):
-    found = caveats.mixtures([RECORDS[0], RECORDS[1] | changes])
-    assert found == [f"Folds differ in {one}." for one in says]
 
 
 # Names are text.

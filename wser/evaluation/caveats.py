@@ -1,0 +1,149 @@
+"""What must be known about figures before they are believed: found here, and shown wherever the figures are."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from precompute.common.errors import few
+from precompute.common.terminal import in_a_line
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """Something that must be known about figures; as text it is a sentence.
+
+    Attributes:
+        short: In a few words, as they stand beside a name or beneath a figure.
+        says: The sentence, without what explains it and without its full stop.
+        why: What explains it; empty where it explains itself.
+        folds: Numbers of the folds that it is of; none where it is of them all.
+        runs: Names of the runs that it is of, of several that are shown together; none where it is of them all.
+    """
+
+    short: str
+    says: str
+    why: str = ""
+    folds: tuple[int, ...] = ()
+    runs: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        runs = f" ({_some(self.runs)})" if self.runs else ""
+        return f"{self.says}{runs}{f': {self.why}' if self.why else ''}."
+
+    def in_brief(self) -> str:
+        """In a few words, with what it is of."""
+        of_whom = [_some(self.runs)] if self.runs else []
+        of_whom += [_folds(self.folds)] if self.folds else []
+        return f"{self.short} ({', '.join(of_whom)})" if of_whom else self.short
+
+
+SYNTHETIC = Caveat("synthetic speech", "Synthetic speech", "nobody spoke, so these figures say nothing about emotions")
+CHOSEN_ON_TEST = Caveat(
+    "epoch chosen on the test part",
+    "The epoch was chosen on the test part",
+    "as the paper's, the figures flatter, and are not to be compared with honest ones",
+)
+
+SHOWN = {"device": "device", "precision": "precision", "threads": "threads", "platform": "platform"}
+"""What a fold records of where it was computed, whose values are short enough to be shown, and how it is called."""
+
+UNSHOWN = {
+    "revision": "revision of this software", "source": "training code", "versions": "versions of packages",
+    "kernels": "kernels of the processor", "fingerprints": "pictures of the caches",
+}  # fmt: skip
+"""The same of what has long values."""
+
+MOST_NAMED = 6
+"""Folds, and runs, that a sentence names."""
+
+MOST_GROUPS = 3
+"""Groups of folds that a sentence tells apart."""
+
+LONGEST = 60
+"""Characters of a value."""
+
+
+def of_selection(selection: str) -> list[Caveat]:
+    """What must be known about figures by the part on which their epoch was chosen."""
+    return [CHOSEN_ON_TEST] if selection == "test" else []
+
+
+def of(record: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> list[Caveat]:
+    """What must be known about the figures of a run.
+
+    Args:
+        record: Of the run, as run.json has it.
+        folds: Records of its finished folds, as metrics.json has them.
+    """
+    found = [SYNTHETIC] if any(one["synthetic"] for one in record["corpora"]) else []
+    found += of_selection(record["selection"])
+    if diverged := tuple(one["fold"] for one in folds if one.get("diverged")):
+        said = f"The loss became infinite in {_folds(diverged)}, and training stopped there"
+        found.append(Caveat("loss became infinite", said, folds=diverged))
+    return found + mixtures(folds)
+
+
+def mixtures(records: Sequence[Mapping[str, Any]]) -> list[Caveat]:
+    """In what folds that are one result were computed differently: a caveat for each way in which they fall apart.
+
+    Args:
+        records: Of the folds; a key that none of them has, as in older runs, tells nothing.
+    """
+    divisions: dict[tuple[tuple[int, ...], ...], list[str]] = {}
+    for key in (*SHOWN, *UNSHOWN):
+        groups: dict[str, list[int]] = {}
+        for record in records:
+            groups.setdefault(json.dumps(record.get(key), sort_keys=True), []).append(record["fold"])
+        if len(groups) > 1:
+            divisions.setdefault(tuple(sorted(map(tuple, groups.values()))), []).append(key)
+    by_fold = {record["fold"]: record for record in records}
+    return [_mixture(groups, keys, by_fold) for groups, keys in divisions.items()]
+
+
+def together(runs: Iterable[tuple[str, Sequence[Caveat]]]) -> list[Caveat]:
+    """The caveats of several runs, each once; where it is not of all of them, it says of which.
+
+    Args:
+        runs: Name and caveats of each.
+    """
+    named = list(runs)
+    by_caveat: dict[Caveat, list[str]] = {}
+    for name, caveats in named:
+        for caveat in caveats:
+            by_caveat.setdefault(caveat, []).append(name)
+    return [caveat if len(names) == len(named) else replace(caveat, runs=tuple(names)) for caveat, names in by_caveat.items()]
+
+
+def in_brief(caveats: Iterable[Caveat]) -> str:
+    """All of them in a line beneath a figure; nothing where there is nothing to be known."""
+    return "; ".join(dict.fromkeys(caveat.in_brief() for caveat in caveats))
+
+
+def _mixture(groups: Sequence[tuple[int, ...]], keys: Sequence[str], by_fold: Mapping[int, Mapping[str, Any]]) -> Caveat:
+    names = _and([(SHOWN | UNSHOWN)[key] for key in keys])
+    shown = [key for key in keys if key in SHOWN]
+    told = [_with(group, shown, by_fold[group[0]]) for group in groups[:MOST_GROUPS]]
+    more = [f"and {len(groups) - MOST_GROUPS} more groups"] if len(groups) > MOST_GROUPS else []
+    how = "; ".join([*told, *more]) if shown else ", ".join([" from ".join(told), *more])
+    return Caveat(f"folds differ in {names}", f"Folds differ in {names}", how)
+
+
+def _with(group: Sequence[int], keys: Sequence[str], record: Mapping[str, Any]) -> str:
+    values = [
+        f"{SHOWN[key]} {in_a_line(str(record[key]))[:LONGEST]}" if record.get(key) is not None else f"{SHOWN[key]} not recorded"
+        for key in keys
+    ]
+    return f"{_folds(group)} with {', '.join(values)}" if values else _folds(group)
+
+
+def _folds(numbers: Sequence[int]) -> str:
+    return f"fold{'s' * (len(numbers) > 1)} {_some(numbers)}"
+
+
+def _some(names: Sequence[object]) -> str:
+    return few(names, MOST_NAMED) if len(names) > MOST_NAMED else _and(names)
+
+
+def _and(names: Sequence[object]) -> str:
+    return " and ".join(filter(None, [", ".join(map(str, names[:-1])), str(names[-1])]))
