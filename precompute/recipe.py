@@ -199,12 +199,10 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     known = {**_AUDIO, **{one.name: one for one in fields(features.load(feature).Feature)}}
     changes = {key: _typed(key, text, feature, known) for key, text in given.items()}
     recipe = Recipe(**{**base, **changes, "feature": feature})
-    recorded = recipe.record()
-    for one in known.values():
-        # What the name brought along counts too, if it is recorded: white10 without its noise would still claim 10 dB.
-        brought = one.name in recorded and recipe.parameters[one.name] != _default(recipe, one)
-        set_otherwise = one.name in changes or brought
-        if set_otherwise and (why := recipe.unread(one.name)):
+    # What the name brought along counts too, if it is recorded: white10 without its noise would still claim 10 dB.
+    brought = {*base} & {*recipe.record()} - {"feature"}
+    for key in (*changes, *sorted(brought)):
+        if why := recipe.unread(key):
             raise RecipeError(why)
     return recipe
 
@@ -235,12 +233,6 @@ def _truth(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError
     return text == "true"
-
-
-def _default(recipe: Recipe, one: "Field[Any]") -> Any:
-    """The value that a parameter has where nobody sets it: that of height and width follows from others."""
-    follows = {"height": "scales", "width": "columns"}
-    return recipe.parameters[follows[one.name]] if one.name in follows and not one.default else one.default
 
 
 def check_record(record: Any) -> dict[str, Any]:

@@ -125,18 +125,11 @@ def _build(
 
 
 def _confirm(plan: "Plan", cache_roots: "Roots") -> None:
-    """Where several caches of the recipe are sealed, record that this one is the recordings', so that runs take it."""
-    from precompute.cache import roots
-    from precompute.cache.history import CONFIRMED
-    from precompute.common.provenance import provenance
+    from precompute.pipeline.confirm import confirm
 
     draft = plan.draft
-    sealed = roots.candidates(cache_roots, draft.corpus, draft.recipe_id)
-    if len(sealed) < 2 or roots.latest(sealed) == draft.path:
-        return
-    found = provenance((), "milliseconds")
     try:
-        draft.confirm({CONFIRMED: found["created"], "by": found["by"]})
+        confirm(plan, cache_roots)
     except (OSError, WserError) as error:
         print(
             f"warning: {draft.path} is the cache of these recordings, and that cannot be recorded beside it ({error}): give "

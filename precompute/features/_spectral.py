@@ -19,8 +19,8 @@ from precompute.wavelet import FEWEST_SAMPLES
 FAINTEST_DB = -200.0
 """Least decibels stored, and least peak, in dB re 1, that `reference=peak` puts at the top: digital silence stays dark."""
 
-LAYOUT_1 = {"wavelet": "cmor1.5-1.0", "rgb": "colormap"}
-"""Parameters of the scalogram alone, which recipes of layout 1 have of every feature."""
+OF_SCALOGRAMS = {"wavelet": "cmor1.5-1.0", "rgb": "colormap"}
+"""Parameters of the scalogram alone, which recipes of pictures record of every feature (layout 1)."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ class Feature(_spectral.Windowed):
     """A mel spectrogram; rows are triangular bands, and f_min and f_max the outer edges of the lowest and the highest."""
 
     title: ClassVar[str] = "log-mel spectrograms"
-    layout_1: ClassVar[dict[str, Any]] = _spectral.LAYOUT_1 | {"transform": "mel"}
+    layout_1: ClassVar[dict[str, Any]] = _spectral.OF_SCALOGRAMS | {"transform": "mel"}
 
     def check(self, audio: Audio) -> None:
         """Refuse also bands that are fewer than 3, or narrower than the bins."""

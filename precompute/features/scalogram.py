@@ -16,8 +16,6 @@ LEAST_CYCLES = 7.3
 """Least bandwidth of a wavelet, between its ends 100 dB down, times the picture's duration: a complex Morlet wavelet of less
 reaches further than the picture to either side."""
 
-RGB = Literal["colormap", "wavelets"]
-
 
 @dataclass(frozen=True)
 class Feature(_spectral.TimeFrequency):
@@ -36,7 +34,7 @@ class Feature(_spectral.TimeFrequency):
     layout_1: ClassVar[dict[str, Any]] = {"transform": "wavelet", "window": 0.064}
 
     wavelet: str = "cmor1.5-1.0"
-    rgb: RGB = setting("colormap", read_with={"values": ["picture"]})
+    rgb: Literal["colormap", "wavelets"] = setting("colormap", read_with={"values": ["picture"]})
     colour: str = setting("viridis", read_with={"rgb": ["colormap"]})
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ class Feature(_spectral.Windowed):
     """A spectrogram; rows are bands of equal width."""
 
     title: ClassVar[str] = "spectrograms"
-    layout_1: ClassVar[dict[str, Any]] = _spectral.LAYOUT_1 | {"transform": "stft"}
+    layout_1: ClassVar[dict[str, Any]] = _spectral.OF_SCALOGRAMS | {"transform": "stft"}
     ticks: ClassVar[tuple[int, ...]] = (1000, 3000, 5000, 7000)
 
     def powers(self, frame: Frame) -> list[NDArray[np.float32]]:

@@ -1,6 +1,6 @@
 """One recording to one feature, as a recipe says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,14 @@ from precompute.audio import condition, decode, noise
 from precompute.audio.chain import Audio, Frame
 from precompute.cache import near_doubles
 from precompute.common.arrays import Array
-from precompute.common.errors import UnusableAudioError
+from precompute.common.errors import RecipeError, UnusableAudioError
 from precompute.common.threads import one_thread
 from precompute.features import logmel
 from precompute.features._base import Levels
 from precompute.recipe import Recipe
 
-HEARD = logmel.Feature(scales=96)
-"""By whose levels recordings that sound alike are told where the feature has none: its rows under 3 kHz are just enough."""
+BANDS = 96
+"""Of mel, by whose levels recordings that sound alike are told where the feature has none: enough of them lie under 3 kHz."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,30 @@ def _extract(data: bytes, key: str, recipe: Recipe, begin: float | None, end: fl
         duration=duration,
         channels=recording.channels,
         samples_sha256=decode.digest(recording.samples, recording.sample_rate),
-        acoustic_fingerprint=_fingerprint(made.levels or HEARD.compute(framed).levels, framed),
+        acoustic_fingerprint=_fingerprint(made.levels, framed) if made.levels else _fingerprint_of_bands(framed),
     )
 
 
-def _fingerprint(levels: Levels | None, framed: Frame) -> str:
-    """The acoustic fingerprint of the columns that hold part of the utterance."""
-    if levels is None:
+def _fingerprint_of_bands(framed: Frame) -> str:
+    """The acoustic fingerprint of the frame's mel bands; empty where the rate is too low for them, or the frame too short."""
+    audio = framed.audio
+    hop = round(near_doubles.STEP * audio.sample_rate)
+    columns = audio.samples // hop
+    samples = framed.samples[: max(0, columns * hop - framed.offset)]
+    if not len(samples):
         return ""
+    whole = Frame(samples, framed.offset, replace(audio, duration=columns * hop / audio.sample_rate))
+    try:
+        bands = logmel.Feature(scales=BANDS, columns=columns)
+        bands.check(whole.audio)
+    except RecipeError:
+        return ""
+    levels = bands.compute(whole).levels
+    return _fingerprint(levels, whole) if levels else ""
+
+
+def _fingerprint(levels: Levels, framed: Frame) -> str:
+    """The acoustic fingerprint of the columns that hold part of the utterance."""
     columns, audio = levels.values.shape[1], framed.audio
     per_column = audio.samples // columns
     within = levels.values[:, framed.offset // per_column : -(-(framed.offset + len(framed.samples)) // per_column)]

@@ -33,8 +33,11 @@ predictions, and that today's source is among them."""
 DIGITS = 12
 """Hexadecimal digits of the digest in the name of a run, as caches have; run.json holds it whole, and it is compared."""
 
-CODE = ("training/batches.py", "training/network.py", "training/module.py", "training/fitted.py", "execution/fold.py")
-"""Code of this package that a prediction goes through, besides the network's."""
+CODE = (
+    "data/dataset.py", "training/batches.py", "training/network.py", "training/module.py", "training/fitted.py",
+    "evaluation/metrics.py", "execution/fold.py",
+)  # fmt: skip
+"""Code of this package that a prediction and its figures go through, besides the network's."""
 
 
 def of(
