@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from forging import change_json, reseal
 from markup import Page, words
+from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
@@ -643,10 +644,12 @@ def test_refusals_come_without_the_heavy_imports():
 
 
 @pytest.fixture(scope="module")
-def swept(tiny, tmp_path_factory) -> Path:
-    """The results of a sweep of four runs of one epoch."""
+def swept(tiny, save_blank, tmp_path_factory) -> Path:
+    """The results of a sweep of four runs of one epoch, on whose pages figures are empty."""
     folder = tmp_path_factory.mktemp("swept")
-    assert run.main([*tiny, f"results={folder}", "train.epochs=1", "train.lr=0.01,0.02", "seed=0,1"]) == 0
+    with pytest.MonkeyPatch.context() as drawing:
+        drawing.setattr(Figure, "savefig", save_blank)
+        assert run.main([*tiny, f"results={folder}", "train.epochs=1", "train.lr=0.01,0.02", "seed=0,1"]) == 0
     return folder
 
 
