@@ -36,7 +36,7 @@ FOLDS = 3
 RECORDS = ("run.json", "identity.json", "split.json", "leakage.json", "summary.json")
 LEFT = re.compile(r"\.fold_\d+-.+|\..+\.part")
 IMAGE_MB = 48
-SECONDS_TO_END = 10.0
+SECONDS_TO_END = 60.0
 TIMEOUT = 600
 POLL = 0.01
 

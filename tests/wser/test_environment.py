@@ -143,7 +143,7 @@ def program(home):
         if subprocess.run([sys.executable, "-c", ""], env=kept | given, capture_output=True).returncode:
             # Up to Python 3.12 it reads .pth files, which hold the path of an editable installation, in the locale's encoding.
             pytest.skip(f"Python itself does not start in this locale, since {sys.prefix} holds letters that it lacks")
-        done = subprocess.run([sys.executable, "-m", *arguments], cwd=home, env=kept | given, capture_output=True, timeout=200)
+        done = subprocess.run([sys.executable, "-m", *arguments], cwd=home, env=kept | given, capture_output=True, timeout=300)
         assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
         assert b"Traceback" not in done.stderr
         return done
