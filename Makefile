@@ -5,6 +5,8 @@ BIN = $(VENV)/bin
 SOURCES = precompute wser tests benchmarks
 # Whatever the locale: the tests read and write files without naming an encoding.
 export PYTHONUTF8 = 1
+# Else each of the processes that the tests start compiles what it imports, and each worker every test, in both halves.
+unexport PYTHONDONTWRITEBYTECODE
 PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test clean

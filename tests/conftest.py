@@ -4,6 +4,7 @@
 - `small_ravdess` is a directory of corpora that holds a tiny synthetic corpus in RAVDESS's shape;
 - `small_settings` are the `key=value` settings of a recipe that is quick to compute, `small_recipe_id` is its id;
 - `small_cache` is the root of a cache of that corpus and recipe: read it, or copy it before changing it;
+- `undrawn` makes figures empty, for tests that do not look at them;
 - `bucket` is the URL of an empty bucket of an object store on this machine;
 - `corpora_dir` is the directory of the real corpora; tests that use it are skipped where `WSER_CORPORA` names none.
 """
@@ -15,6 +16,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +108,31 @@ def small_cache(tmp_path_factory: pytest.TempPathFactory, small_ravdess: Path, s
     )
     assert code == 0
     return root
+
+
+@pytest.fixture(scope="session")
+def save_blank() -> Callable[..., None]:
+    """A `Figure.savefig` that writes an empty figure, whatever is on it."""
+    from matplotlib.figure import Figure
+
+    blank = {}
+    for kind in ("png", "svg"):
+        file = io.BytesIO()
+        Figure((1, 1)).savefig(file, format=kind)
+        blank[kind] = file.getvalue()
+
+    def savefig(figure: Any, file: io.StringIO | io.BytesIO, format: str, **options: Any) -> None:
+        file.write(blank[format].decode() if isinstance(file, io.StringIO) else blank[format])
+
+    return savefig
+
+
+@pytest.fixture
+def undrawn(save_blank: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not drawn, which takes most of a page's time: for tests that do not look at them."""
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(Figure, "savefig", save_blank)
 
 
 @pytest.fixture(scope="session")

@@ -61,14 +61,19 @@ def test_the_first_steps_can_be_taken(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / place))
     monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))
     monkeypatch.delenv("WSER_CACHE", raising=False)
+    # Workers cost more here than they save.
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     notebook = nbformat.read(DOCS / "first_steps.ipynb", as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert len(cells) == 10
     assert not any(cell.outputs or cell.execution_count for cell in cells)
+    (training,) = (cell for cell in cells if "train.epochs=" in cell.source)
+    # How well it learns is not asked here.
+    training.source = re.sub(r"train\.epochs=\d+", "train.epochs=1", training.source)
     # Whatever kernels are installed for this user, `python3` is the Python that runs the tests.
     pytest.importorskip("ipykernel.kernelspec").write_kernel_spec(tmp_path / "jupyter" / "kernels" / "python3")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [{kind for output in cell.outputs for kind in output.get("data", {})} for cell in cells]
     assert [number for number, kinds in enumerate(shown) if "image/png" in kinds] == [3, 9]
     assert {1, 2, 8, 9} <= {number for number, kinds in enumerate(shown) if "text/html" in kinds}

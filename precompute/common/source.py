@@ -5,6 +5,7 @@ import hashlib
 import io
 import tokenize
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -26,7 +27,7 @@ def with_imports(file: Path) -> list[Path]:
     """A file and those beside it that it imports, directly or by way of one another, sorted."""
     found, new = {file}, [file]
     while new:
-        for name in _imported(ast.parse(new.pop().read_text("utf-8"))):
+        for name in _imported(new.pop().read_text("utf-8")):
             beside = file.parent / f"{name}.py"
             if beside not in found and beside.is_file() and beside.name != "__init__.py":
                 found.add(beside)
@@ -34,17 +35,20 @@ def with_imports(file: Path) -> list[Path]:
     return sorted(found)
 
 
-def _imported(tree: ast.Module) -> set[str]:
+# Each fold asks anew what its source is, and it is seldom another.
+@lru_cache(maxsize=64)
+def _imported(text: str) -> frozenset[str]:
     """Last parts of the names of all that is imported: of modules, and of what may be modules."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             names.update([node.module or "", *(alias.name for alias in node.names)])
-    return {name.rpartition(".")[2] for name in names}
+    return frozenset(name.rpartition(".")[2] for name in names)
 
 
+@lru_cache(maxsize=64)
 def _bare(text: str) -> str:
     tree, kept = ast.parse(text), text.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):

@@ -3,14 +3,11 @@
 import contextlib
 import io
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from matplotlib.figure import Figure
 
 from precompute.__main__ import main as precompute
 from precompute.cache import roots
@@ -67,6 +64,60 @@ def tiny(small_cache: Path, small_recipe_id: str, network: list[str], tmp_path_f
     return [f"experiment={file}", f"cache_root={small_cache}", f"recipe={small_recipe_id}", *network]
 
 
+AT_ONCE = """\
+import os
+import threading
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from precompute.common.settings import setting
+from wser.config.schema import FittedModelConfig
+
+
+@dataclass
+class Config(FittedModelConfig):
+    seconds: float = setting(0.0, low=0, high=1000)
+
+
+class Model:
+    def __init__(self, config, classes):
+        self.config, self.classes = config, classes
+
+    def fit(self, pictures, labels):
+        if told := os.environ.get("TOLD"):
+            (Path(told) / uuid.uuid4().hex).touch()
+        threading.Event().wait(self.config.seconds)
+        self.means = np.array([np.mean([p.mean() for p, label in zip(pictures, labels) if label == one] or [0])
+                               for one in range(self.classes)])
+        return self
+
+    def predict_proba(self, pictures):
+        weights = np.exp(-abs(np.array([[picture.mean()] for picture in pictures]) - self.means))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+
+def build(config, classes, seed):
+    return Model(config, classes)
+"""
+"""A model whose process needs no PyTorch, and so takes one second to start in the place of four.
+
+It waits for `seconds` while it is fitted, and says that it has begun by a file in the directory `TOLD` of the environment.
+"""
+
+
+@pytest.fixture(scope="session")
+def at_once(small_cache: Path, small_recipe_id: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Settings of a run of two folds as of `tiny`, by the model `AT_ONCE`: for tests of what is around the training."""
+    folder = tmp_path_factory.mktemp("at_once")
+    (folder / "at_once.py").write_text(AT_ONCE)
+    (folder / "quick.yaml").write_text("protocol: {folds: 2}\njobs: 1\nlogger: []\n")
+    where = [f"cache_root={small_cache}", f"recipe={small_recipe_id}"]
+    return [f"experiment={folder / 'quick.yaml'}", f"model={folder / 'at_once.py'}", *where]
+
+
 @pytest.fixture(scope="session")
 def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The results of a finished run, both folds, and what it printed on stdout."""
@@ -76,27 +127,6 @@ def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[
         assert run.main([*tiny, f"results={results}"]) == 0
     (directory,) = results.iterdir()
     return directory, printed.getvalue()
-
-
-@pytest.fixture(scope="session")
-def save_blank() -> Callable[..., None]:
-    """A `Figure.savefig` that writes an empty figure, whatever is on it."""
-    blank = {}
-    for kind in ("png", "svg"):
-        file = io.BytesIO()
-        Figure((1, 1)).savefig(file, format=kind)
-        blank[kind] = file.getvalue()
-
-    def savefig(figure: Figure, file: io.StringIO | io.BytesIO, format: str, **options: Any) -> None:
-        file.write(blank[format].decode() if isinstance(file, io.StringIO) else blank[format])
-
-    return savefig
-
-
-@pytest.fixture
-def undrawn(save_blank: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made and not drawn, which takes most of a page's time: for tests that do not look at them."""
-    monkeypatch.setattr(Figure, "savefig", save_blank)
 
 
 @pytest.fixture(autouse=True)

@@ -324,13 +324,13 @@ def test_nothing_heavy_is_loaded_neither_to_refuse_nor_to_compare(pair, tmp_path
     (tmp_path / "nothing").mkdir()
     for arguments, code in (((pair[0], tmp_path / "nothing"), "1"), (pair, "0")):
         command = [sys.executable, "-c", HEAVY, *map(str, arguments)]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
         assert found.stdout.split() == [code]
 
 
 def test_real_command_line_explains_itself(pair):
     command = [sys.executable, "-m", "wser.compare"]
-    found = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=300, check=True)
     assert "swaps the two runs' predictions for whole speakers" in found.stdout
-    found = subprocess.run([*command, *map(str, pair)], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run([*command, *map(str, pair)], capture_output=True, text=True, timeout=300, check=True)
     assert "B is better than A" in found.stdout

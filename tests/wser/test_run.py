@@ -24,7 +24,7 @@ MODULE = [sys.executable, "-m", "wser.run"]
 
 def command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
     """The real command line."""
-    return subprocess.run([*MODULE, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([*MODULE, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
 
 
 def assert_refused(code: int, out: str, err: str) -> str:
@@ -117,7 +117,7 @@ def test_help_refusals_and_dry_runs_come_without_the_heavy_imports(here):
     wrong += [["protocol=session_folds"], ["protocol=file"], ["protocol=cross_corpus", "protocol.test=emodb"]]
     asked = [["--help"], *([*here, *arguments] for arguments in wrong), [*here, "--dry-run"]]
     arguments = [sys.executable, "-c", IMPORTS, json.dumps(asked)]
-    found = subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=True)
+    found = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=True)
     assert found.stdout.split() == ["0", *["1"] * len(wrong), "0"]
 
 
@@ -219,10 +219,10 @@ def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, 
 @pytest.mark.slow
 def test_console_script_names_its_commands():
     script = [sys.executable, "-m", "wser"]
-    found = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
     assert found.returncode == 2
     assert "run" in found.stderr
-    found = subprocess.run([*script, "run", "foo"], capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run([*script, "run", "foo"], capture_output=True, text=True, timeout=300, check=False)
     assert_refused(found.returncode, found.stdout, found.stderr)
 
 
@@ -317,7 +317,7 @@ print(*(name for name in ("torch", "pytorch_lightning", "wser") if name in sys.m
 
 @pytest.mark.slow
 def test_precompute_knows_nothing_of_training():
-    found = subprocess.run([sys.executable, "-c", ARCHITECTURE], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run([sys.executable, "-c", ARCHITECTURE], capture_output=True, text=True, timeout=300, check=True)
     assert found.stdout.split() == []
 
 

@@ -89,7 +89,7 @@ def test_lack_of_memory_is_the_recordings_fault():
 
 def command(*arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "precompute", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "precompute", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done

@@ -297,7 +297,7 @@ class TestNoPlainFile:
         for command in (["list"], ["verify"], ["info", path.name]):
             done = subprocess.run(
                 [sys.executable, "-m", "precompute", "cache", *command, "--cache", str(tmp_path / "root")],
-                capture_output=True, text=True, timeout=60, check=False,
+                capture_output=True, text=True, timeout=300, check=False,
             )  # fmt: skip
             assert "Traceback" not in done.stderr
             assert done.returncode == (0 if command == ["list"] else 1)

@@ -44,9 +44,13 @@ def members(tmp_path_factory):
         return {info.filename: opened.read(info) for info in opened.infolist()}
 
 
+LISTS = "many lists"
+"""Where they stand in a manifest: to write them as text takes a hundredth of the time."""
+
+
 def white(n):
     """Space that counts for nothing in JSON, and that deflate shrinks to an eighth only."""
-    return bytes(b" \t"[byte & 1] for byte in RNG.randbytes(n))
+    return RNG.randbytes(n).translate(b" \t" * 128)
 
 
 def padded(word, n):
@@ -109,7 +113,7 @@ def metadata_of_empty_objects(files):
 
 
 def manifest_of_empty_lists(files):
-    return {"more": json.loads("[" + "[]," * 3_000_000 + "0]")}
+    return {"more": LISTS}
 
 
 def pictures_of_one_colour(files):
@@ -145,7 +149,7 @@ def test_a_small_zip_takes_no_more_than_a_gigabyte(bomb, members, tmp_path):
     manifest["files"] = {
         name: {"size": len(data), "sha256": sha256(data)} for name, data in files.items() if layout.legal_file(name)
     }
-    files[layout.MANIFEST] = json.dumps(manifest).encode()
+    files[layout.MANIFEST] = json.dumps(manifest).replace(f'"{LISTS}"', "[" + "[], " * 3_000_000 + "0]").encode()
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
         for name, data in files.items():
             opened.writestr(f"{CACHE}/{name}", data)

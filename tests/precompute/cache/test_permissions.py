@@ -353,7 +353,7 @@ class TestDisks:
         root = disk("size=36k")
         arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", root, "--jobs", "2", "--set", *small_settings]
         done = subprocess.run(
-            [sys.executable, "-m", "precompute", *arguments], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-m", "precompute", *arguments], capture_output=True, text=True, timeout=300, check=False
         )
         done = Done(done.returncode, done.stdout, done.stderr)
         assert (done.code, done.out, len(done.sentences)) == (1, "", 1), done.errors

@@ -30,7 +30,7 @@ def check(*arguments):
 def test_the_command_reports_and_writes_a_page_where_it_stands(corpora, tmp_path):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("WSER_")}
     command = [sys.executable, "-m", "precompute", "--check", "ravdess", "--corpora", corpora, *SMALL]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 3, done.stderr
     assert "24 utterances of 4 speakers, not as published" in done.stdout
     assert "warning: not as published" in done.stdout

@@ -33,7 +33,7 @@ def precompute(*arguments, real=False):
     """Run the command, in a process of its own if it is to be the real one; its output must never hold a traceback."""
     command = [sys.executable, "-m", "precompute", *map(str, arguments)]
     if real:
-        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300, check=False)
     else:
         out, errors = io.StringIO(), io.StringIO()
         with mock.patch.dict(os.environ, environment(), clear=True), redirect_stdout(out), redirect_stderr(errors):
@@ -325,7 +325,7 @@ def test_two_jobs_at_once_make_one_cache(small_ravdess, small_cache, tmp_path):
     ]
     jobs = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment()) for _ in range(2)]
     for job in jobs:
-        _, errors = job.communicate(timeout=120)
+        _, errors = job.communicate(timeout=300)
         assert job.returncode == 0, errors.decode()
     (cache,), (alone,) = caches(tmp_path), caches(small_cache)
     assert cache.fingerprint == alone.fingerprint

@@ -82,7 +82,7 @@ def test_a_reader_that_has_enough_ends_a_command_in_silence(line):
     # What is printed must wait in Python's buffer, as it does for a user.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     command = [sys.executable, "-m", *line]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False, timeout=60)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False, timeout=300)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
 

@@ -214,7 +214,7 @@ def command(*arguments):
 
 
 def finish(job):
-    out, err = job.communicate(timeout=60)
+    out, err = job.communicate(timeout=300)
     assert "Traceback" not in err, err
     return job.returncode, out, err
 
@@ -261,7 +261,7 @@ class TestAsAUserRunsIt:
     def test_what_a_killed_job_left_is_not_taken_for_whole(self, publisher, offer, run, whole, tmp_path):
         publisher.files["download.zip"], publisher.troubles = whole, ["stall"]
         job = command("--fetch", "emodb", "--accept-licence", "--corpora", tmp_path / "corpora", "--mirror", publisher.url)
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 300
         while not any(file.stat().st_size for file in (tmp_path / "corpora").glob(f"{_download.ASIDE}/*")):
             assert time.monotonic() < limit
             time.sleep(0.01)
@@ -614,7 +614,7 @@ class TestLeftovers:
         publisher.files["download.zip"], publisher.troubles = whole, ["stall"]
         job = command("--fetch", "emodb", "--accept-licence", "--corpora", tmp_path / "corpora", "--mirror", publisher.url)
         aside = tmp_path / "corpora" / _download.ASIDE
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 300
         while not any(file.stat().st_size for file in aside.glob("*")):
             assert time.monotonic() < limit
             time.sleep(0.01)

@@ -39,11 +39,12 @@ DISCRETE = ["db2", "db20", "sym8", "coif3", "dmey", "bior3.3", "rbio2.2"]
 def filtered(x, wavelet, frequencies):
     """The definition in float64 at the full rate: for each scale, one filter and one inverse FFT of all signals, (signals, n).
 
-    The padding, three times as long as the signal, leaves the slowest wavelets room to decay.
+    The padding leaves the slowest wavelets room to decay: three seconds, or where they fall by 1/t only, or the signal is
+    shorter, three times its length.
     """
     w = families.named(wavelet)
     n = x.shape[-1]
-    total = scipy.fft.next_fast_len(4 * n)
+    total = scipy.fft.next_fast_len(4 * n if w.steps else n + min(3 * n, 3 * RATE))
     f = scipy.fft.fftfreq(total, 1 / RATE)
     nyquist = RATE / 2
     taper = 0.5 + 0.5 * np.cos(np.pi * np.clip((np.abs(f) / nyquist - TAPER) / (1 - TAPER), 0, 1))

@@ -55,8 +55,10 @@ def test_every_discrete_wavelet_of_pywavelets_has_its_name():
 def test_the_product_is_the_transform_of_pywavelets_table(name):
     wavelet = families.named(name)
     psi, t = tabulated(name, 11)
-    f = np.concatenate([np.linspace(-2, 2, 31), [3.3, 5.7, 7.9]])
+    f = np.concatenate([np.linspace(0, 2, 16), [3.3, 5.7, 7.9]])
     integral = (psi * np.exp(-2j * np.pi * np.outer(f, t))).sum(axis=1) / 2**11
+    # psi is real.
+    f, integral = np.concatenate([f, -f]), np.concatenate([integral, integral.conj()])
     # The table is of the first 11 factors only, and so less exact at higher frequencies.
     assert np.abs(integral - wavelet.peak * wavelet.phase * wavelet.response(f)).max() < 3e-5 * wavelet.peak
 

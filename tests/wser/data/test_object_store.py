@@ -10,14 +10,19 @@ from wser import run
 
 
 @pytest.mark.slow
-def test_predictions_are_those_of_the_local_cache(small_cache, small_recipe_id, tiny, trained, bucket, tmp_path):
+@pytest.mark.usefixtures("undrawn")
+def test_predictions_are_those_of_the_local_cache(small_cache, small_recipe_id, tiny, trained, at_once, bucket, tmp_path):
     # Workers that other tests left know nothing of this bucket's credentials.
     get_reusable_executor().shutdown(wait=True)
     (root,) = places.parse(f"{bucket}/lab")
     copy(Cache(roots.find([small_cache], "ravdess", small_recipe_id).path), root)
-    assert run.main([*tiny, f"cache_root={root}", f"results={tmp_path}", "jobs=2"]) == 0
-    (directory,) = tmp_path.iterdir()
-    local = trained[0]
-    assert directory.name == local.name
-    for fold in ("fold_0", "fold_1"):
-        assert (directory / fold / "predictions.csv").read_bytes() == (local / fold / "predictions.csv").read_bytes()
+    assert run.main([*tiny, f"cache_root={root}", f"results={tmp_path / 'network'}"]) == 0
+    # Workers read it too, and start sooner for what is no network.
+    assert run.main([*at_once, f"results={tmp_path / 'local'}"]) == 0
+    assert run.main([*at_once, f"cache_root={root}", f"results={tmp_path / 'workers'}", "jobs=2"]) == 0
+    (local,) = (tmp_path / "local").iterdir()
+    for expected, name in (trained[0], "network"), (local, "workers"):
+        (directory,) = (tmp_path / name).iterdir()
+        assert directory.name == expected.name
+        for fold in ("fold_0", "fold_1"):
+            assert (directory / fold / "predictions.csv").read_bytes() == (expected / fold / "predictions.csv").read_bytes()

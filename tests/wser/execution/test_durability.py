@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 MODULE = [sys.executable, "-m", "wser.run"]
 LONG = ["train.epochs=100000", "train.patience=0"]
-"""Of a run that takes half an hour, so that a test that waits for a minute does not see its end."""
+"""Of a run that takes half an hour, so that a test that waits for minutes does not see its end."""
 NEEDED = [results.METRICS, results.PREDICTIONS, results.WEIGHTS, results.CURVES]
 
 
@@ -273,7 +273,7 @@ def test_room_for_the_fold_but_not_for_the_page_fails_and_says_what_is_missing(t
 # Processes.
 
 
-def wait_for(condition, seconds: float = 60) -> bool:
+def wait_for(condition, seconds: float = 300) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -324,16 +324,23 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("moment", "ending"),
-    [("start", signal.SIGKILL), ("training", signal.SIGKILL), ("start", signal.SIGTERM), ("training", signal.SIGHUP)],
+    [("start", signal.SIGKILL), ("training", signal.SIGKILL), ("start", signal.SIGTERM), ("fitting", signal.SIGHUP)],
 )
-def test_workers_end_with_their_owner(tiny, tmp_path, ending, moment):
-    command = [*MODULE, *tiny, f"results={tmp_path}", *LONG, "jobs=2"]
+def test_workers_end_with_their_owner(tiny, at_once, tmp_path, monkeypatch, ending, moment):
+    told, tmp_path = tmp_path / "told", tmp_path / "results"
+    told.mkdir()
+    monkeypatch.setenv("TOLD", str(told))
+    # One network is enough: what is killed are workers, whatever they work at.
+    settings = [*tiny, *LONG] if moment == "training" else [*at_once, "model.seconds=900"]
+    command = [*MODULE, *settings, f"results={tmp_path}", "jobs=2"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as running, ending_all(running):
         if moment == "start":
             assert wait_for(lambda: any(tmp_path.glob("*/.fold_0-*")))
-        else:
+        elif moment == "training":
             assert wait_for(lambda: all(epochs(tmp_path, fold) > 2 for fold in (0, 1)))
+        else:
+            assert wait_for(lambda: len([*told.iterdir()]) == 2)
         ours = descendants(running.pid)
         running.send_signal(ending)
         assert wait_for(lambda: not any(map(alive, ours))), "workers went on without their owner"

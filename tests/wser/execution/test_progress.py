@@ -123,7 +123,7 @@ def test_watch_says_what_runs_what_is_left_and_until_when(stream, tmp_path, monk
     def wait_for_looks(number: int) -> None:
         """At both jobs, and one more, with which the ones before have been shown."""
         for _ in range(2 * number + 1):
-            assert looks.acquire(timeout=60)
+            assert looks.acquire(timeout=300)
 
     with Watch([one, job("fold 3 of emodb", home=tmp_path)], 1) as shown:
         wait_for_looks(3)

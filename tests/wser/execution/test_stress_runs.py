@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,23 +13,36 @@ from wser import results
 FOLDER = Path(__file__).parents[3] / "benchmarks"
 
 
-@pytest.mark.slow
-def test_killed_jobs_leave_nothing_bad():
-    command = [sys.executable, str(FOLDER / "stress.py"), "--runs", "--rounds", "1", "--images", "0"]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=500)
-    assert (found.returncode, found.stderr) == (0, "")
-    assert re.search(r"^  bad +0$", found.stdout, re.MULTILINE)
-    assert "none afterwards" in found.stdout
-
-
-@pytest.fixture(scope="module")
-def stress():
-    spec = importlib.util.spec_from_file_location("stress_runs", FOLDER / "stress_runs.py")
+def script(name, monkeypatch):
+    """A script as a module."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["stress_runs"] = module
+    monkeypatch.setitem(sys.modules, name, module)
     spec.loader.exec_module(module)
-    yield module
-    del sys.modules["stress_runs"]
+    return module
+
+
+@pytest.fixture
+def stress(monkeypatch):
+    return script("stress_runs", monkeypatch)
+
+
+@pytest.mark.slow
+def test_killed_jobs_leave_nothing_bad(stress, at_once, small_ravdess, small_settings, monkeypatch, capsys):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "JOBLIB_TEMP_FOLDER"):
+        # What the script changes of the environment is put back.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    # Six jobs that import PyTorch would take a minute; that networks are killed as well is seen in test_durability.py.
+    (model,) = (setting for setting in at_once if setting.startswith("model="))
+    monkeypatch.setattr(stress, "NETWORK", [model, "model.seconds=0.2"])
+    monkeypatch.setattr(stress, "PLAN", ["protocol=speaker_dependent", "protocol.folds=3", "selection=last", "logger=[]"])
+    corpus = ["--corpus", "ravdess", "--corpora", str(small_ravdess), "--set", *small_settings]
+    code = script("stress", monkeypatch).main(["--runs", "--rounds", "1", "--images", "0", *corpus])
+    out, errors = capsys.readouterr()
+    assert (code, errors) == (0, "")
+    assert re.search(r"^  bad +0$", out, re.MULTILINE)
+    assert "none afterwards" in out
 
 
 DAMAGE = {

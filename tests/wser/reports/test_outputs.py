@@ -161,7 +161,7 @@ def test_terminal_of_another_encoding_ends_nothing(copied):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert found.returncode == 0, found.stderr
     assert "J\\xfcrgen" in found.stdout

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from forging import change_json, reseal
 from markup import Page, words
+from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
@@ -617,12 +618,12 @@ def test_metrics_of_another_version_are_refused(copy, key, capsys):
 def test_real_command_line(copy, tmp_path):
     found = subprocess.run(
         [sys.executable, "-m", "wser.report", str(copy), "--out", str(tmp_path / "out")],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert found.stdout == f"{tmp_path / 'out' / results.PAGE}\n"
     assert found.stderr == ""
     gone = subprocess.run(
-        [sys.executable, "-m", "wser.report", "nowhere"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "wser.report", "nowhere"], capture_output=True, text=True, timeout=300, check=False
     )
     assert (gone.returncode, gone.stdout) == (1, "")
     assert gone.stderr.count("\n") == 1
@@ -635,7 +636,7 @@ def test_refusals_come_without_the_heavy_imports():
         "with contextlib.redirect_stderr(io.StringIO()): code = main(['nowhere'])\n"
         "print(code, *sorted({'torch', 'pytorch_lightning'} & set(sys.modules)))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert found.stdout.split() == ["1"]
 
 
@@ -643,10 +644,12 @@ def test_refusals_come_without_the_heavy_imports():
 
 
 @pytest.fixture(scope="module")
-def swept(tiny, tmp_path_factory) -> Path:
-    """The results of a sweep of four runs of one epoch."""
+def swept(tiny, save_blank, tmp_path_factory) -> Path:
+    """The results of a sweep of four runs of one epoch, on whose pages figures are empty."""
     folder = tmp_path_factory.mktemp("swept")
-    assert run.main([*tiny, f"results={folder}", "train.epochs=1", "train.lr=0.01,0.02", "seed=0,1"]) == 0
+    with pytest.MonkeyPatch.context() as drawing:
+        drawing.setattr(Figure, "savefig", save_blank)
+        assert run.main([*tiny, f"results={folder}", "train.epochs=1", "train.lr=0.01,0.02", "seed=0,1"]) == 0
     return folder
 
 
