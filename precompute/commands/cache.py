@@ -145,7 +145,7 @@ def _about(cache: "Cache") -> Iterator[str]:
     usual = usual_of(cache.recipe)
     for key, value in cache.recipe.items():
         if key not in ("colour_table", "array"):
-            yield f"    {key:<12} {value}{'' if usual.get(key, value) == value else f'   (default: {usual[key]})'}"
+            yield f"    {key:<12} {value}{f'   (default: {usual[key]})' if key in usual and usual[key] != value else ''}"
     for one in provenance(cache.path):
         versions = one.get("versions")
         listed = ", ".join(f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items())

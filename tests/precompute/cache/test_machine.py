@@ -25,6 +25,7 @@ from toy import RECIPE, draft, replace, unit
 from precompute.cache import layout, removal, roots, shard
 from precompute.cache.reader import Cache, parse_unit
 from precompute.cache.verify import problems
+from precompute.common import arrays
 from precompute.common.errors import CacheError, CacheMissingError
 
 PAIRS = (("anna", "sad"), ("anna", "angry"), ("..", "sad"))
@@ -102,7 +103,7 @@ def pictures(path):
         return None
     assert {file.name for file in path.iterdir()} == {layout.GROUP, "c.0.0.0.0"}
     parsed = parse_unit((path / layout.GROUP).read_bytes())
-    images = shard.decode((path / "c.0.0.0.0").read_bytes(), (len(parsed.records), 8, 16, 3))
+    images = shard.decode((path / "c.0.0.0.0").read_bytes(), len(parsed.records), arrays.picture(8, 16))
     assert [hashlib.sha256(image.tobytes()).hexdigest() for image in images] == [r.image_sha256 for r in parsed.records]
     return images
 
