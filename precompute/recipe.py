@@ -119,7 +119,8 @@ class Recipe:
         known = {**asdict(self.audio), **self.feature.record(), "algorithm": self.feature.algorithm}
         if chain.ALGORITHM > 1:
             known["audio_algorithm"] = chain.ALGORITHM
-        if "transform" in known:
+        # Somebody's own feature may be made of one of ours, and its pictures are others.
+        if "transform" in known and not self.source:
             return {key: known.pop(key) for key in LAYOUT_1} | known
         if self.source:
             known["source"] = self.source
@@ -297,6 +298,8 @@ def from_record(record: dict[str, Any]) -> Recipe:
         raise RecipeError(f"its recipe is of algorithm {theirs}, this version's is {ours}: use the version that made it")
     known = {one.name for one in (*fields(Audio), *fields(features.load(name).Feature))}
     recipe = Recipe(name, **{key: value for key, value in record.items() if key in known})
+    if record.get("source", "") != recipe.source:
+        raise RecipeError(f"its feature {name} is of another source than the one installed here: use the one that made it")
     for key, value in recipe.record().items():
         if key not in record:
             raise RecipeError(f"its recipe lacks '{key}': use the version that made it")

@@ -3,6 +3,8 @@
 import pytest
 
 from precompute import features
+from precompute.common.errors import RecipeError
+from precompute.recipe import Recipe, array_of, from_record
 from precompute.testing.features import FeatureContract
 
 MORE = [("scalogram", {"values": "decibels"}), ("scalogram", {"noise": "white"}), ("waveform", {"dtype": "int16"}),
@@ -18,6 +20,19 @@ class TestFeatures(FeatureContract):
 
 def test_there_are_features():
     assert features.names() == ["logmel", "scalogram", "stft", "waveform"]
+
+
+def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):
+    (tmp_path / "scalogram.py").write_text(
+        "from precompute.features.scalogram import Feature as Base\n\nclass Feature(Base):\n    pass\n"
+    )
+    mine = Recipe(str(tmp_path / "scalogram.py"))
+    assert mine.array == Recipe().array
+    assert mine.id != Recipe().id
+    assert not {mine.id, *mine.earlier_ids} & {Recipe().id, *Recipe().earlier_ids}
+    assert array_of(mine.record()) == mine.array
+    with pytest.raises(RecipeError):
+        from_record(mine.record())
 
 
 @pytest.mark.parametrize("fault", ["values", "shape", "change"])
