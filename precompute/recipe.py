@@ -177,6 +177,11 @@ def names() -> list[str]:
     return [*RECIPES, *(name for name in features.names() if name not in RECIPES)]
 
 
+def sections() -> list[tuple[str, type[Any]]]:
+    """The dataclasses that declare parameters: the audio chain's, without a name, and each feature's."""
+    return [("", Audio), *((name, features.load(name).Feature) for name in features.names())]
+
+
 def is_name(text: str) -> bool:
     """Whether it names a recipe, or is the path of a feature's file; otherwise it may be an id."""
     return plugins.is_path(text) or text in names()

@@ -50,6 +50,13 @@ def _main(arguments: Sequence[str]) -> int:
         description="Train and cross-validate on a cache of wavelet-scaled spectrograms.",
         epilog=EPILOG + _keys(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    parser.add_argument(
+        "-h", "--help", nargs="*", metavar="KEY", help="show this, or what is known of a key, as --help train.lr"
+    )
+    parser.add_argument(
+        "--keys", action="store_true", help="print every key with its meaning (docs/configuration.md), and stop"
     )
     parser.add_argument("setting", nargs="*", metavar="key=value", help="a setting; a comma list sweeps, fold=0,2 picks folds")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
@@ -61,6 +68,12 @@ def _main(arguments: Sequence[str]) -> int:
         "exits 1 where they are not",
     )
     options = parser.parse_intermixed_args(arguments)
+    if options.help is not None or options.keys:
+        from wser.config import reference
+
+        told = [reference.shown(key) for key in options.help or ()]
+        print("".join(told) or (reference.markdown() if options.keys else parser.format_help()), end="")
+        return 0
     if options.repeat is not None and options.describe:
         raise WserError("--repeat and --describe are two commands: give one of them")
     if options.repeat is not None:

@@ -128,11 +128,11 @@ class TrainConfig:
     """How the network is trained.
 
     Attributes:
-        epochs: At most.
+        epochs: Passes over the training part, at most.
         patience: Epochs without a better one after which training stops; 0 never stops early.  With `selection=last` each
             epoch is the best so far.
-        batch: Utterances in a batch.
-        optimiser: Algorithm.
+        batch: Utterances of one step.
+        optimiser: Algorithm that takes the steps, of PyTorch.
         lr: Learning rate; with `one_cycle` its peak.
         schedule: Constant, or one cycle (Smith & Topin 2018, arXiv 1708.07120).
         weight_decay: Of the optimiser.

@@ -1,0 +1,66 @@
+"""Every key can be looked up, on the command line and in the docs."""
+
+from pathlib import Path
+
+import pytest
+
+from precompute.recipe import Recipe
+from wser import run
+from wser.config import reference
+from wser.config.schema import known
+
+PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
+
+
+def test_the_page_is_what_the_command_prints(capsys):
+    assert run.main(["--keys"]) == 0
+    assert capsys.readouterr().out == PAGE.read_text("utf-8"), "run: python -m wser.run --keys > docs/configuration.md"
+
+
+def test_every_key_is_there_with_its_meaning():
+    every = reference.keys()
+    assert {key.name for key in every} == {*known()}
+    assert all(len(key.meaning) > 10 and key.values for key in [*every, *reference.parameters()])
+
+
+def test_every_parameter_of_recipes_is_there():
+    parameters = {key.name for key in reference.parameters()}
+    for feature in ("scalogram", "stft", "logmel", "waveform"):
+        assert {*Recipe(feature).parameters} <= parameters
+    (wavelet,) = [key for key in reference.parameters() if key.name == "wavelet"]
+    assert wavelet.of == ("scalogram",)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("train.lr", ["Learning rate", "from 1e-08 to 10", "default  0.003"]),
+        ("lr", ["train.lr"]),
+        ("selection", ["`last` takes the last epoch", "validation, last, test"]),
+        ("protocol.test_fraction", ["held out", "of       speaker_dependent", "0.2"]),
+        ("train.schedule", ["constant, one_cycle"]),
+        ("train.patience", ["read with selection=validation or test"]),
+        ("snr_db", ["read with noise=white or babble"]),
+    ],
+)
+def test_one_key_is_shown(key, words, capsys):
+    assert run.main(["--help", key]) == 0
+    printed = capsys.readouterr().out
+    assert [word for word in words if word not in printed] == []
+
+
+def test_a_default_is_that_of_its_own_model():
+    every = reference.keys()
+    (balanced,) = [key for key in every if key.name == "model.balanced"]
+    assert (balanced.of, balanced.default) == (("row_svm",), "true")
+
+
+def test_a_key_that_there_is_not_names_the_nearest(capsys):
+    assert run.main(["--help", "train.epoch"]) == 1
+    assert "did you mean 'train.epochs'" in capsys.readouterr().err
+
+
+def test_settings_are_written_as_on_the_command_line():
+    assert [reference.as_setting(value) for value in ("a", 0.5, True, None, [], [[1, 2]])] == [
+        "a", "0.5", "true", "null", "[]", "[[1,2]]",
+    ]  # fmt: skip

@@ -1,0 +1,162 @@
+"""Every key with its meaning, values and default, from where it is declared: for `--help KEY` and docs/configuration.md."""
+
+import inspect
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass, replace
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from precompute.common import plugins
+from precompute.common.errors import unknown
+from precompute.common.settings import facts
+from precompute.recipe import sections
+from wser.config.compose import load
+from wser.config.schema import ROOMS, Config, ConfigError, DataConfig, ModelConfig, ProtocolConfig, TrainConfig, choice, flatten
+
+KINDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "text"}
+
+HEAD = """\
+# Configuration
+
+`python -m wser.run` takes any of these keys as `key=value`, an experiment file as YAML. `python -m wser.run --help KEY` shows
+one, and this page is what `python -m wser.run --keys` prints. The default is the value in a plain run, with the preset `tuned`;
+a comma list sweeps.
+"""
+
+RECIPES = """\
+# Parameters of recipes
+
+`python -m precompute build CORPUS --set key=value ...` takes these; a recipe's name stands for some of them
+([the list](../README.md#recipes)).
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key.
+
+    Attributes:
+        name: Dotted; of a recipe's parameter its own.
+        of: The protocols, models or features that have it; empty where it is always there.
+        values: What it may be.
+        default: Its value in a plain run.
+        meaning: What it does.
+    """
+
+    name: str
+    of: tuple[str, ...]
+    values: str
+    default: str
+    meaning: str
+
+    def __str__(self) -> str:
+        whose = f"\n  of       {', '.join(self.of)}" if self.of else ""
+        return f"{self.name}\n  {self.meaning}\n  values   {self.values}\n  default  {self.default}{whose}\n"
+
+
+def keys() -> list[Key]:
+    """Every key of a run: those of each configuration, of every protocol and model, of data and training."""
+    plain = flatten(asdict(load([], environment={})[0]))
+    found = list(_of_class(Config, "", (), plain))
+    for section, base in (("protocol", ProtocolConfig), ("model", ModelConfig)):
+        found += _of_class(base, f"{section}.", (), plain)
+        shared = {one.name for one in fields(base)}
+        for name in plugins.names(ROOMS[section]):
+            chosen = plain if name == plain[f"{section}.name"] else {}
+            found += _of_class(choice(section, name), f"{section}.", (name,), chosen, shared)
+    found += _of_class(DataConfig, "data.", (), plain)
+    found += _of_class(TrainConfig, "train.", (), plain)
+    return _together(found)
+
+
+def parameters() -> list[Key]:
+    """Every parameter of recipes: of the audio chain, and of each feature."""
+    return _together(key for name, kind in sections() for key in _of_class(kind, "", (name,) if name else (), {}))
+
+
+def shown(name: str) -> str:
+    """What is known of one key, of a run or of recipes.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    every = [*keys(), *parameters()]
+    found = [str(key) for key in every if key.name == name] or [str(key) for key in every if key.name.endswith(f".{name}")]
+    if not found:
+        raise ConfigError(unknown("key", name, sorted({key.name for key in every})))
+    return "\n".join(found)
+
+
+def markdown() -> str:
+    """docs/configuration.md."""
+    rooms: dict[str, list[Key]] = {}
+    for key in keys():
+        rooms.setdefault(key.name.partition(".")[0] if "." in key.name else "", []).append(key)
+    parts = [HEAD]
+    for room, found in rooms.items():
+        parts += [f"## {room or 'The experiment'}\n", _table(found)]
+    return "\n".join([*parts, RECIPES, _table(parameters())])
+
+
+def _table(found: Iterable[Key]) -> str:
+    rows = ["| key | meaning | values | default | of |", "| --- | --- | --- | --- | --- |"]
+    for key in found:
+        cells = (f"`{key.name}`", key.meaning, key.values, f"`{key.default}`", ", ".join(f"`{name}`" for name in key.of))
+        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _together(found: Iterable[Key]) -> list[Key]:
+    """Keys that several protocols, models or features have alike, once."""
+    every: dict[Key, list[str]] = {}
+    for key in found:
+        every.setdefault(replace(key, of=()), []).extend(key.of)
+    return [replace(key, of=tuple(of)) for key, of in every.items()]
+
+
+def _of_class(
+    kind: type[Any], prefix: str, of: tuple[str, ...], plain: Mapping[str, Any], shared: Collection[str] = ()
+) -> Iterator[Key]:
+    """The keys that a dataclass declares, without its sections and without what others of its kind have too."""
+    meanings = _meanings(kind)
+    for one in fields(kind):
+        if one.name in shared or (isinstance(one.type, type) and is_dataclass(one.type)):
+            continue
+        default = plain.get(prefix + one.name, _default(one))
+        yield Key(prefix + one.name, of, _values(one), as_setting(default), meanings[one.name])
+
+
+def _meanings(kind: type[Any]) -> dict[str, str]:
+    """What the docstrings of a dataclass and of those before it say of each field, in one line."""
+    found: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        section = inspect.cleandoc(one.__doc__ or "").partition("Attributes:\n")[2]
+        for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE):
+            found[name] = " ".join(text.split())
+    return found
+
+
+def _default(one: "Field[Any]") -> Any:
+    return one.default_factory() if one.default_factory is not MISSING else one.default
+
+
+def as_setting(value: Any) -> str:
+    """A value as it is written on the command line."""
+    return value if isinstance(value, str) and value else json.dumps(value, separators=(",", ":"))
+
+
+def _values(one: "Field[Any]") -> str:
+    known = facts(one)
+    kinds = [kind for kind in get_args(one.type) or (one.type,) if kind is not NoneType]
+    if get_origin(one.type) is Literal:
+        return ", ".join(map(str, get_args(one.type)))
+    if get_origin(one.type) is list:
+        (inner,) = get_args(one.type)
+        words = ", ".join(get_args(inner)) if get_origin(inner) is Literal else "names" if known.names else ""
+        return f"list of {words}" if words else "list"
+    kind = KINDS.get(kinds[0], "text")
+    limits = f" from {known.low:g} to {known.high:g}" if known.low is not None and known.high is not None else ""
+    read = "; ".join(f"{reader.key}={' or '.join(map(str, reader.values))}" for reader in known.readers)
+    return f"{kind}{limits}" + (f"; read with {read}" if read else "")
