@@ -1,6 +1,7 @@
 """Every door leads somewhere: what can be run says so, and what a library holds does not look like a command."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,3 +75,9 @@ def test_every_benchmark_explains_itself(script, tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=300, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: {script.name} ")
+
+
+@pytest.mark.parametrize("module", ["precompute", "wser.run"])
+def test_every_command_says_its_version(module):
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"wser (\d+\.\d+\.\d+|None)\n", done.stdout)

@@ -22,6 +22,32 @@ TINY = [
 ]  # fmt: skip
 
 
+ROOT = DOCS.parent
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md"), *ROOT.glob("*/README.md")])
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if not target.startswith("http"):
+            path, _, anchor = target.partition("#")
+            place = page.parent / path if path else page
+            assert place.is_file(), target
+            assert not anchor or anchor in anchors(place), target
+
+
+def test_the_front_page_leads_to_every_page_of_the_docs():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 120
+    assert {page.name for page in DOCS.iterdir() if page.suffix in (".md", ".ipynb")} <= set(re.findall(r"docs/([\w.]+)", text))
+
+
 @pytest.fixture
 def home(small_ravdess, tmp_path, monkeypatch):
     """A directory as the text supposes it: with RAVDESS (a small one), its cache, and a run."""

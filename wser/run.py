@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from precompute.common import files, paths, terminal
 from precompute.common.errors import WserError
+from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
     from precompute.common.arrays import Array
@@ -55,6 +56,7 @@ def _main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "-h", "--help", nargs="*", metavar="KEY", help="show this, or what is known of a key, as --help train.lr"
     )
+    parser.add_argument("--version", action="version", version=f"wser {version_of('wser')}", help="print the version, and stop")
     parser.add_argument(
         "--keys", action="store_true", help="print every key with its meaning (docs/configuration.md), and stop"
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from precompute.commands import _corpora, _options, build, check, fetch
 from precompute.commands import list as listing
 from precompute.common.errors import unknown
+from precompute.common.provenance import version_of
 
 
 def run(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
@@ -50,6 +51,7 @@ def _parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
         epilog=_epilog(commands),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"wser {version_of('wser')}", help="print the version, and stop")
     work = parser.add_mutually_exclusive_group()
     work.add_argument("--corpus", metavar=_options.NAMES, help=_options.CORPORA)
     work.add_argument(

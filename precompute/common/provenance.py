@@ -21,11 +21,12 @@ def provenance(packages: Sequence[str], precision: str = "seconds") -> dict[str,
         "by": _user(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in packages}},
+        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in packages}},
     }
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """Version of an installed package; None where it is not installed, as in a bare checkout."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -29,7 +29,7 @@ RECIPES = """\
 # Parameters of recipes
 
 `python -m precompute build CORPUS --set key=value ...` takes these; a recipe's name stands for some of them
-([the list](../README.md#recipes)).
+([the list](recipes.md)).
 """
 
 
