@@ -18,14 +18,12 @@ from precompute.audio.chain import Audio
 from precompute.common import arrays, plugins, source
 from precompute.common.arrays import Array
 from precompute.common.errors import RecipeError, unknown
+from precompute.common.reading import LARGEST_NUMBER
 from precompute.common.settings import Reader, facts, refusal
 from precompute.features._base import Feature
 
 ID_LENGTH = 12
 """Hexadecimal digits of a SHA-256 that name a recipe or an input: 48 bits, for a lab's thousands of caches."""
-
-LARGEST_NUMBER = 2.0**53 - 1
-"""Of canonical JSON (RFC 8785): whole numbers up to it are exact."""
 
 DEEPEST_VALUE = 8
 """Lists and objects, one in another, in a record that others wrote."""

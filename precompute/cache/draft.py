@@ -85,7 +85,7 @@ class Draft:
         try:
             unit = parse_unit(files.read(directory / layout.GROUP, self.root, layout.LARGEST_METADATA))
             content = files.read(directory / self.shard_name, self.root, self._largest_shard(unit))
-        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         return unit if files.sha256(content) == unit.sha256 else None
 

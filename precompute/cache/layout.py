@@ -10,13 +10,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 from urllib.parse import quote
 
 import rfc8785
 
 from precompute.common.arrays import MOST_AXES, Array
 from precompute.common.errors import CacheError
+from precompute.common.reading import Count, Digest, Number, Whole
 from precompute.recipe import ID_LENGTH
 
 VERSION = (2, 0)
@@ -111,9 +112,9 @@ class Utterance:
     sentence: str | None = None
     intensity: str | None = None
     session: str | None = None
-    begin: float | None = None
-    end: float | None = None
-    more: dict[str, str | float] = field(default_factory=dict, hash=False)
+    begin: Number | None = None
+    end: Number | None = None
+    more: dict[str, str | Number] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +137,13 @@ class Record(Utterance):
             there is none, None before layout 1.5.
     """
 
-    duration: float
-    channels: int
-    start: int
-    stop: int
+    duration: Number
+    channels: Whole
+    start: Whole
+    stop: Whole
     sha256: str
     array: str
-    row: int
+    row: Whole
     image_sha256: str
     samples_sha256: str | None = None
     recording_sha256: str | None = None
@@ -155,6 +156,29 @@ class Skipped:
 
     path: str
     reason: str
+
+
+class Vouched(TypedDict):
+    """What a manifest says of a file."""
+
+    size: Count
+    sha256: Digest
+
+
+class Manifest(TypedDict):
+    """What every manifest has, and what later versions of the layout have besides."""
+
+    layout: str
+    corpus: str
+    synthetic: bool
+    recipe_id: str
+    input_id: str
+    fingerprint: Digest
+    utterances: Count
+    skipped: Count
+    files: dict[str, Any]
+    content: NotRequired[Digest]
+    same_speakers_as: NotRequired[str]
 
 
 def printable(path: str) -> str:

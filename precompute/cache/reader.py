@@ -1,13 +1,11 @@
 """Sealed caches, opened for reading: nothing is believed that the manifest does not vouch for."""
 
 import contextlib
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from types import NoneType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +16,9 @@ from precompute.common import files
 from precompute.common.arrays import Array
 from precompute.common.errors import CacheError, CacheMissingError, UnsafePathError
 from precompute.common.files import sha256
-from precompute.common.reading import UnreadableError, parse_json
+from precompute.common.reading import UnreadableError, parse_json, typed
 from precompute.common.terminal import in_a_line
-from precompute.recipe import LARGEST_NUMBER, array_of, check_record
+from precompute.recipe import array_of, check_record
 
 if TYPE_CHECKING:
     import pandas
@@ -28,16 +26,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", Record, Skipped)
 
-_TYPES: dict[Any, tuple[type, ...]] = {
-    str: (str,), int: (int,), float: (int, float), float | None: (int, float, NoneType), dict[str, str | float]: (dict,),
-}  # fmt: skip
-"""Of a record's fields, as JSON has them; all others are strings or null."""
 
-_MANIFEST = {
-    "layout": str, "corpus": str, "synthetic": bool, "recipe_id": str, "input_id": str, "fingerprint": str, "utterances": int,
-    "skipped": int, "files": dict,
-}  # fmt: skip
-"""Keys that every manifest has."""
+class _Attributes(TypedDict):
+    """Those of an array, as `Unit.attributes` gives them; before layout 1.2 without the last."""
+
+    utterances: list[Record]
+    skipped: list[Skipped]
+    shard_sha256: NotRequired[str]
+
+
+class _Metadata(TypedDict):
+    attributes: _Attributes
 
 
 @dataclass(frozen=True)
@@ -64,17 +63,10 @@ def parse_unit(metadata: bytes) -> Unit:
     """A unit from the `zarr.json` of its array.
 
     Raises:
-        ValueError, KeyError, TypeError: It is torn.
+        UnreadableError: It is torn.
     """
-    attributes = parse_object(metadata)["attributes"]
-    digest = attributes.get("shard_sha256", "")
-    if not isinstance(digest, str):
-        raise TypeError("'shard_sha256' is no text")
-    return Unit(
-        tuple(_parse(Record, line) for line in attributes["utterances"]),
-        tuple(_parse(Skipped, line) for line in attributes["skipped"]),
-        digest,
-    )
+    found = typed(parse_json(metadata), _Metadata)["attributes"]
+    return Unit(tuple(found["utterances"]), tuple(found["skipped"]), found.get("shard_sha256", ""))
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
@@ -83,10 +75,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     Raises:
         UnreadableError: It is none.
     """
-    parsed = parse_json(content)
-    if not isinstance(parsed, dict):
-        raise UnreadableError("it is no JSON object")
-    return parsed
+    return typed(parse_json(content), dict[str, Any])
 
 
 def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
@@ -98,43 +87,23 @@ def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
 
     Raises:
         CacheError: It is of another major version of the layout.
-        ValueError, KeyError, TypeError: It is damaged.
+        UnreadableError: It is damaged.
     """
     parsed = parse_object(content)
     layout.check_version(parsed.get("layout"), where)
-    for key, kind in _MANIFEST.items():
-        if type(parsed[key]) is not kind:
-            raise TypeError(f"'{key}' is {_shown(parsed[key])}")
-    others = parsed.get(layout.SAME_SPEAKERS_AS, "")
-    if others != "" and not (isinstance(others, str) and layout.legal_corpus(others)):
-        raise ValueError(f"'{layout.SAME_SPEAKERS_AS}' is {_shown(others)}")
+    manifest = typed(parsed, layout.Manifest)
+    others = manifest.get("same_speakers_as")
+    if others and not layout.legal_corpus(others):
+        raise UnreadableError(f"'{layout.SAME_SPEAKERS_AS}' is {others!r:.50}, which names no corpus")
     sizes: dict[str, int] = {}
-    for name, entry in parsed["files"].items():
-        size = entry["size"]
-        if type(size) is not int or size < 0:
-            raise TypeError(f"the size of '{name:.100}' is {_shown(size)}")
-        _check_digest(entry["sha256"])
+    for name, entry in manifest["files"].items():
+        size = sizes[name] = typed(entry, layout.Vouched, f"'{name:.100}'")["size"]
         most = layout.largest_file(name) if layout.legal_file(name) else None
         if most is not None and size > most:
-            raise ValueError(f"'{name:.100}' has {size} bytes, of {most} at most")
-        sizes[name] = size
-    for digest in (parsed["fingerprint"], layout.copy_id(parsed)):
-        _check_digest(digest)
-    if not 0 <= parsed["utterances"] <= (most := layout.most_utterances(sizes)):
-        raise ValueError(f"it counts {parsed['utterances']} utterances, and the shards have room for {most}")
-    if parsed["skipped"] < 0:
-        raise ValueError(f"it counts {parsed['skipped']} skipped")
+            raise UnreadableError(f"'{name:.100}' has {size} bytes, of {most} at most")
+    if manifest["utterances"] > (most := layout.most_utterances(sizes)):
+        raise UnreadableError(f"it counts {manifest['utterances']} utterances, and the shards have room for {most}")
     return parsed
-
-
-def _check_digest(value: Any) -> None:
-    if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
-        raise ValueError(f"no SHA-256 where one must be, but {_shown(value)}")
-
-
-def _shown(value: Any) -> str:
-    """A value in a message; its type alone where it may be long or deep."""
-    return f"{value!r:.50}" if isinstance(value, str | float | None) else f"of type {type(value).__name__}"
 
 
 def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
@@ -404,44 +373,8 @@ class Cache:
                     end = len(content)
                     if end - start > layout.LARGEST_LINE:
                         raise ValueError(f"line {at + 1} has more than {layout.LARGEST_LINE} bytes")
-                yield _parse(kind, parse_json(content[start:end]))
+                yield typed(parse_json(content[start:end]), kind, f"line {at + 1}")
                 start = end + 1
-
-
-def _fields(kind: Any) -> tuple[tuple[str, tuple[type, ...], bool], ...]:
-    """Name, types and whether it may be missing, of each field of a record."""
-    return tuple(
-        (field.name, _TYPES.get(field.type, (str, NoneType)), field.default is None or field.default_factory is dict)
-        for field in fields(kind)
-    )
-
-
-_FIELDS: dict[Any, tuple[tuple[str, tuple[type, ...], bool], ...]] = {kind: _fields(kind) for kind in (Record, Skipped)}
-
-
-def _parse(kind: type[T], line: Any) -> T:
-    """A record from the keys that we know, each of its type; an older minor version may lack some, and a newer have more."""
-    if not isinstance(line, dict):
-        raise TypeError("a record is no object")
-    found = {}
-    for name, types, optional in _FIELDS[kind]:
-        if name in line or not optional:
-            value = found[name] = line[name]
-            if type(value) not in types or not (type(value) is dict or _is_plain(value)):
-                raise TypeError(f"'{name}' is {_shown(value)}")
-    _check_more(found.get("more", {}))
-    return kind(**found)
-
-
-def _check_more(more: Mapping[str, Any]) -> None:
-    for name, value in more.items():
-        if type(value) not in (str, int, float) or not _is_plain(value):
-            raise TypeError(f"'{name:.50}' of 'more' is {_shown(value)}")
-
-
-def _is_plain(value: str | float | None) -> bool:
-    """Whether it is text, null, or a number that every reader takes for the same."""
-    return value is None or isinstance(value, str) or abs(value) <= LARGEST_NUMBER
 
 
 @contextlib.contextmanager

@@ -1,11 +1,12 @@
 """What an item of a cache's arrays is: type, shape, axes, and how far copies of it may be apart."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from precompute.common.reading import typed
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 """Types of the numbers in a cache, as NumPy and Zarr name them; stored little-endian."""
@@ -101,9 +102,4 @@ def from_record(record: Any) -> Array:
     Raises:
         ValueError: It is none.
     """
-    if not isinstance(record, Mapping) or not all(isinstance(record.get(key), list) for key in ("shape", "axes")):
-        raise ValueError("'array' does not say the type, shape, axes and tolerance of an array")
-    dtype, axes, tolerance = record.get("dtype"), record["axes"], record.get("tolerance")
-    if not (isinstance(dtype, str) and isinstance(tolerance, int | float) and all(isinstance(name, str) for name in axes)):
-        raise ValueError("'array' does not say the type, shape, axes and tolerance of an array")
-    return Array(dtype, tuple(record["shape"]), tuple(axes), float(tolerance))
+    return typed(record, Array, "'array'")

@@ -260,8 +260,6 @@ def _parcel(opened: zipfile.ZipFile, corpus: str, name: str, members: dict[str, 
         sizes = {file: entry["size"] for file, entry in manifest["files"].items()}
     except UnreadableError as error:
         raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({error!s:.200})") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({type(error).__name__}: {error!s:.200})") from None
     stored = f"{manifest['corpus']}/{layout.cache_name(manifest['recipe_id'], manifest['input_id'])}"
     if stored != place:
         raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"belongs to another cache ('{ascii(stored)[1:-1][:100]}')")

@@ -13,13 +13,14 @@ from precompute.cache.reader import Cache
 from precompute.common import files
 from precompute.common.errors import CacheError
 from precompute.common.progress import progress
+from precompute.common.reading import Number, Whole
 from precompute.common.terminal import in_a_line
 from precompute.recipe import row_frequencies
 
 GZIP_LEVEL = 4
 """The library's default; gzip is what MATLAB and R read without plugins."""
 
-TYPES: dict[Any, Any] = {int: np.int64, float: np.float64, float | None: np.float64}
+TYPES: dict[Any, Any] = {Whole: np.int64, Number: np.float64, Number | None: np.float64}
 """Of the datasets of records' fields; all others are strings."""
 
 

@@ -235,16 +235,22 @@ class TestRefusal:
             Cache(path)
 
     @pytest.mark.parametrize(
-        ("key", "value"), [("array", ["anna"]), ("row", "0"), ("key", None), ("duration", "long"), ("sex", 1)]
-    )
-    def test_a_record_of_another_type_is_refused_by_name(self, path, key, value):
+        ("key", "value", "says"),
+        [
+            ("array", ["anna"], "is a list, and must be text"), ("row", "0", "is text, and must be a whole number"),
+            ("row", True, "is true or false, and must be a whole number"), ("key", None, "is null, and must be text"),
+            ("duration", "long", "is text, and must be a number"), ("sex", 1, "must be female or male"),
+            ("channels", 2**53, "must be a whole number of at most 9007199254740991"),
+        ],
+    )  # fmt: skip
+    def test_a_record_of_another_type_is_refused_by_name(self, path, key, value, says):
         lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
         lines[2][key] = value
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         replace(path / layout.INDEX, content)
         entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         edit(path, lambda manifest: manifest["files"].update({layout.INDEX: entry}))
-        with pytest.raises(CacheError, match=rf"index.jsonl is damaged \(TypeError: '{key}' is "):
+        with pytest.raises(CacheError, match=rf"index.jsonl is damaged \('{key}' of line 3 {says}\)"):
             Cache(path).read_all()
 
     def test_json_that_nests_without_end_is_refused(self, path):
@@ -424,7 +430,7 @@ class TestForgeries:
         lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
         lines[1]["more"] = more
         self.forge(path, layout.INDEX, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        with pytest.raises(CacheError, match=r"index.jsonl is damaged \(TypeError: .*more"):
+        with pytest.raises(CacheError, match=r"index.jsonl is damaged \('more.* of line 2 .*must be"):
             Cache(path).read_all()
 
     def test_more_utterances_than_the_shards_have_room_for(self, path):
