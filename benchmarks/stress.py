@@ -370,7 +370,7 @@ def faults_of_sealed(cache: Path, key: Key) -> list[str]:
     for name, entry in vouched.items():
         content = (cache / name).read_bytes() if (cache / name).is_file() else b""
         if (len(content), hashlib.sha256(content).hexdigest()) != (entry["size"], entry["sha256"]):
-            faults.append(f"{name} is not what the manifest vouches for")
+            faults.append(f"{name} does not match its checksum in the manifest")
     there = {path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file()}
     if strange := {name for name in there if not name.startswith("provenance/")} ^ {*vouched, "manifest.json"}:
         faults.append(f"the manifest and the directory differ in {sorted(strange)}")

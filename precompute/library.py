@@ -78,7 +78,7 @@ def build(
     from precompute.pipeline.plan import plan as make_plan
 
     if jobs == 0:
-        raise CorpusError("jobs=0 leaves nobody to work: give 1 or more, or -1 for every core")
+        raise CorpusError("jobs=0 is neither -1 nor at least 1: give 1 or more, or -1 for every core")
     chosen = named(recipe) if isinstance(recipe, str) else recipe
     module, directory = _locate(corpus, finding.parse([os.fspath(corpora)], "", catalogue.names()))
     scan, published = module.scan(directory), module.CORPUS

@@ -377,11 +377,11 @@ def _check_range(samples: NDArray[np.float32]) -> None:
 def _part(frames: int, rate: int, begin: float | None, end: float | None) -> tuple[int, int]:
     """The first sample of a part and the one after its last; the latter is `UNKNOWN` where the recording's is and counts."""
     if not (math.isfinite(begin or 0) and math.isfinite(end or 0)):
-        raise UnusableAudioError(f"the part from {begin or 0:g} s to {end or 0:g} s is none of a recording")
+        raise UnusableAudioError(f"the segment from {begin or 0:g} s to {end or 0:g} s is no segment of a recording")
     first = round((begin or 0) * rate)
     # Times that were rounded for print may lie a hundredth of a second past the end.
     last = frames if end is None or frames < round(end * rate) <= frames + rate // 100 else round(end * rate)
     if not 0 <= first <= last <= frames:
         length = frames / rate
-        raise UnusableAudioError(f"the part from {begin or 0:g} s to {last / rate:g} s is none of a recording of {length:g} s")
+        raise UnusableAudioError(f"the segment from {begin or 0:g} s to {last / rate:g} s exceeds the recording's {length:g} s")
     return first, last

@@ -342,7 +342,7 @@ def fingerprint_there(path: Path, source: str) -> str | None:
         return _remote_fingerprint(path) if places.is_remote(path) else Cache(path).fingerprint
     if not places.is_remote(path) and files.exists(path, places.root_of(path)):
         raise CacheError(
-            f"{path} is there, but unfinished: finish it by running precompute again, or take it away with "
+            f"{path} is there, but unfinished: finish it by running precompute again, or move it to trash with "
             f"python -m precompute cache rm {path.name}, before that of {source} can take its place"
         )
     return None

@@ -20,7 +20,7 @@ BITS = 32
 """Bits of each step: differences of neighbouring bands."""
 
 LOWEST, HIGHEST = 100.0, 3000.0
-"""Edges of the bands in Hz: from the lowest voices to what a telephone transmits."""
+"""Edges of the bands in Hz: from the lowest voices to what a phone transmits."""
 
 STEP = 0.03125
 """Seconds of a step, at most as fine as the columns of the picture."""

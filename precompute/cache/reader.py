@@ -154,7 +154,7 @@ def remedy(path: Path) -> str:
     """What to do about a damaged cache."""
     if places.is_remote(path):
         return "copy it again with python -m precompute cache copy"
-    return f"take it away with python -m precompute cache rm {path.name}, and run precompute again"
+    return f"move it to trash with python -m precompute cache rm {path.name}, and run precompute again"
 
 
 class Cache:
@@ -297,7 +297,7 @@ class Cache:
             contents = places.read(self.path, names, {name: self.manifest["files"][name]["size"] for name in names})
         for name, content in contents.items():
             if sha256(content) != self.manifest["files"][name]["sha256"]:
-                raise CacheError(f"{self.path / name} is not what the manifest vouches for", remedy(self.path))
+                raise CacheError(f"{self.path / name} does not match its checksum in the manifest", remedy(self.path))
         return contents
 
     @property

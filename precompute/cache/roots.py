@@ -130,7 +130,7 @@ def _looks_like_corpus(link: Path) -> bool:
 
 def _link(place: Path) -> str:
     return (
-        f"{place} is a symbolic link, and links inside of caches are not followed: put there what it leads to, or name the "
+        f"{place} is a symbolic link, and links inside of caches are not followed: replace it by its target, or name the "
         "root that has it in WSER_CACHE"
     )
 

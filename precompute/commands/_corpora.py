@@ -45,7 +45,7 @@ def recipes(options: argparse.Namespace) -> "dict[str, Recipe]":
 
     found = {" ".join([name, *options.set]): recipe.named(name, options.set) for name in options.recipe.split(",")}
     if options.jobs == 0:
-        raise CorpusError("--jobs 0 leaves nobody to work: give 1 or more, or -1 for every core")
+        raise CorpusError("--jobs 0 is neither -1 nor at least 1: give 1 or more, or -1 for every core")
     return found
 
 
@@ -132,7 +132,7 @@ def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[Modul
         found = [(module, directory) for module in modules if (directory := find(module, where))]
         if not found:
             raise CorpusError(
-                f"no corpus lies in {where}: lay one there (see --list for where to get them), or give --corpora DIR"
+                f"no corpus lies in {where}: place one there (see --list for where to get them), or give --corpora DIR"
             )
         return found
     located = []
@@ -148,9 +148,9 @@ def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[Modul
             module.make(directory)
         if directory is None:
             corpus = module.CORPUS
-            lay = f"get it from {corpus.source} and lay it as {where.root / corpus.usual_place}"
+            place = f"get it from {corpus.source} and place it as {where.root / corpus.usual_place}"
             if corpus.downloads:
-                lay = f"--fetch {name} downloads it; or {lay}"
-            raise CorpusError(f"{name} is not in {where}: {lay}, or say where it is by --corpora {name}=DIR")
+                place = f"--fetch {name} downloads it; or {place}"
+            raise CorpusError(f"{name} is not in {where}: {place}, or say where it is by --corpora {name}=DIR")
         located.append((module, directory))
     return located

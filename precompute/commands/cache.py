@@ -182,11 +182,11 @@ def _verify(options: argparse.Namespace) -> int:
                 from precompute.pipeline.recompute import recompute
 
                 found = recompute(cache, directory, options.recompute)
-            result = f"{'NOT MADE ANEW' if found else 'sound  '}"
+            result = f"{'NOT REPRODUCED' if found else 'sound  '}"
         for problem in found:
             print(f"precompute cache: {problem}", file=sys.stderr)
         bad += bool(found)
-        again = f", {options.recompute} pictures made anew" if options.recompute and not found else ""
+        again = f", {options.recompute} pictures reproduced" if options.recompute and not found else ""
         print(f"{result}  {path}{again}  ({time.monotonic() - started:.1f} s)", flush=True)
         for what in unchecked(Cache(path)) if not found else ():
             print(f"         not checked: {what}")

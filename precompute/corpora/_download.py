@@ -102,7 +102,7 @@ def fetch(
         return True
     _show(corpus)
     if not corpus.downloads:
-        print(f"  to do      nothing to download here: get it from its source and lay it as {corpora / corpus.usual_place}")
+        print(f"  to do      nothing to download here: get it from its source and place it as {corpora / corpus.usual_place}")
         return False
     if not accept_licence:
         print(f"  to do      accept the licence and download it: --fetch {corpus.name} --accept-licence")
@@ -296,7 +296,7 @@ def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: D
             if not left or not _is_transient(error):
                 raise CorpusError(
                     f"{corpus.name} cannot be downloaded from {url} ({reason}): try again later, give a --mirror URL, "
-                    f"or get it from {corpus.source} yourself and lay it as {corpus.usual_place}"
+                    f"or get it from {corpus.source} yourself and place it as {corpus.usual_place}"
                 ) from error
             wait = max(left.pop(0), _asked_for(error))
             print(f"{corpus.name}: {reason} after {reached / 1e6:.0f} MB, next try in {wait:.0f} s", file=sys.stderr)

@@ -43,7 +43,7 @@ def _recipe(cache: Cache) -> Recipe:
     try:
         return from_record(cache.recipe)
     except RecipeError as error:
-        raise CacheError(f"{cache.path} cannot be made anew: {error}") from None
+        raise CacheError(f"{cache.path} cannot be reproduced: {error}") from None
 
 
 def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         picture = cache.item.kind == "picture"
         what, unit = ("picture", " levels") if picture else (recipe.name, "")
         yield (
-            f"the {what} of {record.key} in {cache.path} is up to {far:g}{unit} from the one made anew, more than "
+            f"the {what} of {record.key} in {cache.path} is up to {far:g}{unit} from what the recording gives, more than "
             f"{cache.item.tolerance:g}: {remedy(cache.path)}"
         )
 
@@ -89,4 +89,4 @@ def _described(cache: Cache, record: Record, made: tuple[float, int, int, int]) 
     """What the index says of an utterance that is not what was found in making it anew."""
     for name, new in zip(("duration", "channels", "start", "stop"), made, strict=True):
         if (old := getattr(record, name)) != new:
-            yield (f"the {name} of {record.key} in {cache.path} is {old}, and {new} when it is made anew: {remedy(cache.path)}")
+            yield (f"the {name} of {record.key} in {cache.path} is {old}, and computed again {new}: {remedy(cache.path)}")

@@ -27,7 +27,7 @@ def check_same(first: Stored, other: Stored) -> None:
     """
     if {*first.classes} != {*other.classes}:
         raise ResultError(
-            f"{first.path} tells {', '.join(first.classes)} apart and {other.path} {', '.join(other.classes)}: "
+            f"{first.path} has the classes {', '.join(first.classes)}, and {other.path} {', '.join(other.classes)}: "
             "compare runs with the same label map"
         )
     one, two = (Counter(row["key"] for row in run.rows) for run in (first, other))

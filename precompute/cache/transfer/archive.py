@@ -282,7 +282,7 @@ def _check_sizes(opened: zipfile.ZipFile, place: str, vouched: dict[str, int], m
         )
     for name, info in members.items():
         if name not in vouched and name not in notes and name != layout.MANIFEST:
-            raise _refusal(opened, f"{place}/{name}", "is not what the manifest vouches for")
+            raise _refusal(opened, f"{place}/{name}", "is not named in the manifest")
         _check_member(opened, info, layout.largest_file(name))
         if info.file_size != vouched.get(name, info.file_size):
             raise _refusal(opened, f"{place}/{name}", f"has {info.file_size} bytes, and the manifest says {vouched[name]}")
@@ -327,9 +327,7 @@ def _unpack(parcel: _Parcel, name: str, target: Path, root: Path) -> None:
     content = _content(parcel.opened, parcel.members[name])
     vouched = parcel.manifest["files"].get(name)
     if vouched and files.sha256(content) != vouched["sha256"]:
-        raise _refusal(
-            parcel.opened, parcel.members[name].orig_filename, "is not what the manifest vouches for, by its SHA-256"
-        )
+        raise _refusal(parcel.opened, parcel.members[name].orig_filename, "does not match its checksum in the manifest")
     draft.write(target, content, root)
 
 

@@ -23,7 +23,7 @@ COLOURS = {
 """The light colours of `base.html.jinja`, and their names there, which a plot in a page has instead."""
 
 WIDTH = 4.4
-"""Of a plot in a page, in inches: about a telephone's screen, so that its text is as large as that of the page."""
+"""Of a plot in a page, in inches: about a phone's screen, so that its text is as large as that of the page."""
 
 DPI = 150
 """Of a PNG."""

@@ -253,7 +253,7 @@ class TestParts:
 
     @pytest.mark.parametrize(("begin", "end"), [(0, 1.02), (1.1, None), (0.5, 0.25), (-0.1, 0.5)])
     def test_a_part_that_lies_outside_is_refused(self, data, begin, end):
-        with pytest.raises(UnusableAudioError, match=r"is none of a recording of 1 s"):
+        with pytest.raises(UnusableAudioError, match=r"exceeds the recording's 1 s"):
             decode(data, begin, end)
 
     def test_an_empty_part_is_refused(self, data):
@@ -295,7 +295,7 @@ class TestUnknownLengths:
 
     @pytest.mark.parametrize(("begin", "end"), [(0.1, 0.6), (0.6, None), (0.7, 0.8), (-0.1, 0.1), (0.3, 0.2), (1e9, None)])
     def test_a_part_that_a_stream_has_not_is_refused(self, encode, begin, end):
-        with pytest.raises(UnusableAudioError, match=r"is none of a recording of 0\.5 s|is none of a recording"):
+        with pytest.raises(UnusableAudioError, match=r"exceeds the recording"):
             decode(flac_that_says(encode, 0), begin, end)
 
     def test_a_stream_longer_than_the_limit_is_refused(self, encode, monkeypatch):
@@ -340,7 +340,7 @@ class TestLimits:
 
     @pytest.mark.parametrize(("begin", "end"), [(np.nan, None), (None, np.nan), (np.inf, None), (0, np.inf), (-np.inf, 0.1)])
     def test_times_that_are_no_numbers_are_refused(self, encode, begin, end):
-        with pytest.raises(UnusableAudioError, match="is none of a recording"):
+        with pytest.raises(UnusableAudioError, match=r"exceeds the recording|is no segment"):
             decode(encode(NOISE), begin, end)
 
     @pytest.mark.parametrize(

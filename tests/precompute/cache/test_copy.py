@@ -80,7 +80,7 @@ def test_what_is_not_what_it_was_is_copied_no_further(path, target):
     cache = Cache(path)
     file = path / "anna/sad" / "c.0.0.0.0"
     replace(file, file.read_bytes()[:-1] + b"?")
-    with pytest.raises(CacheError, match=r"anna/sad/c\.0\.0\.0\.0 is not what the manifest vouches for"):
+    with pytest.raises(CacheError, match=r"anna/sad/c\.0\.0\.0\.0 does not match its checksum in the manifest"):
         copy(cache, target)
     assert roots.sealed(target) == []
 
@@ -143,7 +143,9 @@ class TestObjectStore:
         shard = there / "anna/sad" / "c.0.0.0.0"
         before = shard.read_bytes()
         shard.write_bytes(before[:-1] + b"?")
-        with pytest.raises(CacheError, match=r"anna/sad/c\.0\.0\.0\.0 is not what the manifest vouches for: copy it again"):
+        with pytest.raises(
+            CacheError, match=r"anna/sad/c\.0\.0\.0\.0 does not match its checksum in the manifest: copy it again"
+        ):
             Cache(there).read_all()
         shard.write_bytes(before[:-1])
         with pytest.raises(CacheError, match=r"anna/sad/c\.0\.0\.0\.0 is \d+ bytes"):

@@ -189,7 +189,7 @@ class TestFile:
         path = sealed_toy(tmp_path / "lab")
         shard = path / "anna" / "sad" / "c.0.0.0.0"
         replace(shard, bytes(len(shard.read_bytes())))
-        with pytest.raises(CacheError, match=r"c\.0\.0\.0\.0 is not what the manifest vouches for"):
+        with pytest.raises(CacheError, match=r"c\.0\.0\.0\.0 does not match its checksum in the manifest"):
             export_hdf5(path, tmp_path / "toy.h5")
         assert names(tmp_path) == ["lab"]
 

@@ -145,7 +145,7 @@ class TestReaders:
         removal.take_away(path, root)
         build(root, [unit("a", "sad", 3, 1), unit("b", "sad", 3, 5)], input_id="0123456789ab")
         np.testing.assert_array_equal(cache.read("a/sad"), unit("a", "sad", 3, 1)[2])
-        with pytest.raises(CacheError, match=r"b/sad/.* is not what the manifest vouches for"):
+        with pytest.raises(CacheError, match=r"b/sad/.* does not match its checksum in the manifest"):
             cache.read_all()
 
     def test_a_writer_whose_cache_is_taken_away_stops_with_one_sentence(self, root):

@@ -117,7 +117,7 @@ def test_verify_tells_sound_from_damaged(cache, path, root):
 def test_verify_makes_pictures_anew(cache, small_cache, small_ravdess, tmp_path):
     code, out, _ = cache("verify", "--recompute", 5, "--corpora", small_ravdess, root=small_cache)
     assert code == 0
-    assert "5 pictures made anew" in out
+    assert "5 pictures reproduced" in out
     code, _, error = cache("verify", "--recompute", 5, "--corpora", tmp_path, root=small_cache)
     assert code == 1
     assert "say where it is by --corpora" in sentence(error)

@@ -239,7 +239,7 @@ class TestRecompute:
         (found,) = recompute(other, small_ravdess / "ravdess", 1000)
         wrong, right = (one.arrays["01/sad"][0] for one in (other, cache))
         old, new = getattr(wrong, field), getattr(right, field)
-        assert f"the {field} of {wrong.key} in {other.path} is {old}, and {new} when it is made anew" in found
+        assert f"the {field} of {wrong.key} in {other.path} is {old}, and {new} when it is computed again" in found
 
     def test_the_command_says_so_too(self, cache, small_ravdess, tmp_path, capsys):
         from precompute.__main__ import main
@@ -249,7 +249,7 @@ class TestRecompute:
         assert main(["cache", "verify", *place]) == 0
         assert main(["cache", "verify", *place, "--recompute", "1000"]) == 1
         out, errors = capsys.readouterr()
-        assert "NOT MADE ANEW" in out
+        assert "NOT REPRODUCED" in out
         assert "the stop of " in errors
         assert errors.count("\n") == 1
 
@@ -305,7 +305,7 @@ class TestRecompute:
         cache.recipe[key] = value
         if value is None:
             del cache.recipe[key]
-        with pytest.raises(CacheError, match=r"cannot be made anew: its recipe .* use the version that made it"):
+        with pytest.raises(CacheError, match=r"cannot be reproduced: its recipe .* use the version that made it"):
             recompute(cache, small_ravdess / "ravdess", 1)
 
 
@@ -337,4 +337,4 @@ def test_a_directory_named_again_keeps_its_remedy(tmp_path):
     replace(path / "anna/sad" / "c.0.0.0.0", b"x" * (path / "anna/sad" / "c.0.0.0.0").stat().st_size)
     (problem,) = problems(path)
     assert "again" in str(path)
-    assert problem.endswith(f"take it away with python -m precompute cache rm {path.name}, and run precompute again")
+    assert problem.endswith(f"move it to trash with python -m precompute cache rm {path.name}, and run precompute again")

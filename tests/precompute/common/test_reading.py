@@ -31,7 +31,7 @@ POINT = {"kind": "near", "at": 1}
         ({}, Path, "the file lacks 'points'"),
         ({"points": [{"kind": "far"}]}, Path, "'points[0]' of the file lacks 'at'"),
         ({"points": [POINT | {"at": "x"}]}, Path, "'points[0].at' of the file is text, and must be a number"),
-        ({"points": [], "sha256": "0" * 64 + "\n"}, Path, "'sha256' of the file must be text of 64 hexadecimal digits, a SHA-256"),
+        ({"points": [], "sha256": "0" * 64 + "\n"}, Path, "'sha256' of the file must be text of 64 hexadecimal digits"),
         (POINT | {"kind": "x - at `$.y`"}, Point, "'kind' of the file must be near or far"),
         (POINT | {"kind": None}, Point, "'kind' of the file must be near or far"),
         (POINT | {"tags": []}, Point, "'tags' of the file must be a list of at least 1"),

@@ -262,7 +262,7 @@ def test_recordings_of_unknown_length_are_read_to_their_end(folder):
     done = run(folder, "--table", write(folder, UNKNOWN), "--name", "mine")
     assert done.returncode == 3
     (skipped,) = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
-    assert "wav/open.flac: the part from 0.5 s to 9.5 s is none of a recording of 2 s" in skipped
+    assert "wav/open.flac: the segment from 0.5 s to 9.5 s exceeds the recording's 2 s" in skipped
     (path,) = roots.sealed(folder / "cache", "mine")
     assert {record.emotion: record.duration for record in Cache(path).records if record.path == "wav/open.flac"} == {
         "sad": 2.0, "happy": 1.5, "angry": 1.0,

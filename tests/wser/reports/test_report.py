@@ -212,7 +212,7 @@ def test_tables_by_class_speaker_and_sex_are_those_of_scikit_learn(page, trained
         assert values(cells)[3] == pytest.approx(np.mean([row["true"] == row["predicted"] for row in mine]), abs=1e-9)
 
 
-def test_mistakes_are_the_surest_of_all(page, trained):
+def test_mistakes_are_the_most_confident_of_all(page, trained):
     wrong = [row for row in predictions(trained[0]) if row["true"] != row["predicted"]]
     sure = sorted((float(row[f"p_{row['predicted']}"]) for row in wrong), reverse=True)
     shown = page.tables["table-mistakes"][1:]

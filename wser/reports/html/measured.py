@@ -119,7 +119,7 @@ def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
 
 
 def mistakes(stored: Stored, most: int | None = None) -> Table:
-    """Test utterances that were given another class, the surest first.
+    """Test utterances that were given another class, the most confident first.
 
     Args:
         stored: The run.
