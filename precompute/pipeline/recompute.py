@@ -89,4 +89,4 @@ def _described(cache: Cache, record: Record, made: tuple[float, int, int, int]) 
     """What the index says of an utterance that is not what was found in making it anew."""
     for name, new in zip(("duration", "channels", "start", "stop"), made, strict=True):
         if (old := getattr(record, name)) != new:
-            yield (f"the {name} of {record.key} in {cache.path} is {old}, and computed again {new}: {remedy(cache.path)}")
+            yield (f"the {name} of {record.key} in {cache.path} is {old}, and {new} when computed again: {remedy(cache.path)}")

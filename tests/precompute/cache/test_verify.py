@@ -239,7 +239,7 @@ class TestRecompute:
         (found,) = recompute(other, small_ravdess / "ravdess", 1000)
         wrong, right = (one.arrays["01/sad"][0] for one in (other, cache))
         old, new = getattr(wrong, field), getattr(right, field)
-        assert f"the {field} of {wrong.key} in {other.path} is {old}, and {new} when it is computed again" in found
+        assert f"the {field} of {wrong.key} in {other.path} is {old}, and {new} when computed again" in found
 
     def test_the_command_says_so_too(self, cache, small_ravdess, tmp_path, capsys):
         from precompute.__main__ import main
