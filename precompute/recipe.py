@@ -19,7 +19,7 @@ from precompute.common import arrays, plugins, source
 from precompute.common.arrays import Array
 from precompute.common.errors import RecipeError, unknown
 from precompute.common.reading import LARGEST_NUMBER
-from precompute.common.settings import Reader, facts, refusal
+from precompute.common.settings import Reader, facts, refusal, types
 from precompute.features._base import Feature
 
 ID_LENGTH = 12
@@ -200,8 +200,12 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     given = dict(_parsed(text) for text in settings)
     base = RECIPES.get(name, {"feature": name})
     feature = given.pop("feature", base.get("feature", "scalogram"))
-    known = {**_AUDIO, **{one.name: one for one in fields(features.load(feature).Feature)}}
-    changes = {key: _typed(key, text, feature, known) for key, text in given.items()}
+    defaults = {one.name: one.default for one in (*fields(Audio), *fields(features.load(feature).Feature))}
+    kinds = types(Audio) | types(features.load(feature).Feature)
+    for key, text in given.items():
+        if key not in defaults:
+            raise RecipeError(_stranger(key, text, feature, {*defaults}))
+    changes = {key: _typed(key, text, kinds[key], defaults[key]) for key, text in given.items()}
     recipe = Recipe(**{**base, **changes, "feature": feature})
     # What the name brought along counts too, if it is recorded: white10 without its noise would still claim 10 dB.
     brought = {*base} & {*recipe.record()} - {"feature"}
@@ -222,15 +226,12 @@ def _parsed(setting: str) -> tuple[str, str]:
     return key, text
 
 
-def _typed(key: str, text: str, feature: str, known: Mapping[str, "Field[Any]"]) -> Any:
-    if key not in known:
-        raise RecipeError(_stranger(key, text, feature, {*known}))
-    kind: Any = known[key].type
+def _typed(key: str, text: str, kind: Any, default: Any) -> Any:
     try:
         return kind(text) if kind in (int, float) else _truth(text) if kind is bool else text
     except ValueError:
         words = {int: "whole number", bool: "true or false"}.get(kind, "number")
-        raise RecipeError(f"{key}={text} is not a {words}: give one, as in {key}={known[key].default}") from None
+        raise RecipeError(f"{key}={text} is not a {words}: give one, as in {key}={default}") from None
 
 
 def _truth(text: str) -> bool:
@@ -265,8 +266,10 @@ def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
     """The type of each value of a record that we know; of a feature that we do not know, of the audio chain's."""
     name = _feature_of(record)
     pictured = TRANSFORMS.values() if "feature" not in record else [name] if name in features.names() else []
-    own = [one for feature in pictured for one in fields(features.load(feature).Feature)]
-    kinds = {one.name: str if get_origin(one.type) is Literal else one.type for one in (*fields(Audio), *own)}
+    kinds = types(Audio)
+    for feature in pictured:
+        kinds = kinds | types(features.load(feature).Feature)
+    kinds = {key: str if get_origin(kind) is Literal else kind for key, kind in kinds.items()}
     return kinds | {"algorithm": int, "colour_table": str, "feature": str, "source": str, "transform": str}
 
 

@@ -5,11 +5,14 @@ A setting that is given and that nothing reads is refused: it would stand in nam
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, Literal, get_args, get_origin
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from precompute.common.errors import WserError
 
 _FACTS = "facts"
+
+_hints: Any = cache(get_type_hints)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ def facts(of: "Field[Any]") -> Facts:
     return found
 
 
+def types(section: type[Any]) -> dict[str, Any]:
+    """Types of the fields of a dataclass, by name; in a module that says `from __future__ import annotations` they are text."""
+    found: dict[str, Any] = _hints(section)
+    return found
+
+
 def check_limits(section: Any, error: type[WserError], prefix: str = "") -> None:
     """Refuse a value outside its limits.
 
@@ -84,10 +93,9 @@ def check_limits(section: Any, error: type[WserError], prefix: str = "") -> None
 
 def check_words(section: Any, error: type[WserError], prefix: str = "") -> None:
     """Refuse a value that is none of the words of its type, `Literal`; arguments and error as of `check_limits`."""
-    for one in fields(section):
-        value = getattr(section, one.name)
-        if get_origin(one.type) is Literal and value not in get_args(one.type):
-            raise error(f"{prefix}{one.name}={value} is unknown: choose from {', '.join(map(str, get_args(one.type)))}")
+    for name, kind in types(type(section)).items():
+        if get_origin(kind) is Literal and (value := getattr(section, name)) not in get_args(kind):
+            raise error(f"{prefix}{name}={value} is unknown: choose from {', '.join(map(str, get_args(kind)))}")
 
 
 def _limited(section: Any) -> Iterator[tuple[str, Any, Facts]]:

@@ -131,6 +131,9 @@ class TimeFrequency(_base.Feature):
 class Windowed(TimeFrequency):
     """One of a window's spectrum.
 
+    Each column is one frame, centred on the middle of the column.  The window is Hann's, scaled to a sum of 1: a sinusoid of
+    amplitude A gives 1.5 A^2 / 4 in all bins together, where a wavelet gives A^2 / 4 at its centre frequency.
+
     Attributes:
         window: Length of the window in seconds, at least that of a column.
     """

@@ -1,8 +1,4 @@
-"""Mel bands on the scalogram's grid of columns, for comparison, by kaldi-native-fbank.
-
-Each column is one frame, centred on the middle of the column.  The window is Hann's, scaled to a sum of 1: a sinusoid of
-amplitude A gives 1.5 A^2 / 4 in all bins together, where a wavelet gives A^2 / 4 at its centre frequency.
-"""
+"""Mel bands on the scalogram's grid of columns, for comparison, by kaldi-native-fbank."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,8 +1,4 @@
-"""The short-time Fourier transform on the scalogram's grid of columns, rows equally spaced in Hz; for comparison, by SciPy.
-
-Each column is one frame, centred on the middle of the column.  The window is Hann's, scaled to a sum of 1: a sinusoid of
-amplitude A gives 1.5 A^2 / 4 in all bins together, where a wavelet gives A^2 / 4 at its centre frequency.
-"""
+"""The short-time Fourier transform on the scalogram's grid of columns, rows equally spaced in Hz; for comparison, by SciPy."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

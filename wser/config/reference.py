@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from precompute.common import plugins
 from precompute.common.errors import unknown
-from precompute.common.settings import facts
+from precompute.common.settings import Facts, facts, types
 from precompute.recipe import sections
 from wser.config.compose import load
 from wser.config.schema import ROOMS, Config, ConfigError, DataConfig, ModelConfig, ProtocolConfig, TrainConfig, choice, flatten
@@ -120,12 +120,14 @@ def _of_class(
     kind: type[Any], prefix: str, of: tuple[str, ...], plain: Mapping[str, Any], shared: Collection[str] = ()
 ) -> Iterator[Key]:
     """The keys that a dataclass declares, without its sections and without what others of its kind have too."""
-    meanings = _meanings(kind)
+    meanings, kinds = _meanings(kind), types(kind)
     for one in fields(kind):
-        if one.name in shared or (isinstance(one.type, type) and is_dataclass(one.type)):
+        if one.name in shared or is_dataclass(kinds[one.name]):
             continue
         default = plain.get(prefix + one.name, _default(one))
-        yield Key(prefix + one.name, of, _values(one), as_setting(default), meanings[one.name])
+        # The settings of somebody's own model may say nothing of themselves.
+        meaning = meanings.get(one.name, "")
+        yield Key(prefix + one.name, of, _values(kinds[one.name], facts(one)), as_setting(default), meaning)
 
 
 def _meanings(kind: type[Any]) -> dict[str, str]:
@@ -147,13 +149,12 @@ def as_setting(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, separators=(",", ":"))
 
 
-def _values(one: "Field[Any]") -> str:
-    known = facts(one)
-    kinds = [kind for kind in get_args(one.type) or (one.type,) if kind is not NoneType]
-    if get_origin(one.type) is Literal:
-        return ", ".join(map(str, get_args(one.type)))
-    if get_origin(one.type) is list:
-        (inner,) = get_args(one.type)
+def _values(given: Any, known: Facts) -> str:
+    kinds = [kind for kind in get_args(given) or (given,) if kind is not NoneType]
+    if get_origin(given) is Literal:
+        return ", ".join(map(str, get_args(given)))
+    if get_origin(given) is list:
+        (inner,) = get_args(given)
         words = ", ".join(get_args(inner)) if get_origin(inner) is Literal else "names" if known.names else ""
         return f"list of {words}" if words else "list"
     kind = KINDS.get(kinds[0], "text")

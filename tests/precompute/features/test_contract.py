@@ -4,7 +4,7 @@ import pytest
 
 from precompute import features
 from precompute.common.errors import RecipeError
-from precompute.recipe import Recipe, array_of, from_record
+from precompute.recipe import Recipe, array_of, from_record, named
 from precompute.testing.features import FeatureContract
 
 MORE = [("scalogram", {"values": "decibels"}), ("scalogram", {"noise": "white"}), ("waveform", {"dtype": "int16"}),
@@ -33,6 +33,37 @@ def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):
     assert array_of(mine.record()) == mine.array
     with pytest.raises(RecipeError):
         from_record(mine.record())
+
+
+def test_annotations_of_a_feature_may_be_text(tmp_path):
+    (tmp_path / "late.py").write_text(LATE, "utf-8")
+    name = str(tmp_path / "late.py")
+    assert named(name, ["bands=7", "kind=b"]).parameters.items() >= {"bands": 7, "kind": "b"}.items()
+    for setting, words in (("bands=x", "not a whole number"), ("bands=1", "outside 2 to 9"), ("kind=c", "choose from a, b")):
+        with pytest.raises(RecipeError, match=words):
+            named(name, [setting])
+
+
+LATE = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import Literal
+import numpy as np
+from precompute.common.arrays import Array
+from precompute.common.settings import setting
+from precompute.features import _base
+
+@dataclass(frozen=True)
+class Feature(_base.Feature):
+    bands: int = setting(5, low=2, high=9)
+    kind: Literal["a", "b"] = "a"
+
+    def array(self, audio):
+        return Array("float32", (self.bands,), ("value",), 0.0)
+
+    def compute(self, frame):
+        return _base.Computed(np.zeros(self.bands, np.float32))
+"""
 
 
 @pytest.mark.parametrize("fault", ["values", "shape", "change"])

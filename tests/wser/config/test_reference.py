@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from precompute.common import plugins
 from precompute.recipe import Recipe
 from wser import run
 from wser.config import reference
@@ -53,6 +54,19 @@ def test_a_default_is_that_of_its_own_model():
     every = reference.keys()
     (balanced,) = [key for key in every if key.name == "model.balanced"]
     assert (balanced.of, balanced.default) == (("row_svm",), "true")
+
+
+def test_settings_of_an_installed_model_may_say_nothing_of_themselves(monkeypatch, capsys, tmp_path):
+    (tmp_path / "mute_model.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nfrom typing import Literal\n"
+        "from wser.config.schema import ModelConfig\n\n@dataclass\nclass Config(ModelConfig):\n    depth: int = 3\n"
+        "    kind: Literal['a', 'b'] = 'a'\n\ndef build(config, shape, classes):\n    raise NotImplementedError\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(plugins, "_installed", lambda room: {"mute": "mute_model"} if room == "wser.models" else {})
+    assert run.main(["--help", "model.depth", "model.kind"]) == 0
+    printed = capsys.readouterr().out
+    assert [word for word in ("whole number", "default  3", "of       mute", "a, b") if word not in printed] == []
 
 
 def test_a_key_that_there_is_not_names_the_nearest(capsys):

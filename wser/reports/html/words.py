@@ -79,7 +79,7 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("epoch", SELECTIONS[record["selection"]]),
         ("model", f"{settings.get('model.name')}{layers}"),
         ("preset", preset(stored)),
-        ("pictures", f"{described(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
+        ("input", f"{described(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
         ("folds finished", when),
         ("on", f"{devices}, {precision}"),
