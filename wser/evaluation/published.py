@@ -4,12 +4,15 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from precompute.common.errors import WserError, unknown
-from precompute.common.reading import LARGEST_YAML, UnreadableError, parse_yaml
+from precompute.common.reading import LARGEST_YAML, UnreadableError, parse_yaml, typed
 
 Speakers = Literal["unknown", "known", "unclear"]
+Share = Annotated[float, Meta(ge=0, le=1)]
 PAPER = "10.18280/ts.420205"
 """Sayed et al. 2025, which this software implements."""
 
@@ -45,15 +48,15 @@ class Published:
     corpus: str
     speakers: Speakers
     metric: Literal["accuracy", "uar"]
-    value: float
+    value: Share
     work: str
     doi: str
     protocol: str | None = None
     classes: int | None = None
     method: str | None = None
-    deviation: float | None = None
-    folds: list[float] | None = None
-    url: str | None = None
+    deviation: Share | None = None
+    folds: Annotated[list[Share], Meta(min_length=2)] | None = None
+    url: Annotated[str, Meta(pattern="^(https://|http://|$)")] | None = None
     quoted: str | None = None
     chosen: Literal["test"] | None = None
     pretrained: bool = False
@@ -100,47 +103,15 @@ def _read(path: Path) -> Any:
 
 
 def _parse(entries: Any, name: str) -> list[Published]:
-    if not isinstance(entries, list):
-        raise PublishedError(f"{name} holds no list of entries: give each as '- corpus: ...', as published.yaml does")
-    return [_entry(entry, f"entry {number} of {name}") for number, entry in enumerate(entries, 1)]
+    try:
+        listed = typed(entries, list[dict[str, Any]], name)
+        return [_entry(entry, f"entry {number} of {name}") for number, entry in enumerate(listed, 1)]
+    except UnreadableError as error:
+        raise PublishedError(f"{error}: give each as '- corpus: ...', as published.yaml does") from None
 
 
-def _entry(entry: Any, name: str) -> Published:
+def _entry(entry: dict[str, Any], name: str) -> Published:
     known = {field.name for field in fields(Published)}
-    needed = {"corpus", "speakers", "metric", "value", "work", "doi"}
-    if not isinstance(entry, dict) or (missing := sorted(needed - {*entry})):
-        raise PublishedError(f"{name} lacks {', '.join(missing) if isinstance(entry, dict) else 'its keys'}: add it")
     if strange := [key for key in entry if key not in known]:
-        raise PublishedError(f"{name}: {unknown('key', str(strange[0])[:60], known)}")
-    wrong = _wrong(entry)
-    if wrong:
-        raise PublishedError(f"{name} has {wrong[0]}={str(entry.get(wrong[0]))[:60]!r}: give {wrong[1]}")
-    return Published(**entry)
-
-
-def _wrong(entry: dict[str, Any]) -> tuple[str, str] | None:
-    """The first key with a value that cannot be, and what could."""
-    for key, legal in (("speakers", get_args(Speakers)), ("metric", ("accuracy", "uar")), ("chosen", ("test", None))):
-        if entry.get(key) not in legal:
-            return key, " or ".join(map(str, filter(None, legal)))
-    for key in ("corpus", "work", "doi", "protocol", "method", "url", "quoted", "note"):
-        if not isinstance(entry.get(key, ""), str | None):
-            return key, "text"
-    if not str(entry.get("url") or "https://").startswith(("https://", "http://")):
-        return "url", "an address that begins with https://"
-    for key in ("value", "deviation"):
-        if not (_is_share(entry.get(key)) or (key == "deviation" and entry.get(key) is None)):
-            return key, "a share between 0 and 1"
-    folds = entry.get("folds", [0, 0])
-    if not isinstance(folds, list) or len(folds) < 2 or not all(map(_is_share, folds)):
-        return "folds", "a list of two or more shares between 0 and 1"
-    if isinstance(entry.get("classes"), bool) or not isinstance(entry.get("classes"), int | None):
-        return "classes", "a whole number"
-    for key in ("pretrained", "listeners"):
-        if not isinstance(entry.get(key, False), bool):
-            return key, "true or false"
-    return None
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+        raise PublishedError(f"{name}: {unknown('key', strange[0][:60], known)}")
+    return typed(entry, Published, name)

@@ -17,18 +17,17 @@ those of IEMOCAP, RAVDESS and SAVEE are; EmoDB, CREMA-D and TESS are drawn at ra
 Utterances that the file does not name are in no part; those that it names and the label map leaves out are passed over.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
 from precompute.common.errors import counted, few
-from precompute.common.reading import LARGEST_JSON, UnreadableError, given, parse_json
+from precompute.common.reading import LARGEST_JSON, UnreadableError, given, parse_json, typed
 from precompute.common.settings import setting
 from wser.config.schema import ProtocolConfig
 from wser.data.dataset import Example
@@ -135,21 +134,22 @@ def read(path: Path) -> Published:
     return Published(speakers, filled)
 
 
+class _Split(TypedDict):
+    folds: list[dict[str, list[str]]]
+    speakers: NotRequired[Literal["disjoint", "shared"]]
+
+
 def _read_json(path: Path) -> tuple[str, list[dict[str, list[str]]]]:
     content = _parse(path, _read(path))
     record = content if isinstance(content, dict) else {"folds": content}
-    speakers, folds = record.get("speakers", "disjoint"), record.get("folds")
-    if speakers not in ("disjoint", "shared"):
-        raise ProtocolError(f'{path} has "speakers": {json.dumps(speakers)[:80]}: write "disjoint" or "shared"')
-    if not isinstance(folds, list) or not all(isinstance(fold, dict) for fold in folds):
-        raise ProtocolError(f"{path} has no list of folds: {REMEDY}")
+    try:
+        split = typed(record, _Split)
+    except UnreadableError as error:
+        raise ProtocolError(f"{path} holds no split, since {error}: {REMEDY}") from None
+    folds = split["folds"]
     if foreign := sorted({part for fold in folds for part in fold} - set(PARTS)):
         raise ProtocolError(f"{path} has {_listed(foreign, 'part')} of another name: call the parts {', '.join(PARTS)}")
-    if not all(
-        isinstance(keys, list) and all(isinstance(key, str) for key in keys) for fold in folds for keys in fold.values()
-    ):
-        raise ProtocolError(f"{path} has a part that is no list of keys: {REMEDY}")
-    return speakers, folds
+    return split.get("speakers", "disjoint"), folds
 
 
 EMOBOX_PARTS = {"train": "train", "valid": "validation", "test": "test"}
@@ -181,11 +181,18 @@ def _read_emobox_fold(folder: Path) -> dict[str, list[str]]:
     return parts
 
 
+class _Line(TypedDict, total=False):
+    wav: str | None
+    audio: str | None
+
+
 def _emobox_key(file: Path, number: int, line: bytes) -> str:
     where = f"{file}, line {number},"
-    record = _parse(where, line)
-    audio = (record.get("wav") or record.get("audio")) if isinstance(record, dict) else None
-    if not isinstance(audio, str):
+    try:
+        record = typed(_parse(where, line), _Line)
+    except UnreadableError:
+        record = {}
+    if not (audio := record.get("wav") or record.get("audio")):
         raise ProtocolError(f'{where} names no recording: write it as in {{"wav": "downloads/emodb/wav/03a01Fa.wav"}}')
     name = PurePosixPath(audio).stem
     return MISNAMED.get(name, name)

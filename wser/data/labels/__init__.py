@@ -8,15 +8,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NotRequired, TypedDict
 
 from precompute.common.errors import WserError, unknown
-from precompute.common.reading import LARGEST_YAML, UnreadableError, given, parse_yaml
+from precompute.common.reading import LARGEST_YAML, UnreadableError, given, parse_yaml, typed
 
 FOLDER = Path(__file__).parent
 
 
 class LabelError(WserError, ValueError):
     """A label map is unknown, or says nothing about an emotion of the corpus."""
+
+
+class _Content(TypedDict):
+    """What a file holds; a name may be anything that YAML takes `no` or 1 for."""
+
+    classes: dict[Any, Any]
+    drop: NotRequired[list[Any]]
+    default_for: NotRequired[list[Any]]
 
 
 @dataclass(frozen=True)
@@ -69,18 +78,14 @@ def load(name: str) -> LabelMap:
     if not path.is_file():
         raise LabelError(unknown("label map", name, names()))
     try:
-        content = parse_yaml(given(path, LARGEST_YAML))
+        content = typed(parse_yaml(given(path, LARGEST_YAML)), _Content)
+        lists = {name: typed(emotions, list[Any], f"'{name}'") for name, emotions in content["classes"].items()}
     except (OSError, UnreadableError) as error:
         raise LabelError(
             f"{path} cannot be read ({' '.join(str(error).split())}): write it as in labels/common4.yaml"
         ) from None
-    if not isinstance(content, dict) or not isinstance(content.get("classes"), dict):
-        raise LabelError(f"{path} has no mapping `classes` of class: [emotions]: write it as in labels/common4.yaml")
-    lists = {**content["classes"], "drop": content.get("drop", []), "default_for": content.get("default_for", [])}
-    if wrong := [str(name) for name, members in lists.items() if not isinstance(members, list)]:
-        raise LabelError(f"{path} has no list of names under {', '.join(wrong)}: write it as in [happy, excited]")
-    classes = {str(label): tuple(map(str, emotions)) for label, emotions in content["classes"].items()}
-    drop, default_for = (tuple(map(str, lists[name])) for name in ("drop", "default_for"))
+    classes = {str(label): tuple(map(str, emotions)) for label, emotions in lists.items()}
+    drop, default_for = (tuple(map(str, names)) for names in (content.get("drop", []), content.get("default_for", [])))
     counts = Counter([*drop, *(emotion for emotions in classes.values() for emotion in emotions)])
     if twice := sorted(emotion for emotion, count in counts.items() if count > 1):
         raise LabelError(f"{path} names {', '.join(twice)} more than once: leave each emotion in one class or in drop")
