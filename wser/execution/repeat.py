@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from precompute.cache import places
 from precompute.cache.roots import candidates
 from precompute.common import executor, files
 from precompute.common.provenance import provenance
-from precompute.common.reading import UnreadableError, read_json, read_yaml
+from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from wser import results
 from wser.config import compose
 from wser.config.schema import flatten, recorded
@@ -159,10 +159,9 @@ def _is_of_now(again: Path, experiment: "Experiment") -> bool:
     if not files.exists(again / results.RUN, root):
         return not files.exists(again, root)
     try:
-        begun, config = read_json(again / results.RUN, root), read_yaml(again / results.CONFIG, root)
+        stored = read_json(again / results.RUN, root), read_yaml(again / results.CONFIG, root)
+        begun, config = (typed(one, dict[str, Any]) for one in stored)
     except (OSError, UnreadableError):
-        return False
-    if not isinstance(begun, dict) or not isinstance(config, dict):
         return False
     now = {
         "identity": identity.digest(experiment.identity), "revision": results.revision(), **provenance(results.PACKAGES),
@@ -177,13 +176,19 @@ def _is_of_now(again: Path, experiment: "Experiment") -> bool:
     )
 
 
+class _Facts(TypedDict):
+    """What a verdict needs of metrics.json."""
+
+    uar: float
+    epoch: float
+    seconds: float
+    threads: int
+
+
 def _facts(path: Path, fold: int) -> dict[str, Any]:
     """The metrics of a fold, with what a verdict needs of them."""
     record = results.read_metrics(path, fold)
-    wrong = [key for key in ("uar", "epoch", "seconds", "threads") if not isinstance(record.get(key), int | float)]
-    if wrong:
-        file = path / results.fold_name(fold) / results.METRICS
-        raise ResultError(f"{file} is damaged (no {wrong[0]}): restore it, {results.AGAIN}")
+    results.checked(record, _Facts, path / results.fold_name(fold) / results.METRICS, f"restore it, {results.AGAIN}")
     return record
 
 
@@ -264,15 +269,19 @@ def _check_same(stored: Stored, experiment: "Experiment") -> None:
             )
 
 
+class _Identity(TypedDict):
+    caches: list[Any]
+
+
 def _check_pictures(stored: Stored, experiment: "Experiment") -> None:
     """Refuse other utterances than then; of another copy of the cache, say that its pictures may differ by a level."""
     path, caches = stored.path, experiment.dataset.caches
     try:
-        then = read_json(path / results.IDENTITY, path)["caches"]
+        then = typed(read_json(path / results.IDENTITY, path), _Identity)["caches"]
     except FileNotFoundError:
         then = None  # A run of an older version, whose caches are known by their names alone.
-    except (OSError, UnreadableError, LookupError, TypeError) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+    except (OSError, UnreadableError) as error:
+        why = " ".join(str(error).split())
         raise ResultError(f"{path / results.IDENTITY} is damaged ({why}): restore it, {results.AGAIN}") from None
     if then is not None and then != experiment.identity["caches"]:
         places = ", ".join(str(cache.path) for cache in caches)

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 
+from msgspec import Meta
+
+from precompute.cache.layout import Vouched
 from precompute.common import files
 from precompute.common.errors import UnsafePathError, few
-from precompute.common.reading import UnreadableError, read_json, read_yaml
+from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from precompute.common.sheet import from_sheet
 from wser.config.schema import flatten, is_hashed
-from wser.evaluation.uncertainty import HEADLINES, SAME, counts, scores
+from wser.evaluation.uncertainty import SAME, counts, scores
 from wser.results import identity
 from wser.results.places import (
     CONFIG,
@@ -49,21 +52,74 @@ NAMED = ("key", "speaker", "true", "predicted")
 
 CURVE_COLUMNS = ("epoch", *(f"{part}_{quantity}" for part in ("train", "validation") for quantity in ("loss", "accuracy")))
 
-RECORDED = {
-    "classes": list,
-    "corpora": list,
-    "folds": int,
-    "label_map": str,
-    "protocol": str,
-    "recipe_id": str,
-    "seed": int,
-    "selection": str,
-    "split_hash": str,
-}
-"""What a comparison needs of run.json, and of which type."""
+
+class Corpus(TypedDict):
+    """A corpus of a run."""
+
+    corpus: str
+    synthetic: bool
+
+
+class Recorded(TypedDict):
+    """What a comparison needs of run.json."""
+
+    classes: Annotated[list[str], Meta(min_length=1, max_length=MOST_CLASSES)]
+    corpora: Annotated[list[Corpus], Meta(min_length=1)]
+    folds: Annotated[int, Meta(ge=1, le=MOST_FOLDS)]
+    label_map: str
+    protocol: str
+    recipe_id: str
+    seed: int
+    selection: str
+    split_hash: str
+
+
+class Scores(TypedDict):
+    """Figures of a part of a fold, and what they are made of."""
+
+    uar: float
+    accuracy: float
+    macro_f1: float
+    confusion: list[list[int]]
+
+
+class Scored(Scores):
+    """What metrics.json has of a fold; of some versions without the validation part."""
+
+    utterances: int
+    validation: NotRequired[Scores | None]
+
+
+_OTHERS = "|".join(map(re.escape, (PREDICTIONS, CURVES, WEIGHTS)))
+
+
+class _Vouching(TypedDict):
+    """What metrics.json says of the other files of its fold; those of older versions say nothing."""
+
+    files: NotRequired[dict[Annotated[str, Meta(pattern=rf"^({_OTHERS})\Z")], Vouched]]
+
+
+class _Part(TypedDict):
+    test: list[str]
+
+
+class _Split(TypedDict):
+    folds: list[_Part]
+
+
+class _Config(TypedDict, total=False):
+    """What config.yaml has in sections."""
+
+    model: dict[str, Any]
+    protocol: dict[str, Any]
+    data: dict[str, Any]
+    train: dict[str, Any]
+
 
 AGAIN = "or move this one away and run its command again"
 """Ends the remedy for results that are damaged."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -139,7 +195,7 @@ def stored_identity(path: Path, named: Mapping[str, Any]) -> bool:
         ResultError: It is the record of another run; the message names what differs.
     """
     record = _read_or_none(path / RUN, path.parent)
-    if not isinstance(record, dict):
+    if record is None:
         return False
     expected = identity.digest(named)
     if record.get("identity") != expected:
@@ -149,9 +205,9 @@ def stored_identity(path: Path, named: Mapping[str, Any]) -> bool:
     return True
 
 
-def _read_or_none(file: Path, root: Path) -> Any:
+def _read_or_none(file: Path, root: Path) -> dict[str, Any] | None:
     try:
-        return read_json(file, root)
+        return typed(read_json(file, root), dict[str, Any])
     except (OSError, UnreadableError):
         return None
 
@@ -185,7 +241,7 @@ def whole(path: Path, fold: int, named: Mapping[str, Any]) -> bool:
             f"{path / fold_name(fold)} is a fold of another run, by the identity in its {METRICS}: move it away, and run the "
             "same command again"
         )
-    vouched = _vouched(record)
+    vouched = record.get("files", {})
     return all(files.plain_size(path / fold_name(fold) / name, path) == entry["size"] for name, entry in vouched.items())
 
 
@@ -226,7 +282,7 @@ def read_metrics(path: Path, fold: int) -> dict[str, Any]:
         ResultError: The file is damaged.
     """
     record = _json(path / fold_name(fold) / METRICS, path, _again(path, fold))
-    _vouched(record, path / fold_name(fold) / METRICS, _again(path, fold))
+    checked(record, _Vouching, path / fold_name(fold) / METRICS, _again(path, fold))
     return record
 
 
@@ -275,24 +331,28 @@ def read_weights(path: Path, fold: int) -> bytes:
 
 def _check_vouched(file: Path, content: bytes, metrics: Mapping[str, Any], remedy: str) -> None:
     """Refuse a file of a fold that is another than its metrics vouch for; those of older versions vouch for none."""
-    vouched = _vouched(metrics).get(file.name)
+    vouched = metrics.get("files", {}).get(file.name)
     if vouched and vouched["sha256"] != files.sha256(content):
         raise ResultError(f"{file} is damaged (its SHA-256 is not the one in {METRICS}): {remedy}")
 
 
-def _vouched(record: Mapping[str, Any], file: Path | None = None, remedy: str = "") -> dict[str, dict[str, Any]]:
-    """What metrics.json says of the other files of its fold, by name."""
-    vouched = record.get("files", {})
-    usable = isinstance(vouched, dict) and all(
-        name in (PREDICTIONS, CURVES, WEIGHTS)
-        and isinstance(entry, dict)
-        and isinstance(entry.get("size"), int)
-        and isinstance(entry.get("sha256"), str)
-        for name, entry in vouched.items()
-    )
-    if not usable:
-        raise ResultError(f"{file} is damaged (no usable 'files'): {remedy}")
-    return dict(vouched)
+def checked(record: Any, kind: type[T], file: Path, remedy: str, otherwise: str = "damaged or of another version") -> T:
+    """A record of a run as a type has it.
+
+    Args:
+        record: As read.
+        kind: The type, as of `reading.typed`.
+        file: That holds it.
+        remedy: What to do where it is of another type.
+        otherwise: What the file is then.
+
+    Raises:
+        ResultError: It is.
+    """
+    try:
+        return typed(record, kind)
+    except UnreadableError as error:
+        raise ResultError(f"{file} is {otherwise} ({_why(error)}): {remedy}") from None
 
 
 def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> dict[str, Any]:
@@ -308,15 +368,12 @@ def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> di
         ResultError: It is gone or damaged.
     """
     try:
-        record = read_json(file, root)
-        if not isinstance(record, dict):
-            raise UnreadableError("no object")
+        return typed(read_json(file, root), dict[str, Any])
     except PermissionError:
         # Whoever may not read it cannot say that it is damaged.
         raise
     except (OSError, UnreadableError) as error:
         raise ResultError(f"{file} is {otherwise} ({_why(error)}): {remedy}") from None
-    return record
 
 
 def _again(path: Path, fold: int) -> str:
@@ -329,17 +386,15 @@ def _why(error: BaseException) -> str:
 
 
 def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
-    config, split = read_config(path), _json(path / SPLIT, path, f"restore it, {AGAIN}")
+    config, restore = read_config(path), f"restore it, {AGAIN}"
+    split = checked(_json(path / SPLIT, path, restore), _Split, path / SPLIT, restore)["folds"]
+    if len(split) < record["folds"]:
+        raise ResultError(f"{path / SPLIT} has {len(split)} folds, and {RUN} {record['folds']}: {restore}")
     metrics = {fold: read_metrics(path, fold) for fold in folds}
     parts = {fold: checked_predictions(path, fold, record["classes"], metrics[fold]) for fold in folds}
     for fold, rows in parts.items():
-        try:
-            tested = sorted(split["folds"][fold]["test"])
-        except (LookupError, TypeError):
-            raise ResultError(f"{path / SPLIT} has no test part of fold {fold}: restore it, {AGAIN}") from None
-        if [row["key"] for row in sorted(rows, key=lambda row: row["key"])] != tested:
-            file = path / fold_name(fold) / PREDICTIONS
-            raise ResultError(f"{file} has other utterances than the run's split: restore it, {AGAIN}")
+        if sorted(row["key"] for row in rows) != sorted(split[fold]["test"]):
+            raise ResultError(f"{path / fold_name(fold) / PREDICTIONS} has other utterances than the run's split: {restore}")
     return Stored(path, record, config, parts, metrics)
 
 
@@ -362,25 +417,10 @@ def read_record(path: Path) -> dict[str, Any]:
         )
     remedy = f"give a directory that wser.run made, {AGAIN}"
     record = _json(path / RUN, path, remedy, "damaged or foreign")
-    wrong = [key for key, kind in RECORDED.items() if type(record.get(key)) is not kind]
-    wrong = wrong or [
-        key for key, fine in (
-            ("folds", 1 <= record["folds"] <= MOST_FOLDS),
-            ("classes", _are_classes(record["classes"])),
-            ("corpora", bool(record["corpora"]) and all(map(_is_corpus, record["corpora"]))),
-        ) if not fine
-    ]  # fmt: skip
-    if wrong:
-        raise ResultError(f"{path / RUN} is damaged or foreign ({wrong[0]}): {remedy}")
+    checked(record, Recorded, path / RUN, remedy, "damaged or foreign")
+    if len({*record["classes"]}) < len(record["classes"]):
+        raise ResultError(f"{path / RUN} is damaged or foreign (two classes have one name): {remedy}")
     return record
-
-
-def _are_classes(names: list[Any]) -> bool:
-    return 0 < len(names) <= MOST_CLASSES and all(isinstance(name, str) for name in names) and len({*names}) == len(names)
-
-
-def _is_corpus(found: Any) -> bool:
-    return isinstance(found, dict) and isinstance(found.get("corpus"), str) and isinstance(found.get("synthetic"), bool)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -390,12 +430,7 @@ def read_config(path: Path) -> dict[str, Any]:
         ResultError: The file is damaged or gone.
     """
     try:
-        settings = read_yaml(path / CONFIG, path)
-        if not isinstance(settings, dict):
-            raise UnreadableError("no keys with values")
-        for section in ("model", "protocol", "data", "train"):
-            if not isinstance(settings.get(section, {}), dict):
-                raise UnreadableError(f"'{section}' holds no keys with values")
+        typed(settings := read_yaml(path / CONFIG, path), _Config)
         return flatten(settings)
     except (OSError, UnreadableError) as error:
         raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)}): restore it, {AGAIN}") from None
@@ -419,11 +454,7 @@ def checked_predictions(
     folder = path / fold_name(fold)
     file = folder / PREDICTIONS
     metrics = read_metrics(path, fold) if metrics is None else metrics
-    for key in ("utterances", "confusion", *HEADLINES):
-        if key not in metrics:
-            raise ResultError(
-                f"{folder / METRICS} has no usable '{key}', it is damaged or of another version: {_again(path, fold)}"
-            )
+    checked(metrics, Scored, folder / METRICS, _again(path, fold))
     try:
         content = files.read(file, path, LARGEST_PREDICTIONS)
         _check_vouched(file, content, metrics, _again(path, fold))

@@ -290,7 +290,10 @@ FAULTS = {
     "a value of no type": (lambda path: change_config(path, "batch: 4", "batch: four"), "config.yaml is of another version"),
     "no finished fold": (no_fold, "has no finished fold: run the command in its run.json first"),
     "no predictions": (damage("fold_1/predictions.csv", None), "predictions.csv is damaged"),
-    "no epoch": (lambda path: change_json(path / "fold_1" / results.METRICS, epoch=None), "metrics.json is damaged (no epoch)"),
+    "no epoch": (
+        lambda path: change_json(path / "fold_1" / results.METRICS, epoch=None),
+        "another version ('epoch' is null",
+    ),
     "other utterances": (other_utterances, "other parts of them, than"),
     "another recipe": (change_record(recipe_id="0123456789ab"), "which is not in"),
     "no classes": (change_record(classes=[]), "is damaged"),

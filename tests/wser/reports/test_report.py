@@ -415,12 +415,15 @@ def test_the_users_published_figures_join_the_comparison(copy, tmp_path):
     ("content", "says"),
     [
         ("{", "cannot be read"),
-        ("a: b", "no list of entries"),
+        ("a: b", "must be a list"),
         ("- {corpus: x}", "entry 1 of "),
         ("- {corpus: x, speakers: some, metric: uar, value: 0.5, work: x, doi: x}", "unknown or known or unclear"),
-        ("- {corpus: x, speakers: known, metric: uar, value: 77, work: x, doi: x}", "a share between 0 and 1"),
-        ("- {corpus: x, speakers: known, metric: uar, value: null, work: x, doi: x}", "a share between 0 and 1"),
-        ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, folds: [.5]}", "two or more shares"),
+        ("- {corpus: x, speakers: known, metric: uar, value: 77, work: x, doi: x}", "must be a number of at most 1"),
+        ("- {corpus: x, speakers: known, metric: uar, value: null, work: x, doi: x}", "must be a number"),
+        (
+            "- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, folds: [.5]}",
+            "must be a list of at least 2",
+        ),
         ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, pretrained: 'no'}", "true or false"),
         ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, clases: 3}", "did you mean 'classes'"),
         ("- {corpus: x, speakers: known, metric: uar, value: .7, work: x, doi: x, url: 'javascript:x'}", "https://"),
@@ -492,11 +495,11 @@ def test_a_damaged_file_is_named_in_one_sentence_or_not_missed(copy, name, damag
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"selection": "chance"}, "strange 'selection'"),
-        ({"corpora": [{"corpus": "ravdess", "synthetic": False}]}, "strange 'corpora'"),
-        ({"recipe": {}}, "strange 'recipe'"),
-        ({"recipe": 3}, "no usable 'recipe'"),
-        ({"versions": "1.0"}, "no usable 'versions'"),
+        ({"selection": "chance"}, "'selection' must be validation or last or test"),
+        ({"corpora": [{"corpus": "ravdess", "synthetic": False}]}, "'corpora[0]' lacks 'cache'"),
+        ({"recipe": {}}, "'recipe' lacks 'f_min'"),
+        ({"recipe": 3}, "'recipe' is a whole number, and must be keys with values"),
+        ({"versions": "1.0"}, "'versions' is text, and must be keys with values"),
     ],
 )
 def test_records_of_another_version_are_refused_and_left_out_of_the_index(copy, values, says, capsys):
@@ -611,7 +614,7 @@ def test_a_repeated_run_says_what_was_found(copy):
 def test_metrics_of_another_version_are_refused(copy, key, capsys):
     file = copy / "fold_1" / results.METRICS
     file.write_text(json.dumps({name: value for name, value in json.loads(file.read_text()).items() if name != key}))
-    assert f"no usable '{key}'" in refused(capsys, copy)
+    assert f"it lacks '{key}'" in refused(capsys, copy)
 
 
 @pytest.mark.slow

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
-from precompute.common.reading import read_json
+from precompute.common.reading import read_json, typed
 from wser import results
 from wser.evaluation import caveats
 from wser.evaluation.caveats import Caveat
-from wser.protocols._leakage import Leakage, Shared
+from wser.protocols._leakage import Leakage
 from wser.reports import summary
 from wser.results import ResultError, Stored
 
@@ -19,17 +19,51 @@ CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the 
 KINDS = ("speakers", "sessions", "sentences", "recordings", "near_doubles", "left_out")
 """What a leakage report counts; reports of older versions lack `near_doubles`."""
 
-OF_RECORD: dict[str, Any] = {
-    "recipe": dict, "utterances": int, "command": str, "created": str, "versions": (dict, type(None)),
-    "test_recipe": (dict, type(None)),
-}  # fmt: skip
-OF_FOLD: dict[str, Any] = {
-    "fold": int, "uar": float, "accuracy": float, "macro_f1": float, "utterances": int, "per_class": dict, "confusion": list,
-    "speakers": dict, "epoch": int, "epochs": int, "diverged": bool, "parameters": int, "seconds": (int, float),
-    "seconds_to_epoch": (int, float, type(None)), "validation": (dict, type(None)),
-    "selection": str, "device": str, "precision": str, "created": str,
-}  # fmt: skip
-"""What a page needs of run.json and of metrics.json, and of which type."""
+
+class _Cache(TypedDict):
+    corpus: str
+    cache: str
+    fingerprint: str
+
+
+class _Recipe(TypedDict):
+    f_min: float
+    f_max: float
+
+
+class _Run(TypedDict):
+    """What a page needs of run.json."""
+
+    recipe: _Recipe
+    corpora: list[_Cache]
+    selection: Literal["validation", "last", "test"]
+    utterances: int
+    command: str
+    created: str
+    versions: NotRequired[dict[str, Any] | None]
+    test_recipe: NotRequired[dict[str, Any] | None]
+
+
+class _Speakers(TypedDict):
+    test: list[str]
+
+
+class _Fold(results.Scored):
+    """What it needs of metrics.json."""
+
+    fold: int
+    per_class: dict[str, Any]
+    speakers: _Speakers
+    epoch: int
+    epochs: int
+    diverged: bool
+    parameters: int
+    seconds: float
+    seconds_to_epoch: NotRequired[float | None]
+    selection: str
+    device: str
+    precision: str
+    created: str
 
 
 def headlines(summary: dict[str, Any] | None) -> list[float | None]:
@@ -94,29 +128,14 @@ class Measured:
         """
         path = self.stored.path / results.LEAKAGE
         try:
-            found = [
-                Leakage(_fold(one["fold"]), **{kind: _shared(**one[kind]) for kind in KINDS if kind in one})
-                for one in read_json(path, self.stored.path)
-            ]
+            found = typed(read_json(path, self.stored.path), list[Leakage])
             if len(found) != self.stored.record["folds"]:
                 raise ValueError(f"{len(found)} folds, not {self.stored.record['folds']}")
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             why = reason or " ".join(str(error).split())[:200] or type(error).__name__
             raise ResultError(f"{path} cannot be read ({why}): restore it, {results.AGAIN}") from None
         return found
-
-
-def _fold(number: Any) -> int:
-    if type(number) is not int:
-        raise TypeError("no number of a fold")
-    return number
-
-
-def _shared(count: int | None, examples: list[str]) -> Shared:
-    if not isinstance(count, int | None) or not all(isinstance(one, str) for one in examples):
-        raise TypeError("no count with examples")
-    return Shared(count, tuple(examples))
 
 
 def summarised(path: Path) -> Measured:
@@ -126,43 +145,20 @@ def summarised(path: Path) -> Measured:
         ResultError: There is no such run, or it is damaged; one sentence says which, and the remedy.
     """
     stored = results.open_begun(path)
-    _require(
-        stored.record, OF_RECORD, path / results.RUN, "run its command again into another directory, which gives a new one"
-    )
-    _check_record(stored)
+    remedy = "run its command again into another directory, which gives a new one"
+    results.checked(stored.record, _Run, path / results.RUN, remedy)
     for fold, metrics in stored.metrics.items():
         folder = path / results.fold_name(fold)
         remedy = f"move {folder} away and run the command in {results.RUN} again"
-        _require(metrics, OF_FOLD, folder / results.METRICS, remedy)
-        if metrics["fold"] != fold or not _is_square(metrics["confusion"], len(stored.classes)):
+        results.checked(metrics, _Fold, folder / results.METRICS, remedy)
+        confusions = [part["confusion"] for part in (metrics, metrics.get("validation")) if part]
+        square = {len(stored.classes)} == {len(rows) for counts in confusions for rows in (counts, *counts)}
+        if metrics["fold"] != fold or not square:
             raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes: {remedy}")
-        if not isinstance(metrics["speakers"].get("test"), list):
-            raise ResultError(f"{folder / results.METRICS} names no test speakers: {remedy}")
-        validation = metrics.get("validation")
-        if validation and not _is_square(validation.get("confusion") or [], len(stored.classes)):
-            raise ResultError(f"{folder / results.METRICS} has no confusion matrix of its validation part: {remedy}")
         probabilities = {f"p_{name}" for name in stored.classes}
         if not all(probabilities <= {*row} and all(map(_is_number, map(row.get, probabilities))) for row in stored.parts[fold]):
             raise ResultError(f"{folder / results.PREDICTIONS} lacks probabilities: {remedy}")
     return Measured(stored, summary.of(stored))
-
-
-def _check_record(stored: Stored) -> None:
-    """Refuse what run.json and config.yaml may hold and a page cannot show."""
-    record = stored.record
-    known = record["selection"] in CHOSEN
-    caches = all(isinstance(one.get(key), str) for one in record["corpora"] for key in ("corpus", "cache", "fingerprint"))
-    recipe = all(isinstance(record["recipe"].get(key), int | float) for key in ("f_min", "f_max"))
-    for fine, what in ((known, "selection"), (caches, "corpora"), (recipe, "recipe")):
-        if not fine:
-            raise ResultError(f"{stored.path / results.RUN} has a strange '{what}': restore it, {results.AGAIN}")
-
-
-def _require(found: dict[str, Any], needed: dict[str, Any], file: Path, remedy: str) -> None:
-    """Refuse a record without a key that the page shows: of another version, or damaged."""
-    for key, kind in needed.items():
-        if not isinstance(found.get(key), kind):
-            raise ResultError(f"{file} has no usable '{key}', it is damaged or of another version: {remedy}")
 
 
 def _is_number(text: str | None) -> bool:
@@ -171,10 +167,3 @@ def _is_number(text: str | None) -> bool:
         return text is not None and not (float(text) < 0 or float(text) > 1)
     except ValueError:
         return False
-
-
-def _is_square(counts: list[Any], classes: int) -> bool:
-    """Whether this is a confusion matrix of so many classes."""
-    return len(counts) == classes and all(
-        isinstance(row, list) and len(row) == classes and all(isinstance(count, int) for count in row) for row in counts
-    )

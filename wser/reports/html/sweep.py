@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 from markupsafe import Markup
+from msgspec import Meta
 
 from precompute.common.errors import few
 from precompute.common.html.plot import svg
-from precompute.common.reading import read_json
+from precompute.common.reading import UnreadableError, read_json, typed
 from wser import results
 from wser.evaluation.caveats import together
 from wser.evaluation.published import Published
@@ -25,8 +26,19 @@ from wser.results import ResultError
 MOST_NUMBERS = 10
 """Folds that a sentence names."""
 
-NEEDED = {"axes": dict, "points": list, "command": str, "titles": list}
-"""What sweep.json has to hold, and of which type."""
+
+class _Point(TypedDict):
+    directory: str
+    values: dict[str, Any]
+
+
+class _Record(TypedDict):
+    """What sweep.json has to hold."""
+
+    axes: dict[str, list[Any]]
+    points: Annotated[list[_Point], Meta(min_length=1)]
+    command: str
+    titles: list[str]
 
 
 def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
@@ -105,21 +117,20 @@ def opened(path: Path) -> list[Measured]:
     Raises:
         ResultError: The sweep or one of its runs is damaged or gone; one sentence says which, and the remedy.
     """
-    return [summarised(_place(path, str(point["directory"]))) for point in _read(path)["points"]]
+    return [summarised(_place(path, point["directory"])) for point in _read(path)["points"]]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> _Record:
     file = path / results.SWEEP
     try:
-        record: dict[str, Any] = read_json(file, path)
-        wrong = [key for key, kind in NEEDED.items() if not isinstance(record[key], kind)]
-        for point in record["points"]:
-            _ = point["directory"], [point["values"][axis] for axis in record["axes"]]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        wrong = [" ".join(str(error).split())[:200] or type(error).__name__]
-    if wrong or not record["points"]:
-        why = wrong[0] if wrong else "no points"
-        raise ResultError(f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it anew")
+        record = typed(read_json(file, path), _Record)
+        if any(record["axes"].keys() - point["values"].keys() for point in record["points"]):
+            raise UnreadableError("a point lacks the value of an axis")
+    except (OSError, UnreadableError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise ResultError(
+            f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it anew"
+        ) from None
     return record
 
 
