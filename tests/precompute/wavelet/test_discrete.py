@@ -31,9 +31,12 @@ def tabulated(name, level):
     return psi, t - np.sum(t * psi**2) / np.sum(psi**2)
 
 
-@pytest.fixture(scope="module", params=[name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in NAMES])
+OTHERS = [name for name in NAMES if name not in SOME][::3]
+
+
+@pytest.fixture(scope="module", params=[*SOME, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def name(request):
-    """Each discrete wavelet in turn, through all tests of it: what is computed of it is kept meanwhile."""
+    """A discrete wavelet, through all tests of it: what is computed of it is kept meanwhile."""
     return request.param
 
 

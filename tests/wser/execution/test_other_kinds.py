@@ -150,7 +150,8 @@ def _run(root, kind, tmp_path, *settings):
     recipe = precompute.recipe.named(words[1], words[3:]).id
     common = [
         "corpus=ravdess",
-        "protocol=loso",
+        "protocol=speaker_independent",
+        "protocol.folds=2",
         f"recipe={recipe}",
         f"cache_root={root}",
         "logger=[]",
