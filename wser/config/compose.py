@@ -6,7 +6,9 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import fields, replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -268,8 +270,7 @@ def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Co
         names = [str(layer[section].name) for layer in layers if "name" in layer.get(section, {})]
         if names:
             chosen[section] = choice(section, names[-1])
-    # To make it whole takes half the time of putting sections into it.
-    config = OmegaConf.structured(Config(**chosen))
+    config = deepcopy(_structured(tuple(chosen.items())))
     try:
         for layer in layers:
             config = OmegaConf.unsafe_merge(config, layer)
@@ -286,6 +287,12 @@ def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Co
         raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
     check(loaded)
     return _with_paths(loaded)
+
+
+@cache
+def _structured(chosen: tuple[tuple[str, Any], ...]) -> Any:
+    """The default values of sections: to make them takes five times the time of a copy, and a sweep has many points."""
+    return OmegaConf.structured(Config(**dict(chosen)))
 
 
 def _with_paths(config: Config) -> Config:

@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -49,14 +50,18 @@ def render(package: str, template: str, **values: Any) -> str:
         template: File name.
         values: By name.
     """
-    environment = Environment(
+    return _environment(package).get_template(template).render(values)
+
+
+@cache
+def _environment(package: str) -> Environment:
+    return Environment(
         loader=ChoiceLoader([PackageLoader(package, ""), PackageLoader("precompute.common.html", "")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(values)
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:

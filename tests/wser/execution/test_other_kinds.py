@@ -162,7 +162,7 @@ def _run(root, kind, tmp_path, *settings):
 @pytest.mark.parametrize("kind", ["waveform", "int16"])
 def test_a_network_of_ones_own_learns_from_waveforms(root, kind, tmp_path, capsys):
     (tmp_path / "raw.py").write_text(NETWORK)
-    settings = [f"model={tmp_path / 'raw.py'}", "train.device=cpu", "train.epochs=1", "fold=all"]
+    settings = [f"model={tmp_path / 'raw.py'}", "train.device=cpu", "train.epochs=1", "fold=all", "jobs=1"]
     assert _run(root, kind, tmp_path / "runs", *settings) == 0
     (directory,) = (tmp_path / "runs").iterdir()
     assert len(wser.load_run(directory).predictions) == 24
