@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.ndimage import gaussian_filter1d, uniform_filter1d
-from scipy.signal import lfilter
-from scipy.signal.windows import hann
 
 from precompute.audio import seeding
 
@@ -275,6 +273,9 @@ def _low_pass(signal: _Floats, decibels: float, rate: int) -> _Floats:
     power = 10 ** (-decibels / 10)
     half = (1 - power * np.cos(2 * np.pi * 3000.0 / rate)) / (1 - power)
     pole = half - np.sqrt(half**2 - 1)
+    # It takes half the time of `precompute list`, which only reads what this module says of its utterances.
+    from scipy.signal import lfilter
+
     return np.asarray(lfilter([1 - pole], [1, -pole], signal))
 
 
@@ -293,6 +294,8 @@ def _all_pole(frequencies: _Floats, bandwidths: _Floats, rate: int, size: int) -
 def _windowed(signal: _Floats, hop: int) -> _Floats:
     """Half-overlapping Hann-windowed blocks that sum to the signal again: ((n + 1) * hop,) to (n, 2 * hop)."""
     blocks = signal.reshape(-1, hop)
+    from scipy.signal.windows import hann
+
     window: _Floats = hann(2 * hop, sym=False)
     return np.hstack([blocks[:-1], blocks[1:]]) * window
 
