@@ -61,7 +61,9 @@ def _main(arguments: Sequence[str]) -> int:
         "--keys", action="store_true", help="print every key with its meaning (docs/configuration.md), and stop"
     )
     parser.add_argument("setting", nargs="*", metavar="key=value", help="a setting; a comma list sweeps, fold=0,2 picks folds")
-    parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would run and, from a few timed batches, how long it takes; then stop"
+    )
     parser.add_argument("--describe", action="store_true", help="print the network's layers, shapes and costs, and stop")
     parser.add_argument(
         "--repeat",
@@ -156,15 +158,24 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         f"{asked} run{'s' * (asked != 1)}: {asked - pending} finished, {pending} to do"
         + (f", up to {epochs} epochs each" if pending and epochs else "")
     )
-    if dry_run:
-        return 0
     sys.stdout.flush()
+    if dry_run:
+        _announce_time(experiments, configs[0].jobs)
+        return 0
     command = shlex.join(["python", "-m", "wser.run", *settings])
     plan.execute(experiments, configs[0].jobs, command, _finished, list(axes))
     runs, written = zip(*map(_report, experiments), strict=True)
     if axes:
         _report_sweep(experiments, runs, axes, command)
     return 0 if all(written) else terminal.FAILED
+
+
+def _announce_time(experiments: "Sequence[Experiment]", jobs: int) -> None:
+    from wser.execution import estimate
+    from wser.execution.progress import duration
+
+    if seconds := estimate.seconds(experiments, jobs):
+        print(f"about {duration(seconds)} on this machine as it is now, if no run stops early: a few batches were timed")
 
 
 def _announce_older(experiments: "Sequence[Experiment]") -> None:

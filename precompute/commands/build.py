@@ -114,7 +114,7 @@ def _build(
         skipped = [*{*skipped, *(one for one in cache.skipped if one.path in scanned)}]
         if not options.dry_run:
             there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
-            _summarise(cache, words, len(skipped), ways, there, time.monotonic() - started)
+            _summarise(cache, recipe, words, len(skipped), ways, there, time.monotonic() - started)
     for one in sorted(skipped, key=lambda one: terminal.natural(one.path)):
         print(f"skipped: {corpus.name}: {one.path}: {corpora.why_unusable(corpus, one.path, one.reason)}", file=sys.stderr)
     if not plan.draft.sealed and not options.dry_run:
@@ -160,7 +160,9 @@ def _describe(plan: "Plan", jobs: int) -> None:
     print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {workers}")
 
 
-def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | None", there: int, seconds: float) -> None:
+def _summarise(
+    cache: "Cache", recipe: "Recipe", words: str, skipped: int, ways: "Counter[Way] | None", there: int, seconds: float
+) -> None:
     stereo = sum(record.channels > 1 for record in cache.records)
     speakers, emotions = ({getattr(record, name) for record in cache.records} for name in ("speaker", "emotion"))
     print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
@@ -174,13 +176,21 @@ def _summarise(cache: "Cache", recipe: str, skipped: int, ways: "Counter[Way] | 
     print(f"  skipped     {skipped}")
     if stereo:
         print(f"  channels    {counted(stereo, 'recording')} with several, mixed down to one")
+    frame = recipe.audio.duration
+    if longer := [record.duration for record in cache.records if record.duration > frame]:
+        lost = 1 - frame * len(longer) / sum(longer)
+        print(f"  length      {len(longer)} longer than {frame:g} s, {_percent(lost)} of their audio left out")
     rate = f", {ways['computed'] / seconds:.0f} utterances/s" if ways and ways["computed"] else ""
     if ways and ways["computed"] >= len(cache.records):
         rate += f", {sum(record.duration for record in cache.records) / seconds:.0f} times real time"
     print(f"  seconds     {seconds:.1f}{rate}")
-    print(f"  recipe      {recipe} ({cache.manifest['recipe_id']})")
+    print(f"  recipe      {words} ({cache.manifest['recipe_id']})")
     print(f"  size        {cache.size / 1e6:.1f} MB")
     print(f"  cache       {cache.path}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
 if __name__ == "__main__":

@@ -42,7 +42,13 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
     """Settings that a dry run needs; another protocol than that of two pairs may be given too."""
     file = tmp_path / "two.yaml"
     file.write_text("protocol: {name: speaker_independent, folds: 2}\n", encoding="utf-8")
-    return [f"experiment={file}", f"cache_root={small_cache}", f"recipe={small_recipe_id}", f"results={tmp_path / 'runs'}"]
+    return [
+        f"experiment={file}",
+        f"cache_root={small_cache}",
+        f"recipe={small_recipe_id}",
+        f"results={tmp_path / 'runs'}",
+        "jobs=1",
+    ]
 
 
 @pytest.mark.slow
@@ -115,7 +121,7 @@ for arguments in json.loads(sys.argv[1]):
 def test_help_refusals_and_dry_runs_come_without_the_heavy_imports(here):
     wrong = [["foo"], ["train.lr=fast"], ["model=x"], ["protocol=x"], ["preset=x"], ["fold=99"], ["protocol.folds=9"]]
     wrong += [["protocol=session_folds"], ["protocol=file"], ["protocol=cross_corpus", "protocol.test=emodb"]]
-    asked = [["--help"], *([*here, *arguments] for arguments in wrong), [*here, "--dry-run"]]
+    asked = [["--help"], *([*here, *arguments] for arguments in wrong), [*here, "model=row_svm", "--dry-run"]]
     arguments = [sys.executable, "-c", IMPORTS, json.dumps(asked)]
     found = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=True)
     assert found.stdout.split() == ["0", *["1"] * len(wrong), "0"]
@@ -133,6 +139,7 @@ def test_dry_run_says_what_would_run_and_writes_nothing(here, capsys, tmp_path, 
     assert run.main([*here, "seed=0,1", "train.epochs=7", "--dry-run"]) == 0
     printed = capsys.readouterr().out
     assert "4 runs: 0 finished, 4 to do, up to 7 epochs each" in printed
+    assert re.search(r"^about \d+ s on this machine as it is now, if no run stops early", printed, re.MULTILINE)
     assert "24 utterances" in printed
     assert small_recipe_id in printed
     assert not (tmp_path / "runs").exists()
@@ -140,7 +147,7 @@ def test_dry_run_says_what_would_run_and_writes_nothing(here, capsys, tmp_path, 
 
 def test_dropped_utterances_are_announced(joined_cache, small_recipe_id, capsys, tmp_path):
     settings = [f"cache_root={joined_cache}", f"recipe={small_recipe_id}", "corpus=[ravdess,emodb]", f"results={tmp_path}"]
-    assert run.main([*settings, "labels=common4", "protocol.folds=2", "--dry-run"]) == 0
+    assert run.main([*settings, "model=row_svm", "labels=common4", "protocol.folds=2", "--dry-run"]) == 0
     printed = capsys.readouterr().out
     assert "left out by label map common4: bored 8" in printed
     assert "ravdess + emodb, 4 classes" in printed

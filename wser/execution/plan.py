@@ -194,8 +194,6 @@ def execute(
         axes: Dotted keys by which the experiments differ, for the progress that is shown.
     """
     work = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
-    networks = [experiment for experiment, _ in work if experiment.config.model.is_network]
-    alone = bool(networks) and all(hardware.accelerated(experiment.config.train) for experiment in networks)
     for experiment in experiments:
         if work:
             loggers.prepare(experiment.config, experiment.directory)
@@ -216,7 +214,7 @@ def execute(
         return
     from wser.training.run import Run
 
-    jobs = min(jobs or (1 if alone else most_jobs()), len(work))
+    jobs = at_once([experiment for experiment, _ in work], jobs)
     runs = [
         Run(
             experiment.config,
@@ -253,6 +251,18 @@ def execute(
                 f"one of {jobs} runs at once was killed, most likely for lack of memory: finished folds are kept, "
                 "run again with jobs=1"
             ) from None
+
+
+def at_once(pending: Sequence[Experiment], jobs: int) -> int:
+    """Runs at once.
+
+    Args:
+        pending: The experiment of each run that is to be done.
+        jobs: As asked for; 0 is one for each core, and a single one on an accelerator.
+    """
+    networks = [experiment for experiment in pending if experiment.config.model.is_network]
+    alone = bool(networks) and all(hardware.accelerated(experiment.config.train) for experiment in networks)
+    return min(jobs or (1 if alone else most_jobs()), len(pending))
 
 
 def most_jobs() -> int:

@@ -252,6 +252,18 @@ def test_several_recipes_make_a_cache_each(corpora, tmp_path):
     assert {cache.recipe["height"] for cache in made} == {16}
 
 
+def test_what_the_picture_has_no_room_for_is_said(corpora, tmp_path):
+    where = ["--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache"]
+    assert "longer" not in precompute(*where, *SMALL).stdout
+    (whole,) = caches(tmp_path / "cache")
+    durations = sorted(record.duration for record in whole.records)
+    frame = round(0.5 * (durations[0] + durations[-1]) / 0.004) * 0.004
+    longer = [duration for duration in durations if duration > frame]
+    lost = 1 - frame * len(longer) / sum(longer)
+    done = precompute(*where, *SMALL, "--set", f"duration={frame}")
+    assert f"{len(longer)} longer than {frame:g} s, {100 * lost:.0f} % of their audio left out" in done.stdout
+
+
 def test_one_wrong_recipe_of_two_is_refused_before_any_work(corpora, tmp_path):
     where = ["--corpora", corpora, "--cache", tmp_path / "cache"]
     done = precompute("--corpus", "ravdess", "--recipe", "grey,gray", *where, *SMALL)
