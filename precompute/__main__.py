@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from precompute.common import process, terminal
 
 COMMANDS = {
-    "build": "recordings in, cache out: what is done where no command is named",
-    "check": "what corpora hold, here and as a page",
+    "build": "recordings in, cache out: the default command",
+    "check": "what corpora contain, here and as a page",
     "fetch": "download corpora",
     "list": "the corpora: found or not, counts, licence, where to get them",
-    "show": "draw what a cache holds, and the filters that made it",
-    "cache": "look after caches: list, verify, clean up, export, copy",
+    "show": "draw utterances of a cache, or the filters of a recipe",
+    "cache": "manage caches: list, verify, clean up, export, copy",
 }
 """What each module of `precompute/commands/` does, by its name."""
 

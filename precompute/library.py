@@ -37,12 +37,12 @@ def open_cache(corpus: str, recipe: str | Recipe = "default", cache: str | Path 
         recipe: Name of a recipe, its id, or the recipe itself.
         cache: Directory of caches; several as in $WSER_CACHE, with colons between, are searched in order; or the URL of one in
             an object store.
-        id: Id of the cache, or the beginning of it or of its part after the dash, where several inputs are sealed.  Where none
-            is chosen, that one counts which `precompute` made or confirmed last.
+        id: Id of the cache, or the first characters of it or of its part after the dash, where several inputs are sealed.
+            Without it, the cache that `precompute` made or confirmed last is opened.
 
     Raises:
         CacheMissingError: None is sealed; the message names the command that builds it.
-        CacheError: It is damaged, or none answers `id`, or several do.
+        CacheError: It is damaged, or `id` matches no cache, or several.
     """
     return roots.find(places.parse(os.fspath(cache)), corpus, recipe if isinstance(recipe, str) else recipe.id, id)
 
@@ -59,7 +59,7 @@ def build(
     What the command line prints of the recordings comes as a `CorpusWarning`; what was left out is in the cache's `skipped`.
 
     Args:
-        corpus: Its name, such as `ravdess`; one that is made on the spot, such as `demo`, is made.
+        corpus: Its name, such as `ravdess`; a generated corpus, such as `demo`, is generated first.
         recipe: Name of a recipe, or the recipe itself.
         corpora: Directory that holds the corpora, or as in `ravdess=DIR` the corpus's own.
         cache: Directory of caches; of several, with colons between, the first that can be written takes what is new.
@@ -87,7 +87,7 @@ def build(
         _warn(f"{corpus} is not as published: {difference}")
     cache_roots, workers = places.parse(os.fspath(cache)), None
     if not any(roots.sealed(root, corpus, chosen.id) for root in cache_roots):
-        # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
+        # Most likely there is work to do: the workers load their libraries while the recordings are hashed.
         workers = building.Workers(chosen, jobs)
     with workers or nullcontext():
         plan = make_plan(published, directory, scan, chosen, cache_roots)
@@ -150,25 +150,25 @@ def extract(
 
 
 def _locate(name: str, where: finding.Corpora) -> tuple[ModuleType, Path]:
-    """Module and directory of a corpus; one that is made on the spot is made."""
+    """Module and directory of a corpus; a generated corpus is generated first."""
     module = catalogue.load(name)
-    found = where.places(module)
-    if not found and hasattr(module, "make"):
-        found = [where.root / name]
-        module.make(found[0])
-    if not found:
+    places = where.places(module)
+    if not places and hasattr(module, "make"):
+        places = [where.root / name]
+        module.make(places[0])
+    if not places:
         corpus = module.CORPUS
         raise CorpusError(
             f"{name} is not in {where}: get it from {corpus.source} and put it there as {where.root / corpus.usual_place}, or "
             f"give corpora='{name}=DIR'"
         )
-    if len(found) > 1:
-        others = few(found[1:])
+    if len(places) > 1:
+        others = few(places[1:])
         _warn(
-            f"{name} lies in {len(found)} places, and the one in {found[0]} is taken: for another ({others}) give "
+            f"{name} was found in {len(places)} places, and {places[0]} is used: to use another ({others}) give "
             f"corpora='{name}=DIR'"
         )
-    return module, found[0]
+    return module, places[0]
 
 
 def _warn(message: str) -> None:
@@ -183,7 +183,7 @@ def _as_file(samples: Any, sample_rate: int | None) -> bytes:
 
     samples = np.asarray(samples)
     if sample_rate is None:
-        raise UnusableAudioError("samples alone do not say how fast they are: give sample_rate, as in sample_rate=16000")
+        raise UnusableAudioError("samples alone do not say their sample rate: give sample_rate, as in sample_rate=16000")
     if samples.ndim not in (1, 2) or str(samples.dtype) not in SUBTYPES:
         raise UnusableAudioError(
             f"samples of type {samples.dtype} and shape {samples.shape} are no waveform: give (n,) or (n, channels) of "

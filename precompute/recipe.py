@@ -26,7 +26,7 @@ ID_LENGTH = 12
 """Hexadecimal digits of a SHA-256 that name a recipe or an input: 48 bits, for a lab's thousands of caches."""
 
 DEEPEST_VALUE = 8
-"""Lists and objects, one in another, in a record that others wrote."""
+"""Deepest nesting of lists and objects in a record that other software wrote."""
 
 TRANSFORMS = {"wavelet": "scalogram", "stft": "stft", "mel": "logmel"}
 """What recipes of layout 1, and `transform=`, call the features that make pictures."""
@@ -71,7 +71,7 @@ class Recipe:
         name: Of the feature.
         audio: What is done to a recording first.
         feature: What is computed then.
-        source: SHA-256 of the feature's source where it is not this package's, so that an edited file has caches of its own.
+        source: SHA-256 of the feature's source where it is not part of this package, so that an edited file gets new caches.
 
     Raises:
         RecipeError: A name is unknown, a value lies outside its limits, or parameters do not fit together.
@@ -84,10 +84,10 @@ class Recipe:
 
     def __init__(self, feature: str = "scalogram", **parameters: Any) -> None:
         module = features.load(feature)
-        own = {one.name for one in fields(module.Feature)}
+        own = {parameter.name for parameter in fields(module.Feature)}
         for name, value in parameters.items():
             if name not in own and name not in _AUDIO:
-                raise RecipeError(_stranger(name, value, feature, own))
+                raise RecipeError(_not_read(name, value, feature, own))
         audio = Audio(**{name: value for name, value in parameters.items() if name in _AUDIO})
         made: Feature = module.Feature(**{name: value for name, value in parameters.items() if name in own})
         made.check(audio)
@@ -100,7 +100,7 @@ class Recipe:
         try:
             self.array  # noqa: B018
         except ValueError as error:
-            raise RecipeError(f"the feature {name} gives no array that a cache can hold, since {error}: change it") from None
+            raise RecipeError(f"the feature {name} gives no array that a cache can store, since {error}: change it") from None
 
     @cached_property
     def array(self) -> Array:
@@ -117,7 +117,7 @@ class Recipe:
         known = {**asdict(self.audio), **self.feature.record(), "algorithm": self.feature.algorithm}
         if chain.ALGORITHM > 1:
             known["audio_algorithm"] = chain.ALGORITHM
-        # Somebody's own feature may be made of one of ours, and its pictures are others.
+        # A user's feature may be derived from one of ours, and its pictures differ.
         if "transform" in known and not self.source:
             return {key: known.pop(key) for key in LAYOUT_1} | known
         if self.source:
@@ -135,12 +135,12 @@ class Recipe:
         return tuple(id_of(self.record() | {"algorithm": earlier}) for earlier in range(self.feature.algorithm - 1, 0, -1))
 
     def unread(self, name: str) -> str | None:
-        """Why nothing reads one of its parameters, and how to have it read; None where it is read."""
-        known, settings = {one.name: one for one in (*fields(Audio), *fields(self.feature))}, self.parameters
+        """Why one of its parameters has no effect, and how to give it one; None where it has an effect."""
+        known, settings = {parameter.name: parameter for parameter in (*fields(Audio), *fields(self.feature))}, self.parameters
         return _refusal(name, facts(known[name]).readers, known, settings)
 
 
-_AUDIO = {one.name: one for one in fields(Audio)}
+_AUDIO = {parameter.name: parameter for parameter in fields(Audio)}
 
 
 def _refusal(
@@ -148,7 +148,7 @@ def _refusal(
 ) -> str | None:
     if why := refusal(name, readers, settings):
         return why
-    # What has it read must itself be read.
+    # The setting that activates it must have an effect itself.
     reading = [reader.key for reader in readers if settings[reader.key] in reader.values]
     for key in reading:
         if why := _refusal(name, facts(known[key]).readers, known, settings):
@@ -156,12 +156,12 @@ def _refusal(
     return None
 
 
-def _stranger(name: str, value: Any, feature: str, own: set[str]) -> str:
+def _not_read(name: str, value: Any, feature: str, own: set[str]) -> str:
     """Why a feature refuses a parameter."""
-    others = [one for one in features.names() if name in {field.name for field in fields(features.load(one).Feature)}]
+    others = [other for other in features.names() if name in {field.name for field in fields(features.load(other).Feature)}]
     if others:
-        choices = " or ".join(f"feature={one}" for one in others)
-        return f"{name}={value} is not read with feature={feature}: give {choices}, or leave it out"
+        choices = " or ".join(f"feature={other}" for other in others)
+        return f"{name}={value} has no effect with feature={feature}: give {choices}, or leave it out"
     return unknown("recipe parameter", name, ["feature", *_AUDIO, *own])
 
 
@@ -193,21 +193,21 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
         settings: Strings of the form `key=value`, with `feature` (or `transform`, of layout 1) among the keys.
 
     Raises:
-        RecipeError: The name or a key is unknown, a value has the wrong type or lies outside its limits, or nothing reads it.
+        RecipeError: The name or a key is unknown, or a value has the wrong type, is outside its limits or has no effect.
     """
     if not is_name(name):
         raise RecipeError(unknown("recipe", name, names()))
     given = dict(_parsed(text) for text in settings)
     base = RECIPES.get(name, {"feature": name})
     feature = given.pop("feature", base.get("feature", "scalogram"))
-    defaults = {one.name: one.default for one in (*fields(Audio), *fields(features.load(feature).Feature))}
+    defaults = {field.name: field.default for field in (*fields(Audio), *fields(features.load(feature).Feature))}
     kinds = types(Audio) | types(features.load(feature).Feature)
     for key, text in given.items():
         if key not in defaults:
-            raise RecipeError(_stranger(key, text, feature, {*defaults}))
+            raise RecipeError(_not_read(key, text, feature, {*defaults}))
     changes = {key: _typed(key, text, kinds[key], defaults[key]) for key, text in given.items()}
     recipe = Recipe(**{**base, **changes, "feature": feature})
-    # What the name brought along counts too, if it is recorded: white10 without its noise would still claim 10 dB.
+    # The settings of the named recipe are checked too: white10 without its noise would still claim 10 dB.
     brought = {*base} & {*recipe.record()} - {"feature"}
     for key in (*changes, *sorted(brought)):
         if why := recipe.unread(key):
@@ -244,10 +244,10 @@ def check_record(record: Any) -> dict[str, Any]:
     """A record as stored in a cache, each value that we know of its type; other versions may lack some, and have more.
 
     Raises:
-        RecipeError: It is no record of a recipe.
+        RecipeError: It is not a record of a recipe.
     """
     if not isinstance(record, dict):
-        raise RecipeError("a recipe is an object with a value for each parameter, and this is none")
+        raise RecipeError("a recipe must be a JSON object with a value for each parameter")
     kinds = _kinds(record)
     for key, value in record.items():
         kind = kinds.get(key)
@@ -274,15 +274,15 @@ def _kinds(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _feature_of(record: Mapping[str, Any]) -> str:
-    """Name of a record's feature; empty where it has none that can be one."""
+    """Name of a record's feature; empty where it has no valid one."""
     name = record.get("feature", TRANSFORMS.get(str(record.get("transform", "wavelet")), ""))
     return name if isinstance(name, str) else ""
 
 
 def is_deep(value: Any, left: int = DEEPEST_VALUE) -> bool:
-    """Whether lists and objects lie in one another deeper than in anything that we write; to print such a value may fail."""
+    """Whether lists and objects are nested deeper than in anything that we write; printing such a value may fail."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return left < 0 or any(is_deep(one, left - 1) for one in inner)
+    return left < 0 or any(is_deep(element, left - 1) for element in inner)
 
 
 def _shown(value: Any) -> str:
@@ -293,7 +293,7 @@ def from_record(record: dict[str, Any]) -> Recipe:
     """The recipe of a record, as stored in a cache.
 
     Raises:
-        RecipeError: This version makes other numbers by these parameters, or does not know them.
+        RecipeError: This version computes other values from these parameters, or does not know them.
     """
     check_record(record)
     name = _feature_of(record)
@@ -301,21 +301,21 @@ def from_record(record: dict[str, Any]) -> Recipe:
         raise RecipeError(f"its feature '{name:.50}' is not installed here: install it, or use the version that made it")
     theirs, ours = record.get("algorithm"), features.load(name).Feature.algorithm
     if theirs != ours:
-        raise RecipeError(f"its recipe is of algorithm {theirs}, this version's is {ours}: use the version that made it")
-    known = {one.name for one in (*fields(Audio), *fields(features.load(name).Feature))}
+        raise RecipeError(f"its recipe has algorithm {theirs}, this version has {ours}: use the version that made it")
+    known = {field.name for field in (*fields(Audio), *fields(features.load(name).Feature))}
     recipe = Recipe(name, **{key: value for key, value in record.items() if key in known})
     if record.get("source", "") != recipe.source:
-        raise RecipeError(f"its feature {name} is of another source than the one installed here: use the one that made it")
+        raise RecipeError(f"its feature {name} has other source code than the one installed here: use the one that made it")
     for key, value in recipe.record().items():
         if key not in record:
             raise RecipeError(f"its recipe lacks '{key}': use the version that made it")
         if record[key] != value:
-            raise RecipeError(f"its recipe has another {key} than this version gives it: use the version that made it")
+            raise RecipeError(f"its recipe has another value of '{key}' than this version: use the version that made it")
     return recipe
 
 
 def in_words(record: dict[str, Any]) -> str:
-    """A recipe's record as one would ask for it: its name, or what differs from the default.
+    """A recipe's record as a user would write it: its name, or its differences from the default.
 
     Args:
         record: As `Recipe.record` gives it, from any version.
@@ -324,8 +324,8 @@ def in_words(record: dict[str, Any]) -> str:
         if named(name).record() == record:
             return name
     base, usual = record.get("feature", "default"), usual_of(record)
-    untold = {"colour_table", "array", "feature", "source"}
-    differing = {key: value for key, value in record.items() if value != usual.get(key) and key not in untold}
+    omitted = {"colour_table", "array", "feature", "source"}
+    differing = {key: value for key, value in record.items() if value != usual.get(key) and key not in omitted}
     if record.get("algorithm") == usual.get("algorithm"):
         differing.pop("height" if record.get("height") == record.get("scales") else "", None)
         differing.pop("width" if record.get("width") == record.get("columns") else "", None)
@@ -345,7 +345,7 @@ def described(record: dict[str, Any]) -> str:
     if name not in features.names():
         return name or str(record.get("transform"))
     feature = features.load(name).Feature
-    wavelet = f" ({record['wavelet']})" if "wavelet" in {one.name for one in fields(feature)} else ""
+    wavelet = f" ({record['wavelet']})" if "wavelet" in {field.name for field in fields(feature)} else ""
     return f"{feature.title or name}{wavelet}, {record.get('f_min', 0):g} to {record.get('f_max', 0):g} Hz"
 
 
@@ -357,11 +357,11 @@ def row_frequencies(record: Mapping[str, Any], rows: int) -> NDArray[np.float64]
         rows: Length of its axis of frequency.
 
     Raises:
-        KeyError, ValueError: It does not say them.
+        KeyError, ValueError: The record does not determine them.
     """
     scales, f_min, f_max = record["scales"], record["f_min"], record["f_max"]
     if scales < 2 or not 0 < f_min < f_max:
-        raise ValueError(f"no frequencies of {scales} rows from {f_min} to {f_max} Hz")
+        raise ValueError(f"{scales} rows from {f_min} to {f_max} Hz have no frequencies")
     module = _spectral(record)
     place = (np.arange(rows) + 0.5) * scales / rows - 0.5
     centres: NDArray[np.float64] = module.centres(place, f_min, f_max, scales)
@@ -369,7 +369,7 @@ def row_frequencies(record: Mapping[str, Any], rows: int) -> NDArray[np.float64]
 
 
 def ticks(record: Mapping[str, Any]) -> tuple[int, ...]:
-    """Frequencies in Hz that a drawing of what a cache holds names; errors as of `row_frequencies`."""
+    """Frequencies in Hz on the axis of a drawing of a cache's items; errors as in `row_frequencies`."""
     shown: tuple[int, ...] = _spectral(record).Feature.ticks
     return shown
 
@@ -379,7 +379,7 @@ def _spectral(record: Mapping[str, Any]) -> ModuleType:
     module = features.load(name) if name in features.names() else None
     if module is None or not hasattr(module, "centres"):
         shown = record.get("feature", record.get("transform"))
-        raise ValueError(f"the frequencies of what this version does not know, '{shown!s:.50}'")
+        raise ValueError(f"this version does not know the frequencies of '{shown!s:.50}'")
     return module
 
 
@@ -387,7 +387,7 @@ def array_of(record: Mapping[str, Any]) -> Array:
     """What a cache holds of each utterance, by the record of its recipe; a picture before layout 2.
 
     Raises:
-        ValueError: It does not say, or more than any cache may hold.
+        ValueError: The record does not say it, or the array is larger than a cache may store.
     """
     if "array" in record:
         return arrays.from_record(record["array"])

@@ -106,7 +106,7 @@ def read_small(path: Path, root: Path, most: int) -> bytes:
         size = int(fs.size(place) or 0)
         if size <= most:
             return bytes(fs.cat_file(place))
-    raise UnsafePathError(f"{path} has {size} bytes, and {most} at most are read: replace it by the right file")
+    raise UnsafePathError(f"{path} has {size} bytes, more than the limit of {most}: replace it by the right file")
 
 
 def write(directory: Path, contents: dict[str, bytes]) -> None:

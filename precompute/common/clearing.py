@@ -1,4 +1,4 @@
-"""Clearing away what nobody needs any more, of caches and of results alike: it is said first, and done where that is wanted."""
+"""Removing what is no longer needed, from caches and results alike: first it is listed, and removed only on request."""
 
 import argparse
 import math
@@ -14,13 +14,13 @@ from precompute.common.files import GRACE_DAYS
 
 @dataclass(frozen=True)
 class Garbage:
-    """Something that nobody needs any more.
+    """A file or directory that is no longer needed.
 
     Attributes:
-        path: Of a file or directory.
-        why: In words.
+        path: Of the file or directory.
+        why: The reason, in words.
         size: Bytes on disk.
-        for_good: Whether it is to be deleted; otherwise it goes to the trash first.
+        for_good: Whether it is deleted; otherwise it is moved to the trash.
     """
 
     path: Path
@@ -36,58 +36,58 @@ def days(text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no number of days: give 0 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days: give 0 or more")
     return number
 
 
 def confirmation(parser: argparse.ArgumentParser) -> None:
-    """The option without which nothing is cleared."""
-    parser.add_argument("--yes", action="store_true", help="do it; without this, only say what would be done")
+    """Add the option without which nothing is removed."""
+    parser.add_argument("--yes", action="store_true", help="do it; without this option, only show what would be done")
 
 
 def options(parser: argparse.ArgumentParser, what: str) -> None:
-    """The options of a command that clears away what is old enough.
+    """Add the options of a command that removes what is old enough.
 
     Args:
         parser: Of the command.
-        what: Help of the age.
+        what: Help text of the age.
     """
     parser.add_argument("--grace", metavar="DAYS", type=days, default=GRACE_DAYS, help=f"{what} (default: %(default)g)")
     confirmation(parser)
 
 
 def undo(place: Path, path: Path) -> str:
-    """How to bring back what was moved to the trash."""
-    return f"; to bring it back: {shlex.join(['mv', str(place), str(path)])}"
+    """How to restore what was moved to the trash."""
+    return f"; to restore it: {shlex.join(['mv', str(place), str(path)])}"
 
 
 def clear(name: str, garbage: Iterable[tuple[Garbage, Callable[[Garbage], Path | None]]], yes: bool) -> int:
-    """Say what there is to clear, and do it where that is wanted; the exit code.
+    """Show what can be removed, and remove it if `yes`; returns the exit code.
 
     Args:
-        name: Of the command, before a sentence of what failed.
-        garbage: Each with what clears it: gives its place in the trash, or None where it is deleted.
+        name: Of the command, which begins each error message.
+        garbage: Each item with the function that removes it, which returns its place in the trash, or None if it was deleted.
         yes: Whether to do it.
     """
     code, count, size = 0, 0, 0
-    for one, act in garbage:
-        what = f"{one.path}  {one.size / 1e6:.1f} MB, {one.why}"
+    for item, remove in garbage:
+        what = f"{item.path}  {item.size / 1e6:.1f} MB, {item.why}"
         if not yes:
-            print(f"would {'delete' if one.for_good else 'move to the trash'}  {what}")
+            print(f"would {'delete' if item.for_good else 'move to the trash'}  {what}")
         else:
             try:
-                place = act(one)
+                place = remove(item)
             except WserError as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 code = 1
                 continue
-            print(f"moved to the trash  {what}{undo(place, one.path)}" if place else f"deleted  {what}")
+            print(f"moved to the trash  {what}{undo(place, item.path)}" if place else f"deleted  {what}")
         count += 1
-        size += one.size
+        size += item.size
     if not count:
-        print("there is nothing to clear")
+        print("there is nothing to remove")
         return code
-    print(f"{size / 1e6:.1f} MB {'cleared' if yes else 'could be cleared'}")
+    print(f"{size / 1e6:.1f} MB {'removed' if yes else 'can be removed'}")
     if not yes:
-        print("nothing was done: give --yes to do it")
+        print("nothing was removed: give --yes to do it")
     return code

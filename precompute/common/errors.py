@@ -1,10 +1,10 @@
-"""Errors that a user can mend: each message gives the value, the limit and the remedy in one sentence."""
+"""Errors that a user can fix: each message gives the value, the limit and the remedy in one sentence."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 
 MOST_LISTED = 24
-"""Choices that a message lists; colour maps are over a hundred."""
+"""Number of choices that a message lists; there are over a hundred colour maps."""
 
 
 class WserError(Exception):
@@ -24,14 +24,14 @@ class UnusableAudioError(WserError, ValueError):
 
 
 class UnsafePathError(WserError):
-    """Something in a shared tree is a link, a pipe, or larger than what it stands for may be."""
+    """Something in a shared directory is a link, a pipe, or larger than allowed."""
 
 
 class CacheError(WserError):
-    """A cache is unreadable, foreign, torn or ambiguous.
+    """A cache is unreadable, of unknown origin, damaged or ambiguous.
 
     Attributes:
-        what: Is wrong.
+        what: The problem.
         remedy: What to do about it, where `what` does not say so itself.
     """
 
@@ -44,14 +44,14 @@ class CacheError(WserError):
 
 
 class CacheMissingError(CacheError, FileNotFoundError):
-    """No sealed cache answers the request."""
+    """No sealed cache matches the request."""
 
 
 def unknown(what: str, name: str, choices: Iterable[str]) -> str:
-    """The message for a name that is none of the choices: it points to the nearest, and lists them where they are few."""
+    """The message for an unknown name: it suggests the nearest choice, and lists the choices if they are few."""
     known = sorted(choices)
     if not known:
-        return f"there is no {what} '{name}', nor any other"
+        return f"there is no {what} '{name}', and no other {what} either"
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     if len(known) > MOST_LISTED:

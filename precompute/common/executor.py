@@ -15,10 +15,10 @@ def parallel(jobs: int, **options: Any) -> joblib.Parallel:
     """A joblib runner.
 
     Args:
-        jobs: Processes; -1 is one for each core, 1 works in this process.
+        jobs: Number of processes; -1 is one for each core, 1 works in this process.
         options: Of `joblib.Parallel`.
     """
-    # A single job runs in this process, which owns itself.
+    # A single job runs in this process, which has no owner to outlive.
     ending = {} if effective(jobs) == 1 else {"initializer": end_with, "initargs": (os.getpid(),)}
     return joblib.Parallel(n_jobs=jobs, **options, **ending)
 
@@ -33,7 +33,7 @@ def cores() -> int:
     """Cores that this process may use.
 
     Raises:
-        WserError: LOKY_MAX_CPU_COUNT, which limits them, is no number.
+        WserError: LOKY_MAX_CPU_COUNT, which limits them, is not a number.
     """
     with _counted():
         return int(joblib.cpu_count())
@@ -41,11 +41,13 @@ def cores() -> int:
 
 @contextlib.contextmanager
 def _counted() -> Iterator[None]:
-    """Turn joblib's complaint about its variable into one sentence."""
+    """Turn joblib's error about its variable into one sentence."""
     try:
         yield
     except ValueError:
         limit = os.environ.get("LOKY_MAX_CPU_COUNT")
         if limit is None:
             raise
-        raise WserError(f"LOKY_MAX_CPU_COUNT={limit} is no number of cores: unset it, or give a whole number from 1") from None
+        raise WserError(
+            f"LOKY_MAX_CPU_COUNT={limit} is not a number of cores: unset it, or give a whole number from 1"
+        ) from None

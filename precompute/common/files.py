@@ -1,10 +1,10 @@
-"""All that is written, moved and deleted in caches and results, and the reading of what others may have put there.
+"""Writing, moving and deleting in caches and results, and reading files that others may have put there.
 
-A lab shares these trees, so whoever may write in one may also put a symbolic link, a pipe or a huge file there.  Each function
-takes a path and the root that it lies below.  The root is the user's word, and links on the way to it are followed; below it
-every directory is opened by its name in the one above, and no link is.  What is written is a new file that takes its name by
-one rename or link, whole and on the disk: an existing file is never opened for writing, so that what it is linked to stays as
-it is.  No other module of the packages opens for writing, renames or deletes; `tests/test_files_only.py` says so.
+A lab shares these directories, and everybody who may write there may also put a symbolic link, a pipe or a huge file there.
+Each function takes a path and its root.  The root is given by the user, and links in its path are followed; below the root,
+each directory is opened by its name in its parent, and links are not followed.  A file is written under a temporary name,
+flushed to the disk and then renamed or linked: an existing file is never opened for writing, so that a link's target stays
+unchanged.  No other module of the packages opens for writing, renames or deletes; `tests/test_files_only.py` checks this.
 """
 
 import contextlib
@@ -29,19 +29,19 @@ NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, err
 """How file systems say that they have no hard links (FUSE says ENOSYS or EXDEV)."""
 
 STALE_SECONDS = 24 * 3600
-"""Age after which what a killed job left behind is removed, where nothing better says that the job is gone."""
+"""Age after which files of a killed job are removed, where it cannot be known otherwise that the job has ended."""
 
 GRACE_DAYS = 7.0
-"""Days for which what is in the trash can be brought back, and after which something unfinished counts as given up."""
+"""Days for which trash can be restored, and after which unfinished work counts as abandoned."""
 
 TRASH = ".trash"
 PART = re.compile(r"\..+-([^-]+)-[0-9a-f]{8}\.part")
 """Name of a file that is being written, with the signature of the process that does it."""
 LINK = -1
-"""What `sizes` gives for a symbolic link, a pipe or a device, and for a directory that is too deep."""
+"""Value that `sizes` gives for a symbolic link, a pipe or a device, and for a directory that is nested too deep."""
 
 DEEPEST = 16
-"""Directories, one in another, of which `sizes` still looks into the last; a cache in staging takes 6."""
+"""Deepest level of nested directories that `sizes` looks into; a cache in staging needs 6."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _TRASHED = re.compile(r"(\d{8}T\d{6}Z)-.+-[0-9a-f]{8}", re.DOTALL)
@@ -60,7 +60,7 @@ def folder(path: Path, root: Path) -> Iterator[int]:
 
     Args:
         path: Of the directory: the root, or below it.
-        root: The user's word.
+        root: As given by the user.
 
     Yields:
         Its file descriptor, closed at the end.
@@ -87,7 +87,7 @@ def folder(path: Path, root: Path) -> Iterator[int]:
 
 
 def exists(path: Path, root: Path) -> bool:
-    """Whether there is anything of this name, a link among them.
+    """Whether there is anything of this name; a link counts too.
 
     Raises:
         UnsafePathError: A directory above it is a symbolic link.
@@ -101,7 +101,7 @@ def exists(path: Path, root: Path) -> bool:
 
 
 def read(path: Path, root: Path, most: int | None = None) -> bytes:
-    """Content of a plain file.
+    """Content of a regular file.
 
     Args:
         path: Of the file.
@@ -114,7 +114,7 @@ def read(path: Path, root: Path, most: int | None = None) -> bytes:
     """
     with folder(path.parent, root) as above:
         try:
-            # Opening a pipe must not wait for whoever might write into it.
+            # Opening a pipe must not wait for a writer.
             handle = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=above)
         except OSError as error:
             _refuse_link(path, path.name, above)
@@ -122,10 +122,10 @@ def read(path: Path, root: Path, most: int | None = None) -> bytes:
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise UnsafePathError(f"{path} is no plain file: remove it, or replace it by a file")
+            raise UnsafePathError(f"{path} is not a regular file: remove it, or replace it by a file")
         if most is not None and found.st_size > most:
             raise UnsafePathError(
-                f"{path} has {found.st_size} bytes, and {most} at most are read: replace it by the right file"
+                f"{path} has {found.st_size} bytes, more than the limit of {most}: replace it by the right file"
             )
         with os.fdopen(handle, "rb", closefd=False) as file:
             return file.read(found.st_size)
@@ -134,7 +134,7 @@ def read(path: Path, root: Path, most: int | None = None) -> bytes:
 
 
 def names(path: Path, root: Path) -> list[str]:
-    """Names in a directory, sorted; none where it is not there.
+    """Names in a directory, sorted; empty where it does not exist.
 
     Raises:
         UnsafePathError: It, or what is above it, is a symbolic link.
@@ -147,7 +147,7 @@ def names(path: Path, root: Path) -> list[str]:
 
 
 def plain_size(path: Path, root: Path) -> int | None:
-    """Bytes of a plain file; None where there is none, or something else.
+    """Bytes of a regular file; None where there is none.
 
     Raises:
         UnsafePathError: A directory above it is a symbolic link.
@@ -161,7 +161,7 @@ def plain_size(path: Path, root: Path) -> int | None:
 
 
 def is_directory(path: Path, root: Path) -> bool:
-    """Whether there is a directory of this name, and no link to one.
+    """Whether there is a directory of this name; a link to one does not count.
 
     Raises:
         UnsafePathError: A directory above it is a symbolic link.
@@ -186,7 +186,7 @@ def is_stale(path: Path, root: Path) -> bool:
 
 
 def directories(path: Path, root: Path) -> list[str]:
-    """Names of the directories in a directory, sorted, links to others left out; none where it is not there.
+    """Names of the directories in a directory, sorted, without links; empty where it does not exist.
 
     Raises:
         UnsafePathError: It, or what is above it, is a symbolic link.
@@ -199,9 +199,9 @@ def directories(path: Path, root: Path) -> list[str]:
 
 
 def sizes(path: Path, root: Path) -> dict[str, int]:
-    """Bytes of every plain file below a directory, by its path relative to it, and `LINK` for what is none.
+    """Bytes of every regular file below a directory, by its relative path; `LINK` for anything else.
 
-    What another job removes meanwhile is left out.
+    Files that another job removes meanwhile are left out.
 
     Raises:
         UnsafePathError: The directory, or what is above it, is a symbolic link.
@@ -245,7 +245,7 @@ def newest(path: Path, root: Path) -> float:
             if stat.S_ISDIR(found.st_mode):
                 for _, folders, files, handle in os.fwalk(path.name, dir_fd=above):
                     for name in (*folders, *files):
-                        # What another job removes meanwhile is not there any more.
+                        # Another job removed it meanwhile.
                         with contextlib.suppress(FileNotFoundError):
                             latest = max(latest, os.stat(name, dir_fd=handle, follow_symlinks=False).st_mtime)
     except FileNotFoundError:
@@ -261,16 +261,16 @@ def changed(path: Path, root: Path) -> float:
 
 
 def make_directory(path: Path, root: Path, mode: int | None = None, lasting: bool = True, parents: bool = True) -> None:
-    """Create a directory below a root, and those above it; one that is there is left as it is.
+    """Create a directory below a root, and its parents; an existing one stays unchanged.
 
-    The root itself, where it is not there yet, is created with what the umask leaves.
+    The root itself, if it does not exist yet, gets the permissions that the umask leaves.
 
     Args:
         path: Of the directory.
         root: Above it.
-        mode: Permissions, whatever the umask; by default what the umask leaves.
+        mode: Permissions, independent of the umask; by default those that the umask leaves.
         lasting: Whether to wait until it is on the disk.
-        parents: Whether to create those above it too; otherwise they must be there.
+        parents: Whether to create its parents too; otherwise they must exist.
 
     Raises:
         UnsafePathError: What is above it, or it itself, is a symbolic link.
@@ -307,7 +307,7 @@ def _mkdir(name: str, above: int, mode: int | None) -> None:
         os.mkdir(name, dir_fd=above)
         return
     with _UMASK:
-        # What another thread creates meanwhile is no more open than the root is.
+        # What another thread creates meanwhile is not more open than the root.
         before = os.umask(0o777 & ~mode)
         try:
             os.mkdir(name, mode & 0o777, dir_fd=above)
@@ -318,7 +318,7 @@ def _mkdir(name: str, above: int, mode: int | None) -> None:
 def _set_mode(name: str, above: int, mode: int) -> None:
     handle = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
     try:
-        # Where an access list or a parent without setgid made it another; a needless change of mode by one who is not of the
+        # Only where an access list, or a parent without setgid, changed it: a needless change of mode by a user outside the
         # directory's group would drop setgid.
         if (found := stat.S_IMODE(os.fstat(handle).st_mode)) != mode:
             os.fchmod(handle, mode | (found & stat.S_ISGID))
@@ -327,12 +327,12 @@ def _set_mode(name: str, above: int, mode: int) -> None:
 
 
 def create(path: Path, root: Path, mode: int | None = None) -> BinaryIO:
-    """Create a file that must not be there yet, to be written bit by bit.
+    """Create a file that must not exist yet, to be written in several steps.
 
     Args:
         path: Of the file.
         root: Above it.
-        mode: Permissions, whatever the umask; by default what the umask leaves.
+        mode: Permissions, independent of the umask; by default those that the umask leaves.
     """
     with folder(path.parent, root) as above:
         try:
@@ -345,9 +345,9 @@ def create(path: Path, root: Path, mode: int | None = None) -> BinaryIO:
 
 
 def write_new(path: Path, content: bytes, root: Path, mode: int | None = None) -> None:
-    """Write a file of a name that must not be there yet, and wait until it is on the disk.
+    """Write a file that must not exist yet, and wait until it is on the disk.
 
-    Others can see it half-written: for a file in a directory that nobody else knows of yet.
+    Others could see it half-written: only for a directory that no other process uses yet.
     """
     try:
         with create(path, root, mode) as file:
@@ -359,9 +359,9 @@ def write_new(path: Path, content: bytes, root: Path, mode: int | None = None) -
 
 
 def replace(path: Path, content: bytes, root: Path) -> None:
-    """Give a file its content by one rename: whoever reads it sees the old content or the new, also after a power cut.
+    """Replace the content of a file by one rename: readers see the old content or the new, also after a power cut.
 
-    Where something of this name is there, it gives way, and what it may be a link to is left as it is.
+    If the name is a link, the link is replaced, and its target stays unchanged.
     """
     aside = path.with_name(part_name(path.name))
     try:
@@ -374,14 +374,14 @@ def replace(path: Path, content: bytes, root: Path) -> None:
 
 
 def put(path: Path, content: bytes, root: Path, aside: Path, mode: int | None = None) -> bool:
-    """The same for a name that may be there already, and then stays as it is; returns whether it was new.
+    """The same, unless the name exists already, which then stays unchanged; returns whether it was new.
 
     Args:
         path: Of the file.
         content: Of the file.
         root: Above it.
-        aside: Where it is written first; on the same file system, of a name that is not there.
-        mode: Permissions, whatever the umask; by default what the umask leaves.
+        aside: Temporary path where it is written first: on the same file system, not existing yet.
+        mode: Permissions, independent of the umask; by default those that the umask leaves.
     """
     write_new(aside, content, root, mode)
     try:
@@ -396,7 +396,7 @@ def part_name(name: str) -> str:
 
 
 def link(source: Path, target: Path, root: Path, source_root: Path | None = None) -> bool:
-    """Give a file a second name, unless that is there; False where it is.
+    """Give a file a second name; False where that name exists already.
 
     Args:
         source: Of the file; of a link, the link itself gets the name.
@@ -423,7 +423,7 @@ def link(source: Path, target: Path, root: Path, source_root: Path | None = None
 
 
 def rename(source: Path, target: Path, root: Path) -> None:
-    """Move a file or directory to another name below the same root, in the place of a file that is there."""
+    """Move a file or directory to another name below the same root, replacing a file of that name."""
     with folder(source.parent, root) as here, folder(target.parent, root) as there:
         try:
             os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
@@ -435,15 +435,15 @@ def rename(source: Path, target: Path, root: Path) -> None:
 
 
 def unlink(path: Path, root: Path) -> None:
-    """Remove a file or link; one that is gone already is no error."""
+    """Remove a file or link; no error where it is gone already."""
     with contextlib.suppress(FileNotFoundError), folder(path.parent, root) as above:
         os.unlink(path.name, dir_fd=above)
 
 
 def remove(path: Path, root: Path) -> None:
-    """Remove a directory with all below it, or a file; what another job removes at the same time is no error.
+    """Remove a directory with all below it, or a file; no error where another job removes it at the same time.
 
-    Of a link the link alone goes.  What may not be removed stays: ask `exists` afterwards.
+    Of a link, only the link is removed.  What may not be removed stays: check with `exists` afterwards.
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), folder(path.parent, root) as above:
         if stat.S_ISDIR(os.stat(path.name, dir_fd=above, follow_symlinks=False).st_mode):
@@ -453,7 +453,7 @@ def remove(path: Path, root: Path) -> None:
 
 
 def to_trash(path: Path, trash: Path, root: Path, mode: int | None = None) -> Path:
-    """Move a file or directory aside by one rename, under a name that says when; it is there afterwards or here, never half.
+    """Move a file or directory to the trash by one rename, under a name with the time; it is never moved in part.
 
     Args:
         path: What to move.
@@ -471,9 +471,9 @@ def to_trash(path: Path, trash: Path, root: Path, mode: int | None = None) -> Pa
 
 
 def trashed(name: str) -> float | None:
-    """When something was moved into the trash, in seconds since the epoch; None where its name does not say.
+    """When something was moved to the trash, in seconds since the epoch; None where its name does not say.
 
-    The name and not the file system says so: a rename leaves the times of what it moves.
+    The name says so, not the file system: a rename keeps the times of what it moves.
     """
     try:
         match = _TRASHED.fullmatch(name)
@@ -506,22 +506,22 @@ def _sync(handle: int) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some network file systems sync files and know nothing of it for directories.
+        # Some network file systems can sync files and not directories.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
 
 
 @contextlib.contextmanager
 def new_file(target: Path) -> Iterator[Path]:
-    """A path beside `target`, not there yet, for a file that is given the name `target` at the end, whole and durable.
+    """A temporary path beside `target` for a file that gets the name `target` at the end, complete and on the disk.
 
-    Where what writes it fails, or is interrupted, nothing is left.
+    If writing fails or is interrupted, nothing is left.
 
     Args:
-        target: The user's word.
+        target: As given by the user.
 
     Raises:
-        WserError: `target` is there already, and is not overwritten; or it cannot be written.
+        WserError: `target` exists already, and is not overwritten; or it cannot be written.
     """
     root = target.parent
     aside = target.with_name(part_name(target.name))
@@ -533,14 +533,14 @@ def new_file(target: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         _name_new(aside, target, root)
     except FileExistsError:
-        raise WserError(f"{target} is there already: remove it, or give another name") from None
+        raise WserError(f"{target} exists already: remove it, or give another name") from None
     except OSError as error:
         if isinstance(error, WserError):
             raise
         free = f"{shutil.disk_usage(root).free / 1e6:.0f} MB are free" if root.is_dir() else "no such directory"
-        raise WserError(f"{target} cannot be written ({error.strerror or error}; {free}): give another place for it") from None
+        raise WserError(f"{target} cannot be written ({error.strerror or error}; {free}): give another path") from None
     finally:
-        # Where it could not even be created, there is nothing to remove, whatever the reason.
+        # If it could not be created, there is nothing to remove.
         with contextlib.suppress(OSError):
             unlink(aside, root)
 
@@ -552,7 +552,7 @@ def _name_new(aside: Path, target: Path, root: Path) -> None:
         except OSError as error:
             if error.errno not in NO_HARD_LINKS:
                 raise
-            # A memory stick's file system, say: reserve the name, then take it.
+            # For example on a USB stick: reserve the name, then replace it.
             create(target, root).close()
             try:
                 os.replace(aside.name, target.name, src_dir_fd=here, dst_dir_fd=here)
@@ -570,15 +570,15 @@ def _parts(path: Path, root: Path) -> tuple[str, ...]:
 
 
 def _refuse_link(place: Path, name: str, above: int) -> None:
-    """Say so where it is a link that could not be opened."""
+    """Raise an error that says so where a link could not be opened."""
     with contextlib.suppress(OSError):
         if stat.S_ISLNK(os.stat(name, dir_fd=above, follow_symlinks=False).st_mode):
             raise UnsafePathError(
-                f"{place} is a symbolic link, and links inside of caches and results are not followed: replace it by its "
+                f"{place} is a symbolic link, and links inside caches and results are not followed: replace it by its "
                 "target, or remove it"
             )
 
 
 def _of(error: OSError, path: Path) -> OSError:
-    """The same error with the whole path, of which the system was told the last name only."""
+    """The same error with the whole path, since the system only knew the last name."""
     return type(error)(error.errno, error.strerror, str(path)) if error.errno else error

@@ -1,4 +1,4 @@
-"""Where corpora lie: in a directory of their own, or below a directory of corpora, told by the names of their recordings."""
+"""Where corpora are: in a given directory, or below a directory of corpora, recognised by the names of their recordings."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,19 +10,19 @@ from precompute.common import paths
 from precompute.common.errors import CorpusError, unknown
 
 DEEPEST = 6
-"""Folders are looked into so many levels below where a search begins."""
+"""Levels of folders that a search looks into."""
 
 MOST_FOLDERS = 5000
-"""Folders that one search looks into, so that a directory of something else is given up and not read for minutes."""
+"""Most folders that one search looks into, so that a search in an unrelated directory ends soon."""
 
 
 @dataclass(frozen=True)
 class Corpora:
-    """Where corpora lie.
+    """Where corpora are.
 
     Attributes:
         roots: Directories that hold corpora, searched in order; at least one.
-        own: The own directory of each corpus that was named with one.
+        own: Directory of each corpus for which one was given.
     """
 
     roots: tuple[Path, ...]
@@ -30,34 +30,34 @@ class Corpora:
 
     @property
     def root(self) -> Path:
-        """Where new corpora are laid."""
+        """Where new corpora are placed."""
         return self.roots[0]
 
     def places(self, module: ModuleType) -> list[Path]:
-        """Directories of the copies of a corpus, the one that counts first; none where it is not there.
+        """Directories of the copies of a corpus, the one that is used first; empty where there is none.
 
         Args:
             module: The corpus.
 
         Raises:
-            CorpusError: It was named with a directory of its own, and that does not hold it.
+            CorpusError: A directory was given for it, and the corpus is not there.
         """
         name = module.CORPUS.name
         if name not in self.own:
             return [place for root in self.roots for place in copies_below(root, module.NAMES, module.copies)]
         directory = self.own[name]
-        found: list[Path] = module.copies(directory, own=True)
-        if not found:
+        copies: list[Path] = module.copies(directory, own=True)
+        if not copies:
             usual = module.CORPUS.usual_place.partition("/")[2]
-            raise CorpusError(f"{directory} holds no {name}: give the directory in which its recordings lie as {usual}")
-        return found
+            raise CorpusError(f"{directory} does not contain {name}: give the directory in which its recordings are {usual}")
+        return copies
 
     def find(self, module: ModuleType) -> Path | None:
-        """The directory of a corpus, None where it is not there; errors as of `places`."""
+        """The directory of a corpus, None where it is not found; errors as in `places`."""
         return next(iter(self.places(module)), None)
 
     def recording(self, name: str, path: str) -> Path | None:
-        """A recording of a corpus by its path in it, None where it is in none of the usual places.
+        """A recording of a corpus by its path in it, None where it is not found.
 
         Args:
             name: Of the corpus, which may be one that a table lists.
@@ -68,23 +68,23 @@ class Corpora:
         return next((place / path for place in places if (place / path).is_file()), None)
 
     def __str__(self) -> str:
-        """As it is written on a command line."""
+        """As written on a command line."""
         return ",".join([*(f"{name}={directory}" for name, directory in self.own.items()), *map(str, self.roots)])
 
 
 def parse(texts: Iterable[str] | None, default: str, known: Iterable[str] | None = None) -> Corpora:
-    """Where corpora lie, as a command line or the environment says it: `/data/corpora`, or `ravdess=/a,emodb=/b,/rest`.
+    """Where corpora are, from the text of a command line or the environment: `/data/corpora`, or `ravdess=/a,emodb=/b,/rest`.
 
-    A directory of corpora takes the place of the default's; corpora that are named with a directory of their own are added to
-    the default's, or take their place.
+    A directory of corpora replaces that of the default; directories of single corpora are added to those of the default, or
+    replace them.
 
     Args:
-        texts: What was given, each a list with commas; None where nothing was.
-        default: The same of the environment; where that is empty, `corpora`.
-        known: Names that corpora have; None where any name may stand before `=`.
+        texts: Lists with commas; None where nothing was given.
+        default: The list in the environment; `corpora` where that is empty.
+        known: Names of corpora; None where any name is allowed before `=`.
 
     Raises:
-        CorpusError: A name is unknown or given twice, or a directory of a corpus's own is none.
+        CorpusError: A name is unknown or given twice, or the directory of a single corpus does not exist.
     """
     own: dict[str, Path] = {}
     roots: list[Path] = []
@@ -94,7 +94,7 @@ def parse(texts: Iterable[str] | None, default: str, known: Iterable[str] | None
         roots = others or roots
     for name, directory in own.items():
         if not directory.is_dir():
-            raise CorpusError(f"{name}={directory} is no directory: give the one that holds {name}")
+            raise CorpusError(f"{name}={directory} is not a directory: give the one that contains {name}")
     return Corpora(tuple(dict.fromkeys(roots)) or (Path("corpora"),), own)
 
 
@@ -110,7 +110,7 @@ def _split(texts: Iterable[str], known: Iterable[str] | None) -> tuple[dict[str,
             raise CorpusError(unknown("corpus", name, known))
         if not directory or name in own:
             wrong = f"names {name} twice" if directory else "names no directory"
-            raise CorpusError(f"{text} {wrong}: give {name}=DIR once, with the directory that holds {name}")
+            raise CorpusError(f"{text} {wrong}: give {name}=DIR once, with the directory that contains {name}")
         own[name] = paths.path(directory)
     return own, roots
 
@@ -119,19 +119,19 @@ def _is_directory(text: str) -> bool:
     try:
         return paths.path(text).is_dir()
     except PermissionError:
-        # Whoever uses it will be told; others have named directories of their own.
+        # The error is raised where the directory is used.
         return False
 
 
 def _parts(text: str) -> list[str]:
-    # A directory whose name has a comma is one.
+    # An existing directory may have a comma in its name.
     return [text] if _is_directory(text) else [part for part in text.split(",") if part]
 
 
 def copies_below(root: Path, names: Sequence[str], copies: Callable[..., list[Path]]) -> list[Path]:
-    """Directories of the copies of a corpus in a directory of corpora; that may be a copy itself.
+    """Directories of the copies of a corpus in a directory of corpora, which may be a copy itself.
 
-    Where a folder bears one of the corpus's names, such folders count alone; otherwise all folders are looked into.
+    If folders have one of the corpus's names, only these are searched; otherwise all folders are.
 
     Args:
         root: Of corpora.
@@ -139,12 +139,12 @@ def copies_below(root: Path, names: Sequence[str], copies: Callable[..., list[Pa
         copies: Of the corpus's module.
     """
     named = [folder for name in names for folder in _children(root) if folder.name.lower() == name]
-    found = [place for folder in named for place in copies(folder, own=True)]
-    return list(dict.fromkeys(found)) or copies(root)
+    places = [place for folder in named for place in copies(folder, own=True)]
+    return list(dict.fromkeys(places)) or copies(root)
 
 
 def first(root: Path, names: Sequence[str], copies: Callable[..., list[Path]]) -> Path | None:
-    """The copy that counts, None where there is none; arguments as of `copies_below`."""
+    """The copy that is used, None where there is none; arguments as of `copies_below`."""
     return next(iter(copies_below(root, names, copies)), None)
 
 
@@ -152,21 +152,21 @@ def _children(directory: Path) -> list[Path]:
     try:
         return sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError:
-        # What is missing, is no directory, or may not be looked into holds nothing here.
+        # A directory that is missing or may not be read counts as empty.
         return []
 
 
 def by_structure(directory: Path, holds: Callable[[Path], bool]) -> list[Path]:
-    """The topmost folders, `directory` or such as are below it, that are a corpus's.
+    """The topmost folders, `directory` or below it, that contain a corpus.
 
     Args:
         directory: Where the search begins.
-        holds: Whether a folder is the corpus's, by what lies in it.
+        holds: Whether a folder contains the corpus.
     """
     level, seen = [directory], 0
     for _ in range(DEEPEST):
-        if found := [folder for folder in level if holds(folder)]:
-            return found
+        if matching := [folder for folder in level if holds(folder)]:
+            return matching
         level = [folder for parent in level for folder in _children(parent)]
         seen += len(level)
         if seen > MOST_FOLDERS:
@@ -179,7 +179,7 @@ class _Folder:
     path: Path
     keys: set[str] = field(default_factory=set)
     speakers: set[str] = field(default_factory=set)
-    foreign: int = 0
+    unknown: int = 0
     inner: list["_Folder"] = field(default_factory=list)
 
     @property
@@ -197,9 +197,9 @@ class _Folder:
         return set().union(*(folder.speakers for folder in self.below))
 
     @property
-    def is_foreign(self) -> bool:
-        """Whether most recordings are of something else."""
-        return sum(folder.foreign for folder in self.below) > sum(len(folder.keys) for folder in self.below)
+    def is_other(self) -> bool:
+        """Whether most recordings are not of the corpus."""
+        return sum(folder.unknown for folder in self.below) > sum(len(folder.keys) for folder in self.below)
 
 
 def by_names(
@@ -208,19 +208,19 @@ def by_names(
     key: Callable[[Path], str],
     passed_over: Callable[[str], bool] = lambda _: False,
 ) -> list[Path]:
-    """The folders, `directory` or such as are below it, that each hold a copy of a corpus whose file names say everything.
+    """The folders, `directory` or below it, that each contain a copy of a corpus whose file names say everything.
 
-    Of each copy it is the deepest folder that holds all of its recordings.  Folders side by side are two copies where each
-    holds several speakers, and both hold a recording of one name; otherwise they are parts of one.
+    For each copy this is the deepest folder with all of its recordings.  Folders side by side are two copies if each has
+    several speakers and both have a recording of the same name; otherwise they are parts of one copy.
 
     Args:
         directory: Where the search begins.
-        parse: Of the corpus: from a key to its fields; raises ValueError where it means nothing.
+        parse: Of the corpus: from a key to its fields; raises ValueError for a key of another corpus.
         key: Of the corpus: from a recording's path to its key.
-        passed_over: Whether a recording of this name counts for nothing.
+        passed_over: Whether a recording of this name is ignored.
     """
     top = _walk(directory, parse, key, passed_over)
-    return [folder.path for folder in _copies(top) if not folder.is_foreign]
+    return [folder.path for folder in _copies(top) if not folder.is_other]
 
 
 def _copies(folder: _Folder) -> list[_Folder]:
@@ -240,7 +240,7 @@ def _walk(
     key: Callable[[Path], str],
     passed_over: Callable[[str], bool],
 ) -> _Folder:
-    """What lies in a directory and below it: breadth first, with links followed, within the limits."""
+    """The folders in a directory and below it: breadth first, following links, within the limits."""
     top = _Folder(directory)
     level, seen = [top], 0
     for _ in range(DEEPEST + 1):
@@ -262,7 +262,7 @@ def _count(folder: _Folder, file: Path, parse: Callable[[str], Mapping[str, obje
         folder.speakers.add(str(parse(name)["speaker"]))
         folder.keys.add(name)
     except ValueError:
-        folder.foreign += 1
+        folder.unknown += 1
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:

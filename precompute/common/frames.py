@@ -1,4 +1,4 @@
-"""Tables as DataFrames of pandas, which only those need who ask for one."""
+"""Tables as DataFrames; pandas is only needed for these."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any

@@ -1,6 +1,6 @@
-"""Paths as people write them: `~` and `~anna` stand for homes also where no shell has replaced them.
+"""Paths as people write them: `~` and `~anna` are replaced by home directories also where no shell does it.
 
-Such are those of YAML, of the environment, of `--out=~/x` and `results=~/x`, and all but the first of `WSER_CACHE=~/a:~/b`.
+That is in YAML, in environment variables, in `--out=~/x` and `results=~/x`, and after the first of `WSER_CACHE=~/a:~/b`.
 """
 
 import os
@@ -15,7 +15,7 @@ _VARIABLE = re.compile(r"(?:^|/)\$[A-Za-z_{][^/]*")
 
 
 def path(text: str) -> Path:
-    """The path that a person means.
+    """The path of a text.
 
     Raises:
         WserError: As `in_full`.
@@ -24,14 +24,13 @@ def path(text: str) -> Path:
 
 
 def in_full(text: str) -> str:
-    """The same as text: a home in the place of `~` at the beginning, the path of a `file://` address, and all else as it is.
+    """The same as text: `~` at the beginning replaced by the home directory, and a `file://` address by its path.
 
-    `./~` is a file of this name.  Variables are not replaced, so that a path means the same to everybody who reads it in a file
-    of settings.
+    `./~` is a file of this name.  Variables are not replaced, so that a path in a settings file means the same for everybody.
 
     Raises:
-        WserError: The user after `~` is not known; or a part of the path begins with `$`, as in `$HOME/x`, and nothing has
-            this name.
+        WserError: The user after `~` is unknown; or a part of the path begins with `$`, as in `$HOME/x`, and no such file
+            exists.
     """
     if text.startswith("file://"):
         return urllib.parse.unquote(urllib.parse.urlsplit(text).path)
@@ -40,7 +39,7 @@ def in_full(text: str) -> str:
     for variable in _VARIABLE.finditer(text):
         if not os.path.lexists(text[: variable.end()]):
             name = variable[0].lstrip("/")
-            raise WserError(f"{text} holds {name}, and variables are not replaced here: write the path without them")
+            raise WserError(f"{text} contains {name}, and variables are not replaced here: write the path without them")
     if not text.startswith("~"):
         return text
     owner = text.partition("/")[0]
@@ -49,7 +48,7 @@ def in_full(text: str) -> str:
     except RuntimeError:
         home = Path()
     if not home.is_absolute():
-        raise WserError(f"{text} begins with a home that is not known: write the path in full, or ./{text} for this very name")
+        raise WserError(f"{text} begins with an unknown home directory: write the path in full, or ./{text} for this name")
     return f"{home}{text.removeprefix(owner)}"
 
 

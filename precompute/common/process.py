@@ -1,4 +1,4 @@
-"""Processes: who is who on this machine, workers that end with their owner, signals that end a command, and UTF-8."""
+"""Processes: their identity on this machine, workers that end with their owner, signals that end a command, and UTF-8."""
 
 import codecs
 import contextlib
@@ -21,10 +21,10 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def begin() -> None:
-    """Make the environment of this program what it and its libraries expect; for programs alone, before they do anything.
+    """Prepare the environment for this program and its libraries; only for programs, before they do anything else.
 
-    The value of a variable may begin with `~` that no shell has replaced, as those of a service or a container do: libraries,
-    as Matplotlib with MPLCONFIGDIR, would make a directory of this name.
+    In a service or a container, a variable may begin with a `~` that no shell has replaced: a library such as Matplotlib (with
+    MPLCONFIGDIR) would make a directory of this name.
     """
     for name, value in os.environ.items():
         if value.startswith("~/"):
@@ -33,7 +33,7 @@ def begin() -> None:
 
 
 def arguments(given: Sequence[str] | None) -> Sequence[str]:
-    """The arguments of a command: those given, or those of the process where the command is the program; then it begins."""
+    """The arguments of a command: those given; otherwise those of the process, whose environment is then prepared."""
     if given is not None:
         return given
     begin()
@@ -43,12 +43,12 @@ def arguments(given: Sequence[str] | None) -> Sequence[str]:
 def _in_utf8() -> None:
     """Start this program again in Python's UTF-8 mode (PEP 540), if its locale has another encoding.
 
-    There Python would take the names of files, and text for which a library names no encoding, for other characters, or
-    fail on them; and what it wrote would be damaged on the next machine.  What goes to the terminal keeps the encoding of
-    the terminal.  Workers inherit the mode.
+    Otherwise Python would decode file names, and text without a given encoding, to wrong characters or fail, and files that
+    it writes would be damaged on the next machine.  Output to the terminal keeps the terminal's encoding.  Workers inherit
+    the mode.
     """
     encodings = {codecs.lookup(name).name for name in (sys.getfilesystemencoding(), locale.getpreferredencoding(False))}
-    # Who writes -X utf8=0 after our own word gets what he asks for.
+    # An explicit -X utf8=0 of the user is respected.
     if encodings == {"utf-8"} or not sys.executable or sys.orig_argv[1:3] == _IN_UTF8:
         return
     os.environ.setdefault("PYTHONIOENCODING", f"{getattr(sys.stdout, 'encoding', None) or 'utf-8'}:backslashreplace")
@@ -57,9 +57,9 @@ def _in_utf8() -> None:
 
 
 def end_with(owner: int) -> None:
-    """Have this process end as soon as its owner does, at whatever moment and by whatever cause.
+    """Make this process end as soon as its owner ends, for whatever reason.
 
-    Linux does it by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread looks every second.
+    Linux does this by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread checks every second.
 
     Args:
         owner: Process id of the parent that this process works for.
@@ -69,7 +69,7 @@ def end_with(owner: int) -> None:
     else:
         threading.Thread(target=_watch, args=(owner,), daemon=True).start()
     if os.getppid() != owner:
-        # It ended before it could be told.
+        # The owner ended before this call.
         os._exit(1)
 
 
@@ -81,10 +81,7 @@ def _watch(owner: int) -> None:
 
 @lru_cache(maxsize=1)
 def _place() -> str | None:
-    """What tells this machine, since it was started, from every other, and one container's processes from another's.
-
-    None where the system does not say.
-    """
+    """Identifies this machine since its last start, and the container; None where the system does not say."""
     try:
         boot, processes = Path("/proc/sys/kernel/random/boot_id").read_text("ascii"), Path("/proc/self/ns/pid").readlink()
         return hashlib.sha256(f"{boot}{processes}".encode()).hexdigest()[:8]
@@ -93,7 +90,7 @@ def _place() -> str | None:
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in clock ticks since the machine did; None where there is none of this number."""
+    """When a process started, in clock ticks since the machine's start; None where there is no such process."""
     try:
         # The name of the program, in parentheses, may hold anything.
         return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
@@ -102,13 +99,13 @@ def _started(pid: int) -> str | None:
 
 
 def signature() -> str:
-    """Names this process for a file name: letters, digits and dots; `elsewhere` where the system does not say enough."""
+    """Identifies this process, for a file name: letters, digits and dots; `elsewhere` where the system does not say enough."""
     place, started = _place(), _started(os.getpid())
     return f"{place}.{os.getpid()}.{started}" if place and started else "elsewhere"
 
 
 def is_running(signature: str) -> bool | None:
-    """Whether the process of a signature still runs; None where nobody can tell, as of another machine's."""
+    """Whether the process of a signature still runs; None where this cannot be known, as for another machine's process."""
     place, _, rest = signature.partition(".")
     pid, _, started = rest.partition(".")
     if place != _place() or not pid.isdecimal():
@@ -134,10 +131,10 @@ class Ending:
 
 @contextlib.contextmanager
 def ended_in_order() -> Iterator[Ending]:
-    """Have SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing is left behind; nohup stays in force.
+    """Make SIGTERM and SIGHUP end a command as Ctrl-C does, so that nothing is left behind; nohup still works.
 
-    The exception meets libraries at any of their lines.  What they make of it, as errors of their own or in their threads,
-    is no fault to report: who catches an error asks whether an end was asked for, and threads are silent from then on.
+    The exception can occur at any line of a library, which may turn it into another error or raise it in a thread.  These are
+    not reported: code that catches an error checks whether an end was requested, and threads are silent from then on.
     """
     ending = Ending()
     before, hook = {}, threading.excepthook

@@ -12,7 +12,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Advance(Protocol):
-    """Tell the progress that some more is done."""
+    """Report that more is done."""
 
     def __call__(self, amount: int) -> None:
         """Add `amount` to what is done."""

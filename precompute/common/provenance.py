@@ -10,7 +10,7 @@ from typing import Any
 
 
 def provenance(packages: Sequence[str], precision: str = "seconds") -> dict[str, Any]:
-    """A record of now and here, for JSON.
+    """A record of time, user, machine and versions, for JSON.
 
     Args:
         packages: Names of distributions whose versions matter; the version of one that is not installed is None.

@@ -1,4 +1,4 @@
-"""Reading what others wrote: JSON and YAML whose size, depth, aliases and types cannot be other than they are for."""
+"""Reading JSON and YAML of unknown origin, with limits on size, depth, aliases and types."""
 
 import json
 import re
@@ -13,18 +13,18 @@ from precompute.common import files
 from precompute.common.errors import UnsafePathError
 
 LARGEST_JSON = 256 << 20
-"""Bytes of a file of JSON: the predictions and splits of a million utterances take half of it."""
+"""Largest size of a JSON file in bytes: the split of a million utterances takes half of it."""
 
 LARGEST_YAML = 1 << 20
-"""Bytes of a file of YAML, which people write by hand."""
+"""Largest size of a YAML file in bytes; these are written by hand."""
 
 LARGEST_NUMBER = 2**53 - 1
-"""Of canonical JSON (RFC 8785): whole numbers up to it are exact."""
+"""Limit of canonical JSON (RFC 8785): whole numbers up to it are exact."""
 
 Whole = Annotated[int, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
 Count = Annotated[int, Meta(ge=0, le=LARGEST_NUMBER)]
 Number = Whole | Annotated[float, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
-"""Whole as it stays where it was written so, and finite."""
+"""A finite number; one that was written as a whole number stays whole."""
 
 _SHA256 = r"^[0-9a-f]{64}\Z"
 Digest = Annotated[str, Meta(pattern=_SHA256)]
@@ -40,18 +40,18 @@ _LIMITS = {
     f" matching regex {_SHA256!r}": " of 64 hexadecimal digits, a SHA-256", " matching regex": " of the form", " of length": "",
     " >=": " of at least", " <=": " of at most",
 }  # fmt: skip
-"""What msgspec calls them, and what we do."""
+"""Words of msgspec, and ours."""
 
 
 class UnreadableError(ValueError):
-    """Text is no JSON or YAML, takes more than it may, or says something else; the message says why, and names no file."""
+    """Text is not JSON or YAML, exceeds a limit, or has other content; the message says why, and does not name the file."""
 
 
 def parse_json(content: bytes) -> Any:
-    """The value of a text of JSON.
+    """The value of a JSON text.
 
     Raises:
-        UnreadableError: It is none, or too deep.
+        UnreadableError: It is not JSON, or nested too deeply.
     """
     try:
         return json.loads(content)
@@ -60,13 +60,13 @@ def parse_json(content: bytes) -> Any:
 
 
 def parse_yaml(content: bytes | str) -> Any:
-    """The value of a text of YAML: plain values alone, without aliases, which make a few bytes mean gigabytes.
+    """The value of a YAML text: plain values only, without aliases, with which a few bytes can expand to gigabytes.
 
     Raises:
-        UnreadableError: It is none, or too large, or holds aliases or tags.
+        UnreadableError: It is not YAML, too large, or has aliases or tags.
     """
     if len(content) > LARGEST_YAML:
-        raise UnreadableError(f"{len(content)} bytes, of {LARGEST_YAML} at most")
+        raise UnreadableError(f"{len(content)} bytes, more than {LARGEST_YAML}")
     # Not at the top: caches and results are JSON.
     import yaml
 
@@ -74,14 +74,14 @@ def parse_yaml(content: bytes | str) -> Any:
     try:
         for event in yaml.parse(content, loader):
             if isinstance(event, yaml.AliasEvent):
-                raise UnreadableError(f"the alias *{event.anchor}: write its value out")
+                raise UnreadableError(f"the alias *{event.anchor} is not supported: write its value")
         return yaml.load(content, loader)
     except (yaml.YAMLError, ValueError, RecursionError, MemoryError, TypeError) as error:
         raise UnreadableError(_why(error)) from None
 
 
 def read_json(path: Path, root: Path, most: int = LARGEST_JSON) -> Any:
-    """The value of a file of JSON below a root; no link is followed.
+    """The value of a JSON file below a root; no link is followed.
 
     Args:
         path: Of the file.
@@ -89,8 +89,8 @@ def read_json(path: Path, root: Path, most: int = LARGEST_JSON) -> Any:
         most: Bytes that it may have.
 
     Raises:
-        UnreadableError: It is no plain file, too large, or no JSON.
-        OSError: It is not there, or may not be read.
+        UnreadableError: It is not a regular file, too large, or not JSON.
+        OSError: It does not exist, or may not be read.
     """
     return parse_json(_content(path, root, most))
 
@@ -101,15 +101,15 @@ def read_yaml(path: Path, root: Path) -> Any:
 
 
 def given(path: Path, most: int) -> bytes:
-    """Content of a plain file that the user named, through links where there are some.
+    """Content of a regular file that the user named; links are followed.
 
     Args:
-        path: The user's word.
+        path: As given by the user.
         most: Bytes that it may have.
 
     Raises:
-        UnreadableError: It is no plain file, or too large.
-        OSError: It is not there, or may not be read.
+        UnreadableError: It is not a regular file, or too large.
+        OSError: It does not exist, or may not be read.
     """
     real = path.resolve()
     return _content(real, real.parent, most)
@@ -125,18 +125,18 @@ def _content(path: Path, root: Path, most: int) -> bytes:
 def _why(error: BaseException) -> str:
     known: dict[type[BaseException], str] = {
         RecursionError: "nested too deeply",
-        MemoryError: "takes more memory than there is",
+        MemoryError: "needs more memory than this machine has",
     }
     return known.get(type(error)) or " ".join(str(error).split()) or type(error).__name__
 
 
 def typed(value: Any, kind: type[T], where: str = "") -> T:
-    """A value of JSON or YAML as a type has it.
+    """A value of JSON or YAML, converted to a type.
 
     Args:
         value: As parsed; keys that the type does not have are left out.
         kind: A dataclass, a `TypedDict` or any other type; `Annotated` gives it limits.
-        where: What the value is, for the message.
+        where: Name of the value, for the message.
 
     Raises:
         UnreadableError: It is of another type; the message names the place, and what must be there.
@@ -150,31 +150,31 @@ def typed(value: Any, kind: type[T], where: str = "") -> T:
 def _in_words(message: str, kind: Any, where: str) -> str:
     """What msgspec says of a value, such as "Expected `int`, got `str` - at `$.folds`", in plain English."""
     place = ""
-    if found := re.fullmatch(r"(.*) - at (`key` in )?`\$\.?([^`]*)`", message, re.DOTALL):
-        message, place = found[1], " in ".join(filter(None, (found[2] and "a key", found[3])))
+    if located := re.fullmatch(r"(.*) - at (`key` in )?`\$\.?([^`]*)`", message, re.DOTALL):
+        message, place = located[1], " in ".join(filter(None, (located[2] and "a key", located[3])))
     subject = " of ".join(filter(None, (place and f"'{place}'", where))) or "it"
     hint = get_type_hints(kind).get(place) if isinstance(kind, type) else None
     if choices := [one for part in (hint, *get_args(hint)) for one in get_args(part) if isinstance(one, str)]:
         return f"{subject} must be {' or '.join(choices)}"
-    if lacking := re.fullmatch("Object missing required field `(.*)`", message):
-        return f"{subject} lacks '{lacking[1]}'"
+    if missing := re.fullmatch("Object missing required field `(.*)`", message):
+        return f"{subject} lacks '{missing[1]}'"
     if expected := re.fullmatch("Expected `(.*?)`(?:, got `(.*)`|(.*))", message):
         needed, given, limit = expected.groups("")
         for theirs, ours in _LIMITS.items():
             limit = limit.replace(theirs, ours)
-        is_given = f"is {_named(given)}, and " if given else ""
-        return f"{subject} {is_given}must be {_named(needed)}{limit}"
-    return f"{subject} cannot be so ({message})"
+        is_given = f"is {_in_our_words(given)}, and " if given else ""
+        return f"{subject} {is_given}must be {_in_our_words(needed)}{limit}"
+    return f"{subject} is not valid ({message})"
 
 
-def _named(types: str) -> str:
-    """A type of msgspec's, or several, in our words."""
+def _in_our_words(types: str) -> str:
+    """One or several types of msgspec, in our words."""
     several = types.replace("int | float", "float").removesuffix(" | null").split(" | ")
-    return " or ".join(_WORDS.get(one, one) for one in several)
+    return " or ".join(_WORDS.get(name, name) for name in several)
 
 
 def refuse_interpolation(value: Any, refuse: Callable[[str], Exception]) -> None:
-    """Refuse text that would be replaced by something else, as `${oc.env:HOME}`, anywhere in nested values.
+    """Refuse text that would be replaced, such as `${oc.env:HOME}`, anywhere in nested values.
 
     Args:
         value: Dictionaries, lists and plain values.

@@ -1,6 +1,6 @@
-"""Settings, each declared once: a field of a dataclass with its limits, what reads it, and how it may be given.
+"""Settings, each declared once: a field of a dataclass with its limits, when it has an effect, and how it may be given.
 
-A setting that is given and that nothing reads is refused: it would stand in names, ids and records, and claim what is not so.
+A setting that is given and has no effect is refused: names, ids and records would otherwise claim an effect.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ _hints: Any = cache(get_type_hints)
 
 @dataclass(frozen=True)
 class Reader:
-    """Another setting, and the values of it with any of which this one is read."""
+    """Another setting, and the values of it with which this setting has an effect."""
 
     key: str
     values: tuple[Any, ...]
@@ -30,12 +30,12 @@ class Facts:
     Attributes:
         low: Least value.
         high: Largest value.
-        hashed: Whether it names results; what only says where something is, or how fast it runs, does not.
+        hashed: Whether it is part of the results' hash; settings of place and speed are not.
         swept: Whether it may have several values.
-        text: Whether its value is taken as it is written: an id such as 12e456 would read as a number.
-        names: Whether it is a list of names, of which a single one may stand without brackets.
+        text: Whether its value is always text: an id such as 12e456 would otherwise become a number.
+        names: Whether it is a list of names, where a single name needs no brackets.
         path: Whether it may be the path of a file.
-        readers: Any of them has it read; it is always read where there are none.
+        readers: The setting has an effect with any of these; always where there are none.
     """
 
     low: float | None = None
@@ -53,7 +53,7 @@ def setting(default: Any, *, read_with: Mapping[str, Sequence[Any]] | None = Non
 
     Args:
         default: Its default value, or what makes one.
-        read_with: Values of other settings by their (dotted) keys, any of which has it read.
+        read_with: Values of other settings by their (dotted) keys; with any of them this setting has an effect.
         known: As of `Facts`.
     """
     readers = tuple(Reader(key, tuple(values)) for key, values in (read_with or {}).items())
@@ -70,7 +70,7 @@ def facts(of: "Field[Any]") -> Facts:
 
 
 def types(section: type[Any]) -> dict[str, Any]:
-    """Types of the fields of a dataclass, by name; in a module that says `from __future__ import annotations` they are text."""
+    """Types of the fields of a dataclass, by name; text annotations (`from __future__ import annotations`) are resolved."""
     found: dict[str, Any] = _hints(section)
     return found
 
@@ -80,7 +80,7 @@ def check_limits(section: Any, error: type[WserError], prefix: str = "") -> None
 
     Args:
         section: A dataclass of settings.
-        error: What is raised.
+        error: Class of the error.
         prefix: Of its keys, with a dot at its end.
 
     Raises:
@@ -92,7 +92,7 @@ def check_limits(section: Any, error: type[WserError], prefix: str = "") -> None
 
 
 def check_words(section: Any, error: type[WserError], prefix: str = "") -> None:
-    """Refuse a value that is none of the words of its type, `Literal`; arguments and error as of `check_limits`."""
+    """Refuse a value that its type, `Literal`, does not list; arguments and error as in `check_limits`."""
     for name, kind in types(type(section)).items():
         if get_origin(kind) is Literal and (value := getattr(section, name)) not in get_args(kind):
             raise error(f"{prefix}{name}={value} is unknown: choose from {', '.join(map(str, get_args(kind)))}")
@@ -106,11 +106,11 @@ def _limited(section: Any) -> Iterator[tuple[str, Any, Facts]]:
 
 
 def refusal(key: str, readers: Sequence[Reader], settings: Mapping[str, Any]) -> str | None:
-    """Why a setting is refused, and how to have it read; None where it is read.
+    """Why a setting is refused since it has no effect, and the remedy; None where it has an effect.
 
     Args:
         key: Of the setting.
-        readers: Any of them has it read; it is always read where there are none.
+        readers: The setting has an effect with any of these; always where there are none.
         settings: Every setting by its (dotted) key.
     """
     if not readers or any(settings[reader.key] in reader.values for reader in readers):
@@ -118,4 +118,4 @@ def refusal(key: str, readers: Sequence[Reader], settings: Mapping[str, Any]) ->
     present = " and ".join(f"{reader.key}={settings[reader.key]}" for reader in readers)
     remedies = " or ".join(f"{reader.key}={value}" for reader in readers for value in reader.values)
     remedy = f"give {remedies}, or leave it out" if remedies else "leave it out"
-    return f"{key}={settings[key]} is not read with {present}: {remedy}"
+    return f"{key}={settings[key]} has no effect with {present}: {remedy}"

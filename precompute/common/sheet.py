@@ -1,16 +1,16 @@
-"""Names in tables that may be opened in a spreadsheet, which takes some texts for formulas and computes them."""
+"""Names in tables that may be opened in a spreadsheet, which would compute some texts as formulas."""
 
 import re
 
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
-"""How text begins that a spreadsheet would compute, or that was kept from it."""
+"""First characters of text that a spreadsheet would compute, and the apostrophe that prevents it."""
 
 
 def sheet_safe(text: str) -> str:
-    """Text that a spreadsheet takes for text: one apostrophe more in front of what begins as a formula does."""
+    """Text that a spreadsheet shows as text: an apostrophe is put before what looks like a formula."""
     return f"'{text}" if FORMULA.match(text) else text
 
 
 def from_sheet(text: str) -> str:
-    """What `sheet_safe` was given, from what it gave."""
+    """The original text of what `sheet_safe` returned."""
     return text[1:] if text.startswith("'") and FORMULA.match(text) else text

@@ -1,4 +1,4 @@
-"""What identifies code that computes a result: its source, but for comments, docstrings and blank lines."""
+"""Identifies code that computes a result by its source, without comments, docstrings and blank lines."""
 
 import ast
 import hashlib
@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 def digest(files: Sequence[Path]) -> str:
-    """SHA-256 of some Python files, of what they do and not of what they say.
+    """SHA-256 of the code of some Python files.
 
-    The same on every version of Python: positions are asked of its parser, and the text itself is hashed.
+    It is the same on every version of Python: the parser only gives positions, and the text is hashed.
 
     Args:
-        files: In an order that does not change.
+        files: In a fixed order.
     """
     lines = hashlib.sha256()
     for file in files:
@@ -24,7 +24,7 @@ def digest(files: Sequence[Path]) -> str:
 
 
 def with_imports(file: Path) -> list[Path]:
-    """A file and those beside it that it imports, directly or by way of one another, sorted."""
+    """A file and the files beside it that it imports, directly or indirectly, sorted."""
     found, new = {file}, [file]
     while new:
         for name in _imported(new.pop().read_text("utf-8")):
@@ -35,10 +35,10 @@ def with_imports(file: Path) -> list[Path]:
     return sorted(found)
 
 
-# Each fold asks anew what its source is, and it is seldom another.
+# Each fold asks for the digest of the source, which seldom changes.
 @lru_cache(maxsize=64)
 def _imported(text: str) -> frozenset[str]:
-    """Last parts of the names of all that is imported: of modules, and of what may be modules."""
+    """Last parts of all imported names, which may be modules."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -58,7 +58,7 @@ def _bare(text: str) -> str:
     in_text: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant | ast.JoinedStr):
-            # White space at the end of its last line stands behind it.
+            # White space at the end of its last line comes after it.
             in_text.update(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
     for said in _docstrings(tree):
         first, last = said.lineno - 1, said.end_lineno or said.lineno

@@ -1,7 +1,7 @@
-"""One thread for linear algebra, so that its results are the same whatever the machine's cores and the process's share of them.
+"""One thread for linear algebra, so that results do not depend on the number of cores or processes.
 
-BLAS splits a product among its threads, and sums in another order for each number of them: a pixel whose level lies on the
-edge would differ by how many processes work, or by a variable of the environment.
+BLAS splits a product among its threads, and the order of its sums depends on their number: a pixel whose value is close to a
+rounding edge would change with the number of processes, or with an environment variable.
 """
 
 from contextlib import AbstractContextManager
@@ -10,14 +10,14 @@ from typing import Any
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Inside, the BLAS libraries of numpy and scipy use one thread in the whole process; then as many as before."""
+    """A context in which the BLAS libraries of numpy and scipy use one thread in the whole process."""
     context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
     return context
 
 
 @lru_cache(maxsize=1)
 def _controller() -> Any:
-    # It knows only the libraries that are loaded when it is made; each of these two modules brings its own.
+    # It only controls libraries that are loaded already; each of these two modules loads its own.
     import numpy  # noqa: F401
     import scipy.linalg  # noqa: F401
     from threadpoolctl import ThreadpoolController

@@ -176,14 +176,14 @@ class TestExport:
 
     def test_an_existing_file_is_kept(self, sealed, tmp_path):
         (tmp_path / "toy.zip").write_text("mine")
-        with pytest.raises(WserError, match=r"toy.zip is there already: remove it"):
+        with pytest.raises(WserError, match=r"toy.zip exists already: remove it"):
             export_zip([sealed], tmp_path / "toy.zip")
         assert content(tmp_path) == {"toy.zip": b"mine"}
 
     def test_a_file_that_came_meanwhile_is_kept(self, sealed, tmp_path, monkeypatch):
         read = archive._read
         monkeypatch.setattr(archive, "_read", lambda *of: (tmp_path / "toy.zip").write_text("mine") and read(*of))
-        with pytest.raises(WserError, match=r"toy.zip is there already"):
+        with pytest.raises(WserError, match=r"toy.zip exists already"):
             export_zip([sealed], tmp_path / "toy.zip")
         assert content(tmp_path) == {"toy.zip": b"mine"}
 

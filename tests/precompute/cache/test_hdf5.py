@@ -150,7 +150,7 @@ class TestFile:
 
     def test_an_existing_file_is_kept(self, cache, tmp_path):
         (tmp_path / "toy.h5").write_text("mine")
-        with pytest.raises(WserError, match=r"toy.h5 is there already: remove it, or give another name"):
+        with pytest.raises(WserError, match=r"toy.h5 exists already: remove it, or give another name"):
             export_hdf5(cache.path, tmp_path / "toy.h5")
         assert names(tmp_path) == ["toy.h5"]
         assert (tmp_path / "toy.h5").read_text() == "mine"

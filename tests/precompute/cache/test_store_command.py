@@ -145,7 +145,7 @@ class TestRemoving:
     def test_rm_and_the_command_that_undoes_it(self, cache, path, root):
         _, out, _ = cache("rm", path.name, "--yes")
         assert roots.everything(root) == []
-        subprocess.run(shlex.split(out.partition("to bring it back: ")[2]), check=True)
+        subprocess.run(shlex.split(out.partition("to restore it: ")[2]), check=True)
         assert problems(path) == []
 
     def test_damaged_and_unfinished_caches_can_be_removed(self, cache, path, root):

@@ -175,7 +175,7 @@ class TestOwnDirectory:
         ("text", "says"),
         [
             ("ravdes={}", "there is no corpus 'ravdes'.*did you mean 'ravdess'"),
-            ("ravdess={}/nowhere", r"ravdess=.*/nowhere is no directory: give the one that holds ravdess"),
+            ("ravdess={}/nowhere", r"ravdess=.*/nowhere is not a directory: give the one that contains ravdess"),
             ("ravdess={0},ravdess={0}", "names ravdess twice: give ravdess=DIR once"),
             ("ravdess=,emodb={}", "names no directory"),
         ],
@@ -187,7 +187,7 @@ class TestOwnDirectory:
     def test_a_directory_without_the_corpus_is_refused(self, tmp_path, capsys):
         assert main(["--corpus", "ravdess", "--corpora", f"ravdess={tmp_path}"]) == 1
         error = capsys.readouterr().err
-        assert f"{tmp_path} holds no ravdess: give the directory in which its recordings lie as Actor_NN/*.wav" in error
+        assert f"{tmp_path} does not contain ravdess: give the directory in which its recordings are Actor_NN/*.wav" in error
 
     def test_nothing_is_fetched_into_it(self, tmp_path, capsys):
         assert main(["--fetch", "ravdess", "--accept-licence", "--corpora", f"ravdess={tmp_path}"]) == 1

@@ -61,14 +61,14 @@ def test_the_home_of_a_user_who_is_named(home):
 
 @pytest.mark.parametrize("text", ["~nobody-of-this-name/a", "~nobody-of-this-name"])
 def test_the_home_of_an_unknown_user_is_refused(home, text):
-    with pytest.raises(WserError, match=f"{text} begins with a home that is not known: write the path in full, or ./{text}"):
+    with pytest.raises(WserError, match=f"{text} begins with an unknown home directory: write the path in full, or ./{text}"):
         paths.in_full(text)
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "~", "./home"])
 def test_a_home_that_is_no_whole_path_is_refused(home, monkeypatch, place):
     monkeypatch.setenv("HOME", place)
-    with pytest.raises(WserError, match="a home that is not known"):
+    with pytest.raises(WserError, match="an unknown home directory"):
         paths.in_full("~/a")
 
 
@@ -77,7 +77,7 @@ def test_a_home_that_is_no_whole_path_is_refused(home, monkeypatch, place):
     [("$HOME/a", r"\$HOME"), ("a/$USER/b", r"\$USER"), ("/x/${LAB}", r"\$\{LAB\}"), ("$SCRATCH", r"\$SCRATCH")],
 )
 def test_variables_are_refused_and_not_replaced(home, text, named):
-    with pytest.raises(WserError, match=f"holds {named}, and variables are not replaced here: write the path without them"):
+    with pytest.raises(WserError, match=f"contains {named}, and variables are not replaced here: write the path without them"):
         paths.in_full(text)
 
 
@@ -175,7 +175,7 @@ def test_every_command_refuses_an_unknown_home_in_one_sentence(home, capsys, mai
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
-    assert "~nobody-of-this-name/x begins with a home that is not known" in printed.err
+    assert "~nobody-of-this-name/x begins with an unknown home directory" in printed.err
 
 
 def test_results_at_home_are_listed_reported_and_repeated(home, capsys):

@@ -43,7 +43,7 @@ POINT = {"kind": "near", "at": 1}
         (10**400, Whole, "the file must be a whole number of at most 9007199254740991"),
         (-1, Count, "the file must be a whole number of at least 0"),
         ({1: 2}, dict[str, int], "'a key' of the file is a whole number, and must be text"),
-        ("\ud800", dict[str, int], "the file cannot be so ('utf-8' codec can't encode character"),
+        ("\ud800", dict[str, int], "the file is not valid ('utf-8' codec can't encode character"),
     ],
     ids=str,
 )  # fmt: skip

@@ -228,9 +228,9 @@ def test_short_forms_keep_the_rest_of_their_section(files):
 def test_settings_of_a_model_are_no_other_models(files):
     (files / "preset" / "tuned.yaml").write_text("model: {lstm: 7}\n")
     assert one("model=row_svm").model == choice("model", "row_svm")(name="row_svm")
-    with pytest.raises(ConfigError, match=r"model\.lstm=7 is not read with model\.name=row_svm: give model\.name=three_pipe"):
+    with pytest.raises(ConfigError, match=r"model\.lstm=7 has no effect with model\.name=row_svm: give model\.name=three_pipe"):
         one("model=row_svm", "model.lstm=7")
-    with pytest.raises(ConfigError, match=r"train\.lr=0\.1 is not read with model\.name=row_svm"):
+    with pytest.raises(ConfigError, match=r"train\.lr=0\.1 has no effect with model\.name=row_svm"):
         one("model=row_svm", "train.lr=0.1")
 
 

@@ -65,7 +65,7 @@ def test_what_an_experiment_sets_for_its_protocol_gives_way_with_it():
 def test_experiment_that_sets_what_it_does_not_read_is_refused(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("protocol: {name: loso, folds: 5}\n")
-    with pytest.raises(ConfigError, match=r"protocol\.folds=5 is not read with protocol\.name=loso"):
+    with pytest.raises(ConfigError, match=r"protocol\.folds=5 has no effect with protocol\.name=loso"):
         load([f"experiment={file}"])
 
 

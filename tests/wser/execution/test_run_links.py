@@ -41,7 +41,7 @@ def link(place: Path, target: Path) -> None:
 def refused(capsys) -> str:
     printed = capsys.readouterr()
     assert printed.err.count("\n") == 1, printed.err
-    assert "is a symbolic link, and links inside of caches and results are not followed" in printed.err
+    assert "is a symbolic link, and links inside caches and results are not followed" in printed.err
     return printed.err
 
 
@@ -199,7 +199,7 @@ def test_gc_says_what_it_would_do_and_does_it_with_yes(copied, capsys):
     command = ["gc", "--results", str(root)]
     assert runs.main(command) == 0
     said = capsys.readouterr().out
-    assert "nothing was done: give --yes to do it" in said
+    assert "nothing was removed: give --yes to do it" in said
     assert sorted(root.rglob("*")) == before
     for line in (f"would delete  {gone}", f"would delete  {copied / '.fold_1-01234567.1.1-01234567'}"):
         assert line in said
@@ -211,7 +211,7 @@ def test_gc_says_what_it_would_do_and_does_it_with_yes(copied, capsys):
     assert len(list((root / files.TRASH).iterdir())) == 1
     assert (copied / "fold_1" / results.METRICS).is_file()
     assert runs.main(command) == 0
-    assert "there is nothing to clear" in capsys.readouterr().out
+    assert "there is nothing to remove" in capsys.readouterr().out
 
 
 def test_list_names_every_run_its_state_and_its_size(copied, capsys):
