@@ -28,10 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code of the command: 0 all done, 1 nothing done, 3 done with inputs skipped, or checked with warnings.
     """
     arguments = process.arguments(arguments)
-    if arguments and arguments[0] in COMMANDS:
-        return int(importlib.import_module(f"precompute.commands.{arguments[0]}").main(arguments[1:]))
-    from precompute.commands import _flags, build
-
+    try:
+        if arguments and arguments[0] in COMMANDS:
+            return int(importlib.import_module(f"precompute.commands.{arguments[0]}").main(arguments[1:]))
+        from precompute.commands import _flags, build
+    except ModuleNotFoundError as error:
+        if not (missing := terminal.missing_package(error)):
+            raise
+        print(f"precompute: {missing}", file=sys.stderr)
+        return terminal.FAILED
     return terminal.command("precompute", functools.partial(_flags.run, commands=COMMANDS), build.KEPT, arguments)
 
 

@@ -1,12 +1,16 @@
 """Every door leads somewhere: what can be run says so, and what a library holds does not look like a command."""
 
 import ast
+import contextlib
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import wser.__main__
+from precompute.common import terminal
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(file for package in ("precompute", "wser") for file in (ROOT / package).rglob("*.py"))
@@ -81,3 +85,23 @@ def test_every_benchmark_explains_itself(script, tmp_path):
 def test_every_command_says_its_version(module):
     done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
     assert re.fullmatch(r"wser (\d+\.\d+\.\d+|None)\n", done.stdout)
+
+
+@pytest.mark.parametrize("command", [["wser.run", "fold=all"], ["precompute", "--corpus", "demo"], ["precompute", "list"]])
+def test_a_python_without_the_packages_is_told_where_they_are(command):
+    # -S leaves out what is installed, as in a checkout where nothing was.
+    done = subprocess.run([sys.executable, "-S", "-m", *command], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"(wser\.run|precompute): \S+ has no package \w+: activate .*, or install .*\n", done.stderr)
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_fault_of_ours():
+    assert terminal.missing_package(ModuleNotFoundError(name="numpy"))
+    assert not terminal.missing_package(ModuleNotFoundError(name="wser.nowhere"))
+
+
+@pytest.mark.parametrize("command", ["run", "compare", "report", "runs"])
+def test_the_installed_command_hands_its_first_word_on(command, capsys):
+    with pytest.raises(SystemExit) if command != "run" else contextlib.nullcontext():
+        wser.__main__.main([command, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: python -m wser.{command} ")

@@ -130,6 +130,16 @@ def _flushed(work: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> 
     return code
 
 
+def missing_package(error: ModuleNotFoundError) -> str:
+    """The sentence for a package of others that this Python does not have; empty where what is missing is ours."""
+    if not error.name or error.name.partition(".")[0] in ("precompute", "wser"):
+        return ""
+    return (
+        f"{sys.executable} has no package {error.name}: activate the environment that this software is installed in "
+        "(source .venv/bin/activate), or install it in one (python3 -m venv .venv && .venv/bin/pip install .)"
+    )
+
+
 def _said(error: BaseException, kept: str) -> str:
     """The sentence for an error."""
     match error:
@@ -137,6 +147,8 @@ def _said(error: BaseException, kept: str) -> str:
             return str(error)
         case KeyboardInterrupt():
             return f"interrupted; {kept}"
+        case ModuleNotFoundError() if missing := missing_package(error):
+            return missing
         case MemoryError():
             return f"this machine has not enough memory for it: give fewer --jobs or jobs=, or a smaller input; {kept}"
         case OSError():
