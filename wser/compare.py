@@ -65,6 +65,7 @@ def _compare(named: Sequence[Path]) -> int:
 def _announce(runs: Sequence["Stored"]) -> None:
     """Say what is compared, and what should be known before its figures are believed."""
     from wser.evaluation import caveats
+    from wser.reports import stale
     from wser.reports.comparison import changes, warnings
 
     first = runs[0]
@@ -77,7 +78,7 @@ def _announce(runs: Sequence["Stored"]) -> None:
         (letter, caveats.of(run.record, [{**one, "fold": fold} for fold, one in run.metrics.items()]))
         for letter, run in zip(string.ascii_uppercase, runs, strict=False)
     )
-    for warning in [*warnings(runs), *told]:
+    for warning in [*warnings(runs), *told, *filter(None, map(stale.note_of, runs))]:
         print(f"warning: {warning}", file=sys.stderr)
 
 

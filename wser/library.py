@@ -1,6 +1,7 @@
 """The public library of `wser`: a cache as a dataset of PyTorch, and the results of a run as objects."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from wser import results
 from wser.data import dataset
 from wser.evaluation.metrics import Metrics, measure
 from wser.protocols import file
+from wser.reports import stale
 
 if TYPE_CHECKING:
     import pandas
@@ -139,6 +141,8 @@ def open_dataset(
 def load_run(path: str | Path, unfinished: bool = False) -> Run:
     """Read the results of a run; nothing in them is believed that contradicts something else there.
 
+    Where summary.json says something else than the predictions, a `UserWarning` names it.
+
     Args:
         path: Their directory, such as `runs/default-1a2b3c4d5e6f`.
         unfinished: Whether a run will do of which only some folds are finished; its figures are of these.
@@ -149,6 +153,8 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
     """
     directory = Path(path)
     stored = results.open_begun(directory) if unfinished else results.open_finished(directory)
+    if note := stale.note_of(stored):
+        warnings.warn(note, stacklevel=2)
     published = file.read(directory / results.SPLIT)
     parts = {fold: tuple(_prediction(fold, row, stored.classes) for row in rows) for fold, rows in stored.parts.items()}
     predictions = tuple(one for part in parts.values() for one in part)

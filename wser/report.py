@@ -13,6 +13,7 @@ from precompute.common import files, finding, paths, terminal
 
 if TYPE_CHECKING:
     from wser.evaluation.published import Published
+    from wser.reports.html.opened import Measured
 
 EPILOG = """\
 The page needs nothing else: it can be mailed, printed and opened without a network.  Its figures (PNG, SVG) and tables
@@ -72,9 +73,9 @@ def _index(options: argparse.Namespace) -> int:
     others = [*map(str, options.runs), *_given(options, "audio", "published", "markdown")]
     if others:
         raise ResultError(f"--index {options.index} is a page of its own: leave out {' '.join(others)}")
-    page, damaged = index.write_page(options.index, options.out or options.index)
-    for why in damaged:
-        print(f"warning: left out: {why}", file=sys.stderr)
+    page, damaged, notes = index.write_page(options.index, options.out or options.index)
+    for why in [*(f"left out: {why}" for why in damaged), *notes]:
+        print(f"warning: {why}", file=sys.stderr)
     print(page)
     return 0
 
@@ -115,11 +116,11 @@ def _report(options: argparse.Namespace) -> int:
 
 def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", options: argparse.Namespace) -> Path:
     from wser import results
-    from wser.reports.html import opened, run, several, sweep
+    from wser.reports.html import run, several, sweep
 
+    runs = _opened(paths, sweeps)
     if sweeps:
-        return sweep.write_page(paths[0], options.out or paths[0], entries)
-    runs = [opened.summarised(path) for path in paths]
+        return sweep.write_page(paths[0], runs, options.out or paths[0], entries)
     if len(runs) == 1:
         return run.write_page(runs[0], options.out or paths[0], entries, options.audio)
     out = options.out
@@ -130,14 +131,24 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", op
     return several.write_page(runs, out, entries)
 
 
+def _opened(paths: list[Path], sweeps: list[Path]) -> "list[Measured]":
+    """The runs, or those of the sweep; says what must be said of their files."""
+    from wser.reports.html import opened, sweep
+
+    runs = sweep.opened(paths[0]) if sweeps else [opened.summarised(path) for path in paths]
+    for note in (note for run in runs for note in run.notes):
+        print(f"warning: {note}", file=sys.stderr)
+    return runs
+
+
 def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
     """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
     from wser.evaluation import caveats
-    from wser.reports.html import literature, measured, opened, sweep
+    from wser.reports.html import literature, measured
     from wser.reports.html.table import markdown
     from wser.results import ResultError
 
-    runs = sweep.opened(paths[0]) if sweeps else [opened.summarised(path) for path in paths]
+    runs = _opened(paths, sweeps)
     if unfinished := [one.stored.path for one in runs if not one.whole]:
         raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
     if len(runs) == 1:

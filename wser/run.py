@@ -4,7 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from precompute.common import files, paths, terminal
@@ -151,7 +151,9 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         print(f"  and {len(experiments) - 1} more settings: {values}")
     _announce_leakage(experiments)
     _announce_older(experiments)
-    pending = sum(len(experiment.pending()) for experiment in experiments)
+    to_do = [(experiment, fold.number) for experiment in experiments for fold in experiment.pending()]
+    _announce_faults(to_do)
+    pending = len(to_do)
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max((one.train.epochs for one in configs if one.model.is_network), default=0)
     print(
@@ -176,6 +178,18 @@ def _announce_time(experiments: "Sequence[Experiment]", jobs: int) -> None:
 
     if seconds := estimate.seconds(experiments, jobs):
         print(f"about {duration(seconds)} on this machine as it is now, if no run stops early: a few batches were timed")
+
+
+def _announce_faults(to_do: "Sequence[tuple[Experiment, int]]") -> None:
+    """Say why folds that are there are trained again."""
+    from wser import results
+
+    for experiment, fold in to_do:
+        path = experiment.directory
+        if files.exists(path / results.fold_name(fold), path.parent) and (
+            why := results.fault(path, fold, experiment.identity)
+        ):
+            print(f"warning: {why}: the fold is trained again", file=sys.stderr)
 
 
 def _announce_older(experiments: "Sequence[Experiment]") -> None:
@@ -275,14 +289,17 @@ def _report(experiment: "Experiment") -> "tuple[Measured, bool]":
     """
     from wser import results
     from wser.evaluation import published
-    from wser.reports import tables
+    from wser.reports import stale, tables
     from wser.reports.html import opened
     from wser.reports.html import run as pages
 
     path = experiment.directory
     page, failed = path / results.PAGE, ""
     while True:
-        measured = opened.summarised(path)
+        # What is stale is written anew here, so that the page has nothing to say of it.
+        measured = replace(opened.summarised(path), notes=())
+        if why := stale.difference(path, measured.summary, resumed=True):
+            print(f"warning: {why}: it is written anew", file=sys.stderr)
         summary = results.as_json(measured.summary)
         try:
             if not (page.is_file() and results.holds(path / results.SUMMARY, summary)):
@@ -328,7 +345,7 @@ def _report_sweep(
     names = list(dict.fromkeys(one.config.experiment for one in experiments))
     results.write_sweep(path, sweep.rows(), {"experiment": names, "command": command, "titles": titles, **sweep.record()})
     terminal.console().print(tables.sweep_table("; ".join(titles), sweep))
-    page = pages.write_page(path, path, published.load())
+    page = pages.write_page(path, runs, path, published.load())
     print(f"sweep: {path}\npage: {page}", flush=True)
 
 

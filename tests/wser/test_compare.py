@@ -41,8 +41,11 @@ def write(path: Path, wrong: set[str] = frozenset(), classes=CLASSES, truth=TRUT
         rows = [(key, speaker, label) for key, (speaker, label) in truth.items() if SPEAKERS.index(speaker) % 2 == fold]
         folder = path / results.fold_name(fold)
         folder.mkdir()
-        lines = [f"{key},{speaker},{CLASSES[label]},{CLASSES[(label + (key in wrong)) % 3]}" for key, speaker, label in rows]
-        (folder / results.PREDICTIONS).write_text("\n".join(["key,speaker,true,predicted", *lines]) + "\n")
+        lines = [["key", "speaker", "true", "predicted", *(f"p_{name}" for name in classes)]]
+        for key, speaker, label in rows:
+            given = CLASSES[(label + (key in wrong)) % 3]
+            lines.append([key, speaker, CLASSES[label], given, *(str(int(name == given)) for name in classes)])
+        (folder / results.PREDICTIONS).write_text("".join(f"{','.join(line)}\n" for line in lines))
         if rows:
             found = figures(results.read_rows((folder / results.PREDICTIONS).read_bytes()), classes)
             (folder / results.METRICS).write_text(json.dumps(found))
@@ -244,7 +247,7 @@ FAULTS = {
     ),
     "half the predictions": (cut, "fold_1/predictions.csv is damaged"),
     "no predictions": (damage("fold_1/predictions.csv", None), "predictions.csv is damaged (No such file"),
-    "empty predictions": (damage("fold_1/predictions.csv", ""), "is damaged (0 utterances, not 18): move"),
+    "empty predictions": (damage("fold_1/predictions.csv", ""), "is damaged (0 utterances, where metrics.json has 18): move"),
     "other columns": (damage("fold_1/predictions.csv", "a,b\n" + 18 * "1,2\n"), "is damaged (no 'key')"),
     "bytes for predictions": (damage("fold_1/predictions.csv", b"\xff\xfe\x00"), "predictions.csv is damaged"),
     "no metrics": (damage("fold_1/metrics.json", "{}"), "metrics.json is damaged or of another version (it lacks 'uar')"),

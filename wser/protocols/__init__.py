@@ -225,7 +225,12 @@ def _doubles(shared: Set[str], examples: Sequence[Example], *parts: Sequence[int
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
     """SHA-256 of a split: of each fold's parts as sorted keys."""
-    return hashlib.sha256(rfc8785.dumps(as_keys(folds, examples))).hexdigest()
+    return hash_of_keys(as_keys(folds, examples))
+
+
+def hash_of_keys(folds: Any) -> str:
+    """The same of what `as_keys` gives, as results store it."""
+    return hashlib.sha256(rfc8785.dumps(folds)).hexdigest()
 
 
 def as_keys(folds: Sequence[Fold], examples: Sequence[Example]) -> list[dict[str, list[str]]]:

@@ -40,7 +40,15 @@ PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr
 
 
 class ResultError(WserError):
-    """Results are foreign, half-written or unreadable."""
+    """Results are foreign, half-written or unreadable.
+
+    Attributes:
+        what: Is wrong.
+    """
+
+    def __init__(self, what: str = "", remedy: str | None = None) -> None:
+        super().__init__(f"{what}: {remedy}" if remedy else what)
+        self.what = what
 
 
 def fold_name(number: int) -> str:

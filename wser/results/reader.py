@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isnan
 from pathlib import Path
-from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
+from typing import Annotated, Any, NotRequired, Required, TypedDict, TypeVar
 
 from msgspec import Meta
 
@@ -23,6 +23,7 @@ from precompute.common.reading import UnreadableError, read_json, read_yaml, typ
 from precompute.common.sheet import from_sheet
 from wser.config.schema import flatten, is_hashed
 from wser.evaluation.uncertainty import SAME, counts, scores
+from wser.protocols import hash_of_keys
 from wser.results import identity
 from wser.results.places import (
     CONFIG,
@@ -46,6 +47,9 @@ LARGEST_PREDICTIONS, LARGEST_CURVES = 1 << 30, 64 << 20
 
 ROUNDED = 1e-6
 """By how much a probability of predictions.csv may be off."""
+
+UNSUMMED = 2e-5
+"""By how much the probabilities of an utterance may miss 1 before they are rounded: models promise half of it."""
 
 NAMED = ("key", "speaker", "true", "predicted")
 """Columns of predictions.csv that hold names."""
@@ -99,8 +103,10 @@ class _Vouching(TypedDict):
     files: NotRequired[dict[Annotated[str, Meta(pattern=rf"^({_OTHERS})\Z")], Vouched]]
 
 
-class _Part(TypedDict):
-    test: list[str]
+class _Part(TypedDict, total=False):
+    train: list[str]
+    validation: list[str]
+    test: Required[list[str]]
 
 
 class _Split(TypedDict):
@@ -229,20 +235,25 @@ def whole(path: Path, fold: int, named: Mapping[str, Any]) -> bool:
     Raises:
         ResultError: It is finished, and of another run.
     """
-    if not files.exists(path / fold_name(fold), path.parent):
-        return False
+    return files.exists(path / fold_name(fold), path.parent) and fault(path, fold, named) is None
+
+
+def fault(path: Path, fold: int, named: Mapping[str, Any]) -> str | None:
+    """Why a fold that is there cannot be believed; None where it can be.  Arguments and errors are those of `whole`."""
+    folder = path / fold_name(fold)
     try:
         record = read_metrics(path, fold)
-        checked_predictions(path, fold, [name for name, _ in named["classes"]])
-    except ResultError:
-        return False
+        checked_predictions(path, fold, [name for name, _ in named["classes"]], record)
+    except ResultError as error:
+        return error.what
     if record.get("identity") != identity.digest(named):
         raise ResultError(
-            f"{path / fold_name(fold)} is a fold of another run, by the identity in its {METRICS}: move it away, and run the "
-            "same command again"
+            f"{folder} is a fold of another run, by the identity in its {METRICS}: move it away, and run the same command again"
         )
-    vouched = record.get("files", {})
-    return all(files.plain_size(path / fold_name(fold) / name, path) == entry["size"] for name, entry in vouched.items())
+    for name, entry in record.get("files", {}).items():
+        if files.plain_size(folder / name, path) != entry["size"]:
+            return f"{folder / name} is not the file of {entry['size']} bytes that {METRICS} names"
+    return None
 
 
 def open_finished(path: Path) -> Stored:
@@ -307,8 +318,9 @@ def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
     """
     file = path / fold_name(fold) / CURVES
     try:
-        text = files.read(file, path, LARGEST_CURVES).decode("utf-8")
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        content = files.read(file, path, LARGEST_CURVES)
+        _check_vouched(file, content, read_metrics(path, fold), _again(path, fold))
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
         return {name: [float(row[name]) for row in rows] for name in (*rows[0], *CURVE_COLUMNS)}
     except (OSError, ValueError, TypeError, LookupError, csv.Error, UnsafePathError) as error:
         raise ResultError(f"{file} is damaged ({_why(error)}): {_again(path, fold)}") from None
@@ -330,10 +342,12 @@ def read_weights(path: Path, fold: int) -> bytes:
 
 
 def _check_vouched(file: Path, content: bytes, metrics: Mapping[str, Any], remedy: str) -> None:
-    """Refuse a file of a fold that is another than its metrics vouch for; those of older versions vouch for none."""
+    """Refuse a file of a fold that is another than its metrics vouch for; those of older versions, without identity, do not."""
     vouched = metrics.get("files", {}).get(file.name)
+    if vouched is None and "identity" in metrics:
+        raise ResultError(f"{file.with_name(METRICS)} is damaged (it lacks the SHA-256 of {file.name})", remedy)
     if vouched and vouched["sha256"] != files.sha256(content):
-        raise ResultError(f"{file} is damaged (its SHA-256 is not the one in {METRICS}): {remedy}")
+        raise ResultError(f"{file} is damaged (its SHA-256 is not the one in {METRICS})", remedy)
 
 
 def checked(record: Any, kind: type[T], file: Path, remedy: str, otherwise: str = "damaged or of another version") -> T:
@@ -352,7 +366,7 @@ def checked(record: Any, kind: type[T], file: Path, remedy: str, otherwise: str 
     try:
         return typed(record, kind)
     except UnreadableError as error:
-        raise ResultError(f"{file} is {otherwise} ({_why(error)}): {remedy}") from None
+        raise ResultError(f"{file} is {otherwise} ({_why(error)})", remedy) from None
 
 
 def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> dict[str, Any]:
@@ -373,7 +387,7 @@ def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> di
         # Whoever may not read it cannot say that it is damaged.
         raise
     except (OSError, UnreadableError) as error:
-        raise ResultError(f"{file} is {otherwise} ({_why(error)}): {remedy}") from None
+        raise ResultError(f"{file} is {otherwise} ({_why(error)})", remedy) from None
 
 
 def _again(path: Path, fold: int) -> str:
@@ -390,7 +404,13 @@ def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
     split = checked(_json(path / SPLIT, path, restore), _Split, path / SPLIT, restore)["folds"]
     if len(split) < record["folds"]:
         raise ResultError(f"{path / SPLIT} has {len(split)} folds, and {RUN} {record['folds']}: {restore}")
+    # Versions without identities may have hashed something else.
+    if "identity" in record and hash_of_keys(split) != record["split_hash"]:
+        raise ResultError(f"{path / SPLIT} is not the split of the run, by its hash in {RUN}: {restore}")
     metrics = {fold: read_metrics(path, fold) for fold in folds}
+    for fold, one in metrics.items():
+        if one.get("identity") != record.get("identity"):
+            raise ResultError(f"{path / fold_name(fold) / METRICS} is of another run, by its identity", _again(path, fold))
     parts = {fold: checked_predictions(path, fold, record["classes"], metrics[fold]) for fold in folds}
     for fold, rows in parts.items():
         if sorted(row["key"] for row in rows) != sorted(split[fold]["test"]):
@@ -448,8 +468,8 @@ def checked_predictions(
         metrics: Of the fold, where they have been read already.
 
     Raises:
-        ResultError: They cannot be read, or are not those of the metrics: the file is another, rows are missing or twice, the
-            predicted class is not the most probable one, or the counts are others.
+        ResultError: They cannot be read, or are not those of the metrics: the file is another, rows are missing or twice,
+            probabilities do not add up to 1, the predicted class is not the most probable one, or the counts are others.
     """
     folder = path / fold_name(fold)
     file = folder / PREDICTIONS
@@ -459,7 +479,8 @@ def checked_predictions(
         content = files.read(file, path, LARGEST_PREDICTIONS)
         _check_vouched(file, content, metrics, _again(path, fold))
         rows = read_rows(content)
-        why = _contradiction(rows, metrics, classes)
+        if not (why := _contradiction(rows, metrics, classes)):
+            file, why = folder / METRICS, _wrong_figure(metrics)
     except PermissionError:
         raise
     except KeyError as error:
@@ -467,14 +488,14 @@ def checked_predictions(
     except (OSError, ValueError, TypeError, csv.Error, UnsafePathError) as error:
         why = _why(error)
     if why:
-        raise ResultError(f"{file} is damaged ({why}): {_again(path, fold)}")
+        raise ResultError(f"{file} is damaged ({why})", _again(path, fold))
     return rows
 
 
 def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any], classes: list[str]) -> str | None:
     """What is wrong with the predictions of a fold, by themselves and beside its metrics; None where nothing is."""
     if len(rows) != metrics["utterances"] or not rows:
-        return f"{len(rows)} utterances, not {metrics['utterances']}"
+        return f"{len(rows)} utterances, where {METRICS} has {metrics['utterances']}"
     place, matrix = {name: index for index, name in enumerate(classes)}, [[0] * len(classes) for _ in classes]
     seen: set[str] = set()
     for row in rows:
@@ -484,15 +505,25 @@ def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any]
             return f"{row['key']} is there twice"
         seen.add(row["key"])
         matrix[place[row["true"]]][place[row["predicted"]]] += 1
-        if all(f"p_{name}" in row for name in classes):
-            probabilities = [float(row[f"p_{name}"]) for name in classes]
-            # Where the loss diverged they are no numbers, and nothing is the largest.
-            if not any(map(isnan, probabilities)) and probabilities[place[row["predicted"]]] < max(probabilities) - ROUNDED:
-                return f"{row['key']} is given {row['predicted']}, which is not its most probable class"
-    if metrics.get("confusion") != matrix:
+        probabilities = [float(row[f"p_{name}"]) for name in classes]
+        # Where the loss diverged they are no numbers, and nothing is the largest.
+        if metrics.get("diverged") is True and any(map(isnan, probabilities)):
+            continue
+        if not all(0 <= value <= 1 for value in probabilities):
+            return f"{row['key']} has a probability that is no number from 0 to 1"
+        if abs(sum(probabilities) - 1) > UNSUMMED + len(classes) * ROUNDED:
+            return f"the probabilities of {row['key']} add up to {sum(probabilities):.6g}, not 1"
+        if probabilities[place[row["predicted"]]] < max(probabilities) - ROUNDED:
+            return f"{row['key']} is given {row['predicted']}, which is not its most probable class"
+    if metrics["confusion"] != matrix:
         return f"they do not give the confusion matrix in {METRICS}"
-    for part in filter(None, (metrics, metrics.get("validation"))):
-        figures = scores(counts(part["confusion"]))
-        if wrong := next((name for name, value in figures.items() if not abs(part[name] - float(value)) < SAME), None):
-            return f"{METRICS} has another {wrong} than follows from its confusion matrix"
+    return None
+
+
+def _wrong_figure(metrics: Mapping[str, Any]) -> str | None:
+    """A figure in the metrics of a fold that does not follow from their confusion matrices; None where all do."""
+    for name, part in {"": metrics, "validation ": metrics.get("validation") or metrics}.items():
+        for figure, value in scores(counts(part["confusion"])).items():
+            if not abs(part[figure] - float(value)) < SAME:
+                return f"its {name}{figure} is {part[figure]:.6g}, and its confusion matrix gives {value:.6g}"
     return None

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forging import change_json, rewrite_predictions
 
 from precompute.common import files, process
-from wser import compare, report, results, run
+from wser import results, run
 from wser.execution import fold as training
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -103,84 +102,6 @@ def test_every_file_is_on_the_disk_before_its_name_is(tiny, tmp_path, monkeypatc
     before = {Path(place).name for what, place in done[:at] if what == "sync"}
     assert {*NEEDED, results.RUN} <= {name.lstrip(".").partition("-")[0] for name in before}
     assert done[at + 1][0] == "sync"
-
-
-# Contradictions are named by whoever reads them.
-
-
-def predicted_is_true(rows: list[list[str]]) -> None:
-    for row in rows[1:]:
-        row[3] = row[2]
-
-
-def twice(rows: list[list[str]]) -> None:
-    rows[2] = rows[1]
-
-
-def stranger(rows: list[list[str]]) -> None:
-    rows[1][0] = "nobody"
-
-
-def write_rows(folder: Path, change) -> None:
-    """Change predictions and leave the metrics as they are."""
-    kept = (folder / results.METRICS).read_bytes()
-    rewrite_predictions(folder, change)
-    (folder / results.METRICS).write_bytes(kept)
-
-
-CONTRADICTIONS = {
-    "other predictions": (lambda path: write_rows(path / "fold_0", predicted_is_true), "its SHA-256 is not the one in metrics"),
-    "predictions that are not the most probable": (
-        lambda path: rewrite_predictions(path / "fold_0", predicted_is_true),
-        "which is not its most probable class",
-    ),
-    "a row twice": (lambda path: rewrite_predictions(path / "fold_0", twice), "is there twice"),
-    "an utterance of no fold": (lambda path: rewrite_predictions(path / "fold_0", stranger), "other utterances than the run's"),
-    "another figure": (
-        lambda path: change_json(path / "fold_0" / results.METRICS, uar=0.987),
-        "has another uar than follows from its confusion matrix",
-    ),
-    "another matrix": (
-        lambda path: change_json(path / "fold_0" / results.METRICS, confusion=[[0] * 7] * 7),
-        "they do not give the confusion matrix",
-    ),
-    "more utterances": (lambda path: change_json(path / "fold_0" / results.METRICS, utterances=13), "12 utterances, not 13"),
-    "the fold of another place": (
-        lambda path: (shutil.rmtree(path / "fold_0"), shutil.copytree(path / "fold_1", path / "fold_0")),
-        "other utterances than the run's split",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", CONTRADICTIONS)
-def test_results_that_contradict_each_other_are_named_by_all_that_read_them(copied, trained, capsys, what):
-    change, says = CONTRADICTIONS[what]
-    change(copied)
-    for command, arguments in (
-        (compare, [copied, trained[0]]),
-        (report, [copied]),
-        (report, ["--markdown", copied]),
-        (run, ["--repeat", copied]),
-    ):
-        assert command.main([str(one) for one in arguments]) == 1
-        printed = capsys.readouterr()
-        assert says in printed.err
-        assert printed.err.count("\n") == 1
-        assert printed.out == ""
-    assert report.main(["--index", str(copied.parent)]) == 0
-    assert says in capsys.readouterr().err, "left out of the list, by name"
-
-
-def test_edited_summary_is_believed_by_nobody(copied, capsys):
-    summary = json.loads((copied / results.SUMMARY).read_text())
-    summary["pooled"]["uar"] = 0.987
-    (copied / results.SUMMARY).write_text(json.dumps(summary))
-    assert report.main(["--markdown", str(copied)]) == 0
-    assert report.main(["--index", str(copied.parent)]) == 0
-    assert report.main([str(copied)]) == 0
-    printed = capsys.readouterr().out
-    pages = [file.read_text() for file in (copied.parent / "index.html", copied / results.PAGE)]
-    assert not any("98.7" in text for text in (printed, *pages))
 
 
 def test_weights_of_another_fold_are_not_scored(copied, tiny, small_recipe_id, capsys):

@@ -9,6 +9,7 @@ from halting import kill_after
 
 from wser import compare, results, run
 from wser.config import compose
+from wser.protocols import hash_of_keys
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -60,12 +61,13 @@ def change_config(path: Path, old: str, new: str) -> None:
 
 
 def change_predictions(path: Path, fold: int) -> None:
-    """Give the first utterance of a fold another predicted class, and a probability that is larger by 0.25."""
+    """Give the first utterance of a fold another predicted class, and a probability that is larger by 0.25 at the cost of the others."""
 
     def change(rows: list[list[str]]) -> None:
         header, first = rows[:2]
         at = next(i for i in range(4, len(header)) if header[i] != f"p_{first[3]}")
-        first[at] = f"{float(first[at]) + 0.25:.6f}"
+        share = 1 - 0.25 / (1 - float(first[at]))
+        first[4:] = [f"{float(p) + 0.25 if i == at else float(p) * share:.6f}" for i, p in enumerate(first[4:], 4)]
         first[3] = header[max(range(4, len(header)), key=lambda i: float(first[i]))].removeprefix("p_")
 
     rewrite_predictions(path / f"fold_{fold}", change)
@@ -247,6 +249,13 @@ def change_record(**changes):
     return lambda path: change_json(path / results.RUN, **changes)
 
 
+def other_split(path: Path) -> None:
+    split = json.loads((path / results.SPLIT).read_text())
+    split["folds"][0]["train"].pop()
+    change_json(path / results.SPLIT, **split)
+    change_json(path / results.RUN, split_hash=hash_of_keys(split["folds"]))
+
+
 def damage(name: str, content: str | None):
     def change(path: Path) -> None:
         (path / name).unlink() if content is None else (path / name).write_text(content)
@@ -297,7 +306,8 @@ FAULTS = {
     "other utterances": (other_utterances, "other parts of them, than"),
     "another recipe": (change_record(recipe_id="0123456789ab"), "which is not in"),
     "no classes": (change_record(classes=[]), "is damaged"),
-    "another split": (change_record(split_hash="f" * 64), "has the split ffffffffffff, and protocol=speaker_independent makes"),
+    "another split": (other_split, "and protocol=speaker_independent makes"),
+    "another hash of the split": (change_record(split_hash="f" * 64), "split.json is not the split of the run, by its hash"),
     "other labels": (other_labels, "by another class than its label map ravdess7 does today"),
     "folds of one another": (swap_folds, "has other utterances than the run's split"),
 }

@@ -23,6 +23,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from wser import report, results, run
 from wser.config import compose
+from wser.protocols import hash_of_keys
 from wser.reports import figures
 
 
@@ -727,6 +728,7 @@ def test_runs_of_other_utterances_stand_side_by_side_without_the_test(swept, cop
     key = rows.read_text().splitlines()[1].partition(",")[0]
     for file in (rows, copy / results.SPLIT):
         file.write_text(file.read_text().replace(key, f"{key}x"))
+    change_json(copy / results.RUN, split_hash=hash_of_keys(json.loads((copy / results.SPLIT).read_bytes())["folds"]))
     reseal(copy / "fold_0")
     found = Page(written(copy, other))
     assert "A and B have no paired test: " in words(found.text)

@@ -32,6 +32,7 @@ class Entry:
         finished: Number of finished folds.
         summary: Of a whole run, else None.
         caveats: What must be known about its figures, of a whole run.
+        notes: What must be said of its files, of a whole run.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class Entry:
     finished: int
     summary: dict[str, Any] | None
     caveats: Sequence[Caveat] = ()
+    notes: Sequence[str] = ()
 
     @property
     def task(self) -> tuple[str, str, int]:
@@ -52,7 +54,7 @@ class Entry:
         return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
 
 
-def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
+def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
     """Write the page of all runs.
 
     Args:
@@ -60,7 +62,7 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
         out: Directory of the page.
 
     Returns:
-        The page, and for each directory that looks like a run's and cannot be read, why.
+        The page; for each directory that looks like a run's and cannot be read, why; and what must be said of the others.
 
     Raises:
         ResultError: There is no directory, or no run in it.
@@ -87,6 +89,7 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
             damaged.append(f"{path} is of another version or damaged ({type(error).__name__}: {why}): {results.AGAIN}")
     if not entries and not damaged:
         raise ResultError(f"{directory} holds no results: run python -m wser.run first, or give the directory that holds them")
+    notes = [note for one in entries for note in one.notes]
     entries.sort(key=lambda one: str(one.record.get("created")), reverse=True)
     files.make_directory(out, out)
     sweeps = [_sweep(path, out) for path in _holding(directory, results.SWEEP)]
@@ -100,11 +103,12 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str]]:
         sweeps=[*filter(None, sweeps), *_comparisons(directory, out)],
         pageless=sum(results.page_link(one.path, out) is None for one in entries),
         damaged=damaged,
+        notes=notes,
         unfinished=sum(one.summary is None for one in entries),
         runs=len(entries),
         results_name=directory.resolve().name,
     )
-    return page, damaged
+    return page, damaged, notes
 
 
 def _runs(directory: Path) -> list[Path]:
@@ -128,7 +132,7 @@ def _entry(path: Path) -> Entry:
     if len(done) < record["folds"]:
         return Entry(path, record, results.read_config(path), len(done), None)
     run = summarised(path)
-    return Entry(path, run.stored.record, run.stored.config, len(done), run.summary, run.caveats)
+    return Entry(path, run.stored.record, run.stored.config, len(done), run.summary, run.caveats, run.notes)
 
 
 def _table(entries: Sequence[Entry], page: Path) -> Table:

@@ -1,5 +1,6 @@
 """A run with all that a page shows of it, checked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from wser import results
 from wser.evaluation import caveats
 from wser.evaluation.caveats import Caveat
 from wser.protocols._leakage import Leakage
-from wser.reports import summary
+from wser.reports import stale, summary
 from wser.results import ResultError, Stored
 
 CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test part"}
@@ -82,10 +83,12 @@ class Measured:
     Attributes:
         stored: The run.
         summary: Of its finished folds.
+        notes: What must be said of its files, and not of its figures.
     """
 
     stored: Stored
     summary: dict[str, Any]
+    notes: Sequence[str] = ()
 
     @property
     def whole(self) -> bool:
@@ -155,15 +158,7 @@ def summarised(path: Path) -> Measured:
         square = {len(stored.classes)} == {len(rows) for counts in confusions for rows in (counts, *counts)}
         if metrics["fold"] != fold or not square:
             raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes: {remedy}")
-        probabilities = {f"p_{name}" for name in stored.classes}
-        if not all(probabilities <= {*row} and all(map(_is_number, map(row.get, probabilities))) for row in stored.parts[fold]):
-            raise ResultError(f"{folder / results.PREDICTIONS} lacks probabilities: {remedy}")
-    return Measured(stored, summary.of(stored))
-
-
-def _is_number(text: str | None) -> bool:
-    """Whether a cell is a probability, or nan, as where the loss diverged."""
-    try:
-        return text is not None and not (float(text) < 0 or float(text) > 1)
-    except ValueError:
-        return False
+        if {*metrics["speakers"]["test"]} != {row["speaker"] for row in stored.parts[fold]}:
+            raise ResultError(f"{folder / results.METRICS} has other test speakers than {results.PREDICTIONS}: {remedy}")
+    found = summary.of(stored)
+    return Measured(stored, found, [*filter(None, [stale.note(path, found)])])

@@ -103,7 +103,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         summary=found,
         unfinished=words.unfinished(stored, found),
         verdict=words.verdict(found, best) if whole else "",
-        warnings=run.caveats,
+        warnings=[*run.caveats, *run.notes],
         facts=words.facts(stored, found),
         tables=tables,
         bars=bars,

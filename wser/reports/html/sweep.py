@@ -41,11 +41,12 @@ class _Record(TypedDict):
     titles: list[str]
 
 
-def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
+def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequence[Published]) -> Path:
     """Write the page of a sweep, its figure and its tables.
 
     Args:
         path: Directory of the sweep.
+        runs: Of its points, in their order, as `opened` gives them.
         out: Directory of the page.
         entries: Published figures, for what the paper claims.
 
@@ -53,10 +54,9 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
         The page.
 
     Raises:
-        ResultError: The sweep or one of its runs is damaged or gone; one sentence says which, and the remedy.
+        ResultError: The sweep is damaged or gone; one sentence says which, and the remedy.
     """
     record = _read(path)
-    runs = opened(path)
     points = [
         Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record), run.caveats)
         for point, run in zip(record["points"], runs, strict=True)
@@ -91,7 +91,7 @@ def write_page(path: Path, out: Path, entries: Sequence[Published]) -> Path:
         over_seeds=over_seeds,
         claims=claims,
         plots=[] if unfinished else _plots(found, beside),
-        warnings=caveats,
+        warnings=[*caveats, *(note for run in runs for note in run.notes)],
         seconds=duration(sum(run.summary["seconds"] for run in runs)),
         results_name=path.resolve().name,
     )

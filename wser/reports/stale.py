@@ -1,0 +1,81 @@
+"""Whether the stored summary of a run says what its predictions do; no figure is read from it."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from precompute.common.reading import UnreadableError, read_json, typed
+from wser import results
+from wser.evaluation.uncertainty import HEADLINES, SAME, intervals, scores, spread
+from wser.reports.comparison import counts
+from wser.results import Stored
+
+FIGURES = ("pooled", "speakers", "interval", "chance", "majority", "mean", "deviation", "validation")
+"""What in a summary follows from the results of its folds, and not from when and by what version it was made."""
+
+OF_FOLDS = (*HEADLINES, "utterances", "confusion", "validation")
+"""The same of its records of folds."""
+
+
+def difference(path: Path, summary: Mapping[str, Any], resumed: bool = False) -> str | None:
+    """Where the stored summary of a run says something else than its results; None where it does not, or is not there.
+
+    Args:
+        path: Directory of the run.
+        summary: Made from its results; but for `folds` and `missing`, keys may be left out.
+        resumed: Whether folds may have been finished after the stored one was written.
+    """
+    file = path / results.SUMMARY
+    try:
+        stored = typed(read_json(file, path), dict[str, Any])
+    except FileNotFoundError:
+        return None
+    except (OSError, UnreadableError) as error:
+        return f"{file} cannot be read ({' '.join(str(error).split())[:200]})"
+    if stored.get("missing") != summary["missing"]:
+        return None if resumed else f"{file} is of other folds than those that are finished"
+    expected: dict[str, Any] = {key: summary[key] for key in FIGURES if key in summary}
+    expected["folds"] = [{key: record[key] for key in OF_FOLDS if key in record} for record in summary["folds"]]
+    for place, theirs, ours in _apart(stored, expected):
+        return f"{file} says {place} = {theirs}, and the predictions give {ours}"
+    return None
+
+
+def note(path: Path, summary: Mapping[str, Any]) -> str | None:
+    """The same with what to do."""
+    why = difference(path, summary)
+    return why and (
+        f"{why}: figures are made from the predictions, and the command in {results.RUN}, run again, writes it anew"
+    )
+
+
+def note_of(stored: Stored) -> str | None:
+    """The same of a run whose summary is not needed otherwise."""
+    by_speaker = counts(stored, stored.classes)
+    records = [*stored.metrics.values()]
+    pooled = {name: float(value) for name, value in scores(by_speaker.sum(0)).items()}
+    summary = {
+        "folds": records,
+        "missing": sorted({*range(stored.record["folds"])} - {*stored.folds}),
+        "pooled": {**pooled, "utterances": len(stored.rows)},
+        "speakers": len(by_speaker),
+        "interval": intervals(by_speaker),
+        **spread(records),
+    }
+    return note(stored.path, summary)
+
+
+def _apart(one: Any, other: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
+    """Where two values of JSON differ, by dotted key, as far as both have it."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in other:
+            if key in one:
+                yield from _apart(one[key], other[key], f"{place}.{key}" if place else key)
+    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
+        for at, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from _apart(left, right, f"{place}.{at}")
+    elif isinstance(one, int | float) and isinstance(other, int | float):
+        if not abs(one - other) < SAME:
+            yield place, f"{one:.6g}", f"{other:.6g}"
+    elif one != other:
+        yield place, f"{one!s:.50}", f"{other!s:.50}"
