@@ -1,7 +1,7 @@
 """Figures of one experiment and of a sweep; each is drawn in the style of `precompute.common.html.plot` and returned."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -193,6 +193,8 @@ def sweep(found: Sweep, axis: str | None = None) -> Any:
         for axes, key in zip(grid[0], keys, strict=True):
             labels = [f"{len(found.points)} seeds"] * len(found.points) if key == "seed" else found.labels(key)
             values = {label: one.values[key] for label, one in zip(labels, found.points, strict=True)}
+            if are_numbers(values.values()):
+                values = dict(sorted(values.items(), key=lambda one: float(one[1])))
             places, kind = _places(list(values.values()))
             place = dict(zip(values, places, strict=True))
             at = [place[label] for label in labels]
@@ -203,7 +205,7 @@ def sweep(found: Sweep, axis: str | None = None) -> Any:
                 axes.axhline(100 * chance, color=SOFT, linestyle=":", linewidth=1.2, label="chance")
             crowded = sum(map(len, values)) > 30 / len(keys) + 6
             turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-            axes.set_xticks(places, list(values), **turned)
+            axes.set_xticks(places, [label.removesuffix(".0") for label in values], **turned)
             axes.set_xlim(min(places) - 0.5, max(places) + 0.5)
             axes.set_xlabel(names[key] + (" (log scale)" if kind == "logarithms" else ""))
             axes.grid(axis="y")
@@ -214,9 +216,18 @@ def sweep(found: Sweep, axis: str | None = None) -> Any:
     return figure
 
 
+def are_numbers(values: Iterable[Any]) -> bool:
+    """Whether all values of an axis are numbers, and so have an order of their own."""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
 def _places(values: Sequence[Any]) -> tuple[list[float], str]:
-    """Where the values of an axis stand, about one apart, and whether as logarithms, numbers in a row, or names."""
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    """Where the values of an axis stand, about one apart, and whether as logarithms, numbers in a row, or names.
+
+    Args:
+        values: Numbers from the lowest.
+    """
+    if not are_numbers(values):
         return [float(i) for i in range(len(values))], "names"
     if min(values) > 0 and max(values) / min(values) > DECADE:
         logarithms = np.log10(values)
@@ -237,7 +248,7 @@ def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float
     several = len({*at}) < len(points)
     if several:
         shown = [100 * one[metrics]["uar"] for _, one in drawn]
-        axes.scatter([x + beside for x, _ in drawn], shown, s=12, color=colour, alpha=0.4, linewidths=0, label="single points")
+        axes.scatter([x + beside for x, _ in drawn], shown, s=12, color=colour, alpha=0.4, linewidths=0, label="single runs")
     elif part == "test":
         for x, one in drawn:
             if one["interval"]:
@@ -248,7 +259,7 @@ def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float
 
 
 def _ring(axes: Any, best: Sequence[Setting], points: Sequence[Point], at: Sequence[float]) -> None:
-    """Mark the figures of the best settings."""
+    """Mark the UAR of the best settings."""
     for setting in best:
         x = next(place for place, point in zip(at, points, strict=True) if point is setting.points[0])
         for part, uar in (("validation", setting.validation), ("test", setting.test)):
@@ -260,5 +271,5 @@ def _ring(axes: Any, best: Sequence[Setting], points: Sequence[Point], at: Seque
                 markerfacecolor="none",
                 markeredgecolor=INK,
                 linestyle="",
-                label="best by validation",
+                label="chosen on validation",
             )

@@ -25,6 +25,7 @@ from wser import report, results, run
 from wser.config import compose
 from wser.protocols import hash_of_keys
 from wser.reports import figures
+from wser.reports.html import glossary
 
 
 def written(*arguments: object) -> str:
@@ -122,7 +123,7 @@ def test_pictures_plots_and_regions_have_names(page):
     named = [fields for _, fields in page.attributes if fields.get("role") in ("img", "region")]
     assert all(fields.get("aria-label") or fields.get("aria-labelledby") for fields in named)
     plots = [fields for fields in named if fields["role"] == "img"]
-    assert len(plots) == page.counts["svg"] == 3, "one of each fold, and the comparison"
+    assert len(plots) == page.counts["svg"] == 4, "one of each fold, and published results of the same protocol and of others"
     assert all("tabindex" in fields for fields in named if fields["role"] == "region")
 
 
@@ -132,7 +133,7 @@ def test_what_was_run_is_said_in_words(page, trained):
     for part in (
         "ravdess, 24 utterances",
         "One woman and one man held out",
-        "chosen on a validation part",
+        "chosen on validation speakers",
         "three_pipe",
         "seed",
     ):
@@ -271,7 +272,65 @@ def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     assert "epoch was chosen on the test part" in words(found.text).split("What was run")[0]
     assert any("Epoch chosen on the test part" in cell["text"] for cell in found.tables["table-comparison"][1])
     # The paper's way stands beside honest runs of the same corpus in its place.
-    assert "the test part" in [words(cell["text"]) for row in found.tables["table-claims"] for cell in row]
+    assert "the test set" in [words(cell["text"]) for row in found.tables["table-claims"] for cell in row]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_the_papers_is_shown_for_its_network_alone(copy):
+    config = copy / results.CONFIG
+    config.write_text(config.read_text().replace("name: three_pipe", "name: ./mine.py"))
+    found = Page(written(copy))
+    shown = words(found.text)
+    assert "table-claims" not in found.tables
+    assert "authors of this network" not in shown
+    assert "the paper's Table 5" not in shown
+    assert f"{json.loads((copy / results.RUN).read_text())['command']} --describe" in shown, "its own network, no other"
+    assert "table-comparison" in found.tables, "published results of the same corpus are still of interest"
+
+
+def test_the_page_of_a_model_that_is_fitted_at_once_speaks_of_no_epochs(at_once, tmp_path):
+    assert run.main([*at_once, "model.seconds=0.001", f"results={tmp_path}"]) == 0
+    (directory,) = tmp_path.iterdir()
+    found = Page((directory / results.PAGE).read_text())
+    assert "at_once.py, seconds=0.001" in words(found.text)
+    assert "epoch" not in [words(cell["text"]) for cell in found.tables["table-folds"][0]]
+    assert "selection of the epoch" not in words(found.text)
+    assert "--describe" not in words(found.text)
+
+
+def test_own_results_come_first_and_every_table_may_scroll(page, text):
+    names = ("folds", "confusion", "what", "pictures", "claims", "earlier", "provenance")
+    order = [text.index(f'id="{name}"') for name in names]
+    assert order == sorted(order)
+    assert page.counts["table"] == len(re.findall(r'<div class="box', text))
+    told = {words(row[0]["text"]) for row in page.tables["table-provenance"]}
+    assert {"command", "revision", "versions", "caches", "split"} <= told
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("shared", [0, 2])
+def test_leakage_is_open_where_there_is_any(copy, shared):
+    file = copy / results.LEAKAGE
+    reports = json.loads(file.read_text())
+    for report_ in reports:
+        for kind in ("speakers", "sessions", "sentences", "recordings", "near_doubles"):
+            report_[kind] = {"count": 0, "examples": []}
+        report_["left_out"] = {"count": 3, "examples": ["a"]}
+    reports[1]["recordings"] = {"count": shared, "examples": ["a", "b"][:shared]}
+    file.write_text(json.dumps(reports))
+    opened = re.search(r'<details( open)?>\s*<summary><h2 id="leakage">', written(copy))
+    assert bool(opened[1]) == bool(shared)
+
+
+def test_words_of_the_glossary_are_explained_in_the_page(page):
+    file = Path(__file__).parents[3] / "docs" / "glossary.md"
+    listed = dict(re.findall(r"^- \*\*(.+?)\*\*: (.+?)(?=^- |\Z)", file.read_text(encoding="utf-8"), re.M | re.S))
+    assert {word: words(listed[word]) for word in glossary.WORDS} == glossary.WORDS
+    for said in glossary.WORDS.values():
+        assert words(said.replace("`", "")) in words(page.text)
+    heads = {words(cell["text"]): cell.get("title", "") for cell in page.tables["table-folds"][0]}
+    assert heads["UAR %"].startswith("UAR: unweighted average recall")
+    assert heads["macro F1 %"].startswith("Macro F1: mean over the classes")
 
 
 STRANGE = "<script>alert('ü')</script> & \"$x_1$\" שלום"
@@ -327,7 +386,7 @@ def test_without_the_cache_the_page_says_so(copy, monkeypatch, tmp_path):
     config.write_text(re.sub(r"cache_root: .*", f"cache_root: {tmp_path / 'gone'}", config.read_text()))
     found = Page(written(copy))
     assert "The pictures are not shown: " in words(found.text)
-    assert "Sexes stand in the cache, which is not here." in words(found.text)
+    assert "Sex is recorded in the cache, which was not found." in words(found.text)
     assert found.counts["img"] == 0
 
 
@@ -348,7 +407,7 @@ def test_recordings_are_linked_and_never_embedded(copy, small_ravdess, tmp_path)
     own = Page(written(copy, "--audio", f"ravdess={small_ravdess / 'ravdess'}"))
     assert links_of(own) == links
     (empty := tmp_path / "empty").mkdir()
-    assert "No recording of them lies in" in words(Page(written(copy, "--audio", empty)).text)
+    assert "has no recording of them" in words(Page(written(copy, "--audio", empty)).text)
 
 
 # Published figures, and what the paper claims.
@@ -379,8 +438,8 @@ def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     of_the_paper(other)
     change(other, selection="test")
     paper, beside, own = claimed(Page(written(copy)))
-    assert paper[3:6] == ["Sayed et al. 2025, Table 4", "the test part", "78.7"]
-    assert beside[3:5] == ["preset paper, seed 0", "the test part"]
+    assert paper[3:6] == ["Sayed et al. 2025, Table 4", "the test set", "78.7"]
+    assert beside[3:5] == ["preset paper, seed 0", "the test set"]
     assert own[3] == mine
     change(other, test_recipe_id="0123456789ab")
     assert len(claimed(Page(written(copy)))) == 2, "noisy pictures are another task"
@@ -391,9 +450,9 @@ def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
 def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     change(copy, test_recipe_id="0123456789ab", test_recipe=json.loads((copy / results.RUN).read_text())["recipe"])
     found = Page(written(copy))
-    assert {words(row[0]["text"]) for row in found.tables["table-comparison"][1:]} == {"this run, measured"}
+    assert {words(row[0]["text"]) for row in found.tables["table-comparison"][1:]} == {"this run"}
     assert "table-claims" not in found.tables
-    assert "best published figure" not in words(found.text)
+    assert "best published result" not in words(found.text)
 
 
 @pytest.mark.slow
@@ -409,7 +468,7 @@ def test_the_users_published_figures_join_the_comparison(copy, tmp_path):
     assert near[1] == "Mine <2026>"
     assert "Other" in far
     assert "Other" not in near
-    assert "best published figure of the same kind of protocol is 98.7 % UAR (Mine <2026>)" in words(found.text)
+    assert "its epoch not chosen on the test set, is 98.7 % UAR (Mine <2026>)" in words(found.text)
 
 
 @pytest.mark.parametrize(
@@ -672,7 +731,8 @@ def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
         expected = [
             point[key] for key in ("validation_uar", "test_uar", "test_uar_low", "test_uar_high", "accuracy", "macro_f1")
         ]
-        assert values(cells)[:6] == pytest.approx(expected, abs=1e-9)
+        axes = [point["values"][axis] for axis in record["axes"]]
+        assert values(cells)[:8] == pytest.approx([*axes, *expected], abs=1e-9)
     (best,) = record["best"]
     shown = [float(fields["data-value"]) for tag, fields in found.attributes if tag == "dd" and "data-value" in fields]
     assert shown == pytest.approx([best["test_uar"], best["validation_uar"]], abs=1e-9)
@@ -690,9 +750,9 @@ def test_an_unfinished_point_is_named_and_has_no_figures(swept, tmp_path):
     first = Path(json.loads((path / results.SWEEP).read_text())["points"][0]["directory"]).name
     shutil.rmtree(folder / first / "fold_1")
     found = Page(written(path))
-    assert f"1 of 4 settings lack folds ({first}, folds 1)" in words(found.text)
+    assert f"1 of 4 runs lack folds ({first}, folds 1)" in words(found.text)
     row = next(cells for cells in found.tables["table-points"] if words(cells[0]["text"]) == first)
-    assert values(row)[:-1] == [None] * 8
+    assert values(row)[2:-1] == [None] * 8
     assert not [fields for tag, fields in found.attributes if tag == "dd" and "data-value" in fields]
     shutil.rmtree(folder / first)
     assert report.main([str(path)]) == 1
@@ -743,44 +803,30 @@ def test_index_lists_every_run_and_links_to_its_page(swept, tmp_path):
     (folder / names[1] / results.RUN).write_text("{")
     (folder / names[2] / results.SUMMARY).unlink()
     found = Page(written("--index", folder))
-    rows = {words(cells[0]["text"]): cells for cells in found.tables["table-all"][1:]}
+    head, *body = found.tables["table-all"]
+    assert [words(cell["text"]) for cell in head[:4]] == ["run", "UAR %", "95 % interval", "settings"], (
+        "a phone shows the first"
+    )
+    rows = {words(cells[0]["text"]): dict(zip([words(cell["text"]) for cell in head], cells, strict=True)) for cells in body}
     assert sorted(rows) == [names[0], *names[2:]]
-    assert "1 of 2, unfinished" in [words(cell["text"]) for cell in rows[names[0]]]
-    assert values(rows[names[0]])[-5:] == [None] * 5
+    assert words(rows[names[0]]["folds"]["text"]) == "1 of 2, unfinished"
+    shown = ("UAR %", "accuracy %", "validation UAR %")
+    assert not any("data-value" in rows[names[0]][name] for name in shown)
     for name in names[2:]:
         expected = json.loads((swept / name / results.SUMMARY).read_text())
-        pooled = [expected["pooled"]["uar"], *expected["interval"]["uar"], expected["pooled"]["accuracy"]]
-        assert values(rows[name])[-5:] == pytest.approx([*pooled, expected["validation"]["uar"]], abs=1e-9)
+        metrics = [expected["pooled"]["uar"], expected["pooled"]["accuracy"], expected["validation"]["uar"]]
+        assert [float(rows[name][key]["data-value"]) for key in shown] == pytest.approx(metrics, abs=1e-9)
+        low, high = (100 * end for end in expected["interval"]["uar"])
+        assert words(rows[name]["95 % interval"]["text"]) == f"{low:.1f} to {high:.1f}"
+        lr = OmegaConf.load(folder / name / results.CONFIG).train.lr
+        assert f"train.lr={lr}" in words(rows[name]["settings"]["text"])
     assert f"Left out: {folder / names[1] / results.RUN} is damaged" in words(found.text)
+    assert "The same in all runs: model three_pipe; corpus ravdess; " in words(found.text)
     links = {fields["href"] for tag, fields in found.attributes if tag == "a"}
     assert {f"{name}/{results.PAGE}" for name in names[2:]} <= links
-    best = found.tables["table-best"][1]
-    validation = {name: json.loads((swept / name / results.SUMMARY).read_text())["validation"]["uar"] for name in names[2:]}
-    assert words(best[4]["text"]) == max(validation, key=lambda name: validation[name])
+    assert len(found.tables["table-best"]) == 2
     labels = {fields["for"] for tag, fields in found.attributes if tag == "label"}
     assert labels == {fields["id"] for tag, fields in found.attributes if tag == "input"}
-
-
-def test_index_never_ranks_by_the_test_part(copy, tiny, capsys):
-    # A run whose epoch was chosen on test is no candidate, and runs without validation are not ranked.
-    for path, selection in ((copy, "test"), (Path(shutil.copytree(copy, copy.with_name("b"))), "last")):
-        for name in (results.RUN, results.SUMMARY):
-            file = path / name
-            file.write_text(file.read_text().replace('"selection": "validation"', f'"selection": "{selection}"'))
-    for name in ("c",):
-        shutil.copytree(copy.with_name("b"), copy.with_name(name))
-    for path in (copy.with_name("b"), copy.with_name("c")):
-        summary = json.loads((path / results.SUMMARY).read_text())
-        for fold in (0, 1):
-            file = path / results.fold_name(fold) / results.METRICS
-            file.write_text(json.dumps(json.loads(file.read_text()) | {"validation": None, "selection": "last"}))
-            summary["folds"][fold] |= {"validation": None, "selection": "last"}
-        (path / results.SUMMARY).write_text(json.dumps(summary | {"validation": None}))
-    found = Page(written("--index", copy.parent))
-    (row,) = found.tables["table-best"][1:]
-    assert "2" in [words(cell["text"]) for cell in row]
-    assert "best" not in [cell["text"] for cell in found.tables["table-best"][0]]
-    assert "the test part must not choose" in row[-1]["text"]
 
 
 @pytest.mark.slow

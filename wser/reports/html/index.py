@@ -3,7 +3,9 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from precompute.common import files
@@ -11,14 +13,28 @@ from precompute.common.errors import WserError
 from precompute.common.reading import read_json
 from precompute.recipe import in_words
 from wser import results
-from wser.evaluation.caveats import Caveat
-from wser.reports.html import words
+from wser.config.schema import is_hashed
+from wser.evaluation.caveats import Caveat, in_brief, together
+from wser.evaluation.sweeps import as_text
+from wser.reports.html import glossary, words
 from wser.reports.html.opened import CHOSEN, headlines, summarised
 from wser.reports.html.table import Column, Link, Table
 from wser.reports.html.write import write
+from wser.reports.tables import ends
 from wser.results import ResultError
 
 PAGE = "index.html"
+
+IN_COLUMNS = ("corpus", "model.name", "protocol.name", "protocol.test", "seed", "selection")
+"""Keys that have a column of their own."""
+
+MOST_SETTINGS = 6
+"""Settings that a row names."""
+
+FIXED = {"seed", "model", "corpus", "protocol", "classes", "preset", "recipe", "epoch chosen on", "folds", "by", "caveats"}
+"""Columns that are told once, above the table, where all of several runs have the same there."""
+
+TERMS = ("UAR", "Accuracy", "Fold", "Protocol", "Recipe", "Preset", "Interval")
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,7 @@ class Entry:
         config: Its configuration by dotted key.
         finished: Number of finished folds.
         summary: Of a whole run, else None.
-        caveats: What must be known about its figures, of a whole run.
+        caveats: What must be known about its metrics, of a whole run.
         notes: What must be said of its files, of a whole run.
     """
 
@@ -52,6 +68,36 @@ class Entry:
         corpora += " (synthetic)" if any(one["synthetic"] for one in self.record["corpora"]) else ""
         named = [corpora, f"tested on {target}" if target else "", f"tested on {in_words(tested)}" if tested else ""]
         return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """What has no column of its own and may tell it from other runs, by key, as a command line sets it."""
+        own = {key: as_text(value) for key, value in self.config.items() if is_hashed(key) and key not in IN_COLUMNS}
+        return own | {"labels": str(self.record["label_map"])}
+
+    @cached_property
+    def origin(self) -> dict[str, str]:
+        """What may tell runs apart that have all settings in common, shortened."""
+        caches = ", ".join(str(one["cache"]).partition("-")[2] for one in self.record["corpora"])
+        revision = str(self.record.get("revision"))
+        return {
+            "split": str(self.record["split_hash"])[:8],
+            "recordings": caches,
+            "revision": revision[:8] + "-dirty" * revision.endswith("-dirty"),
+        }
+
+    @cached_property
+    def but_seed(self) -> tuple[Any, ...]:
+        """Everything but the seed that decides the metrics of a run: seeds are averaged where all of it is equal."""
+        record = self.record
+        made_of = [record["recipe_id"], record.get("test_recipe_id"), record["selection"], record.get("revision")]
+        caches = tuple((one["cache"], one["fingerprint"]) for one in record["corpora"])
+        return (results.task(record), caches, *made_of, self.config.get("model.name"), *sorted(self.settings.items()))
+
+    @property
+    def validation(self) -> float | None:
+        """UAR of the validation sets, None where there is none, or of an unfinished run."""
+        return self.summary["validation"]["uar"] if self.summary and self.summary["validation"] else None
 
 
 def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
@@ -76,9 +122,9 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
                 raise ResultError(
                     f"{path} is a symbolic link, and links inside of results are not followed: name its target alone"
                 )
-            one = _entry(path)
-            _row(one, out)
-            entries.append(one)
+            entry = _entry(path)
+            _row(entry, out, "")
+            entries.append(entry)
         except (WserError, OSError) as error:
             damaged.append(
                 f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
@@ -89,24 +135,29 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
             damaged.append(f"{path} is of another version or damaged ({type(error).__name__}: {why}): {results.AGAIN}")
     if not entries and not damaged:
         raise ResultError(f"{directory} holds no results: run python -m wser.run first, or give the directory that holds them")
-    notes = [note for one in entries for note in one.notes]
-    entries.sort(key=lambda one: str(one.record.get("created")), reverse=True)
+    notes = [note for entry in entries for note in entry.notes]
+    entries.sort(key=lambda entry: str(entry.record.get("created")), reverse=True)
     files.make_directory(out, out)
     sweeps = [_sweep(path, out) for path in _holding(directory, results.SWEEP)]
+    settings = _differences(entries)
+    table, common = _in_common(_table(entries, settings, out))
     page = out / PAGE
     write(
         page,
         "index.html.jinja",
         title=f"Runs in the directory {directory.resolve().name}",
-        table=_table(entries, out),
-        best=_best(entries, out),
+        table=table,
+        common=common,
+        best=_best(entries, settings, out),
+        caveats=together((entry.path.name, entry.caveats) for entry in entries if entry.summary),
         sweeps=[*filter(None, sweeps), *_comparisons(directory, out)],
-        pageless=sum(results.page_link(one.path, out) is None for one in entries),
+        pageless=sum(results.page_link(entry.path, out) is None for entry in entries),
         damaged=damaged,
         notes=notes,
-        unfinished=sum(one.summary is None for one in entries),
+        unfinished=sum(entry.summary is None for entry in entries),
         runs=len(entries),
         results_name=directory.resolve().name,
+        glossary=glossary.entries(TERMS),
     )
     return page, damaged, notes
 
@@ -135,79 +186,145 @@ def _entry(path: Path) -> Entry:
     return Entry(path, run.stored.record, run.stored.config, len(done), run.summary, run.caveats, run.notes)
 
 
-def _table(entries: Sequence[Entry], page: Path) -> Table:
-    columns = [
-        Column("run"), Column("corpus"), Column("protocol"), Column("classes", "count"), Column("preset"), Column("network"),
-        Column("pictures"), Column("seed", "count"), Column("epoch chosen on"), Column("folds"),
-        Column("UAR %", "percent", bar=True), Column("from", "percent"), Column("to", "percent"),
-        Column("accuracy %", "percent"), Column("validation UAR %", "percent"), Column("begun, UTC"), Column("by"),
-        Column("caveats"),
-    ]  # fmt: skip
-    return Table("index", "All runs", columns, [_row(one, page) for one in entries])
-
-
-def _row(one: Entry, page: Path) -> list[Any]:
-    record, config = one.record, one.config
-    corpus, protocol, classes = one.task
-    folds = f"{one.finished} of {record['folds']}{'' if one.summary else ', unfinished'}"
-    return [
-        _link(one, page), corpus, protocol, classes, config.get("preset"), config.get("model.name"),
-        in_words(record["recipe"]), record["seed"], CHOSEN[record["selection"]], folds, *_figures(one),
-        words.moment(str(record.get("created"))), record.get("by"),
-        _caveats(one),
-    ]  # fmt: skip
-
-
-def _figures(one: Entry) -> list[float | None]:
-    """Pooled figures of a whole run; nothing where a fold is missing."""
-    found = one.summary
-    validation = found["validation"]["uar"] if found and found["validation"] else None
-    return [*headlines(found)[:4], validation]
-
-
-def _caveats(one: Entry) -> str | None:
-    return " ".join(map(str, one.caveats)) if one.summary else None
-
-
-def _best(entries: Sequence[Entry], page: Path) -> Table | None:
-    """Of each corpus, protocol, classes and split, the run that validation chooses: the test part must not.
-
-    A run whose epoch was chosen on the test part is no candidate; where just one is left, there is nothing to choose.
-    """
+def _differences(entries: Sequence[Entry]) -> list[str]:
+    """For each run, what tells it from its preset, and from the other runs of its corpus, protocol, model and preset."""
     groups: dict[tuple[Any, ...], list[Entry]] = {}
-    for one in entries:
-        if one.summary and one.record["selection"] != "test":
-            groups.setdefault((one.task, results.task(one.record)), []).append(one)
+    for entry in entries:
+        groups.setdefault(_kind(entry), []).append(entry)
+    varying = {kind: _varying([entry.settings for entry in group]) for kind, group in groups.items()}
+    named = [_settings(entry, varying[_kind(entry)]) for entry in entries]
+    shown = [
+        (_kind(entry), entry.record["seed"], entry.record["selection"], text)
+        for entry, text in zip(entries, named, strict=True)
+    ]
+    alike: dict[Any, list[Entry]] = {}
+    for entry, row in zip(entries, shown, strict=True):
+        alike.setdefault(row, []).append(entry)
+    more = {row: _varying([entry.origin for entry in group]) for row, group in alike.items()}
+    return [
+        ", ".join(filter(None, [text, *(f"{key} {entry.origin[key]}" for key in more[row])]))
+        for entry, row, text in zip(entries, shown, named, strict=True)
+    ]
+
+
+def _kind(entry: Entry) -> tuple[Any, ...]:
+    return (*entry.task, entry.config.get("model.name"), entry.config.get("preset"))
+
+
+def _varying(settings: Sequence[dict[str, str]]) -> list[str]:
+    """Keys whose values differ, or that some lack."""
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if len({one.get(key) for one in settings}) > 1]
+
+
+def _settings(entry: Entry, varying: Sequence[str]) -> str:
+    keys = dict.fromkeys([*varying, *words.changed_keys(entry.config)])
+    said = [f"{key}={entry.settings[key]}" for key in keys if key in entry.settings]
+    return ", ".join([*said[:MOST_SETTINGS], *([f"{len(said) - MOST_SETTINGS} more"] if len(said) > MOST_SETTINGS else [])])
+
+
+def _table(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Table:
     columns = [
-        Column("corpus"), Column("protocol"), Column("classes", "count"), Column("runs", "count"), Column("best"),
-        Column("validation UAR %", "percent"), Column("UAR %", "percent", bar=True), Column("from", "percent"),
-        Column("to", "percent"), Column("why"), Column("caveats"),
+        Column("run"), Column("UAR %", "percent", bar=True), Column("95 % interval"), Column("settings"),
+        Column("seed", "ordinal"), Column("model"), Column("corpus"), Column("protocol"), Column("classes", "count"),
+        Column("preset"), Column("recipe"),
+        Column("epoch chosen on"), Column("validation UAR %", "percent"), Column("accuracy %", "percent"), Column("folds"),
+        Column("started, UTC"), Column("by"), Column("caveats"),
+    ]  # fmt: skip
+    return Table("index", "All runs", columns, [_row(entry, page, said) for entry, said in zip(entries, settings, strict=True)])
+
+
+def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
+    record, config = entry.record, entry.config
+    corpus, protocol, classes = entry.task
+    folds = f"{entry.finished} of {record['folds']}{'' if entry.summary else ', unfinished'}"
+    uar, low, high, accuracy, _ = headlines(entry.summary)
+    interval = ends((low, high)) if low is not None and high is not None else None
+    # What is fitted at once has no epochs.
+    epochs = entry.summary is None or words.is_network(entry.summary)
+    return [
+        _link(entry, page), uar, interval, settings, record["seed"], config.get("model.name"), corpus, protocol, classes,
+        config.get("preset"), in_words(record["recipe"]), CHOSEN[record["selection"]] if epochs else None, entry.validation,
+        accuracy, folds, words.moment(str(record.get("created"))), record.get("by"),
+        in_brief(entry.caveats) if entry.summary else None,
+    ]  # fmt: skip
+
+
+def _in_common(table: Table) -> tuple[Table, list[tuple[str, str]]]:
+    """A table of several rows without the columns that are the same in all; and those, each with its value."""
+    if len(table.rows) < 2:
+        return table, []
+    same = [
+        at
+        for at, column in enumerate(table.columns)
+        if column.heading in FIXED and len({str(row[at]) for row in table.rows}) == 1
+    ]
+    kept = [at for at in range(len(table.columns)) if at not in same]
+    rows = [[row[at] for at in kept] for row in table.rows]
+    common = [(table.columns[at].heading, str(table.rows[0][at])) for at in same if table.rows[0][at] not in (None, "")]
+    return Table(table.name, table.title, [table.columns[at] for at in kept], rows), common
+
+
+def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Table | None:
+    """Of each corpus, protocol, classes and split, the settings that validation chooses: the test set must not.
+
+    Runs that differ in their seed alone are one setting, which counts by the mean of its validation UAR.  A run whose epoch was
+    chosen on the test set is no candidate; where just one setting is left, there is nothing to choose.
+    """
+    said = {entry.path: text for entry, text in zip(entries, settings, strict=True)}
+    groups: dict[tuple[Any, ...], dict[tuple[Any, ...], list[Entry]]] = {}
+    for entry in entries:
+        if entry.summary and entry.record["selection"] != "test":
+            seeds = groups.setdefault((entry.task, results.task(entry.record)), {}).setdefault(entry.but_seed, [])
+            # A copy of a run is no second seed.
+            if entry.record["seed"] not in [one.record["seed"] for one in seeds]:
+                seeds.append(entry)
+    columns = [
+        Column("corpus"), Column("test UAR %", "percent", bar=True), Column("95 % interval"),
+        Column("SD over seeds", "percent"), Column("validation UAR %", "percent"), Column("model"), Column("settings"),
+        Column("preset"), Column("runs"),
+        Column("protocol"), Column("classes", "count"), Column("compared", "count"), Column("choice"), Column("caveats"),
     ]  # fmt: skip
     rows = []
-    for (task, *_), members in sorted(groups.items()):
-        validated = [one for one in members if one.summary and one.summary["validation"]]
-        if len(members) == 1:
-            rows.append([*task, 1, _link(members[0], page), *_best_figures(members[0]), "the only run", _caveats(members[0])])
-        elif validated:
-            best = max(validated, key=lambda one: one.summary["validation"]["uar"] if one.summary else 0.0)
-            others = len(members) - len(validated)
-            why = "highest on validation" + (f"; {others} without validation cannot be ranked" if others else "")
-            rows.append([*task, len(members), _link(best, page), *_best_figures(best), why, _caveats(best)])
+    for ((corpus, protocol, classes), *_), choices in sorted(groups.items(), key=lambda group: group[0]):
+        candidates = [seeds for seeds in choices.values() if all(entry.validation is not None for entry in seeds)]
+        left_out = len(choices) - len(candidates)
+        end = [protocol, classes, len(choices)]
+        if len(choices) == 1:
+            (chosen,) = choices.values()
+            rows.append([corpus, *_setting(chosen, said, page), *end, "nothing to compare", _told(chosen)])
+        elif candidates:
+            chosen = max(candidates, key=lambda seeds: fmean(entry.validation or 0.0 for entry in seeds))
+            why = "highest on validation" + (f"; {left_out} without validation cannot be ranked" if left_out else "")
+            rows.append([corpus, *_setting(chosen, said, page), *end, why, _told(chosen)])
         else:
-            rows.append(
-                [*task, len(members), *[None] * 5, "none has a validation part, and the test part must not choose", None]
-            )
+            why = "no best: none has a validation set, and the test set must not choose"
+            rows.append([corpus, *[None] * 8, *end, why, None])
     return Table("best", "Best by corpus and protocol", columns, rows) if rows else None
 
 
-def _best_figures(one: Entry) -> list[float | None]:
-    uar, low, high, _, validation = _figures(one)
-    return [validation, uar, low, high]
+def _setting(seeds: Sequence[Entry], said: dict[Path, str], page: Path) -> list[Any]:
+    """Mean metrics of runs that differ in their seed alone, what they are, and links to them."""
+    first = seeds[0]
+    uar = [entry.summary["pooled"]["uar"] for entry in seeds if entry.summary]
+    validation = [entry.validation for entry in seeds if entry.validation is not None]
+    _, low, high, *_ = headlines(first.summary)
+    alone = len(seeds) == 1
+    return [
+        fmean(uar), ends((low, high)) if alone and low is not None and high is not None else None,
+        None if alone else stdev(uar), fmean(validation) if validation else None, first.config.get("model.name"),
+        said[first.path], first.config.get("preset"),
+        [_link(entry, page, f"seed {entry.record['seed']}") for entry in sorted(seeds, key=lambda one: one.record["seed"])],
+    ]  # fmt: skip
 
 
-def _link(one: Entry, page: Path) -> Link | str:
-    href = results.page_link(one.path, page)
-    return Link(one.path.name, href) if href else one.path.name
+def _told(seeds: Sequence[Entry]) -> str:
+    return in_brief(caveat for entry in seeds for caveat in entry.caveats)
+
+
+def _link(entry: Entry, page: Path, text: str = "") -> Link | str:
+    href = results.page_link(entry.path, page)
+    return Link(text or entry.path.name, href) if href else text or entry.path.name
 
 
 def _sweep(path: Path, page: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""A run beside published figures: those of other works, and those that the paper claims for its own."""
+"""A run beside published results: those of other works, and those that the paper reports for its own network."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,37 +19,50 @@ from wser.results import ResultError, Stored
 PAPERS_WAY_FIRST = ("test", "validation", "last")
 """Selections in the order of the rows beneath a claim."""
 
+PAPERS_NETWORK = "three_pipe"
+"""The model whose results the paper reports; a file of the same name is another one, which is named by its path."""
+
 
 def is_comparable(entry: Published, run: Measured) -> bool:
-    """Whether a published figure is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
+    """Whether a published result is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
     same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers) and run.clean
     return same and (entry.listeners or entry.classes in (None, len(run.stored.classes)))
 
 
 def best(entries: Sequence[Published], run: Measured) -> Published | None:
-    """The highest comparable figure of a machine whose source says its number of classes."""
-    machines = [one for one in entries if is_comparable(one, run) and one.classes and not one.listeners]
+    """The highest comparable result of a machine, not chosen on the test set, whose source gives its number of classes."""
+    machines = [one for one in entries if is_comparable(one, run) and one.classes and not one.listeners and not one.chosen]
     return max(machines, key=lambda one: one.value, default=None)
 
 
-def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table, Table | None]:
-    """The run and published figures of the same kind of protocol; and, apart, those of other protocols or classes.
+def is_papers_network(stored: Stored) -> bool:
+    """Whether a run is of the network that the paper describes, with whatever settings."""
+    return bool(stored.config.get("model.name") == PAPERS_NETWORK)
+
+
+def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table | None, Table | None]:
+    """The run and published results of the same kind of protocol; and, apart, those of other protocols or classes.
 
     Args:
-        entries: Published figures.
+        entries: Published results.
         run: A whole run.
+
+    Returns:
+        Neither where nothing is published for the corpus.
     """
     of_corpus = [one for one in entries if one.corpus == run.corpus]
+    if not of_corpus:
+        return None, None
     near = [one for one in of_corpus if is_comparable(one, run)]
     far = [one for one in of_corpus if not is_comparable(one, run)]
     columns = [
-        Column("figure"), Column("method"), Column("protocol"), Column("classes", "count"), Column("metric"),
+        Column("work", key="figure"), Column("method"), Column("protocol"), Column("classes", "count"), Column("metric"),
         Column("%", "percent", bar=True), Column("SD", "percent"), Column("source"), Column("remarks"),
     ]  # fmt: skip
     stored, summary = run.stored, run.summary
     ours: list[list[Any]] = [
         [
-            "this run, measured", stored.config.get("model.name"), stored.record["protocol"], len(stored.classes),
+            "this run", stored.config.get("model.name"), stored.record["protocol"], len(stored.classes),
             METRICS[metric], summary["pooled"][metric], None, None, _remark_of_run(stored),
         ]
         for metric in METRICS
@@ -58,17 +71,17 @@ def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table, Tabl
     rows = sorted([*ours, *map(_row, near)], key=lambda row: -row[5])
     strong = frozenset(at for at, row in enumerate(rows) if any(row is one for one in ours))
     silent = any(row[3] is None for row in rows)
-    notes = ["No number of classes: the source does not say."] if silent else []
+    notes = ["No number of classes: the source does not give it."] if silent else []
     table = Table("comparison", kind.capitalize(), columns, rows, notes=notes, strong=strong)
     if not far:
         return table, None
     apart = sorted(map(_row, far), key=lambda row: -row[5])
-    note = "Not to be held against this run: other speakers, other classes, or a source that does not say."
+    note = "Not comparable with this run: other speakers, other classes, or a source that does not say."
     return table, Table("comparison_apart", "Other protocols or classes", columns, apart, notes=[note])
 
 
 def bars(entries: Sequence[Published], run: Measured) -> list[tuple[str, list[Any]]]:
-    """Bars of the run and of published figures, those of other protocols apart, for `wser.reports.figures.bars`."""
+    """Bars of the run and of published results, those of other protocols apart, for `wser.reports.figures.bars`."""
     pooled, interval = run.summary["pooled"], run.summary["interval"] or {}
     ours = [(f"this run, {name}", pooled[metric], interval.get(metric), "ours") for metric, name in METRICS.items()]
     of_corpus = [one for one in entries if one.corpus == run.corpus]
@@ -89,19 +102,20 @@ def bars(entries: Sequence[Published], run: Measured) -> list[tuple[str, list[An
 def claims(
     entries: Sequence[Published], runs: Sequence[Measured], page: Path | None = None, own: Measured | None = None
 ) -> Table | None:
-    """What the paper claims for its own system, and what runs of it measured, by corpus and kind of protocol.
+    """What the paper reports for its own network, and what runs of it measured, by corpus and kind of protocol.
 
     Args:
-        entries: Published figures.
-        runs: Whole runs; those of corpora without a claim are left out.
+        entries: Published results.
+        runs: Whole runs; those of other networks, and of corpora without a claim, are left out.
         page: Directory of the page, which links to the runs.
         own: The run that the page is of.
 
     Returns:
-        None where the paper claims nothing for any of the runs.
+        None where the paper reports nothing for any of the runs.
     """
+    runs = [run for run in runs if is_papers_network(run.stored)]
     columns = [
-        Column("corpus"), Column("protocol"), Column("classes", "count"), Column("figures of"),
+        Column("corpus"), Column("protocol"), Column("classes", "count"), Column("results of", key="figures of"),
         Column("epoch chosen on"), Column("accuracy, mean of folds %", "percent"), Column("SD", "percent"),
         Column("UAR, pooled %", "percent"), Column("from", "percent"), Column("to", "percent"),
     ]  # fmt: skip
@@ -123,7 +137,7 @@ def claims(
             notes.append(f"{claim.work}, {claim.corpus}, {SPEAKERS[claim.speakers]}: {claim.note}")
     if not rows:
         return None
-    return Table("claims", "Claimed and measured", columns, rows, notes=notes)
+    return Table("claims", "Reported by the paper and measured here", columns, rows, notes=notes)
 
 
 def siblings(run: Measured) -> list[Measured]:
@@ -150,7 +164,7 @@ def _literal(made: tuple[str, Path]) -> Measured | None:
     try:
         one = summarised(made[1])
     except (ResultError, OSError):
-        return None  # half-written, or not for us: it has no figures yet
+        return None  # half-written, or not readable: it has no metrics yet
     return (
         one
         if one.whole and one.clean and one.stored.config.get("preset") == "paper" and not words.changes(one.stored)

@@ -21,12 +21,12 @@ MOST_SPEAKERS = 8
 MOST_FOLDS = 20
 """Folds that a row names."""
 
-FIGURES = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for name in HEADLINES)
+METRICS = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for name in HEADLINES)
 
 
 def folds(stored: Stored, summary: dict[str, Any]) -> Table:
-    """A row for each finished fold; beneath, of a whole run alone, mean, deviation, pooled figures and their interval."""
-    columns = [Column("fold", "ordinal"), Column("test speakers"), Column("utterances", "count"), *FIGURES]
+    """A row for each finished fold; beneath, of a whole run alone, mean, deviation, pooled metrics and their interval."""
+    columns = [Column("fold", "ordinal"), Column("test speakers"), Column("utterances", "count"), *METRICS]
     columns += [Column("epoch", "count"), Column("seconds", "seconds")]
     rows = [
         [
@@ -34,7 +34,8 @@ def folds(stored: Stored, summary: dict[str, Any]) -> Table:
             _named(record["speakers"]["test"]),
             record["utterances"],
             *(record[name] for name in HEADLINES),
-            record["epoch"],
+            # What is fitted at once has no epochs.
+            record["epoch"] if record["epochs"] else None,
             record["seconds"],
         ]
         for record in summary["folds"]
@@ -50,22 +51,23 @@ def folds(stored: Stored, summary: dict[str, Any]) -> Table:
             for end, name in enumerate(("95 % from", "95 % to")):
                 ends = {key: interval[end] for key, interval in summary["interval"].items()}
                 foot.append([name, None, None, *_headlines(ends), None, None])
-    notes = ["The bar behind a figure runs from 0 to 100 %."]
+    notes = ["The bar behind a number runs from 0 to 100 %."]
     if foot:
         notes.append("Pooled: over the predictions of all folds together. SD: standard deviation over folds (n - 1).")
     if foot and len({row["key"] for row in stored.rows}) < len(stored.rows):
-        notes.append("An utterance that several folds test is counted in each.")
+        notes.append("An utterance that is in several test sets is counted in each.")
     if foot and summary["interval"]:
         notes.append(f"95 %: bootstrap over the {summary['speakers']} test speakers.")
     notes += map(str, of_selection(stored.record["selection"]))
     return Table("folds", "Folds", columns, rows, foot, notes)
 
 
-def classes(found: dict[str, Any]) -> Table:
+def classes(found: dict[str, Any], papers_network: bool) -> Table:
     """Precision, recall, F1 and accuracy of each class.
 
     Args:
         found: Pooled metrics.
+        papers_network: Whether they are of the paper's network, whose own table has such a column.
     """
     columns = [
         Column("class"),
@@ -79,16 +81,15 @@ def classes(found: dict[str, Any]) -> Table:
         [name, one["recall"], one["precision"], one["f1"], one["accuracy"], one["support"]]
         for name, one in found["per_class"].items()
     ]
-    note = (
-        "Accuracy is of this class against all others together, and high for every rare class; the paper's Table 5 does not "
-        "say how its column of that name is defined."
-    )
-    return Table("classes", "Classes", columns, rows, notes=[note])
+    notes = ["Accuracy is of this class against all others together, so it is high for every rare class."]
+    if papers_network:
+        notes.append("The paper's Table 5 does not say how its column of that name is defined.")
+    return Table("classes", "Classes", columns, rows, notes=notes)
 
 
 def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table | None:
     """A row for each test speaker; None of an unfinished run some of whose speakers are tested in several folds."""
-    columns = [Column("speaker"), Column("sex"), Column("fold"), Column("utterances", "count"), *FIGURES]
+    columns = [Column("speaker"), Column("sex"), Column("fold"), Column("utterances", "count"), *METRICS]
     tested: dict[str, list[int]] = {}
     utterances = Counter(row["speaker"] for row in stored.rows)
     for fold, predictions in stored.parts.items():
@@ -101,13 +102,13 @@ def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table
         [name, sexes.get(name), _in_folds(tested[name]), utterances[name], *(float(found[key][at]) for key in HEADLINES)]
         for at, name in enumerate(sorted(tested))
     ]
-    notes = [] if sexes else ["Sexes stand in the cache, which is not here."]
+    notes = [] if sexes else ["Sex is recorded in the cache, which was not found."]
     return Table("speakers", "Speakers", columns, rows, notes=notes)
 
 
 def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
     """A row for each sex, over its speakers' utterances together; None where they are not known."""
-    columns = [Column("sex"), Column("speakers", "count"), Column("utterances", "count"), *FIGURES]
+    columns = [Column("sex"), Column("speakers", "count"), Column("utterances", "count"), *METRICS]
     rows = []
     for sex in ("female", "male"):
         of_sex = [row for row in stored.rows if known.get(row["speaker"]) == sex]
@@ -119,7 +120,7 @@ def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
 
 
 def mistakes(stored: Stored, most: int | None = None) -> Table:
-    """Test utterances that were given another class, the most confident first.
+    """Test utterances that were misclassified, the most confident errors first.
 
     Args:
         stored: The run.
@@ -146,7 +147,7 @@ def mistakes(stored: Stored, most: int | None = None) -> Table:
         [None, row["key"], row["speaker"], fold, row["true"], row["predicted"], sure, _probability(row, row["true"])]
         for sure, fold, row in wrong[:most]
     ]
-    return Table("mistakes", f"{len(wrong)} of {len(stored.rows)} test utterances were given another class", columns, rows)
+    return Table("mistakes", f"{len(wrong)} of {len(stored.rows)} test utterances were misclassified", columns, rows)
 
 
 def confusion(stored: Stored, counts: Sequence[Sequence[int]]) -> Table:
@@ -168,18 +169,29 @@ def confusion_folds(stored: Stored, summary: dict[str, Any]) -> Table:
 
 
 def leakage(reports: Sequence[Leakage]) -> Table:
-    """What the training part (with validation) and the test part of each fold share."""
+    """What training (with validation) and test set of each fold share."""
     columns = [Column("fold", "ordinal"), Column("speakers", "count"), Column("sessions", "count")]
     columns += [Column("sentences of one speaker", "count"), Column("recordings", "count")]
-    columns += [Column("nearly equal recordings", "count"), Column("utterances in no part", "count"), Column("examples")]
+    columns += [
+        Column("nearly equal recordings", "count"),
+        Column("utterances left out", "count", key="utterances in no part"),
+        Column("examples"),
+    ]
     shared = [(one.fold, [getattr(one, kind) for kind in KINDS]) for one in reports]
     rows = [
         [fold, *(one.count for one in found), "; ".join(", ".join(one.examples[:2]) for one in found if one.examples)]
         for fold, found in shared
     ]
-    return Table(
-        "leakage", "What training and test share", columns, rows, notes=["What is not counted, the corpus does not say."]
-    )
+    notes = [
+        "A column that is missing or empty could not be counted: the corpus does not record it.",
+        "Sentences that other speakers say in training are not counted.",
+    ]
+    return Table("leakage", "What training and test share", columns, rows, notes=notes)
+
+
+def is_empty(reports: Sequence[Leakage]) -> bool:
+    """Whether training and test share nothing that was counted, in any fold."""
+    return not any(getattr(one, kind).count for one in reports for kind in KINDS if kind != "left_out")
 
 
 def _probability(row: dict[str, str], name: str) -> float | None:
@@ -193,8 +205,8 @@ def _measure(stored: Stored, rows: Sequence[dict[str, str]]) -> dict[str, Any]:
     return measure([place[row["true"]] for row in rows], [place[row["predicted"]] for row in rows], stored.classes).as_dict()
 
 
-def _headlines(figures: dict[str, float]) -> list[float]:
-    return [figures[name] for name in HEADLINES]
+def _headlines(metrics: dict[str, float]) -> list[float]:
+    return [metrics[name] for name in HEADLINES]
 
 
 def _in_folds(numbers: Sequence[int]) -> str:

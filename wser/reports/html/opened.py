@@ -14,7 +14,7 @@ from wser.protocols._leakage import Leakage
 from wser.reports import stale, summary
 from wser.results import ResultError, Stored
 
-CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test part"}
+CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test set"}
 """What the epoch was chosen on, by selection."""
 
 KINDS = ("speakers", "sessions", "sentences", "recordings", "near_doubles", "left_out")
@@ -103,7 +103,7 @@ class Measured:
         return f"{joined}, tested on {target}" if target else joined
 
     @property
-    def figures(self) -> list[float | None]:
+    def metrics(self) -> list[float | None]:
         """Pooled UAR, its interval's ends, accuracy and macro F1; nothing of an unfinished run."""
         return headlines(self.summary if self.whole else None)
 
@@ -119,7 +119,7 @@ class Measured:
 
     @cached_property
     def caveats(self) -> list[Caveat]:
-        """What must be known about its figures."""
+        """What must be known about its metrics."""
         return caveats.of(self.stored.record, list(self.stored.metrics.values()))
 
     @cached_property

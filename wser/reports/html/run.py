@@ -1,7 +1,5 @@
 """The page of one run."""
 
-import json
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +13,21 @@ from precompute.common.html.plot import svg
 from precompute.common.reading import read_json
 from wser import results
 from wser.evaluation.published import Published
+from wser.evaluation.sweeps import as_text
 from wser.protocols._leakage import lines as leakage_lines
 from wser.reports import figures
-from wser.reports.html import literature, measured, words
+from wser.reports.html import glossary, literature, measured, words
 from wser.reports.html.opened import Measured
 from wser.reports.html.pictures import Album, look
 from wser.reports.html.table import Table
 from wser.reports.html.write import Beside, write
 from wser.results import Stored
 
-MOST_MISTAKES = 12
-"""Confident mistakes that are shown with their pictures; the file holds all."""
+MOST_ERRORS = 12
+"""Confident errors that are shown with their pictures; the file holds all."""
+
+OF_NETWORKS = ("Preset", "Selection")
+"""Words that the page of a run without epochs does not use."""
 
 MOST_PANELS = 40
 """Folds whose curves and confusion matrices are shown in the page; the figures beside it hold more."""
@@ -51,7 +53,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     Args:
         run: At least one fold of it is finished.
         out: Directory of the page.
-        entries: Published figures to hold it against.
+        entries: Published results to compare it with.
         recordings: Where the corpora lie whose recordings the page links to.
 
     Returns:
@@ -59,26 +61,32 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     """
     stored, found, whole = run.stored, run.summary, run.whole
     beside = Beside(out, run.caveats)
-    surest = measured.mistakes(stored, MOST_MISTAKES)
-    album = look(stored, [row[1] for row in surest.rows], recordings, out)
+    errors = measured.mistakes(stored, MOST_ERRORS)
+    album = look(stored, [row[1] for row in errors.rows], recordings, out)
     tables: dict[str, Table | None] = {
         "folds": measured.folds(stored, found),
         "speakers": measured.speakers(stored, whole, album.sexes),
-        "mistakes": surest,
+        "mistakes": errors,
     }
     leakage = measured.leakage(run.reports)
     beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
     beside.tables([measured.confusion_folds(stored, found)])
-    comparison = apart = claims = bars = None
+    comparison = apart = claims = None
+    bars: list[Markup] = []
     drawn = figures.panels_drawn(len(stored.classes))
     if whole:
-        tables |= {"classes": measured.classes(found["pooled"]), "sexes": measured.sexes(stored, album.sexes)}
+        tables |= {
+            "classes": measured.classes(found["pooled"], literature.is_papers_network(stored)),
+            "sexes": measured.sexes(stored, album.sexes),
+        }
         comparison, apart = literature.comparison(entries, run)
-        claims = literature.claims(entries, [*literature.siblings(run), run], out, run)
+        if literature.is_papers_network(stored):
+            claims = literature.claims(entries, [*literature.siblings(run), run], out, run)
         pooled = found["pooled"]["confusion"]
         beside.tables([tables["classes"], tables["sexes"], comparison, apart, claims])
         beside.tables([measured.confusion(stored, pooled)])
-        bars = Markup(beside.figure(figures.bars(literature.bars(entries, run), "% accuracy or UAR, as named"), "comparison"))
+        if comparison:
+            bars = _bars(literature.bars(entries, run), beside)
         if drawn:
             beside.figure(figures.confusion(f"{stored.title}, all folds", stored.classes, [("", pooled)]), "confusion")
     # What is fitted at once has no epochs.
@@ -97,12 +105,11 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         "run.html.jinja",
         title=stored.title,
         record=stored.record,
-        repeat=shlex.join(
-            ["python", "-m", "wser.run", "--repeat", f"{stored.config.get('results')}/{stored.path.resolve().name}"]
-        ),
+        commands=words.commands(stored, found),
         summary=found,
         unfinished=words.unfinished(stored, found),
-        verdict=words.verdict(found, best) if whole else "",
+        verdict=words.verdict(found) if whole else "",
+        literature=words.literature(found, best),
         warnings=[*run.caveats, *run.notes],
         facts=words.facts(stored, found),
         tables=tables,
@@ -124,15 +131,34 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         emotions=_in_order_of_classes(stored, album),
         audible=any(one.audio for one in gallery),
         frequencies=f"from {words.frequencies(stored.record['recipe'])}",
-        shared=leakage_lines(run.reports, speaker_independent=False)[1:],
+        shared=_shared(run),
+        leaks=not measured.is_empty(run.reports),
         speakers=len({row["speaker"] for row in stored.rows}),
         why_not=album.why_not,
         silent=recordings is not None and not any(one.audio for one in gallery),
         leakage=leakage,
         results_name=name,
         provenance=_provenance(stored),
+        recipe=[(key, as_text(value)) for key, value in stored.record["recipe"].items() if key != "colour_table"],
+        settings=[(key, as_text(value)) for key, value in stored.config.items()],
+        glossary=glossary.entries([word for word in glossary.WORDS if words.is_network(found) or word not in OF_NETWORKS]),
     )
     return page
+
+
+def _shared(run: Measured) -> list[tuple[str, str]]:
+    """What training and test share, and how much of it over all folds."""
+    found = leakage_lines(run.reports, speaker_independent=False)[1:]
+    # Two columns for the screen; what was left out has no columns but a colon.
+    pairs = [line.strip().partition("  " if line.startswith(" ") else ":") for line in found]
+    return [(name, said.strip()) for name, _, said in pairs]
+
+
+def _bars(groups: list[tuple[str, list[Any]]], beside: Beside) -> list[Markup]:
+    """A plot for each group, to stand side by side in the page; and all of them in one, in the files."""
+    label = "% accuracy or UAR, as named"
+    beside.figure(figures.bars(groups, label), "comparison")
+    return [Markup(svg(figures.bars([group], label), f"bars_{number}")) for number, group in enumerate(groups)]
 
 
 def _undrawn(found: dict[str, Any], drawn: int) -> dict[str, str]:
@@ -176,10 +202,8 @@ def _provenance(stored: Stored) -> list[tuple[str, str]]:
         ("versions", versions),
         ("platform", f"{record.get('platform')}, {record.get('processors')} processors"),
         ("caches", caches),
-        ("recipe", json.dumps({key: value for key, value in record["recipe"].items() if key != "colour_table"})),
         ("split", f"SHA-256 {record['split_hash']}"),
         ("repeated", _repeated(stored.path)),
-        ("settings", "; ".join(f"{key}={value}" for key, value in stored.config.items())),
     ]
     return [(name, str(value)) for name, value in known if value]
 

@@ -12,7 +12,7 @@ from wser.evaluation import uncertainty
 from wser.evaluation.caveats import together
 from wser.evaluation.published import Published
 from wser.reports import comparison, figures
-from wser.reports.html import literature, words
+from wser.reports.html import glossary, literature, words
 from wser.reports.html.opened import CHOSEN, Measured
 from wser.reports.html.table import Column, Link, Table
 from wser.reports.html.write import Beside, write
@@ -24,9 +24,9 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
     """Write the page of two or more runs, its figure and its tables.
 
     Args:
-        runs: At most 26; the first is held against each of the others.
+        runs: At most 26; the first is compared with each of the others.
         out: Directory of the page.
-        entries: Published figures, for what the paper claims.
+        entries: Published results, for what the paper reports of its network.
 
     Returns:
         The page.
@@ -48,7 +48,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
             except ResultError as error:
                 refused.append(f"A and {letter} have no paired test: {error}.")
     else:
-        refused.append("Nothing is held against A while it is unfinished.")
+        refused.append("A is compared with nothing while it is unfinished.")
     differences, sentences = _differences(first, paired)
     table = _runs(letters, runs, out)
     claims = literature.claims(entries, [run for _, run in whole], out)
@@ -77,6 +77,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
         claims=claims,
         plot=Markup(beside.figure(figures.bars([("UAR, 95 % interval", shown)], "%"), "runs")) if shown else "",
         results_name=", ".join(run.stored.path.resolve().name for run in runs),
+        glossary=glossary.entries(("UAR", "Accuracy", "Macro F1", "Fold", "Protocol", "Preset", "Interval")),
     )
     return page
 
@@ -88,7 +89,8 @@ def _uar(run: Measured) -> tuple[float, tuple[float, float] | None]:
 
 def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
     columns = [
-        Column("run"), Column("results"), Column("corpus"), Column("classes", "count"), Column("protocol"), Column("preset"),
+        Column("run"), Column("results"), Column("corpus"), Column("classes", "count"), Column("protocol"), Column("model"),
+        Column("preset"),
         Column("seed", "count"), Column("epoch chosen on"), Column("folds"), Column("UAR %", "percent", bar=True),
         Column("from", "percent"), Column("to", "percent"), Column("accuracy %", "percent"), Column("macro F1 %", "percent"),
         Column("seconds", "seconds"),
@@ -100,15 +102,17 @@ def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
         rows.append(
             [
                 letter, Link(name, href) if href else name, words.corpora(run.stored), len(record["classes"]),
-                record["protocol"], run.stored.config.get("preset"), record["seed"], CHOSEN[record["selection"]],
-                f"{len(run.stored.folds)} of {record['folds']}", *run.figures, summary["seconds"],
+                record["protocol"], run.stored.config.get("model.name"), run.stored.config.get("preset"), record["seed"],
+                # What is fitted at once has no epochs.
+                CHOSEN[record["selection"]] if words.is_network(summary) else None,
+                f"{len(run.stored.folds)} of {record['folds']}", *run.metrics, summary["seconds"],
             ]
         )  # fmt: skip
     return Table("runs", "Runs", columns, rows, notes=["From, to: 95 % interval of the UAR over speakers."])
 
 
 def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tuple[Table | None, list[str]]:
-    """What the paired test says of each of the others against the first, as a table and in words."""
+    """The paired test of each of the others against the first, as a table and in words."""
     if not others:
         return None, []
     classes = first.stored.classes
@@ -123,8 +127,8 @@ def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tup
             rows.append([f"{letter} - A", NAMES[metric], one.value, low, high, one.p])
         sentences.append(f"UAR: {comparison.in_words('A', letter, found['uar'])}.")
     columns = [
-        Column("difference"), Column("figure"), Column("points", "points"), Column("from", "points"), Column("to", "points"),
-        Column("p", "p"),
+        Column("difference"), Column("metric", key="figure"), Column("points", "points"), Column("from", "points"),
+        Column("to", "points"), Column("p", "p"),
     ]  # fmt: skip
     note = (
         "From, to: 95 % interval, bootstrap over speakers. p: of a two-sided permutation test that swaps the two runs' "

@@ -17,7 +17,7 @@ from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
 from wser.evaluation.uncertainty import spread
 from wser.execution.progress import duration
 from wser.reports import figures
-from wser.reports.html import literature, words
+from wser.reports.html import glossary, literature, words
 from wser.reports.html.opened import Measured, summarised
 from wser.reports.html.table import Column, Link, Table
 from wser.reports.html.write import Beside, write
@@ -48,7 +48,7 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
         path: Directory of the sweep.
         runs: Of its points, in their order, as `opened` gives them.
         out: Directory of the page.
-        entries: Published figures, for what the paper claims.
+        entries: Published results, for what the paper reports of its network.
 
     Returns:
         The page.
@@ -67,6 +67,7 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
     beside = Beside(out, caveats)
     table = _points(found, runs, out)
     over_seeds = _over_seeds(found) if not unfinished else None
+    # The paper reports nothing for settings of ours, unless they are the best of ours.
     telling = [
         run
         for run, point in zip(runs, points, strict=True)
@@ -81,7 +82,7 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
         page,
         "sweep.html.jinja",
         title=f"Sweep over {', '.join(found.titles())}: {what}",
-        axes=[(axis, ", ".join(map(as_text, values))) for axis, values in record["axes"].items()],
+        axes=[(axis, ", ".join(map(as_text, _in_order(values)))) for axis, values in record["axes"].items()],
         command=record["command"],
         unfinished=[f"{run.stored.path.name}, folds {few(run.summary['missing'], MOST_NUMBERS)}" for run in unfinished],
         points=len(points),
@@ -94,8 +95,19 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
         warnings=[*caveats, *(note for run in runs for note in run.notes)],
         seconds=duration(sum(run.summary["seconds"] for run in runs)),
         results_name=path.resolve().name,
+        glossary=glossary.entries(("UAR", "Accuracy", "Macro F1", "Fold", "Protocol", "Interval")),
     )
     return page
+
+
+def _in_order(values: Sequence[Any]) -> Sequence[Any]:
+    return sorted(values) if figures.are_numbers(values) else values
+
+
+def _axis(found: Sweep, axis: str, title: str) -> tuple[Column, list[Any]]:
+    """A column of an axis, and its value for each point: numbers as such, which sort as numbers."""
+    values = [point.values[axis] for point in found.points]
+    return (Column(title, "ordinal"), values) if figures.are_numbers(values) else (Column(title), found.labels(axis))
 
 
 def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
@@ -129,7 +141,7 @@ def _read(path: Path) -> _Record:
     except (OSError, UnreadableError) as error:
         why = " ".join(str(error).split())[:200]
         raise ResultError(
-            f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it anew"
+            f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it again"
         ) from None
     return record
 
@@ -143,45 +155,47 @@ def _place(sweep: Path, directory: str) -> Path:
 
 
 def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
-    columns = [Column("run"), *(Column(axis) for axis in found.titles())]
+    axes = [_axis(found, axis, title) for axis, title in zip(found.axes, found.titles(), strict=True)]
+    columns = [Column("run"), *(column for column, _ in axes)]
     columns += [
         Column("folds"), Column("validation UAR %", "percent", bar=True), Column("test UAR %", "percent", bar=True),
         Column("from", "percent"), Column("to", "percent"), Column("accuracy %", "percent"), Column("macro F1 %", "percent"),
         Column("epoch", "count"), Column("seconds to it", "seconds"), Column("seconds", "seconds"),
     ]  # fmt: skip
-    labels = [found.labels(axis) for axis in found.axes]
     rows = []
-    for run, values in zip(runs, zip(*labels, strict=True), strict=True):
+    for run, values in zip(runs, zip(*(cells for _, cells in axes), strict=True), strict=True):
         href = results.page_link(run.stored.path, page)
         name = run.stored.path.name
         count = run.stored.record["folds"]
-        rows.append([Link(name, href) if href else name, *values, f"{len(run.stored.folds)} of {count}", *_figures(run)])
+        rows.append([Link(name, href) if href else name, *values, f"{len(run.stored.folds)} of {count}", *_metrics(run)])
     best = frozenset(at for at, point in enumerate(found.points) if all(run.whole for run in runs) and found.is_best(point))
-    note = "From, to: 95 % interval of the test UAR over speakers. Epoch: the chosen one, mean of folds, and seconds up to it."
+    note = "From, to: 95 % interval of the test UAR over speakers."
+    if any(words.is_network(run.summary) for run in runs):
+        note += " Epoch: the chosen one, mean of folds, and seconds up to it."
     return Table("points", "Settings", columns, rows, notes=[note], strong=best)
 
 
-def _figures(run: Measured) -> list[Any]:
-    """Validation and test figures and cost; nothing but the cost where a fold is missing."""
+def _metrics(run: Measured) -> list[Any]:
+    """Validation and test metrics and cost; nothing but the cost where a fold is missing."""
     summary = run.summary
     if not run.whole:
         return [None] * 8 + [summary["seconds"]]
     validation = summary["validation"]
+    # What is fitted at once has no epochs.
+    cost = [round(summary["epoch"], 1), summary["seconds_to_epoch"]] if words.is_network(summary) else [None, None]
     return [
-        validation["uar"] if validation else None, *run.figures,
-        round(summary["epoch"], 1), summary["seconds_to_epoch"], summary["seconds"],
+        validation["uar"] if validation else None, *run.metrics, *cost, summary["seconds"],
     ]  # fmt: skip
 
 
 def _over_seeds(found: Sweep) -> Table | None:
     """Mean and standard deviation over seeds of each setting that has several; None where none has."""
-    several = [one for one in found.settings if len(one.points) > 1]
+    several = sorted((one for one in found.settings if len(one.points) > 1), key=_numbers)
     if not several:
         return None
-    axes = [axis for axis in found.axes if axis != "seed"]
-    titles = dict(zip(found.axes, found.titles(), strict=True))
+    axes = [_axis(found, axis, title) for axis, title in zip(found.axes, found.titles(), strict=True) if axis != "seed"]
     columns = [
-        *(Column(titles[axis]) for axis in axes), Column("seeds", "count"), Column("validation UAR %", "percent", bar=True),
+        *(column for column, _ in axes), Column("seeds", "count"), Column("validation UAR %", "percent", bar=True),
         Column("SD", "percent"), Column("test UAR %", "percent", bar=True), Column("SD", "percent"),
     ]  # fmt: skip
     rows = []
@@ -191,11 +205,14 @@ def _over_seeds(found: Sweep) -> Table | None:
         validations = [one["validation"] for one in summaries]
         validation = _spread(validations) if all(validations) else [None, None]
         test = _spread([one["pooled"] for one in summaries])
-        rows.append([*(found.labels(axis)[at] for axis in axes), len(summaries), *validation, *test])
+        rows.append([*(cells[at] for _, cells in axes), len(summaries), *validation, *test])
     strong = frozenset(at for at, one in enumerate(several) if any(one is chosen for chosen in found.best))
-    return Table(
-        "seeds", "Settings over seeds", columns, rows, notes=["SD: standard deviation over seeds (n - 1)."], strong=strong
-    )
+    return Table("seeds", "Mean over seeds", columns, rows, notes=["SD: standard deviation over seeds (n - 1)."], strong=strong)
+
+
+def _numbers(setting: Setting) -> list[float]:
+    """The values of a setting that are numbers, by which rows are ordered."""
+    return [float(value) for value in setting.values.values() if figures.are_numbers([value])]
 
 
 def _spread(records: list[dict[str, Any]]) -> list[float]:
@@ -204,7 +221,7 @@ def _spread(records: list[dict[str, Any]]) -> list[float]:
 
 
 def _chosen(found: Sweep, setting: Setting) -> dict[str, Any]:
-    """A best setting in words, and its figures."""
+    """A best setting in words, and its metrics."""
     at = next(i for i, point in enumerate(found.points) if point is setting.points[0])
     titles = dict(zip(found.axes, found.titles(), strict=True))
     named = ", ".join(f"{titles[axis]} {found.labels(axis)[at]}" for axis in found.axes if axis != "seed")

@@ -40,12 +40,14 @@ class Column:
         heading: Its name, with the unit.
         kind: What its cells are: `percent` are shares in [0, 1], `points` differences of shares, both shown times 100;
             `ordinal` numbers name things.
-        bar: Whether cells show their share of 100 % as a bar behind the figure.
+        bar: Whether cells show their share of 100 % as a bar behind the number.
+        key: Its name in CSV, where that is not the heading without its unit.
     """
 
     heading: str
     kind: Kind = "text"
     bar: bool = False
+    key: str = ""
 
     @property
     def numeric(self) -> bool:
@@ -76,7 +78,7 @@ class Table:
         foot: Rows beneath, such as means, that stay there when the others are sorted.
         notes: What should be known to read it, a sentence or two each.
         strong: Indices of rows that stand out.
-        caveats: What must be known about the figures; they go with the table into every file.
+        caveats: What must be known about the metrics; they go with the table into every file.
     """
 
     name: str
@@ -107,9 +109,8 @@ class Table:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         last = [" ".join(map(str, self.caveats))] if self.caveats else []
-        writer.writerow(
-            map(_in_sheet, [*(self.columns[at].heading.removesuffix(" %") for at in kept), *["caveats"][: len(last)]])
-        )
+        headings = [self.columns[at].key or self.columns[at].heading.removesuffix(" %") for at in kept]
+        writer.writerow(map(_in_sheet, [*headings, *["caveats"][: len(last)]]))
         for row in (*self.rows, *self.foot):
             writer.writerow(map(_in_sheet, [*(row[at] for at in kept), *last]))
         return file.getvalue()

@@ -10,21 +10,20 @@ from precompute.recipe import described, in_words
 from wser import protocols
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
-from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.evaluation.published import Published
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
 from wser.results import Stored, corpus_names
 
 SELECTIONS = {
-    "validation": "chosen on a validation part cut from training",
-    "last": "the last one, nothing was chosen",
-    "test": "chosen on the test part itself, as the paper's",
+    "validation": "chosen on validation speakers, taken out of training",
+    "last": "the last one; nothing was chosen",
+    "test": "chosen on the test set itself, which flatters the result",
 }
 SPEAKERS = {
     "unknown": "test speakers held out of training",
     "known": "test speakers known from training",
-    "unclear": "not said whether test speakers were known",
+    "unclear": "source does not say whether test speakers were known",
 }
 MOST_FOLDS = 10
 """Missing folds that are named."""
@@ -67,29 +66,54 @@ def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
     devices = ", ".join(dict.fromkeys(fold["device"] for fold in folds))
     precision = ", ".join(dict.fromkeys(fold["precision"] for fold in folds))
     first, last = min(fold["created"] for fold in folds), max(fold["created"] for fold in folds)
-    when = f"{moment(first)} to {moment(last)} UTC" if first != last else f"{moment(first)} UTC"
-    parameters = ", ".join(dict.fromkeys(f"{fold['parameters']:,}" for fold in folds))
-    layers = (
-        f", {parameters} parameters; python -m wser.run --describe draws it" if any(fold["epochs"] for fold in folds) else ""
-    )
-    return [
+    when = " to ".join(dict.fromkeys((moment(first), moment(last))))
+    network = is_network(summary)
+    known = [
         ("corpus", f"{corpora(stored)}, {record['utterances']} utterances"),
         ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
         ("protocol", f"{record['protocol']}{target}{f': {held}' if held else ''}"),
-        ("epoch", SELECTIONS[record["selection"]]),
-        ("model", f"{settings.get('model.name')}{layers}"),
-        ("preset", preset(stored)),
-        ("input", f"{described(record['recipe'])}{tested}; recipe {in_words(record['recipe'])} ({record['recipe_id']})"),
+        ("selection of the epoch", SELECTIONS[record["selection"]] if network else ""),
+        ("model", ", ".join([str(settings.get("model.name")), *_parameters(stored, summary)])),
+        ("preset", preset(stored) if network else ""),
+        ("input", f"{described(record['recipe'])}{tested}"),
+        ("recipe", f"{in_words(record['recipe'])} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
-        ("folds finished", when),
-        ("on", f"{devices}, {precision}"),
-        ("took", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
+        ("folds finished", f"{when} UTC"),
+        ("device", f"{devices}, {precision}"),
+        ("time", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
     ]
+    return [(name, value) for name, value in known if value]
+
+
+def is_network(summary: dict[str, Any]) -> bool:
+    """Whether a run trained a network by epochs; what is fitted at once has none."""
+    return any(fold["epochs"] for fold in summary["folds"])
+
+
+def _parameters(stored: Stored, summary: dict[str, Any]) -> list[str]:
+    """Of a network the number of its parameters; of what is fitted at once its settings, which no preset names."""
+    if is_network(summary):
+        counts = dict.fromkeys(f"{fold['parameters']:,}" for fold in summary["folds"])
+        return [f"{' or '.join(counts)} parameters"]
+    own = ((key.removeprefix("model."), value) for key, value in stored.config.items() if key.startswith("model."))
+    return [f"{key}={as_text(value)}" for key, value in own if key != "name"]
+
+
+def commands(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Commands that concern a run: what each does, and what to type."""
+    directory = f"{stored.config.get('results')}/{stored.path.resolve().name}"
+    begun = str(stored.record["command"])
+    found = [
+        ("Started by", begun),
+        ("To run it again and compare every prediction", shlex.join(["python", "-m", "wser.run", "--repeat", directory])),
+    ]
+    return [*found, ("To print the layers of its network", f"{begun} --describe")] if is_network(summary) else found
 
 
 def preset(stored: Stored) -> str:
     """The preset of a run, with the values of network, pictures and training that it was given otherwise."""
-    name, changed = str(stored.config.get("preset")), changes(stored)
+    name = str(stored.config.get("preset"))
+    changed = [change for change in changes(stored) if not change.startswith("model.name=")]
     if len(changed) > MOST_CHANGES:
         return f"{name} with {len(changed)} other values"
     return f"{name} with {', '.join(changed)}" if changed else name
@@ -97,11 +121,13 @@ def preset(stored: Stored) -> str:
 
 def changes(stored: Stored) -> list[str]:
     """What of network, pictures and training a run was given otherwise than its preset says, as a command line sets it."""
-    return [
-        f"{key}={as_text(stored.config[key])}"
-        for key, value in _plain(str(stored.config.get("preset"))).items()
-        if key in stored.config and stored.config[key] != value
-    ]
+    return [f"{key}={as_text(stored.config[key])}" for key in changed_keys(stored.config)]
+
+
+def changed_keys(config: dict[str, Any]) -> list[str]:
+    """Keys of a configuration whose values are not those of its preset."""
+    plain = _plain(str(config.get("preset")))
+    return [key for key, value in plain.items() if key in config and config[key] != value]
 
 
 @lru_cache
@@ -135,7 +161,7 @@ def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
         return ""
     return (
         f"Unfinished: {len(missing)} of {stored.record['folds']} folds {'is' if len(missing) == 1 else 'are'} missing "
-        f"({few(missing, MOST_FOLDS)}), so nothing is averaged or pooled here. This finishes it: {finishing(stored)}"
+        f"({few(missing, MOST_FOLDS)}), so there are no averaged or pooled metrics. To finish it, run: {finishing(stored)}"
     )
 
 
@@ -148,26 +174,28 @@ def finishing(stored: Stored) -> str:
     return shlex.join([*begun, "fold=all"])
 
 
-def verdict(summary: dict[str, Any], best: Published | None) -> str:
-    """The headline figure and what it is to be held against, in a sentence or two."""
+def verdict(summary: dict[str, Any]) -> str:
+    """The headline metrics and what guessing would give, in two sentences."""
     pooled, interval = summary["pooled"], summary["interval"]
     range_ = f" (95 % interval {percent(interval['uar'][0])} to {percent(interval['uar'][1])})" if interval else ""
     majority = summary["majority"]
-    text = (
-        f"Unweighted average recall {percent(pooled['uar'])} %{range_}, where guessing gives {percent(summary['chance'])} %. "
-        f"Accuracy {percent(pooled['accuracy'])} %, where always answering {majority['class']} gives "
-        f"{percent(majority['accuracy'])} %"
+    return (
+        f"Unweighted average recall {percent(pooled['uar'])} %{range_}; guessing gives {percent(summary['chance'])} %. "
+        f"Accuracy {percent(pooled['accuracy'])} %; always predicting {majority['class']} gives "
+        f"{percent(majority['accuracy'])} %."
     )
-    listeners = [
-        f"listeners of {one['corpus']} {100 * one['accuracy']:.0f} % ({one['classes']} emotions)" for one in summary["human"]
+
+
+def literature(summary: dict[str, Any], best: Published | None) -> list[str]:
+    """What others reached on the same corpus: listeners, and the best comparable machine."""
+    said = [
+        f"Human listeners of {one['corpus']} reached {100 * one['accuracy']:.0f} % accuracy ({one['classes']} emotions)."
+        for one in summary["human"]
     ]
-    if listeners:
-        text += f" and {', '.join(listeners)}"
     if best:
-        chosen = f", its {CHOSEN_ON_TEST.short}" if best.chosen else ""
-        chosen += ", pretrained on other speech" if best.pretrained else ""
-        text += (
-            f". The best published figure of the same kind of protocol is {percent(best.value)} % "
-            f"{METRICS[best.metric]} ({best.work}{chosen})"
+        pretrained = ", pretrained on other speech" if best.pretrained else ""
+        said.append(
+            "The best published result of the same kind of protocol, its epoch not chosen on the test set, is "
+            f"{percent(best.value)} % {METRICS[best.metric]} ({best.work}{pretrained})."
         )
-    return text + "."
+    return said

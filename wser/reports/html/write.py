@@ -13,6 +13,7 @@ from precompute.common.html import page
 from precompute.common.html.plot import save, svg
 from wser import results
 from wser.evaluation.caveats import Caveat, in_brief
+from wser.reports.html.glossary import meaning
 from wser.reports.html.table import Link, Table, shown
 
 PACKAGE = "wser.reports.html"
@@ -27,7 +28,7 @@ class Beside:
 
     Args:
         page: Directory of the page, in which no link is followed.
-        caveats: What must be known about the figures of all of them.
+        caveats: What must be known about the metrics in all of them.
     """
 
     def __init__(self, page: Path, caveats: Sequence[Caveat]) -> None:
@@ -64,7 +65,9 @@ def write(path: Path, template: str, **values: Any) -> None:
         script=script,
         script_hash=digest,
         shown=shown,
+        meaning=meaning,
         is_link=lambda cell: isinstance(cell, Link),
+        is_links=lambda cell: isinstance(cell, list),
         beside=results.BESIDE_PAGE,
         most_rows=MOST_ROWS,
         **values,
