@@ -1,1 +1,1 @@
-"""Caches: written once by `draft`, found in the lab's roots by `roots`, read and checked by `cache`; the rest are commands."""
+"""Caches: written once by `draft`, found in the roots of a lab by `roots`, read and checked by `reader`."""

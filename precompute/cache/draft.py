@@ -1,8 +1,8 @@
-"""A cache that is being written, by any number of jobs at once.
+"""A cache that is being written, by any number of jobs at the same time.
 
 A unit, the pictures of one speaker and emotion, is written under `.staging` on the same file system, fsynced, and published
-by renaming its directory; the manifest, written last by an exclusive link, seals the whole.  No lock guards any of it: of two
-jobs that do the same, the second finds the name taken and discards its own.
+by renaming its directory; the manifest, written last by an exclusive link, seals the whole.  No lock is needed:
+of two jobs that do the same, the second finds the name taken and discards its own.
 """
 
 import contextlib
@@ -66,11 +66,11 @@ class Draft:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """Create the directories and the records that do not depend on the recordings; leave nothing in staging at the end.
+        """Create the directories and the records that do not depend on the recordings; clear staging at the end.
 
         Raises:
-            CacheError: The root holds another major version of the layout, or something in it cannot be written; so does
-                whatever writes inside.
+            CacheError: The root has another major version of the layout, or something in it cannot be written, here or by
+                the code in this context.
         """
         with workplace(self.staging, self.root):
             writing.make_directory(self.path, self.root)
@@ -80,7 +80,7 @@ class Draft:
             yield
 
     def published(self, speaker: str, emotion: str) -> Unit | None:
-        """The unit of a speaker and emotion; None where it is not there yet, or is damaged and must be made again."""
+        """The unit of a speaker and emotion; None where it does not exist yet, or is damaged and must be recomputed."""
         directory = self.path / layout.array_path(speaker, emotion)
         try:
             unit = parse_unit(files.read(directory / layout.GROUP, self.root, layout.LARGEST_METADATA))
@@ -90,7 +90,7 @@ class Draft:
         return unit if files.sha256(content) == unit.sha256 else None
 
     def publish(self, records: Sequence[Record], skipped: Sequence[Skipped], items: NDArray[Any]) -> Unit:
-        """Write a unit aside and rename it into place.
+        """Write a unit to staging and rename it into place.
 
         Args:
             records: One for each item, all of one speaker and emotion.
@@ -98,7 +98,7 @@ class Draft:
             items: (n, *shape), n at least 1.
 
         Returns:
-            The unit that is in place: where another job was first, that job's.
+            The unit that is in place: that of another job if this was first.
         """
         return self.publish_shard(records, skipped, shard.encode(items))
 
@@ -115,11 +115,11 @@ class Draft:
             records: One for each item, all of one speaker and emotion.
             skipped: Inputs of this speaker and emotion that were not used.
             content: Their shard.
-            twin: The shard of another cache that holds just this content, of which to make a hard link, if that can be, rather
-                than a copy.
+            twin: The shard of another cache with the same content, to which a hard link is made if possible, instead of a
+                copy.
 
         Raises:
-            CacheError: Something cannot be written, or was removed by another.
+            CacheError: Something cannot be written, or another job removed it.
         """
         unit = Unit(tuple(records), tuple(skipped), files.sha256(content))
         metadata = json.dumps(layout.array_metadata(len(records), self.item, unit.attributes()), ensure_ascii=False).encode()
@@ -128,7 +128,7 @@ class Draft:
         aside = self.staging / uuid.uuid4().hex
         _check_size(metadata, layout.LARGEST_METADATA, f"'{emotion}' of speaker '{speaker}' has {len(records)} utterances")
         with writing.writing(self.root):
-            # The staging directory itself is not made again: a job that is ending has removed it.
+            # The staging directory itself is not created again: a job that is ending has removed it.
             writing.make_directory(aside, self.root, lasting=False, parents=False)
             writing.write_new(aside / layout.GROUP, metadata, self.root)
             if not (twin and _linked(twin, aside / self.shard_name, content, self.root)):
@@ -142,7 +142,7 @@ class Draft:
                 if there := self.published(speaker, emotion):
                     files.remove(aside, self.root)
                     return there
-                # What is there is damaged, and nothing vouches for it yet.
+                # The existing unit is damaged, and no manifest lists it yet.
                 with contextlib.suppress(FileNotFoundError):
                     writing.to_trash(target, self.root)
         return unit
@@ -156,7 +156,7 @@ class Draft:
             provenance: Who made the cache, when and with what.
 
         Raises:
-            CacheError: A unit is not any more what was published.
+            CacheError: A unit was changed after it was published.
         """
         units = list(units)
         records = sorted((r for unit in units for r in unit.records), key=lambda r: (r.array, r.row))
@@ -165,19 +165,19 @@ class Draft:
         _check_size(index, layout.LARGEST_INDEX, f"the index of {self.corpus} lists {len(records)} utterances")
         _check_size(left, layout.LARGEST_METADATA, f"{len(left_out)} inputs of {self.corpus} are skipped")
         longest = max(index.splitlines(), key=len, default=b"")
-        _check_size(longest, layout.LARGEST_LINE, f"what {self.corpus} says of one utterance is long")
+        _check_size(longest, layout.LARGEST_LINE, f"the record of one utterance of {self.corpus} is too long")
         with writing.writing(self.root):
-            # Before anything is written: a job whose units are not any more those in place must not touch another's index.
-            vouched = self._vouch_for_units(units)
+            # Before anything is written: a job whose units were replaced must not change the index of another job.
+            entries = self._entries_of_units(units)
             self._put(self.path / layout.INDEX, index)
             if not self.sealed and self._content(layout.INDEX) != index:
-                # A job that was killed between this file and the manifest left it, and a unit was made anew since.
+                # A job that was killed before the manifest was written left it, and a unit was recomputed since then.
                 writing.replace(self.path / layout.INDEX, index, self.staging, self.root)
             self._put(self.path / layout.SKIPPED, left)
             writing.make_directory(self.path / layout.PROVENANCE, self.root)
             self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(provenance))
             records_of = (layout.GROUP, layout.RECIPE, layout.INDEX, layout.SKIPPED)
-            vouched |= {name: _vouch(self._content(name)) for name in records_of}
+            entries |= {name: _entry(self._content(name)) for name in records_of}
             manifest = {
                 "layout": layout.version(self.recipe),
                 "corpus": self.corpus,
@@ -189,17 +189,17 @@ class Draft:
                 layout.CONTENT: layout.content(records),
                 "utterances": len(records),
                 "skipped": self._content(layout.SKIPPED).count(b"\n"),
-                "files": dict(sorted(vouched.items())),
+                "files": dict(sorted(entries.items())),
             }
             content = _json(manifest)
-            _check_size(content, layout.LARGEST_MANIFEST, f"the manifest of {self.corpus} lists {len(vouched)} files")
+            _check_size(content, layout.LARGEST_MANIFEST, f"the manifest of {self.corpus} lists {len(entries)} files")
             self._put(self.path / layout.MANIFEST, content)
 
-    def confirm(self, found: dict[str, Any]) -> None:
-        """Record beside a sealed cache that recordings were found to be those that it was made of.
+    def confirm(self, record: dict[str, Any]) -> None:
+        """Record beside a sealed cache that it was made from the recordings of today.
 
         Args:
-            found: When, under `history.CONFIRMED`, and by whom.
+            record: The time, under `history.CONFIRMED`, and the user.
 
         Raises:
             OSError, WserError: It cannot be written.
@@ -208,10 +208,10 @@ class Draft:
             raise CacheError(f"{self.root} is an object store")
         with workplace(self.staging, self.root), writing.writing(self.root):
             writing.make_directory(self.path / layout.PROVENANCE, self.root)
-            self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(found))
+            self._put(self.path / layout.PROVENANCE / f"{uuid.uuid4().hex}.json", _json(record))
 
     def _put(self, path: Path, content: bytes) -> None:
-        # What a copy that broke off left in part must not be vouched for.
+        # An incomplete file of an interrupted copy must not be listed in the manifest.
         if not self.sealed and files.exists(path, self.root) and not self._is_whole(path, content):
             writing.replace(path, content, self.staging, self.root)
         else:
@@ -224,42 +224,42 @@ class Draft:
         return shard.largest(len(unit.records), self.item)
 
     def _is_whole(self, path: Path, content: bytes) -> bool:
-        """Whether a file is as it should be, or, of lines, at least whole: another job may know of other skipped files."""
+        """Whether a file has the right content; of lines, whether they are complete, since skipped files may differ."""
         try:
-            found = files.read(path, self.root, layout.largest_file(path.name))
+            existing = files.read(path, self.root, layout.largest_file(path.name))
             if path.name in (layout.INDEX, layout.SKIPPED):
-                return found[-1:] in (b"", b"\n") and all(parse_json(line) for line in found.splitlines())
-            return bool(parse_json(found) == parse_json(content))
+                return existing[-1:] in (b"", b"\n") and all(parse_json(line) for line in existing.splitlines())
+            return bool(parse_json(existing) == parse_json(content))
         except ValueError:
             return False
 
-    def _vouch_for_units(self, units: Iterable[Unit]) -> dict[str, dict[str, Any]]:
-        vouched: dict[str, dict[str, Any]] = {}
+    def _entries_of_units(self, units: Iterable[Unit]) -> dict[str, dict[str, Any]]:
+        entries: dict[str, dict[str, Any]] = {}
         for unit in units:
             array = unit.records[0].array
             file = f"{array}/{self.shard_name}"
             for name in (f"{array.split('/')[0]}/{layout.GROUP}", f"{array}/{layout.GROUP}"):
-                vouched[name] = _vouch(self._content(name))
-            vouched[file] = _vouch(self._content(file, self._largest_shard(unit)))
-            if vouched[file]["sha256"] != unit.sha256:
+                entries[name] = _entry(self._content(name))
+            entries[file] = _entry(self._content(file, self._largest_shard(unit)))
+            if entries[file]["sha256"] != unit.sha256:
                 raise CacheError(
-                    f"{self.path / file} changed after it was published: run the same command again, which makes it anew"
+                    f"{self.path / file} changed after it was published: run the same command again, which recomputes it"
                 )
-        return vouched
+        return entries
 
 
 def staging(root: Path, corpus: str) -> Path:
-    """A directory for the work of one job on a corpus's caches; it is not there yet."""
+    """A directory for the work of one job on a corpus's caches; it does not exist yet."""
     return root / corpus / layout.STAGING / uuid.uuid4().hex
 
 
 @contextlib.contextmanager
 def workplace(staging: Path, root: Path) -> Iterator[None]:
-    """Create a job's staging directory, and the root's own records if they are missing; leave nothing in staging at the end.
+    """Create a job's staging directory, and the root's own records if they are missing; clear staging at the end.
 
     Raises:
-        CacheError: The root holds another major version of the layout, or something in it cannot be written; so does whatever
-            writes inside.
+        CacheError: The root has another major version of the layout, or something in it cannot be written, here or by the code
+            in this context.
         UnsafePathError: The corpus's directory, or that of staging, is a symbolic link.
     """
     check_root(root)
@@ -269,7 +269,7 @@ def workplace(staging: Path, root: Path) -> Iterator[None]:
             writing.make_directory(staging, root)
             _remove_stale(staging, root)
             if new:
-                # In a directory with other things, the tag would keep those out of backups too.
+                # In a directory with other files, the tag would exclude those from backups too.
                 writing.put(root / layout.ROOT_TAG, layout.ROOT_TAG_CONTENT, staging, root)
             writing.put(root / layout.ROOT_RECORD, layout.root_record(), staging, root)
             yield
@@ -283,15 +283,15 @@ def _leave(staging: Path, root: Path) -> None:
         files.remove(staging, root)
         if not files.exists(staging, root):
             return
-        # A worker whose job was ended may still write its last file.
+        # A worker whose job has ended may still write its last file.
         time.sleep(_SECONDS)
 
 
 def is_there(path: Path, fingerprint: str, source: str, other: Callable[[], Cache]) -> str | None:
-    """Whether a cache that comes from elsewhere is sealed at its place already.
+    """Whether a cache that comes from elsewhere is already sealed at its place.
 
-    Recipe and input say which cache it is.  Its fingerprint vouches for the one copy: another processor rounds otherwise, and
-    makes pictures that are a level apart here and there.
+    Recipe and input identify the cache.  Its fingerprint identifies the copy: another processor rounds differently, so that
+    some values of its pictures differ by one level.
 
     Args:
         path: Of its directory.
@@ -300,30 +300,30 @@ def is_there(path: Path, fingerprint: str, source: str, other: Callable[[], Cach
         other: Gives that cache; asked where the fingerprints differ.
 
     Returns:
-        None where it is not there; otherwise how the pictures there differ, in words, and nothing where they do not.
+        None where it is not there; otherwise how its pictures differ, in words, or an empty text.
 
     Raises:
-        CacheError: Another one is sealed there, one that is damaged, or one that is unfinished and may be in work.
+        CacheError: Another cache is sealed there, or a damaged one, or an unfinished one that another job may be writing.
     """
-    found = fingerprint_there(path, source)
-    if found is None:
+    existing = fingerprint_there(path, source)
+    if existing is None:
         return None
-    if found == fingerprint:
+    if existing == fingerprint:
         return ""
-    from precompute.cache.verify import unlike
+    from precompute.cache.verify import differing_items
 
     ours = Cache(path)
-    differing = unlike(ours, other())
+    differing = differing_items(ours, other())
     if differing is None:
         raise CacheError(
-            f"{path} is sealed with other pictures than that of {source}: let python -m precompute cache verify say which "
-            "is right, and take the other away or choose another root"
+            f"{path} is sealed with other pictures than that of {source}: check with python -m precompute cache verify which "
+            "is right, and move the other one to trash or choose another root"
         )
     if not differing:
         return ""
     return (
-        f"its pictures differ from those of {source} by at most one level in {differing} of {len(ours.records)}, as another "
-        "processor makes them"
+        f"its pictures differ from those of {source} by at most one level in {differing} of {len(ours.records)}, as on another "
+        "processor"
     )
 
 
@@ -335,15 +335,15 @@ def fingerprint_there(path: Path, source: str) -> str | None:
         source: Of the cache that would take the place, for the message.
 
     Raises:
-        CacheError: It is damaged, or unfinished and may be in work.
+        CacheError: It is damaged, or unfinished, and another job may be writing it.
     """
     if places.exists(path / layout.MANIFEST, places.root_of(path)):
-        # A damaged copy in an object store is mended by copying again.
+        # A damaged copy in an object store is repaired by copying again.
         return _remote_fingerprint(path) if places.is_remote(path) else Cache(path).fingerprint
     if not places.is_remote(path) and files.exists(path, places.root_of(path)):
         raise CacheError(
-            f"{path} is there, but unfinished: finish it by running precompute again, or move it to trash with "
-            f"python -m precompute cache rm {path.name}, before that of {source} can take its place"
+            f"{path} exists, but is unfinished: finish it by running precompute again, or move it to trash with "
+            f"python -m precompute cache rm {path.name}, before that of {source} can replace it"
         )
     return None
 
@@ -362,7 +362,7 @@ def write(path: Path, content: bytes, root: Path) -> None:
 
 
 def publish(staged: Path, target: Path, root: Path) -> bool:
-    """Give a cache that is staged as a whole its place; False where another job was first."""
+    """Move a cache that is staged as a whole into place; False where another job was first."""
     files.sync_tree(staged, root)
     return _renamed(staged, target, root)
 
@@ -378,7 +378,7 @@ def _renamed(aside: Path, target: Path, root: Path) -> bool:
 
 
 def _linked(twin: Path, target: Path, content: bytes, root: Path) -> bool:
-    """Make a hard link of another cache's shard, unless it came to be something else meanwhile."""
+    """Make a hard link to another cache's shard, unless it was changed meanwhile."""
     try:
         # <root>/<corpus>/<cache>/<speaker>/<emotion>/<shard>
         files.link(twin, target, root, twin.parents[4])
@@ -388,23 +388,23 @@ def _linked(twin: Path, target: Path, content: bytes, root: Path) -> bool:
     except UnsafePathError:
         files.unlink(target, root)
     except (OSError, WserError):
-        # Another file system, another owner, none of hard links: a copy does as well.
+        # Another file system, another owner or no hard links: a copy is used instead.
         return False
     return False
 
 
-def _vouch(content: bytes) -> dict[str, Any]:
+def _entry(content: bytes) -> dict[str, Any]:
     return {"size": len(content), "sha256": files.sha256(content)}
 
 
 def _check_size(content: bytes, most: int, what: str) -> None:
-    """Refuse to write what no reader would take."""
+    """Refuse to write what no reader would accept."""
     if len(content) > most:
-        raise CacheError(f"{what}, which takes {len(content)} bytes, of {most} at most: make a corpus of each part of it")
+        raise CacheError(f"{what}, which takes {len(content)} bytes, more than {most}: divide the corpus into several")
 
 
 def _is_new(root: Path) -> bool:
-    """Whether a root holds nothing, or only what a job left that was killed before it wrote the root's record."""
+    """Whether a root is empty, or contains only files of a job that was killed before it wrote the root's record."""
     if not root.exists():
         return True
     if files.exists(root / layout.ROOT_RECORD, root):
@@ -421,11 +421,11 @@ def _is_unused(corpus: Path, root: Path) -> bool:
 
 
 def _remove_stale(ours: Path, root: Path) -> None:
-    """Remove what killed jobs left in staging, and nothing of another name."""
-    # The file server's clock and not this machine's: our own directory was made a moment ago.
+    """Remove what killed jobs left in staging, and nothing else."""
+    # By the clock of the file server, not of this machine: our own directory was made a moment ago.
     now = files.changed(ours, root)
     for job in (ours.with_name(name) for name in files.names(ours.parent, root) if layout.legal_job(name)):
-        # What is gone meanwhile, or another's to remove, is no reason to fail.
+        # It is gone already, or belongs to another user: not an error.
         with contextlib.suppress(OSError):
             if now - files.changed(job, root) > files.STALE_SECONDS:
                 files.remove(job, root)

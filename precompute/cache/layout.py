@@ -1,6 +1,6 @@
 """The contract between `precompute` and `wser`: names, types and ids of the cache. `cache_layout.md` is its text.
 
-Nothing here reads or writes recordings, and nothing outside this module spells a name that lies in a cache.
+This module does not read or write recordings, and no other module spells the names of files in a cache.
 """
 
 import hashlib
@@ -24,18 +24,18 @@ VERSION = (2, 0)
 """Layout version, (major, minor): readers refuse a newer major and read a newer minor, ignoring keys they do not know."""
 
 VERSION_OF_PICTURES = (1, 5)
-"""That of caches of pictures, and of roots: software that knows no other arrays reads both."""
+"""Layout version of caches of pictures, and of roots, which software reads that knows no other arrays."""
 
 NEWEST = dict((VERSION_OF_PICTURES, VERSION))
-"""The minor version that we know of each major one."""
+"""The latest known minor version of each major one."""
 
 LONGEST_NAME = 200
-"""Bytes of an encoded speaker or emotion; file systems allow 255, and staging adds to it."""
+"""Longest encoded name of a speaker or emotion in bytes; file systems allow 255, and staging adds to it."""
 
 ROOT_RECORD = "wser-cache.json"
 ROOT_TAG = "CACHEDIR.TAG"
 ROOT_TAG_CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Wavelet-scaled spectrograms; precompute makes them anew.\n"
-"""The Cache Directory Tagging Specification, https://bford.info/cachedir/: backup programs leave such a directory out."""
+"""The Cache Directory Tagging Specification, https://bford.info/cachedir/: backup programs skip such a directory."""
 
 STAGING = ".staging"
 TRASH = ".trash"
@@ -52,28 +52,28 @@ CONTENT = "content"
 """Key of a manifest, and of an utterance's `more`: the corpus whose speakers are the same people under the same names."""
 
 SAME_SPEAKERS = {"ravdess_song": "ravdess"}
-"""What manifests before layout 1.4 do not say of their corpora."""
+"""Corpora that share speakers, which manifests before layout 1.4 do not record."""
 
 ZSTD_LEVEL = 3
 """The library's default."""
 
 LARGEST_MANIFEST = 16 << 20
-"""Bytes of a manifest; that of 30 000 units takes half of it.  It is read before anything else can be checked."""
+"""Largest manifest in bytes; 30 000 units take half of it.  It is read before anything else can be checked."""
 
 LARGEST_NOTE = 64 << 10
-"""Bytes of a record of provenance, which takes one kilobyte, of a recipe, which takes three, and of the root's record."""
+"""Largest record of provenance (usually 1 kB), recipe (usually 3 kB) or root in bytes."""
 
 LARGEST_INDEX = 256 << 20
-"""Bytes of the index; it has some 500 for each utterance, and is read line by line."""
+"""Largest index in bytes; it has about 500 for each utterance, and is read line by line."""
 
 LARGEST_LINE = 1 << 20
-"""Bytes of one line of it."""
+"""Longest line of the index in bytes."""
 
 LARGEST_METADATA = 32 << 20
-"""Bytes of an array's metadata, and of the record of skipped inputs; as objects they take 25 times as much, at worst."""
+"""Largest metadata of an array, and largest record of skipped inputs, in bytes; in memory they take up to 25 times as much."""
 
 SMALLEST_ITEM = 9 + 4 + 16
-"""Bytes that an item takes in a shard, at least: a zstd frame with its size, a checksum, and its place in the index."""
+"""Smallest size of an item in a shard in bytes: a zstd frame with its size, a checksum, and its entry in the index."""
 
 _ID = rf"[0-9a-f]{{{ID_LENGTH}}}"
 _NAME = r"(?!\.)[A-Za-z0-9_.~%-]+"
@@ -89,7 +89,7 @@ class Utterance:
     """What a corpus says of one utterance.
 
     Attributes:
-        key: Unique within the corpus, wherever the file lies.
+        key: Unique within the corpus, and independent of the file's folder.
         path: Of the recording, POSIX, relative to the corpus's directory.
         speaker: As the corpus names the speaker.
         emotion: Word of the common vocabulary.
@@ -100,7 +100,7 @@ class Utterance:
         session: Of the recordings; None where the corpus has none.
         begin: Of the utterance in the recording, in seconds; None where the recording is of this utterance alone.
         end: Likewise.
-        more: Whatever else the corpus says, by name: strings and numbers.
+        more: Other information of the corpus, by name: strings and numbers.
     """
 
     key: str
@@ -119,7 +119,7 @@ class Utterance:
 
 @dataclass(frozen=True, kw_only=True)
 class Record(Utterance):
-    """One line of the index: an utterance and where its item lies.
+    """One line of the index: an utterance and where its item is.
 
     Attributes:
         duration: In seconds, before padding or cropping.
@@ -133,8 +133,8 @@ class Record(Utterance):
         samples_sha256: Of the utterance as decoded (`audio.digest`), the same in every lossless container; None
             before layout 1.5.
         recording_sha256: Of the whole recording as decoded, likewise.
-        acoustic_fingerprint: What recordings that sound nearly alike have in common (`near_doubles.fingerprint`); empty where
-            there is none, None before layout 1.5.
+        acoustic_fingerprint: Similar for recordings that sound nearly alike (`near_doubles.fingerprint`); empty where there is
+            none, None before layout 1.5.
     """
 
     duration: Number
@@ -159,14 +159,14 @@ class Skipped:
 
 
 class Vouched(TypedDict):
-    """What a manifest says of a file."""
+    """Entry of a file in a manifest."""
 
     size: Count
     sha256: Digest
 
 
 class Manifest(TypedDict):
-    """What every manifest has, and what later versions of the layout have besides."""
+    """Keys of every manifest, and additional keys of later layout versions."""
 
     layout: str
     corpus: str
@@ -182,12 +182,12 @@ class Manifest(TypedDict):
 
 
 def printable(path: str) -> str:
-    """A path as the cache records it: bytes that are no UTF-8 are written as hexadecimal escapes."""
+    """A path as the cache records it: bytes that are not UTF-8 are written as hexadecimal escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def encode_name(name: str) -> str:
-    """Directory name of a speaker or emotion: NFC, then percent-encoded UTF-8 but for ASCII letters, digits and `_.-~`.
+    """Directory name of a speaker or emotion: NFC, then percent-encoded UTF-8 except ASCII letters, digits and `_.-~`.
 
     A leading dot, and the first letter of a name that the cache uses itself, are encoded too, so that any name is safe and
     `urllib.parse.unquote` gives it back.
@@ -200,7 +200,7 @@ def encode_name(name: str) -> str:
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
     if not 0 < len(encoded) <= LONGEST_NAME:
         raise CacheError(
-            f"the name '{name[:40]}' takes {len(encoded)} bytes as a directory, of 1 to {LONGEST_NAME}: rename it in the corpus"
+            f"the name '{name[:40]}' takes {len(encoded)} bytes as a directory, not 1 to {LONGEST_NAME}: rename it"
         )
     return encoded
 
@@ -211,7 +211,7 @@ def array_path(speaker: str, emotion: str) -> str:
 
 
 def legal_file(name: str) -> bool:
-    """Whether a manifest may vouch for a file of this name: one of the layout's own, inside the cache."""
+    """Whether a manifest may list a file of this name: only files of the layout, inside the cache."""
     return _FILE.fullmatch(name) is not None
 
 
@@ -226,12 +226,12 @@ def legal_cache(name: str) -> bool:
 
 
 def legal_provenance(name: str) -> bool:
-    """Whether a file of a cache, by its path relative to it, says who made it; no manifest vouches for it."""
+    """Whether a file of a cache, by its relative path, is a record of provenance; manifests do not list these."""
     return re.fullmatch(rf"{PROVENANCE}/[0-9a-f]{{32}}\.json", name) is not None
 
 
 def legal_job(name: str) -> bool:
-    """Whether what lies in staging is a job's: a random number."""
+    """Whether a directory in staging belongs to a job: its name is a random number."""
     return re.fullmatch("[0-9a-f]{32}", name) is not None
 
 
@@ -241,7 +241,7 @@ def shard_name(item: Array) -> str:
 
 
 def largest_file(name: str) -> int | None:
-    """Bytes that a file of a cache may have, by its path relative to it; None for a shard, whose items say it."""
+    """Largest size in bytes of a file of a cache, by its relative path; None for a shard, whose size depends on its items."""
     if name in (RECIPE, MANIFEST, INDEX):
         return {RECIPE: LARGEST_NOTE, MANIFEST: LARGEST_MANIFEST, INDEX: LARGEST_INDEX}[name]
     if legal_provenance(name):
@@ -291,7 +291,7 @@ def array_metadata(count: int, item: Array, attributes: dict[str, Any]) -> dict[
 
 
 def check_array(metadata: dict[str, Any], count: int, item: Array, where: str) -> None:
-    """Refuse an array that is not as the layout and the index say, before anything of its size is allocated.
+    """Refuse an array that differs from layout and index, before memory of its size is allocated.
 
     Args:
         metadata: Content of its `zarr.json`.
@@ -304,12 +304,12 @@ def check_array(metadata: dict[str, Any], count: int, item: Array, where: str) -
     """
     expected = array_metadata(count, item, {})
     for key in [key for key in expected if key != "attributes"]:
-        found = _without_zstd_parameters(metadata.get(key, [] if key == "storage_transformers" else None))
-        if found != _without_zstd_parameters(expected[key]):
-            shown = rfc8785.dumps(found).decode()
+        stored = _without_zstd_parameters(metadata.get(key, [] if key == "storage_transformers" else None))
+        if stored != _without_zstd_parameters(expected[key]):
+            shown = rfc8785.dumps(stored).decode()
             raise CacheError(
-                f"{where} is no array of {count} items of this cache: its {key} is {shown[:200]}, the layout and the "
-                f"index say {rfc8785.dumps(expected[key]).decode()[:300]}; remove the cache and run precompute again"
+                f"{where} is not an array of {count} items of this cache: its {key} is {shown[:200]}, and the layout and the "
+                f"index require {rfc8785.dumps(expected[key]).decode()[:300]}: remove the cache and run precompute again"
             )
 
 
@@ -321,7 +321,7 @@ def _without_zstd_parameters(value: Any) -> Any:
 
 
 def check_names(pairs: Iterable[tuple[str, str]]) -> None:
-    """Refuse speakers and emotions whose directories a case-insensitive file system would take for one.
+    """Refuse speakers and emotions whose directories would be the same on a case-insensitive file system.
 
     Raises:
         CacheError: Two names collide, or one cannot be encoded.
@@ -332,13 +332,13 @@ def check_names(pairs: Iterable[tuple[str, str]]) -> None:
         for directory, name in ((path.partition("/")[0], speaker), (path, f"{speaker}/{emotion}")):
             other = seen.setdefault(directory.casefold(), name)
             if other != name:
-                raise CacheError(f"'{other}' and '{name}' differ only by case or composition: rename one in the corpus")
+                raise CacheError(f"'{other}' and '{name}' differ only by case or Unicode composition: rename one in the corpus")
 
 
 def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
-    """Id of what went in: of everything that the corpus says of each utterance but its path, and its recording's SHA-256."""
+    """Id of the input: of the corpus's information about each utterance, except its path, and its recording's SHA-256."""
     kept = [field.name for field in fields(Utterance) if field.name != "path"]
-    ordered = sorted(inputs, key=lambda one: one[0].key)
+    ordered = sorted(inputs, key=lambda pair: pair[0].key)
     rows = ([*(getattr(utterance, name) for name in kept), sha256] for utterance, sha256 in ordered)
     return _digest(rows)[:ID_LENGTH]
 
@@ -349,12 +349,12 @@ def fingerprint(records: Iterable[Record]) -> str:
 
 
 def content(records: Iterable[Record]) -> str:
-    """Id of what came out: the same with duration, start and stop, which a network is given too."""
+    """Id of the content: the same with duration, start and stop, which a network gets too."""
     return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256] for r in records))
 
 
 def copy_id(manifest: dict[str, Any]) -> str:
-    """What tells one copy of a cache from another: the id of its content; before layout 1.4, of its pictures."""
+    """Identifies a copy of a cache: the id of its content; before layout 1.4, of its pictures."""
     return str(manifest.get(CONTENT, manifest["fingerprint"]))
 
 
@@ -387,10 +387,10 @@ def _written(version: tuple[int, int]) -> str:
 
 
 def is_newer(stored: str) -> bool:
-    """Whether a layout has a major version that we know and a newer minor one, which may hold what we do not know.
+    """Whether a layout has a known major version and a newer minor one, whose additions we do not know.
 
     Args:
-        stored: What `check_version` lets pass.
+        stored: As accepted by `check_version`.
     """
     major, minor = map(int, stored.split("."))
     return minor > NEWEST[major]
@@ -400,7 +400,7 @@ def is_since(stored: str, since: tuple[int, int]) -> bool:
     """Whether a layout is of a version or of a later one.
 
     Args:
-        stored: What `check_version` lets pass.
+        stored: As accepted by `check_version`.
         since: (major, minor).
     """
     major, minor = map(int, stored.split("."))
@@ -411,7 +411,7 @@ def check_version(stored: Any, where: str) -> None:
     """Refuse a layout whose major version we do not know.
 
     Args:
-        stored: As read, whatever it is.
+        stored: As read, of any type.
         where: What has it, for the message.
 
     Raises:
@@ -425,7 +425,7 @@ def check_version(stored: Any, where: str) -> None:
 
 
 def _digest(rows: Iterable[list[Any]]) -> str:
-    """SHA-256 over the canonical JSON of an array, row by row: a million of them need not be in memory as text."""
+    """SHA-256 over the canonical JSON of an array, row by row, so that a million rows need not be in memory as text."""
     digest = hashlib.sha256(b"[")
     for at, row in enumerate(rows):
         digest.update((b"," if at else b"") + rfc8785.dumps(row))

@@ -1,11 +1,11 @@
-"""Recordings that sound nearly alike: resampled, trimmed, louder or softer, or compressed copies of one another.
+"""Recordings that sound nearly alike: resampled, trimmed, louder or softer, or compressed copies of each other.
 
 An acoustic fingerprint holds 32 bits for each step of time of a picture: whether the difference between neighbouring bands
 grows or falls, as in Haitsma and Kalker (2002), "A Highly Robust Audio Fingerprinting System" (ISMIR).  Bands end at 3 kHz, so
 that a copy of a lower rate has the same.  Two recordings are near doubles where at some shift in time most bits agree.
 
-Two takes of one sentence by one speaker are more alike than recordings of two speakers ever are, so that less is asked of
-those: of the 1.2 million pairs of distinct recordings in EmoDB and RAVDESS only one counts, of one actor.
+Two takes of one sentence by one speaker are more alike than recordings of two speakers, which therefore have a lower
+threshold: of the 1.2 million pairs of distinct recordings in EmoDB and RAVDESS only one, by one actor, exceeds it.
 `benchmarks/near_doubles.py` measures which copies are found.
 """
 
@@ -20,23 +20,23 @@ BITS = 32
 """Bits of each step: differences of neighbouring bands."""
 
 LOWEST, HIGHEST = 100.0, 3000.0
-"""Edges of the bands in Hz: from the lowest voices to what a phone transmits."""
+"""Edges of the bands in Hz: from the lowest voices to the bandwidth of a phone."""
 
 STEP = 0.03125
-"""Seconds of a step, at most as fine as the columns of the picture."""
+"""Duration of a step in seconds, at least that of a column of the picture."""
 
 SMOOTHED, APART = 0.125, 0.1875
-"""Seconds over which levels are averaged, and between the two moments of which they are compared."""
+"""Seconds over which levels are averaged, and between the two times at which they are compared."""
 
 LOUD = 0.5
-"""Mean level of a step, re the loudest one's: what is softer at either end is left out, since silence is alike everywhere."""
+"""Mean level of a step, re the loudest step: softer steps at either end are left out, since all silence is alike."""
 
 ALIKE, ALIKE_OF_ONE = 0.82, 0.88
-"""Share of the bits that agree, from which on two recordings of different speakers, and of one, count as near doubles; by
-chance it is one half."""
+"""Least share of equal bits with which two recordings of different speakers, or of one, count as near doubles; by chance it
+is one half."""
 
 LEAST_COMMON = 0.6
-"""Part of the shorter fingerprint that must lie within the other."""
+"""Share of the shorter fingerprint that must overlap the other."""
 
 FEWEST_STEPS = 16
 """Steps of a fingerprint, at least: half a second."""
@@ -45,12 +45,12 @@ MATCHES = 2
 """Equal keys at one shift that make two recordings worth comparing."""
 
 MOST_ALIKE = 100
-"""Occurrences of a key, over which it says nothing."""
+"""Number of occurrences above which a key is ignored, as too common."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two near doubles: their places in the sequence, the first before the second, and the share of bits that agree."""
+    """Two near doubles: their indices in the sequence, in ascending order, and the share of equal bits."""
 
     first: int
     second: int
@@ -63,7 +63,7 @@ def fingerprint(levels: NDArray[np.uint8], frequencies: NDArray[np.float64], col
     Args:
         levels: Of its picture, (rows, columns), without the columns that hold nothing of it.
         frequencies: Of the rows in Hz, descending, (rows,).
-        column: Seconds of a column.
+        column: Duration of a column in seconds.
 
     Returns:
         Base64 of the steps as unsigned 32-bit big-endian numbers; empty where the rows are too coarse for the bands, or less
@@ -94,17 +94,16 @@ def fingerprint(levels: NDArray[np.uint8], frequencies: NDArray[np.float64], col
 
 
 def near_doubles(fingerprints: Sequence[str], speakers: Sequence[str]) -> list[Pair]:
-    """Pairs of near doubles, in the order of their places.
+    """Pairs of near doubles, in the order of their indices.
 
-    Only recordings that share some keys at one shift are compared, so that the time taken grows with their number, and not with
-    its square.
+    Only recordings that share some keys at the same shift are compared, so that the time grows linearly with their number.
 
     Args:
-        fingerprints: As `fingerprint` gives them, of one recipe; empty ones are like nothing.
+        fingerprints: As `fingerprint` gives them, of one recipe; empty ones match nothing.
         speakers: Of each of them.
 
     Raises:
-        ValueError: One is no fingerprint.
+        ValueError: A text is not a fingerprint.
     """
     steps = [_steps(text) for text in fingerprints]
     best: dict[tuple[int, int], float] = {}
@@ -120,15 +119,15 @@ def _steps(text: str) -> NDArray[np.uint32]:
     try:
         return np.frombuffer(base64.b64decode(text, validate=True), ">u4").astype(np.uint32)
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is no acoustic fingerprint: it is not base64 of 32-bit numbers") from None
+        raise ValueError(f"{text[:40]!r} is not an acoustic fingerprint: it must be base64 of 32-bit numbers") from None
 
 
 def _candidates(steps: Sequence[NDArray[np.uint32]]) -> list[tuple[int, int, int]]:
-    """Places of two recordings and the shift of the second's steps at which they share `MATCHES` keys, give or take a step."""
+    """Indices of two recordings and the shift of the second's steps at which they share `MATCHES` keys, within one step."""
     later = 3
-    # A key is half of the bits of a step, and a quarter of those of one that its smoothing hardly reaches.
-    keys = [(one[:-later] & np.uint64(0x55555555)) << 32 | (one[later:] & np.uint64(0x11111111)) for one in steps]
-    counts = [len(one) for one in keys]
+    # A key is half of the bits of a step, and a quarter of those of another step that smoothing hardly mixes with it.
+    keys = [(step[:-later] & np.uint64(0x55555555)) << 32 | (step[later:] & np.uint64(0x11111111)) for step in steps]
+    counts = [len(key) for key in keys]
     if sum(counts) == 0:
         return []
     owner, moment = np.repeat(np.arange(len(keys)), counts), np.concatenate([np.arange(count) for count in counts])
@@ -149,8 +148,8 @@ def _candidates(steps: Sequence[NDArray[np.uint32]]) -> list[tuple[int, int, int
         here, there = here[differ], there[differ]
         pair = owner[here].astype(np.int64) * len(keys) + owner[there]
         hits.append(pair * (2 * longest) + (moment[here] - moment[there] + longest))
-    found = np.concatenate(hits) if hits else np.zeros(0, np.int64)
-    places, count = np.unique(np.concatenate([found, found + 1]), return_counts=True)
+    pairs = np.concatenate(hits) if hits else np.zeros(0, np.int64)
+    places, count = np.unique(np.concatenate([pairs, pairs + 1]), return_counts=True)
     return [
         (
             int(place // (2 * longest)) // len(keys),
@@ -161,10 +160,10 @@ def _candidates(steps: Sequence[NDArray[np.uint32]]) -> list[tuple[int, int, int
     ]
 
 
-def _agreement(one: NDArray[np.uint32], other: NDArray[np.uint32], shift: int) -> float:
-    """Share of bits that agree where the other begins `shift` steps after the one; 0 where they have too little in common."""
-    begin, end = max(0, shift), min(len(one), shift + len(other))
-    if end - begin < max(FEWEST_STEPS, LEAST_COMMON * min(len(one), len(other))):
+def _agreement(first: NDArray[np.uint32], second: NDArray[np.uint32], shift: int) -> float:
+    """Share of equal bits where `second` begins `shift` steps after `first`; 0 where they overlap too little."""
+    begin, end = max(0, shift), min(len(first), shift + len(second))
+    if end - begin < max(FEWEST_STEPS, LEAST_COMMON * min(len(first), len(second))):
         return 0.0
-    differing = np.bitwise_count(one[begin:end] ^ other[begin - shift : end - shift])
+    differing = np.bitwise_count(first[begin:end] ^ second[begin - shift : end - shift])
     return 1 - float(differing.sum()) / (BITS * (end - begin))

@@ -1,7 +1,7 @@
-"""Where caches lie: directories of this machine, and of object stores by any URL that fsspec knows, such as s3://bucket/lab.
+"""Where caches are: directories of this machine, and of object stores by any URL that fsspec knows, such as s3://bucket/lab.
 
-A directory is a `Path`, or a `UPath` (universal-pathlib), which has the same methods; only what is worth doing all at once over
-a network is asked of it here.
+A directory is a `Path`, or a `UPath` (universal-pathlib), which has the same methods; this module has the operations that are
+worth doing in bulk over a network.
 """
 
 import contextlib
@@ -17,21 +17,21 @@ def parse(text: str) -> tuple[Path, ...]:
     """Directories from a list as in WSER_CACHE.
 
     Raises:
-        WserError: None is named, a home is unknown, or a URL's file system is unknown or not installed.
+        WserError: No directory is given, a home is unknown, or a URL's file system is unknown or not installed.
     """
     parts = paths.split(text)
     if not parts:
-        raise CacheError("no cache directory is named: give one, or leave WSER_CACHE unset for ./cache")
+        raise CacheError("no cache directory is given: give one, or leave WSER_CACHE unset for ./cache")
     return tuple(_place(part) for part in parts)
 
 
 def is_remote(place: Path) -> bool:
-    """Whether a directory lies in an object store: it is read as any other, and written by copying sealed caches only."""
+    """Whether a directory is in an object store, which is read like any other, and written only by copying sealed caches."""
     return hasattr(place, "fs")
 
 
 def root_of(cache: Path) -> Path:
-    """The root that a cache lies in: the directory of caches above that of its corpus."""
+    """The root of a cache: the directory above that of its corpus."""
     return cache.parent.parent
 
 
@@ -41,7 +41,7 @@ def exists(path: Path, root: Path) -> bool:
 
 
 def sizes(directory: Path, root: Path | None = None) -> dict[str, int]:
-    """Bytes of every file below a directory, by its path relative to it, and `files.LINK` for what is no plain file.
+    """Bytes of every file below a directory, by its path relative to it, and `files.LINK` for what is not a regular file.
 
     Args:
         directory: Of a cache, or any other.
@@ -74,8 +74,8 @@ def read(directory: Path, names: Iterable[str], most: Mapping[str, int] | None =
         most: Bytes that a file of this machine may have; by default as many as it has when it is opened.
 
     Raises:
-        UnsafePathError: One is a link, lies behind one, is no plain file, or is larger than that.
-        OSError: One is not there, or cannot be read.
+        UnsafePathError: A file is a link, is behind one, is not a regular file, or is larger than that.
+        OSError: A file does not exist, or cannot be read.
     """
     names = list(names)
     if not is_remote(directory):
@@ -83,12 +83,12 @@ def read(directory: Path, names: Iterable[str], most: Mapping[str, int] | None =
         return {name: files.read(directory / name, root, most.get(name) if most else None) for name in names}
     fs, path = _remote(directory)
     with _reaching(directory):
-        found = fs.cat([f"{path}/{name}" for name in names]) if names else {}
-    return {name: found[f"{path}/{name}"] for name in names}
+        contents = fs.cat([f"{path}/{name}" for name in names]) if names else {}
+    return {name: contents[f"{path}/{name}"] for name in names}
 
 
 def read_small(path: Path, root: Path, most: int) -> bytes:
-    """Content of one file that nothing vouches for.
+    """Content of one file that no manifest lists.
 
     Args:
         path: Of the file; on this machine or in an object store.
@@ -96,8 +96,8 @@ def read_small(path: Path, root: Path, most: int) -> bytes:
         most: Bytes that it may have.
 
     Raises:
-        UnsafePathError: It is larger, is a link, lies behind one, or is no plain file.
-        OSError: It is not there, or cannot be read.
+        UnsafePathError: It is larger, is a link, is behind one, or is not a regular file.
+        OSError: It does not exist, or cannot be read.
     """
     if not is_remote(path):
         return files.read(path, root, most)
@@ -110,7 +110,7 @@ def read_small(path: Path, root: Path, most: int) -> bytes:
 
 
 def write(directory: Path, contents: dict[str, bytes]) -> None:
-    """Write files below a directory of an object store, many at once; each appears whole, in the place of any before it.
+    """Write files below a directory of an object store, many at once; each appears complete, and replaces an existing one.
 
     Args:
         directory: One for which `is_remote` holds.
@@ -125,7 +125,7 @@ def write(directory: Path, contents: dict[str, bytes]) -> None:
             if contents:
                 fs.pipe({f"{path}/{name}": content for name, content in contents.items()})
     except FileNotFoundError as error:
-        raise CacheError(f"{directory} cannot be written ({error}): create its bucket, or name another") from None
+        raise CacheError(f"{directory} cannot be written ({error}): create its bucket, or give another") from None
 
 
 def _remote(directory: Path) -> tuple[Any, str]:
@@ -144,15 +144,15 @@ def _place(text: str) -> Path:
             place = cast(Path, UPath(text))
             fs, path = _remote(place)
         except (ImportError, ValueError) as error:
-            raise CacheError(f"{text} cannot be opened ({error}): install wser[s3], or what fsspec asks for") from None
-        # Wrong credentials and addresses are found here, and not in the middle of the work.
+            raise CacheError(f"{text} cannot be opened ({error}): install wser[s3], or the package that fsspec needs") from None
+        # Wrong credentials and addresses are reported now, not in the middle of the work.
         fs.exists(path)
     return place
 
 
 @contextlib.contextmanager
 def _reaching(place: Path | str) -> Iterator[None]:
-    """Turn what goes wrong on the way to an object store into one sentence."""
+    """Turn errors of the access to an object store into one sentence."""
     try:
         yield
     except (FileNotFoundError, WserError):

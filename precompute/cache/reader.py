@@ -1,4 +1,4 @@
-"""Sealed caches, opened for reading: nothing is believed that the manifest does not vouch for."""
+"""Sealed caches, opened for reading: every file is checked against the manifest."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ T = TypeVar("T", Record, Skipped)
 
 
 class _Attributes(TypedDict):
-    """Those of an array, as `Unit.attributes` gives them; before layout 1.2 without the last."""
+    """Attributes of an array, as `Unit.attributes` gives them; before layout 1.2 without the last."""
 
     utterances: list[Record]
     skipped: list[Skipped]
@@ -41,7 +41,7 @@ class _Metadata(TypedDict):
 
 @dataclass(frozen=True)
 class Unit:
-    """One speaker and emotion, without what is stored of its utterances.
+    """The utterances of one speaker and emotion, without their items.
 
     Attributes:
         records: In the order of the array's rows.
@@ -55,7 +55,10 @@ class Unit:
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of the array."""
-        rows = {"utterances": [vars(record) for record in self.records], "skipped": [vars(one) for one in self.skipped]}
+        rows = {
+            "utterances": [vars(record) for record in self.records],
+            "skipped": [vars(recording) for recording in self.skipped],
+        }
         return rows | {"shard_sha256": self.sha256}
 
 
@@ -63,27 +66,27 @@ def parse_unit(metadata: bytes) -> Unit:
     """A unit from the `zarr.json` of its array.
 
     Raises:
-        UnreadableError: It is torn.
+        UnreadableError: It is damaged.
     """
-    found = typed(parse_json(metadata), _Metadata)["attributes"]
-    return Unit(tuple(found["utterances"]), tuple(found["skipped"]), found.get("shard_sha256", ""))
+    attributes = typed(parse_json(metadata), _Metadata)["attributes"]
+    return Unit(tuple(attributes["utterances"]), tuple(attributes["skipped"]), attributes.get("shard_sha256", ""))
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
-    """An object of JSON.
+    """A JSON object.
 
     Raises:
-        UnreadableError: It is none.
+        UnreadableError: The content is not one.
     """
     return typed(parse_json(content), dict[str, Any])
 
 
 def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
-    """A manifest; each key that we know is there, and of its type, and no file is larger than such a file may be.
+    """Parse a manifest: known keys must have the right type, and no file may exceed its limit.
 
     Args:
         content: As read.
-        where: Of what cache, for the message.
+        where: Name of the cache, for the message.
 
     Raises:
         CacheError: It is of another major version of the layout.
@@ -94,15 +97,15 @@ def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
     manifest = typed(parsed, layout.Manifest)
     others = manifest.get("same_speakers_as")
     if others and not layout.legal_corpus(others):
-        raise UnreadableError(f"'{layout.SAME_SPEAKERS_AS}' is {others!r:.50}, which names no corpus")
+        raise UnreadableError(f"'{layout.SAME_SPEAKERS_AS}' is {others!r:.50}, which is not the name of a corpus")
     sizes: dict[str, int] = {}
     for name, entry in manifest["files"].items():
         size = sizes[name] = typed(entry, layout.Vouched, f"'{name:.100}'")["size"]
         most = layout.largest_file(name) if layout.legal_file(name) else None
         if most is not None and size > most:
-            raise UnreadableError(f"'{name:.100}' has {size} bytes, of {most} at most")
+            raise UnreadableError(f"'{name:.100}' has {size} bytes, more than {most}")
     if manifest["utterances"] > (most := layout.most_utterances(sizes)):
-        raise UnreadableError(f"it counts {manifest['utterances']} utterances, and the shards have room for {most}")
+        raise UnreadableError(f"it counts {manifest['utterances']} utterances, and the shards can have {most} at most")
     return parsed
 
 
@@ -110,7 +113,7 @@ def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
     """The manifest of a cache, as stored and parsed.
 
     Raises:
-        CacheMissingError: There is none.
+        CacheMissingError: It does not exist.
         CacheError: It is damaged, of another major version of the layout, or behind a symbolic link.
     """
     manifest = path / layout.MANIFEST
@@ -123,31 +126,29 @@ def read_manifest(path: Path) -> tuple[bytes, dict[str, Any]]:
 
 
 def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    """What differs at first sight, without reading a file, between a cache's directory and its manifest; one phrase each."""
-    file, vouched = path / layout.MANIFEST, manifest["files"]
+    """Differences between a cache's directory and its manifest that show without reading files; one phrase each."""
+    file, entries = path / layout.MANIFEST, manifest["files"]
     name = f"{manifest['corpus']}/{layout.cache_name(manifest['recipe_id'], manifest['input_id'])}"
     if f"{path.parent.name}/{path.name}" != name:
         yield f"{file} belongs to another cache ({name:.200})"
-    yield from (
-        f"{file} does not vouch for {one}" for one in (layout.RECIPE, layout.INDEX, layout.SKIPPED) if one not in vouched
-    )
+    yield from (f"{file} does not list {name}" for name in (layout.RECIPE, layout.INDEX, layout.SKIPPED) if name not in entries)
     with readable(path, path):
-        found = places.sizes(path)
-    for name, entry in vouched.items():
-        # A newer minor version may have other files besides; we check them, and read none.
+        sizes = places.sizes(path)
+    for name, entry in entries.items():
+        # A newer minor version may have additional files, which are checked and not read.
         if not layout.legal_file(name) and not layout.is_newer(manifest["layout"]):
-            yield f"{file} vouches for '{name[:100]}', which the layout does not know"
-        elif found.get(name) != entry["size"]:
-            there = {None: "missing, or behind a symbolic link", files.LINK: "a symbolic link or no file"}.get(
-                found.get(name), f"{found.get(name)} bytes"
+            yield f"{file} lists '{name[:100]}', which is not a file of the layout"
+        elif sizes.get(name) != entry["size"]:
+            there = {None: "missing, or behind a symbolic link", files.LINK: "a symbolic link or not a file"}.get(
+                sizes.get(name), f"{sizes.get(name)} bytes"
             )
-            yield f"{path / name} is {there}, the manifest says {entry['size']} bytes"
+            yield f"{path / name} is {there}, and the manifest says {entry['size']} bytes"
 
 
 def unfinished(path: Path) -> str:
-    """What to say of a directory that holds no sealed cache."""
+    """The message for a directory without a sealed cache."""
     again = "copy it again with python -m precompute cache copy" if places.is_remote(path) else "run precompute again"
-    return f"{path / layout.MANIFEST} is missing, so that this is no sealed cache: {again} to finish it"
+    return f"{path / layout.MANIFEST} is missing, so that this cache is unfinished: {again} to finish it"
 
 
 def remedy(path: Path) -> str:
@@ -164,9 +165,9 @@ class Cache:
         path: Its directory; a `Path`, or a `UPath` of an object store.
 
     Raises:
-        CacheMissingError: There is no manifest: the cache is not there, or was never finished.
-        CacheError: The layout is another major version, a file differs in size from what the manifest says or is a link, or
-            one of the records differs in content.
+        CacheMissingError: There is no manifest: the cache does not exist, or was never finished.
+        CacheError: The layout has another major version, a file is a link or differs in size from the manifest, or one of the
+            records differs in content.
     """
 
     def __init__(self, path: Path) -> None:
@@ -177,7 +178,7 @@ class Cache:
         self._records = self.fetch([layout.RECIPE, layout.INDEX, layout.SKIPPED])
         with readable(path / layout.RECIPE, path):
             self.item: Array = array_of(self.recipe)
-            """What it holds of each utterance: type, shape, axes."""
+            """The item of each utterance: type, shape, axes."""
 
     @property
     def id(self) -> str:
@@ -191,17 +192,17 @@ class Cache:
 
     @property
     def synthetic(self) -> bool:
-        """Whether no human spoke: results say so."""
+        """Whether the speech is synthetic, which results mention."""
         return bool(self.manifest["synthetic"])
 
     @property
     def same_speakers_as(self) -> str:
-        """The corpus whose speakers are the same people under the same names; empty where there is none."""
+        """The corpus whose speakers are the same people with the same names; empty where there is none."""
         return str(self.manifest.get(layout.SAME_SPEAKERS_AS, layout.SAME_SPEAKERS.get(self.corpus, "")))
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of what the cache holds: keys, speakers, labels and pixels."""
+        """SHA-256 of the cache's keys, speakers, labels and items."""
         return layout.copy_id(self.manifest)
 
     @cached_property
@@ -215,7 +216,7 @@ class Cache:
         """One record for each utterance, by speaker, emotion and row.
 
         Raises:
-            CacheError: They are damaged, or not those of the manifest.
+            CacheError: They are damaged, or do not match the manifest.
         """
         index, steps = self.path / layout.INDEX, self.item.steps
         records = []
@@ -228,9 +229,9 @@ class Cache:
             records.append(record)
         with readable(index, self.path):
             if layout.fingerprint(records) != self.manifest["fingerprint"]:
-                raise ValueError("it does not give the fingerprint of the manifest")
+                raise ValueError("its fingerprint is not that of the manifest")
             if self.manifest.get(layout.CONTENT, content := layout.content(records)) != content:
-                raise ValueError(f"it does not give the {layout.CONTENT} of the manifest")
+                raise ValueError(f"its {layout.CONTENT} is not that of the manifest")
             return tuple(records)
 
     @cached_property
@@ -243,7 +244,7 @@ class Cache:
         """Records of each array, in the order of its rows.
 
         Raises:
-            CacheError: The rows of an array are not 0 to n - 1, or the manifest vouches for no such array.
+            CacheError: The rows of an array are not 0 to n - 1, or the manifest does not list the array.
         """
         arrays: dict[str, list[Record]] = {}
         for record in self.records:
@@ -253,14 +254,16 @@ class Cache:
                 range(len(records))
             ):
                 shown = in_a_line(array[:100])
-                raise CacheError(f"{self.path / layout.INDEX} does not fit the arrays, as '{shown}' shows", remedy(self.path))
+                raise CacheError(
+                    f"{self.path / layout.INDEX} does not match the arrays, for example '{shown}'", remedy(self.path)
+                )
         return {array: tuple(records) for array, records in arrays.items()}
 
     @cached_property
     def zarr(self) -> "zarr.Group":
         """The cache as zarr itself opens it, read-only: a group for each speaker, with an array for each emotion.
 
-        Zarr checks each picture's CRC-32C; that the files are the manifest's, `read` checks and `cache verify`.
+        Zarr checks each item's CRC-32C; `read` and `cache verify` compare the files with the manifest.
         """
         import zarr
 
@@ -280,17 +283,17 @@ class Cache:
 
     @property
     def size(self) -> int:
-        """Bytes on disk of what the manifest vouches for."""
-        return sum(vouched["size"] for vouched in self.manifest["files"].values())
+        """Bytes on disk of the files that the manifest lists."""
+        return sum(entry["size"] for entry in self.manifest["files"].values())
 
     def fetch(self, names: Iterable[str]) -> dict[str, bytes]:
-        """Content of some of the cache's files; from an object store all at once.
+        """Content of some of the cache's files; from an object store in one request.
 
         Args:
             names: Keys of the manifest's `files`.
 
         Raises:
-            CacheError: A file is not any more, byte for byte, what the manifest vouches for.
+            CacheError: A file does not match its checksum in the manifest.
         """
         names = list(names)
         with readable(self.path, self.path):
@@ -312,12 +315,12 @@ class Cache:
             array: A record's `array`.
 
         Raises:
-            CacheError: The array is damaged, or not what the index says.
+            CacheError: The array is damaged, or does not match the index.
         """
         return next(self._read([array]))
 
     def each(self, array: str) -> Iterator[NDArray[Any]]:
-        """The same one by one, in the memory of one of them and of the compressed ones."""
+        """The items one by one, with memory for one of them and for the compressed shard."""
         from precompute.cache import shard
 
         file = f"{array}/{self.shard_name}"
@@ -337,7 +340,7 @@ class Cache:
     def count(self, array: str) -> int:
         """Number of items in an array, as the index has it."""
         if array not in self.arrays:
-            raise CacheError(f"{self.path} vouches for no array '{array}': choose one that its index names")
+            raise CacheError(f"{self.path} has no array '{array}': choose one that its index names")
         return len(self.arrays[array])
 
     def _read(self, arrays: list[str]) -> Iterator[NDArray[Any]]:
@@ -350,7 +353,7 @@ class Cache:
                 yield shard.decode(contents[file], self.count(array), self.item)
 
     def _shards(self, arrays: list[str]) -> dict[str, bytes]:
-        """The shards of some arrays, whose metadata are as the layout and the index say."""
+        """The shards of some arrays, after a check of their metadata against layout and index."""
         counts = {array: self.count(array) for array in arrays}
         contents = self.fetch(f"{array}/{name}" for array in arrays for name in (layout.GROUP, self.shard_name))
         for array, count in counts.items():
@@ -360,14 +363,16 @@ class Cache:
         return contents
 
     def _lines(self, name: str, kind: type[T], count: int, what: str) -> Iterator[T]:
-        """The records of a file, one by one, so that the first that is damaged ends it; as many as the manifest counts."""
+        """The records of a file, one by one, up to the first damaged one; they must be as many as the manifest counts."""
         content = self._records[name]
-        found = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
-        if found != count:
-            raise CacheError(f"{self.path / layout.MANIFEST} counts {count} {what}, {found} are recorded", remedy(self.path))
+        lines = content.count(b"\n") + (content[-1:] not in (b"", b"\n"))
+        if lines != count:
+            raise CacheError(
+                f"{self.path / layout.MANIFEST} counts {count} {what}, and {lines} are recorded", remedy(self.path)
+            )
         with readable(self.path / name, self.path):
             start = 0
-            for at in range(found):
+            for at in range(lines):
                 end = content.find(b"\n", start, start + layout.LARGEST_LINE)
                 if end < 0:
                     end = len(content)
@@ -379,14 +384,14 @@ class Cache:
 
 @contextlib.contextmanager
 def readable(file: Path, cache: Path) -> Iterator[None]:
-    """Turn what goes wrong in reading a file of a cache into one sentence."""
+    """Turn errors of reading a file of a cache into one sentence."""
     try:
         yield
     except FileNotFoundError as error:
         if isinstance(error, CacheError):
             raise
         raise CacheError(
-            f"{error.filename or file} is gone: somebody moved or removed the cache while it was read; run again, or "
+            f"{error.filename or file} is gone, since the cache was moved or removed while it was read: run again, or "
             f"{remedy(cache)}"
         ) from None
     except PermissionError as error:
@@ -396,7 +401,9 @@ def readable(file: Path, cache: Path) -> Iterator[None]:
     except UnsafePathError as error:
         raise CacheError(str(error)) from None
     except MemoryError:
-        raise CacheError(f"{file} takes more memory than this machine has: use one that has more, or {remedy(cache)}") from None
+        raise CacheError(
+            f"{file} needs more memory than this machine has: use a machine with more, or {remedy(cache)}"
+        ) from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         if isinstance(error, CacheError):
             raise

@@ -1,6 +1,6 @@
-"""Taking caches away: first into the trash of their corpus by one rename, for good after a grace time.
+"""Removing caches: first to the trash of their corpus by one rename; they are deleted after a grace period.
 
-A job that is reading at that moment ends in one sentence, or has all in memory already; it never sees another cache's data.
+A job that is reading at that moment ends with an error message, or has all in memory already; it never reads other data.
 """
 
 import time
@@ -17,14 +17,14 @@ from precompute.common.errors import CacheError
 from precompute.common.files import GRACE_DAYS, STALE_SECONDS
 
 
-def take_away(path: Path, root: Path) -> Path:
-    """Move a cache, sealed or not, into the trash of its corpus; readers find it no more.
+def move_to_trash(path: Path, root: Path) -> Path:
+    """Move a cache, sealed or not, to the trash of its corpus, where readers do not find it.
 
     Returns:
-        Its place in the trash: moving it back from there undoes this.
+        Its path in the trash; moving it back restores the cache.
 
     Raises:
-        CacheError: It is gone already, or may not be moved.
+        CacheError: It does not exist any more, or may not be moved.
         UnsafePathError: Its corpus's directory or the trash is a symbolic link.
     """
     with writing.writing(root):
@@ -32,14 +32,14 @@ def take_away(path: Path, root: Path) -> Path:
 
 
 def garbage(root: Path, grace_days: float = GRACE_DAYS) -> Iterator[Garbage]:
-    """What a root holds that nobody needs: leftovers of killed jobs, old trash, and caches that nobody finished.
+    """What is no longer needed in a root: leftovers of killed jobs, old trash, and abandoned unfinished caches.
 
     Args:
         root: Local directory of caches.
-        grace_days: Age in days from which trash is deleted, and from which an unfinished cache counts as given up.
+        grace_days: Age in days after which trash is deleted, and an unfinished cache counts as abandoned.
 
     Raises:
-        UnsafePathError: A corpus's directory, a cache, or the place of what is deleted is a symbolic link.
+        UnsafePathError: A corpus's directory, a cache, or the parent of what is deleted is a symbolic link.
     """
     refuse_links(root)
     now = time.time()
@@ -49,26 +49,26 @@ def garbage(root: Path, grace_days: float = GRACE_DAYS) -> Iterator[Garbage]:
     for entry in _entries(root, layout.TRASH):
         since = files.trashed(entry.name)
         if since is not None and now - since > grace_days * 86400:
-            why = f"taken away on {datetime.fromtimestamp(since, UTC):%Y-%m-%d}"
+            why = f"in the trash since {datetime.fromtimestamp(since, UTC):%Y-%m-%d}"
             yield Garbage(entry, why, places.total(entry, root), for_good=True)
     for path in everything(root):
         idle = (now - files.newest(path, root)) / 86400
         if not files.exists(path / layout.MANIFEST, root) and idle > grace_days:
-            yield Garbage(path, f"unfinished, and untouched for {idle:.0f} days", places.total(path, root), for_good=False)
+            yield Garbage(path, f"unfinished, and not changed for {idle:.0f} days", places.total(path, root), for_good=False)
 
 
 def clear(garbage: Garbage, root: Path) -> Path | None:
-    """Delete garbage, or move it into the trash; its place there, None where it is deleted.
+    """Delete garbage, or move it to the trash; returns its path there, None where it is deleted.
 
     Raises:
         CacheError: It may not be deleted or moved.
     """
     if not garbage.for_good:
-        return take_away(garbage.path, root)
+        return move_to_trash(garbage.path, root)
     with writing.writing(root):
         if garbage.path.parent.name == layout.STAGING and _is_in_use(garbage.path, root):
             raise CacheError(
-                f"{garbage.path} was touched less than a day ago by the clock of its disk: set the clock of this machine"
+                f"{garbage.path} was changed less than a day ago by the clock of its disk: set the clock of this machine"
             )
         files.remove(garbage.path, root)
         if files.exists(garbage.path, root):
@@ -79,7 +79,7 @@ def clear(garbage: Garbage, root: Path) -> Path | None:
 
 
 def _is_in_use(job: Path, root: Path) -> bool:
-    """Whether something in staging is younger than a day by the clock of the disk, which a directory made just now tells."""
+    """Whether something in staging is younger than a day by the clock of the disk, which a new directory shows."""
     probe = job.with_name(uuid.uuid4().hex)
     writing.make_directory(probe, root, lasting=False)
     try:

@@ -1,4 +1,4 @@
-"""The roots of a lab's caches, searched in order; the first that can be written takes what is new."""
+"""The roots of a lab's caches, searched in order; new caches go to the first that can be written."""
 
 import difflib
 import fnmatch
@@ -21,11 +21,11 @@ Roots = Sequence[Path]
 
 
 def check_root(root: Path) -> None:
-    """Refuse a root of another major layout version; one without a record is new or foreign, and is taken as new.
+    """Refuse a root of another major layout version; one without a record is treated as new.
 
     Raises:
-        CacheError: The version is another, or the record is torn or not yours to read.
-        UnsafePathError: It is a link, no plain file, or large.
+        CacheError: The version is another, or the record is damaged or may not be read.
+        UnsafePathError: The record is a link, not a regular file, or too large.
     """
     record = root / layout.ROOT_RECORD
     try:
@@ -38,7 +38,7 @@ def check_root(root: Path) -> None:
             "WSER_CACHE"
         ) from None
     except ValueError as error:
-        raise CacheError(f"{record} is damaged ({error!s:.200}): remove it, the next cache brings a new one") from None
+        raise CacheError(f"{record} is damaged ({error!s:.200}): remove it, and the next cache writes a new one") from None
     layout.check_version(content.get("layout") if isinstance(content, dict) else None, str(root))
 
 
@@ -46,45 +46,45 @@ def writable(roots: Roots) -> Path:
     """The first root in which, or above which, new directories can be made.
 
     Raises:
-        CacheError: There is none.
+        CacheError: No root can be written.
     """
     for root in roots:
         if not places.is_remote(root):
             there = next(directory for directory in (root, *root.absolute().parents) if directory.exists())
             if not there.is_dir():
-                raise CacheError(f"{there} is a file, and no directory for caches: move it away, or give another --cache DIR")
+                raise CacheError(f"{there} is a file, not a directory: move it, or give another --cache DIR")
             if os.access(there, os.W_OK | os.X_OK):
                 return root
     tried = ", ".join(map(str, roots))
     raise CacheError(
-        f"nothing can be written to {tried} (object stores take copies of sealed caches only): put a directory of your own "
+        f"{tried} cannot be written (object stores only take copies of sealed caches): put a directory of your own "
         "first in WSER_CACHE, or give --cache DIR"
     )
 
 
 def corpora(root: Path) -> list[Path]:
-    """Directories of the corpora of a root of this machine, sorted; symbolic links are none."""
+    """Directories of the corpora of a root of this machine, sorted; symbolic links are left out."""
     return [root / name for name in files.directories(root, root) if not name.startswith(".")]
 
 
 def sealed(root: Path, corpus: str = "*", recipe_id: str = "*") -> list[Path]:
     """Directories of the sealed caches of a corpus and recipe, or of all, sorted."""
     if places.is_remote(root):
-        found = [file.parent for file in root.glob(f"{corpus}/{recipe_id}-*/{layout.MANIFEST}")] if root.exists() else []
-        return sorted((path for path in found if layout.legal_cache(path.name) and path.parent.name[0] != "."), key=str)
+        directories = [file.parent for file in root.glob(f"{corpus}/{recipe_id}-*/{layout.MANIFEST}")] if root.exists() else []
+        return sorted((path for path in directories if layout.legal_cache(path.name) and path.parent.name[0] != "."), key=str)
     try:
         caches = [
             path for folder in corpora(root) if fnmatch.fnmatchcase(folder.name, corpus) for path in _caches(folder, root)
         ]
     except PermissionError:
-        # Who may not look has nothing there; a command that needs what is there says so.
+        # A directory that may not be read counts as empty; a command that needs it reports an error.
         return []
     wanted = (path for path in caches if fnmatch.fnmatchcase(path.name, f"{recipe_id}-*"))
     return [path for path in wanted if files.exists(path / layout.MANIFEST, root)]
 
 
 def everything(root: Path) -> list[Path]:
-    """Directories of all caches of a root, sealed or not, damaged or not, sorted; those of its trash are left out."""
+    """Directories of all caches of a root, sealed or not, damaged or not, sorted; those in the trash are left out."""
     if places.is_remote(root):
         folders = [place for place in root.iterdir() if place.is_dir() and place.name[0] != "."] if root.is_dir() else []
         return sorted((path for folder in folders for path in folder.iterdir() if layout.legal_cache(path.name)), key=str)
@@ -103,7 +103,7 @@ def refuse_links(root: Path, corpus: str | None = None) -> None:
         corpus: Name of a corpus; by default all of them.
 
     Raises:
-        UnsafePathError: One is.
+        UnsafePathError: There is such a link.
     """
     if places.is_remote(root) or not root.is_dir():
         return
@@ -121,17 +121,17 @@ def _is_link(path: Path, root: Path) -> bool:
 
 
 def _looks_like_corpus(link: Path) -> bool:
-    """Whether a link among other things leads to a directory of caches."""
+    """Whether a link leads to a directory of caches."""
     try:
-        return any(one.name in (layout.STAGING, layout.TRASH) or layout.legal_cache(one.name) for one in link.iterdir())
+        return any(entry.name in (layout.STAGING, layout.TRASH) or layout.legal_cache(entry.name) for entry in link.iterdir())
     except OSError:
         return False
 
 
 def _link(place: Path) -> str:
     return (
-        f"{place} is a symbolic link, and links inside of caches are not followed: replace it by its target, or name the "
-        "root that has it in WSER_CACHE"
+        f"{place} is a symbolic link, and links inside caches are not followed: replace it by its target, or put the "
+        "root of its target in WSER_CACHE"
     )
 
 
@@ -149,8 +149,8 @@ def candidates(roots: Roots, corpus: str, recipe: str, earlier: bool = False) ->
         ids = [named(recipe).id, *named(recipe).earlier_ids]
     every = []
     for recipe_id in ids:
-        found = {path.name: path for root in reversed(roots) for path in sealed(root, glob.escape(corpus), recipe_id)}
-        every += [found[name] for name in sorted(found)]
+        caches = {path.name: path for root in reversed(roots) for path in sealed(root, glob.escape(corpus), recipe_id)}
+        every += [caches[name] for name in sorted(caches)]
         if every and not earlier:
             break
     return every
@@ -159,19 +159,19 @@ def candidates(roots: Roots, corpus: str, recipe: str, earlier: bool = False) ->
 def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Cache:
     """Open the cache of a corpus and recipe, in the first root that has it.
 
-    An older input in one root and a newer one in another are two caches, as in a single root.  Where none is chosen, that one
-    counts which `precompute` made, or found to be that of the recordings, last, and stderr says so in one line; so it does
-    where there are only caches by an earlier algorithm.
+    An older input in one root and a newer one in another are two caches, as in a single root.  Without a choice,
+    the cache that `precompute` made or confirmed last is used, and a line on stderr says so; likewise where there are only
+    caches by an earlier algorithm.
 
     Args:
         roots: Of caches.
         corpus: Name of the corpus.
         recipe: Name of a recipe, or the id of one that has no name.
-        cache: Id of the cache, or the beginning of it or of its part after the dash, where several inputs are sealed.
+        cache: Id of the cache, or the first characters of it or of its part after the dash, where several inputs are sealed.
 
     Raises:
         CacheMissingError: None is sealed; the message names the command that builds it.
-        CacheError: None answers the choice, or several do, or nothing says which is the last; the message lists them.
+        CacheError: No cache or several match the choice, or it is unknown which is the last; the message lists them.
     """
     for root in roots:
         check_root(root)
@@ -182,29 +182,29 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
         raise _missing(roots, corpus, recipe)
     if is_name(recipe) and cache is None and not paths[0].name.startswith(named(recipe).id):
         _say(
-            f"note: {', '.join(path.name for path in paths)} of '{corpus}' is by an earlier algorithm than today's, whose "
-            f"pictures are a little different: {_command(corpus, recipe, roots)} makes today's"
+            f"note: {', '.join(path.name for path in paths)} of '{corpus}' has an earlier algorithm than this version, whose "
+            f"pictures differ a little: to make today's, run {_command(corpus, recipe, roots)}"
         )
     chosen = [path for path in paths if cache is None or answers(path, cache)]
     if len(chosen) > 1 and cache is None and (last := latest(chosen)):
         others = ", ".join(path.name for path in chosen if path != last)
         _say(
-            f"note: of {len(chosen)} sealed caches of '{corpus}' with recipe '{recipe}', {last.name} is taken, to which "
-            f"precompute came last ({current(last):%Y-%m-%d %H:%M:%S} UTC): for another ({others}) give cache=ID"
+            f"note: of {len(chosen)} sealed caches of '{corpus}' with recipe '{recipe}', {last.name} is used, which "
+            f"precompute made or confirmed last ({current(last):%Y-%m-%d %H:%M:%S} UTC): for another ({others}) give cache=ID"
         )
         return Cache(last)
     if len(chosen) == 1:
         return Cache(chosen[0])
     listed = "; ".join(f"{path.name} ({_utterances(path)} utterances)" for path in paths)
-    answer = f"none answers cache={cache}" if cache and not chosen else f"{len(chosen)} answer"
+    matching = f"none matches cache={cache}" if cache and not chosen else f"{len(chosen)} match"
     raise CacheError(
-        f"of {len(paths)} sealed caches of '{corpus}' with recipe '{recipe}' {answer}: choose one with cache=ID from {listed}; "
-        "python -m precompute cache diff ID ID says how they differ"
+        f"of {len(paths)} sealed caches of '{corpus}' with recipe '{recipe}' {matching}: choose one with cache=ID from {listed}"
+        "; python -m precompute cache diff ID ID shows how they differ"
     )
 
 
 def latest(paths: Iterable[Path]) -> Path | None:
-    """Of several caches, the one that `precompute` made or confirmed last; None where nothing tells it from another."""
+    """Of several caches, the one that `precompute` made or confirmed last; None where that is unknown."""
     times = {path: time for path in paths if (time := current(path))}
     last = [path for path, time in times.items() if time == max(times.values())]
     return last[0] if len(last) == 1 else None
@@ -217,14 +217,14 @@ def _say(line: str) -> None:
 
 
 def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
-    """Refuse where several caches are missing, all in one sentence; of a single one `find` has more to say.
+    """Refuse if several caches are missing, with one message for all; for a single one `find` has a longer message.
 
     Args:
         roots: Of caches.
         wanted: Corpus and recipe of each.
 
     Raises:
-        CacheMissingError: Several are missing; the message names the command that builds them.  Or the name of one is wrong.
+        CacheMissingError: Several are missing; the message names the command that builds them.  Or a name is unknown.
     """
     missing: dict[str, list[str]] = {}
     for corpus, recipe in dict.fromkeys(wanted):
@@ -244,7 +244,7 @@ def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
 
 
 def answers(path: Path, name: str) -> bool:
-    """Whether a cache is meant: by the beginning of its id, or of its part after the dash, alone or after `corpus/`."""
+    """Whether a text means a cache: by the first characters of its id, or of its part after the dash, also after `corpus/`."""
     corpus, slash, start = name.rpartition("/")
     return (not slash or path.parent.name == corpus) and any(
         part.startswith(start) for part in (path.name, path.name.partition("-")[2])
@@ -252,9 +252,9 @@ def answers(path: Path, name: str) -> bool:
 
 
 def _near(roots: Roots, corpus: str) -> set[str]:
-    """Corpora that have caches, where this one has none and is named like one of them."""
+    """Corpora that have caches and a similar name, where this one has none."""
     here = {path.parent.name for root in roots for path in sealed(root)}
-    # Close enough for a slip of the hand, and not for ravdess_song where ravdess is there.
+    # Close enough for a typing error, and not for ravdess_song where ravdess exists.
     return here if corpus not in here and difflib.get_close_matches(corpus, here, cutoff=0.8) else set()
 
 
@@ -269,7 +269,7 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
     if not is_name(recipe):
         return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*names(), *others])}")
-    there = f" (there are recipes {', '.join(others)}: take one with recipe=ID)" if others else ""
+    there = f" (there are caches of the recipes {', '.join(others)}: use one with recipe=ID)" if others else ""
     return CacheMissingError(
         f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {where}: "
         f"run {_command(corpus, recipe, roots)}{there}"
@@ -277,7 +277,7 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
 
 
 def _command(corpus: str, recipes: str, roots: Roots) -> str:
-    """The command that makes caches of a corpus, or of several with commas between; that of a table needs the table."""
+    """The command that makes caches of a corpus, or of several separated by commas; for a table it needs the table."""
     where = os.pathsep.join(map(str, roots))
     option = "" if recipes == "default" else f" --recipe {recipes}"
     known = plugins.names("precompute.corpora")

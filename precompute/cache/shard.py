@@ -1,9 +1,9 @@
 """The bytes of an array: a Zarr v3 shard of single items, as cache_layout.md specifies it.
 
-Written here rather than through zarr, whose event loop takes twice as long for a unit of eight pictures as the compression
-does: ours is 3 times as fast (RAVDESS's 192 arrays on two cores: 0.30 and 0.90 ms a picture, zarr 3.1.6; `benchmarks/shards.py`
-measures both).  Read here into memory of known size, whatever a damaged or hostile file claims of itself; `verify` reads every
-item by zarr as well.
+It is not written through zarr, whose event loop takes twice as long for a unit of eight pictures as the compression does: ours
+is 3 times as fast (RAVDESS's 192 arrays on two cores: 0.30 and 0.90 ms a picture, zarr 3.1.6; `benchmarks/shards.py` measures
+both).  It is read into memory of known size, whatever a damaged or malicious file claims; `verify` also reads every
+item by zarr.
 
 A shard is its chunks one after another, then an index of (offset, bytes) for each, little-endian uint64, and the index's
 CRC-32C (zarr-specs.readthedocs.io, sharding codec version 1.0).
@@ -25,11 +25,11 @@ _CHECKSUM_BYTES = 4
 _ENTRY = np.dtype("<u8")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _LONGEST_HEADER = 9
-"""Bytes that any frame has at least; the sizes of items fit into them."""
+"""Smallest size of a frame in bytes, which includes its header with the size of the item."""
 
 
 class Writer:
-    """A shard that is encoded item by item, so that only one of them need be in memory."""
+    """A shard that is encoded item by item, so that only one item has to be in memory."""
 
     def __init__(self) -> None:
         from numcodecs import Zstd
@@ -72,11 +72,11 @@ def decode(shard: bytes, count: int, item: Array) -> NDArray[Any]:
 
     Args:
         shard: Its bytes.
-        count: Of items, from a source to be trusted: this much memory is taken, and no more.
+        count: Of items, from a trusted source, since it determines how much memory is allocated.
         item: What each is; likewise.
 
     Raises:
-        ValueError: A checksum, an offset or an item's size is not as it must be.
+        ValueError: A checksum, an offset or an item's size is wrong.
     """
     items = np.empty((count, *item.shape), _stored_type(item))
     for row, frame in enumerate(_frames(shard, count, item)):
@@ -85,15 +85,15 @@ def decode(shard: bytes, count: int, item: Array) -> NDArray[Any]:
 
 
 def each(shard: bytes, count: int, item: Array) -> Iterator[NDArray[Any]]:
-    """The same one by one, in the memory of one."""
+    """The items one by one, with memory for one of them."""
     for row, frame in enumerate(_frames(shard, count, item)):
-        one = np.empty(item.shape, _stored_type(item))
-        _decompress(frame, one, row)
-        yield one.astype(item.dtype, copy=False)
+        decoded = np.empty(item.shape, _stored_type(item))
+        _decompress(frame, decoded, row)
+        yield decoded.astype(item.dtype, copy=False)
 
 
 def largest(count: int, item: Array) -> int:
-    """Bytes that the shard of some items may have: where nothing can be compressed."""
+    """Largest size in bytes of the shard of some items: without any compression."""
     # ZSTD_COMPRESSBOUND of zstd.h.
     return count * (item.bytes + (item.bytes >> 8) + 64 + _CHECKSUM_BYTES + 2 * _ENTRY.itemsize) + _CHECKSUM_BYTES
 
@@ -103,10 +103,10 @@ def _stored_type(item: Array) -> np.dtype[Any]:
 
 
 def _frames(shard: bytes, count: int, item: Array) -> Iterator[bytes]:
-    """The compressed items of a shard, each of which says that it has the right size."""
+    """The compressed items of a shard, whose headers give the right size."""
     size = count * 2 * _ENTRY.itemsize + _CHECKSUM_BYTES
     if len(shard) < size:
-        raise ValueError(f"{len(shard)} bytes hold no index of {count} items")
+        raise ValueError(f"{len(shard)} bytes are too few for an index of {count} items")
     index = np.frombuffer(_without_checksum(shard[-size:], "the index"), _ENTRY).reshape(-1, 2).tolist()
     if any(offset + length > len(shard) - size for offset, length in index):
         raise ValueError("an item lies outside the shard")
@@ -114,8 +114,8 @@ def _frames(shard: bytes, count: int, item: Array) -> Iterator[bytes]:
         raise ValueError("items share their bytes")
     for row, (offset, length) in enumerate(index):
         frame = _without_checksum(shard[offset : offset + length], f"item {row}")
-        if (found := _content_size(frame)) != item.bytes:
-            raise ValueError(f"item {row} has {found} bytes, not {item.bytes}")
+        if (decoded := _content_size(frame)) != item.bytes:
+            raise ValueError(f"item {row} has {decoded} bytes, not {item.bytes}")
         yield frame
 
 
@@ -130,14 +130,14 @@ def _decompress(frame: bytes, into: NDArray[Any], row: int) -> None:
 
 @cache
 def _checksum() -> Any:
-    # Not at the top, as of Zstd: whoever finds a cache complete needs none, and numcodecs takes long to import.
+    # Imported here, as Zstd: numcodecs takes long to import, and a complete cache does not need it.
     from numcodecs.checksum32 import CRC32C
 
     return CRC32C(location="end")
 
 
 def _content_size(frame: bytes) -> int | None:
-    """Size that a zstd frame claims to hold (RFC 8878, 3.1.1.1), None where it says none; decoding takes less in silence."""
+    """Content size in a zstd frame's header (RFC 8878, 3.1.1.1), None where it has none; decoding accepts less silently."""
     if len(frame) < _LONGEST_HEADER or frame[:4] != _ZSTD_MAGIC:
         return None
     flag, single, dictionary = frame[4] >> 6, frame[4] >> 5 & 1, (0, 1, 2, 4)[frame[4] & 3]
@@ -150,4 +150,4 @@ def _without_checksum(content: bytes, what: str) -> bytes:
     try:
         return bytes(_checksum().decode(content))
     except (RuntimeError, ValueError, IndexError):
-        raise ValueError(f"the checksum of {what} does not fit") from None
+        raise ValueError(f"the checksum of {what} does not match") from None

@@ -1,4 +1,4 @@
-"""What a root holds, in a few words each: sealed caches, and those that were never finished."""
+"""The caches of a root in a few words each, sealed and unfinished."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from precompute.recipe import check_record, in_words
 
 @dataclass(frozen=True)
 class Summary:
-    """A cache as `list` shows it; nothing of it is checked.
+    """A cache as `list` shows it, without any check.
 
     Attributes:
         path: Its directory.

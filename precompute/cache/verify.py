@@ -1,4 +1,4 @@
-"""Is a cache still what it was: against its manifest, file by file and picture by picture, and against the recordings."""
+"""Check whether a cache is unchanged: file by file and item by item against its manifest, and against the recordings."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,11 +18,11 @@ from precompute.common.terminal import in_a_line
 from precompute.recipe import id_of
 
 MOST_AT_ONCE = 64 << 20
-"""Bytes of pictures that zarr reads at once: few calls, since each costs as much as several pictures."""
+"""Bytes of items that zarr reads at once: each call takes as long as several pictures."""
 
 
 def problems(path: Path) -> list[str]:
-    """Everything that is wrong with a cache, one sentence each with what to do about it; none where it is whole.
+    """All problems of a cache, one sentence each with its remedy; empty where it is intact.
 
     Args:
         path: As of `faults`.
@@ -31,38 +31,37 @@ def problems(path: Path) -> list[str]:
 
 
 def faults(path: Path) -> list[CacheError]:
-    """Everything that is wrong with a cache; none where it is whole.
+    """All problems of a cache; empty where it is intact.
 
-    Every file is read and held against the manifest; then every picture, index, ids and fingerprint are held against each
-    other, so that a manifest that was made to fit is found out too.
+    Every file is read and compared with the manifest; then items, index, ids and fingerprint are compared with each other, so
+    that a manipulated manifest is detected too.
 
     Args:
-        path: Of the cache's directory; need not be sealed.
+        path: Of the cache's directory, sealed or not.
     """
     try:
         _, manifest = read_manifest(path)
         with readable(path, path):
-            found = [*mismatches(path, manifest), *_strangers(path, manifest), *_altered(path, manifest)]
-            every = [CacheError(what, remedy(path)) for what in found]
-            return every or list(_contradictions(Cache(path)))
+            problems = [*mismatches(path, manifest), *_unlisted(path, manifest), *_altered(path, manifest)]
+            return [CacheError(what, remedy(path)) for what in problems] or list(_contradictions(Cache(path)))
     except CacheError as error:
         return [error]
 
 
-def _strangers(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
+def _unlisted(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
     ours = {*manifest["files"], layout.MANIFEST}
     for name in places.sizes(path):
         if name not in ours and not layout.legal_provenance(name):
-            yield f"{path / name} is not the cache's: {layout.MANIFEST} does not vouch for it"
+            yield f"{path / name} does not belong to the cache: {layout.MANIFEST} does not list it"
 
 
 def _altered(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    found = places.sizes(path)
+    sizes = places.sizes(path)
     for name, entry in manifest["files"].items():
-        if found.get(name) == entry["size"]:
+        if sizes.get(name) == entry["size"]:
             digest = sha256(places.read(path, [name], {name: entry["size"]})[name])
             if digest != entry["sha256"]:
-                yield f"{path / name} has SHA-256 {digest[:12]}..., the manifest says {str(entry['sha256'])[:12]}..."
+                yield f"{path / name} has SHA-256 {digest[:12]}..., and the manifest says {str(entry['sha256'])[:12]}..."
 
 
 def _contradictions(cache: Cache) -> Iterator[CacheError]:
@@ -78,15 +77,15 @@ def _of_records(cache: Cache) -> Iterator[str]:
     manifest, index = cache.manifest, cache.path / layout.INDEX
     yield from _groups(cache)
     if id_of(cache.recipe) != manifest["recipe_id"]:
-        yield f"{cache.path / layout.RECIPE} has id {id_of(cache.recipe)}, and not {manifest['recipe_id']}"
+        yield f"{cache.path / layout.RECIPE} has the id {id_of(cache.recipe)}, not {manifest['recipe_id']}"
     inputs = layout.input_id((record, record.sha256) for record in cache.records)
     if _input_is_known(cache) and inputs != manifest["input_id"]:
-        yield f"{index} lists the input {inputs}, and not {manifest['input_id']}"
+        yield f"{index} has the input id {inputs}, not {manifest['input_id']}"
     for array, records in cache.arrays.items():
         metadata = f"{array}/{layout.GROUP}"
         unit = parse_unit(cache.fetch([metadata])[metadata])
         if unit.sha256 != manifest["files"][f"{array}/{cache.shard_name}"]["sha256"] and (unit.sha256 or _since(cache, 2)):
-            yield f"{cache.path / metadata} names the SHA-256 of another shard than {layout.MANIFEST}"
+            yield f"{cache.path / metadata} has another SHA-256 of the shard than {layout.MANIFEST}"
         if unit.records != records:
             yield f"{cache.path / metadata} lists other utterances than the index"
 
@@ -95,13 +94,13 @@ def _of_items(cache: Cache, array: str, records: Sequence[Record]) -> Iterator[s
     for record, item in zip(records, cache.each(array), strict=True):
         if digest(item) != record.image_sha256:
             shard = cache.path / array / cache.shard_name
-            yield f"{shard} has another {_word(cache)} of {record.key} than the index vouches for"
-    # Only what our own reader takes: zarr believes whatever a file says of its size.
+            yield f"{shard} has another {_word(cache)} of {record.key} than the index"
+    # Only files that our own reader accepts: zarr trusts the sizes in a file.
     yield from _read_otherwise(cache, array)
 
 
 def _read_otherwise(cache: Cache, array: str) -> Iterator[str]:
-    """What zarr, a reader that shares no code with ours, finds of an array; by rows, in memory of known size."""
+    """Problems of an array that zarr finds, a reader that shares no code with ours; read by rows, in memory of known size."""
     shard, records = cache.path / array / cache.shard_name, cache.arrays[array]
     step = max(1, MOST_AT_ONCE // cache.item.bytes)
     try:
@@ -109,28 +108,28 @@ def _read_otherwise(cache: Cache, array: str) -> Iterator[str]:
         for at in range(0, len(records), step):
             for record, item in zip(records[at : at + step], np.asarray(read_by_zarr[at : at + step]), strict=True):
                 if digest(item) != record.image_sha256:
-                    yield f"{shard} has, as zarr reads it, another {_word(cache)} of {record.key} than the index vouches for"
+                    yield f"{shard} has, read by zarr, another {_word(cache)} of {record.key} than the index"
     except MemoryError:
         raise
-    except Exception as error:  # zarr and its codecs raise whatever they meet
+    except Exception as error:  # zarr and its codecs can raise anything
         yield f"{shard} cannot be read by zarr ({type(error).__name__}: {error!s:.200})"
 
 
 def _word(cache: Cache) -> str:
-    """What an item is called in a message."""
+    """Word for an item in a message."""
     return cache.item.kind if cache.item.kind.isalpha() else "array"
 
 
 def unchecked(cache: Cache) -> list[str]:
-    """What `problems` cannot hold against what a sound cache records, since its layout, or any, does not record it."""
-    found = []
+    """What `problems` cannot check, since the cache's layout, or any layout, does not record it."""
+    missing = []
     if not _since(cache, 2):
-        found.append(f"the SHA-256 of each shard beside it (since layout 1.2; that in {layout.MANIFEST} was checked)")
+        missing.append(f"the SHA-256 beside each shard (since layout 1.2; that in {layout.MANIFEST} was checked)")
     if not _since(cache, 3):
-        found.append("the id of the input (made in another way before layout 1.3)")
+        missing.append("the id of the input (computed differently before layout 1.3)")
     elif not _input_is_known(cache):
-        found.append("the id of the input (recordings that were skipped are part of it, and their SHA-256 is not recorded)")
-    return found
+        missing.append("the id of the input (it includes skipped recordings, whose SHA-256 is not recorded)")
+    return missing
 
 
 def _input_is_known(cache: Cache) -> bool:
@@ -147,20 +146,20 @@ def _groups(cache: Cache) -> Iterator[str]:
     speakers = {layout.encode_name(record.speaker): {"speaker": record.speaker} for record in cache.records}
     expected = {layout.GROUP: ids} | {f"{name}/{layout.GROUP}": attributes for name, attributes in speakers.items()}
     for name, attributes in expected.items():
-        found = parse_object(cache.fetch([name])[name])
-        if not attributes.items() <= found["attributes"].items() or found["node_type"] != "group":
+        group = parse_object(cache.fetch([name])[name])
+        if not attributes.items() <= group["attributes"].items() or group["node_type"] != "group":
             yield f"{cache.path / name} is not the group of {', '.join(map(str, attributes.values()))}"
 
 
-def unlike(ours: Cache, theirs: Cache) -> int | None:
-    """Number of items in which two copies of a cache differ, as they do where another processor made them.
+def differing_items(ours: Cache, theirs: Cache) -> int | None:
+    """Number of items in which two copies of a cache differ, as copies from different processors do.
 
     Args:
         ours: A cache.
         theirs: One of the same name.
 
     Returns:
-        None where they are no copies: their utterances differ, or an item by more than its tolerance.
+        None where they are not copies: their utterances differ, or an item by more than its tolerance.
 
     Raises:
         CacheError: One of them is damaged.
@@ -171,17 +170,17 @@ def unlike(ours: Cache, theirs: Cache) -> int | None:
     for array, records in ours.arrays.items():
         if [r.image_sha256 for r in records] == [r.image_sha256 for r in theirs.arrays[array]]:
             continue
-        for one, other in zip(ours.each(array), theirs.each(array), strict=True):
+        for our_item, their_item in zip(ours.each(array), theirs.each(array), strict=True):
             with readable(ours.path / layout.RECIPE, ours.path):
-                far = apart(one, other, ours.recipe, ours.item)
-            if far > ours.item.tolerance:
+                distance = largest_difference(our_item, their_item, ours.recipe, ours.item)
+            if distance > ours.item.tolerance:
                 return None
-            differing += not np.array_equal(one, other)
+            differing += not np.array_equal(our_item, their_item)
     return differing
 
 
 def _said(record: Record) -> dict[str, Any]:
-    """All that a record says but for the bits of its picture, what is made of these, and where the recording lay."""
+    """The fields of a record, except those that depend on the bits of its item, and the path of its recording."""
     return {**vars(record), "image_sha256": None, "acoustic_fingerprint": None, "path": None}
 
 
@@ -192,8 +191,8 @@ def _table(recipe: dict[str, Any]) -> NDArray[np.uint8] | None:
     return np.frombuffer(bytes.fromhex(recipe["colour_table"]), np.uint8).reshape(256, 3)
 
 
-def apart(a: NDArray[Any], b: NDArray[Any], recipe: dict[str, Any], item: Array) -> float:
-    """How far two items are apart: the largest difference; of pictures that of levels, 256 where a colour is none of theirs.
+def largest_difference(a: NDArray[Any], b: NDArray[Any], recipe: dict[str, Any], item: Array) -> float:
+    """Largest difference of two items; for pictures in levels, 256 where a colour is not in the colour table.
 
     Args:
         a: As `item` says.
@@ -204,7 +203,7 @@ def apart(a: NDArray[Any], b: NDArray[Any], recipe: dict[str, Any], item: Array)
     if item.kind == "picture" and "colour_table" in recipe and (table := _table(recipe)) is not None:
         return _levels_apart(a, b, table)
     difference = np.abs(a.astype(np.float64) - b.astype(np.float64))
-    # What is no number in both is the same.
+    # NaN in both counts as equal.
     return float(np.where(np.isnan(a) & np.isnan(b), 0, difference).max())
 
 
@@ -219,7 +218,7 @@ def _levels_apart(a: NDArray[np.uint8], b: NDArray[np.uint8], colour_table: NDAr
             return 256
         low.append(first[place])
         high.append(last[place])
-    # A colour may stand for several neighbouring levels; what counts is the least difference that it allows.
+    # A colour may belong to several neighbouring levels; the smallest possible difference counts.
     return int(np.maximum(np.maximum(low[0] - high[1], low[1] - high[0]), 0).max())
 
 

@@ -1,4 +1,4 @@
-"""What is a cache's own in writing files: the root's permissions whatever the umask, and what goes wrong in one sentence."""
+"""Writing files of caches: with the root's permissions whatever the umask, and with errors in one sentence."""
 
 import contextlib
 import errno
@@ -16,15 +16,15 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def make_directory(path: Path, root: Path, lasting: bool = True, parents: bool = True) -> None:
-    """Create a directory under a root, and those above it, with the root's permissions: group-writable and setgid where it is.
+    """Create a directory under a root, and its parents, with the root's permissions, such as group-writable and setgid.
 
-    The root itself, where it is not there yet, is created with what the umask leaves.
+    The root itself, if it does not exist yet, gets the permissions that the umask leaves.
 
     Args:
         path: Of the directory.
         root: Of all caches.
-        lasting: Whether to wait until it is on the disk, as for all that does not lie in staging.
-        parents: Whether to create those above it too; otherwise they must be there.
+        lasting: Whether to wait until it is on the disk, as for everything outside staging.
+        parents: Whether to create its parents too; otherwise they must exist.
 
     Raises:
         UnsafePathError: It, or what is above it below the root, is a symbolic link.
@@ -35,12 +35,12 @@ def make_directory(path: Path, root: Path, lasting: bool = True, parents: bool =
 
 
 def write_new(path: Path, content: bytes, root: Path) -> None:
-    """Write a file that nobody else knows of yet: durable, read-only, readable for whom the root is."""
+    """Write a file that no other process uses yet: on the disk, read-only, readable for those who may read the root."""
     files.write_new(path, content, root, _mode(root) & 0o444)
 
 
 def put(path: Path, content: bytes, staging: Path, root: Path) -> None:
-    """Give a file its name, whole, by an exclusive link; one that is there stays as it is.
+    """Write a file and give it its name by an exclusive link; an existing file stays unchanged.
 
     Args:
         path: Of the file.
@@ -51,20 +51,20 @@ def put(path: Path, content: bytes, staging: Path, root: Path) -> None:
     if not files.exists(path, root):
         aside = staging / uuid.uuid4().hex
         write_new(aside, content, root)
-        # Where this fails, what is aside goes with the rest of staging, after it is said how full the disk is.
+        # If this fails, the temporary file is removed with the rest of staging.
         files.link(aside, path, root)
         files.unlink(aside, root)
 
 
 def replace(path: Path, content: bytes, staging: Path, root: Path) -> None:
-    """The same by one rename, in the place of a file that is there: of two jobs that do so, neither finds it missing."""
+    """The same by one rename, which replaces an existing file: if two jobs do so, neither finds it missing."""
     aside = staging / uuid.uuid4().hex
     write_new(aside, content, root)
     files.rename(aside, path, root)
 
 
 def to_trash(path: Path, root: Path) -> Path:
-    """Move a cache, or a part of one that is damaged, into the trash of its corpus; its place there."""
+    """Move a cache, or a damaged part of one, to the trash of its corpus; returns its path there."""
     corpus = root / path.relative_to(root).parts[0]
     return files.to_trash(path, corpus / layout.TRASH, root, _mode(root) & ~stat.S_ISVTX)
 
@@ -75,7 +75,7 @@ def _mode(root: Path) -> int:
 
 @contextlib.contextmanager
 def writing(root: Path) -> Iterator[None]:
-    """Turn what goes wrong in writing under a root into one sentence."""
+    """Turn errors of writing under a root into one sentence."""
     try:
         yield
     except OSError as error:
@@ -84,8 +84,8 @@ def writing(root: Path) -> Iterator[None]:
         what = error.filename or root
         if error.errno in FULL:
             raise CacheError(
-                f"{_full(root, error.errno)}: free some, or give another cache directory, and run the same command again; what "
-                "was published stays"
+                f"{_full(root, error.errno)}: free some, or give another cache directory, and run the same command again; "
+                "published units are kept"
             ) from None
         if isinstance(error, PermissionError) or error.errno == errno.EROFS:
             raise CacheError(
@@ -94,13 +94,15 @@ def writing(root: Path) -> Iterator[None]:
             ) from None
         if isinstance(error, FileNotFoundError):
             raise CacheError(f"{what} was removed while this job was writing there: run the same command again") from None
-        raise CacheError(f"{what}: {error.strerror}; what was published stays, run the same command again") from None
+        raise CacheError(
+            f"{what} cannot be written ({error.strerror}): run the same command again; published units are kept"
+        ) from None
 
 
 def _full(root: Path, code: int) -> str:
     if code == errno.EDQUOT:
         return f"your quota on the disk of {root} is used up"
     disk = os.statvfs(next(there for there in (root, *root.absolute().parents) if there.exists()))
-    # Some file systems make room for files as they need it, and count none.
-    what = "inode is left" if disk.f_files and not disk.f_favail else "space is left"
+    # Some file systems create inodes as needed, and count none.
+    what = "inodes are left" if disk.f_files and not disk.f_favail else "space is left"
     return f"no {what} on the disk of {root} ({disk.f_bavail * disk.f_frsize / 1e6:.0f} MB are free)"

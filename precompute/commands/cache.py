@@ -244,7 +244,7 @@ def _rm(options: argparse.Namespace) -> int:
         root = places.root_of(path)
         size = f"{places.total(path, root) / 1e6:.1f} MB"
         if options.yes:
-            print(f"moved to the trash  {path}  {size}{clearing.undo(removal.take_away(path, root), path)}")
+            print(f"moved to the trash  {path}  {size}{clearing.undo(removal.move_to_trash(path, root), path)}")
         else:
             print(f"would move to the trash  {path}  {size}")
     _remind(options)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from precompute.audio import recording
 from precompute.cache.layout import Record
 from precompute.cache.reader import Cache, remedy
-from precompute.cache.verify import apart
+from precompute.cache.verify import largest_difference
 from precompute.common.errors import CacheError, RecipeError, UnusableAudioError
 from precompute.common.files import sha256
 from precompute.common.progress import progress
@@ -75,12 +75,12 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         return
     yield from _described(cache, record, (round(made.duration, 6), made.channels, made.start, made.stop))
     stored = cache.read(record.array)[record.row]
-    far = apart(stored, made.values, cache.recipe, cache.item)
-    if far > cache.item.tolerance:
+    distance = largest_difference(stored, made.values, cache.recipe, cache.item)
+    if distance > cache.item.tolerance:
         picture = cache.item.kind == "picture"
         what, unit = ("picture", " levels") if picture else (recipe.name, "")
         yield (
-            f"the {what} of {record.key} in {cache.path} is up to {far:g}{unit} from what the recording gives, more than "
+            f"the {what} of {record.key} in {cache.path} is up to {distance:g}{unit} from what the recording gives, more than "
             f"{cache.item.tolerance:g}: {remedy(cache.path)}"
         )
 

@@ -1,6 +1,6 @@
-"""Caches as one zip file, to be handed on: the same caches give the same bytes, and what comes in is believed in nothing.
+"""Caches as one zip file, to give to others: the same caches give the same bytes, and an imported file is fully checked.
 
-`cache_layout.md` says what such a file holds.  Its members are stored as they are, since pictures are compressed already.
+`cache_layout.md` describes such a file.  Its members are stored as they are, since pictures are compressed already.
 """
 
 import contextlib
@@ -24,14 +24,15 @@ from precompute.common.terminal import in_a_line
 from precompute.recipe import array_of, check_record
 
 MOST_PROVENANCE = 1000
-"""Records of provenance of one cache: there is one for each job that sealed it in the same moment."""
+"""Most records of provenance of one cache: there is one for each job that sealed it at the same time."""
 
 LARGEST_UNIT = 8 << 30
-"""Bytes of the pictures of one speaker and emotion, which a reader decodes in memory at once: 80 000 of the usual size."""
+"""Largest size in bytes of the pictures of one speaker and emotion, which are decoded in memory at once: 80 000 of the usual
+size."""
 
 FREE_BYTES, LARGEST_FACTOR = 1 << 20, 15
-"""A compressed member may hold this many bytes more than this many times its size: our JSON shrinks to a fifth, since half of
-an index is checksums, and a shard not at all; bombs shrink to a thousandth."""
+"""Limit of compression, in bytes and as a factor: our JSON shrinks to a fifth, since half of an index is checksums, and a shard
+not at all; zip bombs shrink to a thousandth."""
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
@@ -40,30 +41,32 @@ _BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, OverflowError, RuntimeError,
     ValueError, MemoryError,
 )  # fmt: skip
-"""What `zipfile` raises on damaged or hostile files."""
+"""Errors of `zipfile` on damaged or malicious files."""
 
 
 def export_zip(caches: Sequence[Path], target: Path) -> None:
-    """Write sealed caches into one zip file: what their manifests vouch for, the manifests, and who made them.
+    """Write sealed caches into one zip file: the files that their manifests list, the manifests, and the provenance.
 
     The same caches give the same bytes.  Each file is checked against the manifest on the way.
 
     Args:
         caches: Their directories.
-        target: The zip file; it appears whole or not at all.
+        target: The zip file; it appears complete or not at all.
 
     Raises:
-        CacheError: A cache is not sealed or damaged, or two have one name.
-        WserError: `target` is there already, or cannot be written.
+        CacheError: A cache is not sealed or is damaged, or two have the same name.
+        WserError: `target` exists already, or cannot be written.
     """
     members: dict[str, tuple[Cache, str]] = {}
     for cache in map(Cache, caches):
         place = f"{cache.corpus}/{cache.id}"
         if not layout.legal_corpus(cache.corpus) or f"{place}/{layout.MANIFEST}" in members:
-            raise CacheError(f"{cache.path} would be '{place}' in {target}, as another is or none may be: export it by itself")
+            raise CacheError(
+                f"{cache.path} would be '{place}' in {target}, a name that is taken or not allowed: export it separately"
+            )
         members |= {f"{place}/{name}": (cache, name) for name in [*cache.manifest["files"], layout.MANIFEST, *_notes(cache)]}
     if not members:
-        raise CacheError(f"no cache is named for {target}: name at least one")
+        raise CacheError(f"no cache is given for {target}: give at least one")
     with (
         files.new_file(target) as aside,
         zipfile.ZipFile(aside, "x") as opened,
@@ -76,26 +79,26 @@ def export_zip(caches: Sequence[Path], target: Path) -> None:
 
 
 def import_zip(archive: Path, root: Path, note: Callable[[Path, str], None] = lambda *_: None) -> list[Path]:
-    """Take the caches of a zip file into a root: all of them, or where one is refused, none.
+    """Import the caches of a zip file into a root: all of them, or none if one is refused.
 
-    Nothing is written before names, sizes and versions are known to be right, and nothing published before every byte and
-    picture is.  A cache that the root has already is kept as it is.
+    Names, sizes and versions are checked before anything is written, and every byte and item before anything is published.  A
+    cache that the root already has is kept unchanged.
 
     Args:
-        archive: The zip file; `export_zip` wrote it, or anything else.
+        archive: The zip file, from `export_zip` or of unknown origin.
         root: Of caches, a local directory; created if missing.
-        note: Is told of each cache that is kept though its pictures differ by a level here and there: its directory, and how.
+        note: Called for each cache that is kept although some of its pictures differ by a level: with its directory, and how.
 
     Returns:
-        Directories of the caches in the archive, those that were there already among them.
+        Directories of the caches in the archive, including those that existed already.
 
     Raises:
-        CacheError: The archive is no zip file, holds what is no cache's or is damaged; the root has another or an unfinished
+        CacheError: The archive is not a zip file, has other content or is damaged; the root has another or an unfinished
             cache of the same name, or cannot be written.
         UnsafePathError: A directory below the root in which to write is a symbolic link.
     """
     if places.is_remote(root):
-        raise CacheError(f"{root} is no local directory: import into one, and copy the sealed caches from there")
+        raise CacheError(f"{root} is not a local directory: import into one, and copy the sealed caches from there")
     with _opened(archive) as opened:
         parcels = _parcels(opened)
         new = [parcel for parcel in parcels if not parcel.is_in(root)]
@@ -117,7 +120,7 @@ def import_zip(archive: Path, root: Path, note: Callable[[Path, str], None] = la
             kept = [parcel.how_kept(root, aside) for parcel, aside in zip(new, staged, strict=True)]
             for at, (parcel, aside) in enumerate(zip(new, staged, strict=True)):
                 if kept[at] is None and not draft.publish(aside, parcel.path(root), root):
-                    # Another job was first; what it put there must be the same.
+                    # Another job was first; its cache must be the same.
                     kept[at] = parcel.how_kept(root, aside)
     for parcel, how in zip(new, kept, strict=True):
         if how:
@@ -139,7 +142,7 @@ class _Parcel:
         return root / self.corpus / self.name
 
     def is_in(self, root: Path) -> bool:
-        """Whether a root has this very copy of the cache already.
+        """Whether a root already has this copy of the cache.
 
         Raises:
             CacheError: It has an unfinished or damaged one of this name.
@@ -147,7 +150,7 @@ class _Parcel:
         return draft.fingerprint_there(self.path(root), str(self.opened.filename)) == layout.copy_id(self.manifest)
 
     def how_kept(self, root: Path, staged: Path) -> str | None:
-        """How the copy that a root has already differs, in words, as `draft.is_there` gives it; None where it has none.
+        """How an existing copy in a root differs, in words, as `draft.is_there` gives it; None where it has none.
 
         Raises:
             CacheError: It has another cache of this name.
@@ -164,14 +167,14 @@ def _info(member: str) -> zipfile.ZipInfo:
 
 def _notes(cache: Cache) -> list[str]:
     """Names of a cache's records of provenance."""
-    found = [
+    notes = [
         name
         for name, size in places.sizes(cache.path).items()
         if layout.legal_provenance(name) and 0 <= size <= layout.LARGEST_NOTE
     ]
-    if len(found) > MOST_PROVENANCE:
-        raise CacheError(f"{cache.path / layout.PROVENANCE} holds {len(found)} files, more than {MOST_PROVENANCE}: remove some")
-    return found
+    if len(notes) > MOST_PROVENANCE:
+        raise CacheError(f"{cache.path / layout.PROVENANCE} has {len(notes)} files, more than {MOST_PROVENANCE}: remove some")
+    return notes
 
 
 def _read(cache: Cache, name: str) -> bytes:
@@ -188,7 +191,9 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     try:
         opened = zipfile.ZipFile(archive)
     except _BROKEN as error:
-        raise CacheError(f"{archive} cannot be read as a zip file ({error}): fetch it again, or ask for another") from None
+        raise CacheError(
+            f"{archive} cannot be read as a zip file ({error}): copy it again, or ask for another export"
+        ) from None
     with opened:
         yield opened
 
@@ -200,7 +205,7 @@ def _refusal(opened: zipfile.ZipFile, member: str, what: str) -> CacheError:
 
 
 def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Members of an archive by name, each a plain file of which no more than its size says will be read."""
+    """Members of an archive by name: regular files, of which no more is read than their size."""
     members = {info.orig_filename: info for info in opened.infolist() if _known(info.orig_filename)}
     above = {name[: at + 1] for name in members for at, letter in enumerate(name) if letter == "/"}
     seen: set[str] = set()
@@ -208,21 +213,21 @@ def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         name, mode = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
         folder = name in above and info.file_size == 0
         if not folder and name not in members:
-            raise _refusal(opened, name, "is no file of a cache's layout, <corpus>/<cache id>/<file>")
+            raise _refusal(opened, name, "is not a file of a cache's layout, <corpus>/<cache id>/<file>")
         if name.casefold() in seen or f"{name}/" in above:
-            raise _refusal(opened, name, "is there twice, capital and small letters aside, or as a file and a directory")
+            raise _refusal(opened, name, "occurs twice, if case is ignored, or as a file and a directory")
         seen.add(name.casefold())
         if mode not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
-            raise _refusal(opened, name, f"is no plain file (mode {mode:o}), but perhaps a link or a device")
+            raise _refusal(opened, name, f"is not a regular file (mode {mode:o}), but perhaps a link or a device")
         if info.flag_bits & _ENCRYPTED:
             raise _refusal(opened, name, "is encrypted")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _refusal(opened, name, f"is compressed by method {info.compress_type}, and only stored or deflated may be")
+            raise _refusal(opened, name, f"is compressed by method {info.compress_type}, not stored or deflated")
         if info.file_size > FREE_BYTES + LARGEST_FACTOR * info.compress_size:
             raise _refusal(opened, name, f"would grow from {info.compress_size} to {info.file_size} bytes")
     total, size = sum(info.compress_size for info in opened.infolist()), Path(str(opened.filename)).stat().st_size
     if total > size:
-        raise CacheError(f"{opened.filename} has {size} bytes, and its members say {total}: ask for another export")
+        raise CacheError(f"{opened.filename} has {size} bytes, and its members add up to {total}: ask for another export")
     return members
 
 
@@ -237,7 +242,7 @@ def _known(member: str) -> bool:
 
 
 def _parcels(opened: zipfile.ZipFile) -> list[_Parcel]:
-    """The caches of an archive, their names, sizes and versions checked, and of their content no more than that takes."""
+    """The caches of an archive, after a check of their names, sizes and versions."""
     members = _members(opened)
     if record := members.get(layout.ROOT_RECORD):
         layout.check_version(_json(opened, record).get("layout"), str(opened.filename))
@@ -246,14 +251,14 @@ def _parcels(opened: zipfile.ZipFile) -> list[_Parcel]:
         corpus, cache, name = member.split("/", 2)
         caches.setdefault((corpus, cache), {})[name] = members[member]
     if not caches:
-        raise CacheError(f"{opened.filename} holds no cache: ask for another export")
-    return [_parcel(opened, corpus, cache, found) for (corpus, cache), found in caches.items()]
+        raise CacheError(f"{opened.filename} does not contain a cache: ask for another export")
+    return [_parcel(opened, corpus, cache, parts) for (corpus, cache), parts in caches.items()]
 
 
 def _parcel(opened: zipfile.ZipFile, corpus: str, name: str, members: dict[str, zipfile.ZipInfo]) -> _Parcel:
     place = f"{corpus}/{name}"
     if layout.MANIFEST not in members:
-        raise _refusal(opened, f"{place}/{layout.MANIFEST}", "is missing, and nothing vouches for the rest")
+        raise _refusal(opened, f"{place}/{layout.MANIFEST}", "is missing, and the other files cannot be checked without it")
     _check_member(opened, members[layout.MANIFEST], layout.LARGEST_MANIFEST)
     try:
         manifest = parse_manifest(_content(opened, members[layout.MANIFEST]), f"{opened.filename}: {place}")
@@ -271,26 +276,26 @@ def _parcel(opened: zipfile.ZipFile, corpus: str, name: str, members: dict[str, 
     return _Parcel(opened, corpus, name, members, manifest)
 
 
-def _check_sizes(opened: zipfile.ZipFile, place: str, vouched: dict[str, int], members: dict[str, zipfile.ZipInfo]) -> None:
-    for name in (layout.RECIPE, layout.INDEX, layout.SKIPPED, *vouched):
-        if name not in vouched or name not in members:
+def _check_sizes(opened: zipfile.ZipFile, place: str, listed: dict[str, int], members: dict[str, zipfile.ZipInfo]) -> None:
+    for name in (layout.RECIPE, layout.INDEX, layout.SKIPPED, *listed):
+        if name not in listed or name not in members:
             raise _refusal(opened, f"{place}/{name}", "is missing, from the archive or from the manifest")
-    notes = [name for name in members if layout.legal_provenance(name) and name not in vouched]
+    notes = [name for name in members if layout.legal_provenance(name) and name not in listed]
     if len(notes) > MOST_PROVENANCE:
         raise _refusal(
-            opened, f"{place}/{notes[0]}", f"is one of {len(notes)} records of provenance, of {MOST_PROVENANCE} at most"
+            opened, f"{place}/{notes[0]}", f"is one of {len(notes)} records of provenance, more than {MOST_PROVENANCE}"
         )
     for name, info in members.items():
-        if name not in vouched and name not in notes and name != layout.MANIFEST:
-            raise _refusal(opened, f"{place}/{name}", "is not named in the manifest")
+        if name not in listed and name not in notes and name != layout.MANIFEST:
+            raise _refusal(opened, f"{place}/{name}", "is not listed in the manifest")
         _check_member(opened, info, layout.largest_file(name))
-        if info.file_size != vouched.get(name, info.file_size):
-            raise _refusal(opened, f"{place}/{name}", f"has {info.file_size} bytes, and the manifest says {vouched[name]}")
+        if info.file_size != listed.get(name, info.file_size):
+            raise _refusal(opened, f"{place}/{name}", f"has {info.file_size} bytes, and the manifest says {listed[name]}")
 
 
 def _check_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, most: int | None) -> None:
     if most is not None and info.file_size > most:
-        raise _refusal(opened, info.orig_filename, f"has {info.file_size} bytes, of {most} at most")
+        raise _refusal(opened, info.orig_filename, f"has {info.file_size} bytes, more than {most}")
 
 
 def _json(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
@@ -302,14 +307,14 @@ def _json(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
 
 
 def _content(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """What a member holds, just as many bytes as it says."""
+    """Content of a member, which must have the size that it declares."""
     try:
         with opened.open(info) as member:
             content = member.read(info.file_size)
     except _BROKEN as error:
         raise _refusal(opened, info.orig_filename, f"cannot be read ({error or type(error).__name__})") from None
     if len(content) != info.file_size:
-        raise _refusal(opened, info.orig_filename, f"says {info.file_size} bytes, and holds {len(content)}")
+        raise _refusal(opened, info.orig_filename, f"declares {info.file_size} bytes, and has {len(content)}")
     return content
 
 
@@ -325,27 +330,27 @@ def _check_space(opened: zipfile.ZipFile, new: Sequence[_Parcel], root: Path) ->
 
 def _unpack(parcel: _Parcel, name: str, target: Path, root: Path) -> None:
     content = _content(parcel.opened, parcel.members[name])
-    vouched = parcel.manifest["files"].get(name)
-    if vouched and files.sha256(content) != vouched["sha256"]:
+    listed = parcel.manifest["files"].get(name)
+    if listed and files.sha256(content) != listed["sha256"]:
         raise _refusal(parcel.opened, parcel.members[name].orig_filename, "does not match its checksum in the manifest")
     draft.write(target, content, root)
 
 
 def _verify(parcel: _Parcel, staged: Path) -> None:
-    """Refuse a cache that is what its manifest vouches for, and still wrong."""
+    """Refuse a cache that matches its manifest and still has a problem."""
     try:
         cache = Cache(staged)
         sizes = {array: cache.count(array) * cache.item.bytes for array in cache.arrays}
         largest = max(sizes, key=lambda array: sizes[array], default="")
         if largest and sizes[largest] > LARGEST_UNIT:
-            found = [f"the items of '{largest}' take {sizes[largest]} bytes, of {LARGEST_UNIT} at most"]
+            problems = [f"the items of '{largest}' take {sizes[largest]} bytes, more than {LARGEST_UNIT}"]
         else:
-            found = [fault.what for fault in verify.faults(staged)]
+            problems = [fault.what for fault in verify.faults(staged)]
     except CacheError as error:
-        found = [error.what]
-    if found:
+        problems = [error.what]
+    if problems:
         place = f"{parcel.corpus}/{parcel.name}"
-        # The remedy is that of a cache in a root, and this one will not come to be there.
-        first = in_a_line(found[0]).replace(str(staged), place)
-        more = f", and {len(found) - 1} more" if len(found) > 1 else ""
+        # Without the remedy, which is for a cache in a root.
+        first = in_a_line(problems[0]).replace(str(staged), place)
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise _refusal(parcel.opened, place, f"is damaged ({first}{more})")

@@ -1,7 +1,7 @@
 """Sealed caches from one root to another, of this machine or of an object store.
 
-A copy that breaks off is no cache: on this machine it appears by one rename, and begins anew; in an object store the manifest
-goes last, and the next copy goes on from what is there.
+An interrupted copy is not a cache: on this machine a copy appears by one rename, and is started again; in an object store the
+manifest is copied last, and the next copy continues from the existing files.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from precompute.cache.roots import check_root
 from precompute.common.progress import progress
 
 AT_ONCE = 32 * 2**20
-"""Bytes in flight, so that memory is bounded and a network is kept busy."""
+"""Bytes that are transferred at once, so that memory is bounded and the network is used well."""
 
 
 def copy(cache: Cache, root: Path, note: Callable[[str], None] = lambda _: None) -> bool:
@@ -21,14 +21,14 @@ def copy(cache: Cache, root: Path, note: Callable[[str], None] = lambda _: None)
 
     Args:
         cache: Where it is.
-        root: Where to; a local directory or one of an object store, whose files are read back and replaced where they differ.
-        note: Is told how the pictures there differ, where the root has another copy of this cache, which is kept.
+        root: Target; a local directory or one of an object store, whose files are read back and replaced where they differ.
+        note: Called with how the pictures differ, where the root has another copy of this cache, which is kept.
 
     Returns:
-        Whether anything was to be done.
+        Whether anything was copied.
 
     Raises:
-        CacheError: The cache is damaged, the root holds another under its name, or cannot be written.
+        CacheError: The cache is damaged, or the root has another cache of its name or cannot be written.
         UnsafePathError: A directory below the root in which to write is a symbolic link.
     """
     check_root(root)
@@ -37,14 +37,14 @@ def copy(cache: Cache, root: Path, note: Callable[[str], None] = lambda _: None)
     if there in (None, cache.fingerprint):
         if places.is_remote(root):
             return _upload(cache, root, target, there is not None)
-        if there is None and _lay(cache, root, target):
+        if there is None and _copy_locally(cache, root, target):
             return True
     if how := draft.is_there(target, cache.fingerprint, str(cache.path), lambda: cache):
         note(how)
     return False
 
 
-def _lay(cache: Cache, root: Path, target: Path) -> bool:
+def _copy_locally(cache: Cache, root: Path, target: Path) -> bool:
     """Make a copy on this machine; False where another job was first."""
     staging = draft.staging(root, cache.corpus)
     aside = staging / cache.corpus / cache.id

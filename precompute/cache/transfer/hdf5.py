@@ -1,4 +1,4 @@
-"""A cache as one HDF5 file, for MATLAB, R and whatever else reads no Zarr; `cache_layout.md` describes it."""
+"""A cache as one HDF5 file, for MATLAB, R and other software without Zarr; `cache_layout.md` describes it."""
 
 import io
 import json
@@ -18,43 +18,45 @@ from precompute.common.terminal import in_a_line
 from precompute.recipe import row_frequencies
 
 GZIP_LEVEL = 4
-"""The library's default; gzip is what MATLAB and R read without plugins."""
+"""The library's default; MATLAB and R read gzip without plugins."""
 
 TYPES: dict[Any, Any] = {Whole: np.int64, Number: np.float64, Number | None: np.float64}
-"""Of the datasets of records' fields; all others are strings."""
+"""Types of the datasets of record fields; all others are strings."""
 
 
 def export_hdf5(cache: Path, target: Path) -> None:
-    """Write a sealed cache into one HDF5 file: its arrays, everything the index says, the recipe.
+    """Write a sealed cache into one HDF5 file: its arrays, the index, the recipe.
 
-    The same cache gives the same bytes, by the same version of the HDF5 library.  Each file of the cache is checked against the
-    manifest on the way.
+    The same cache gives the same bytes, with the same version of the HDF5 library.  Each file of the cache is checked against
+    the manifest.
 
     Args:
         cache: Its directory.
-        target: The HDF5 file; it appears whole or not at all.
+        target: The HDF5 file; it appears complete or not at all.
 
     Raises:
-        CacheError: The cache is not sealed, empty or damaged, or it holds text that HDF5 cannot.
-        WserError: `target` is there already, or cannot be written.
+        CacheError: The cache is not sealed, empty or damaged, or it has text that HDF5 cannot store.
+        WserError: `target` exists already, or cannot be written.
     """
     import h5py
 
     opened = Cache(cache)
     if not opened.records:
-        raise CacheError(f"{cache} holds no utterance: choose another cache for {target}")
+        raise CacheError(f"{cache} has no utterances: choose another cache for {target}")
     with files.new_file(target) as aside, _Sink(aside, "x+") as sink:
         try:
-            # The earliest version of the format is what every program reads.
+            # Every program reads the earliest version of the format.
             with h5py.File(sink, "w", libver="earliest") as file:
                 _write(file, opened, sink, f"export {target.name}")
             sink.check()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise CacheError(f"{cache} holds what HDF5 cannot ({in_a_line(str(error)[:300])}): export it as zip") from None
+            raise CacheError(
+                f"{cache} has content that HDF5 cannot store ({in_a_line(str(error)[:300])}): export it as zip"
+            ) from None
 
 
 class _Sink(io.FileIO):
-    """A file for the HDF5 library, which crashes where a write fails: the error is kept, and all that follows is dropped."""
+    """A file for the HDF5 library, which crashes if a write fails: the error is kept, and later writes are ignored."""
 
     error: OSError | None = None
 
@@ -76,7 +78,7 @@ class _Sink(io.FileIO):
             return size or 0
 
     def check(self) -> None:
-        """Raise the error that a write met, if one did."""
+        """Raise the error of a failed write, if there was one."""
         if self.error:
             raise self.error
 
@@ -139,7 +141,7 @@ def _text(value: str, where: str) -> str:
     """A string as HDF5 can hold it.
 
     Raises:
-        ValueError: It holds a NUL or half a surrogate pair.
+        ValueError: It has a NUL character or half a surrogate pair.
     """
     if "\0" in value:
         raise ValueError(f"a NUL character in {where!a}")

@@ -230,14 +230,14 @@ class TestExport:
     def test_two_of_one_name_none_and_unsealed_ones_are_refused(self, sealed, tmp_path):
         with pytest.raises(CacheError, match=f"would be '{CACHE}'"):
             export_zip([sealed, shutil.copytree(sealed, tmp_path / "toy" / NAME)], tmp_path / "toy.zip")
-        with pytest.raises(CacheError, match="name at least one"):
+        with pytest.raises(CacheError, match="give at least one"):
             export_zip([], tmp_path / "toy.zip")
-        with pytest.raises(CacheError, match="this is no sealed cache"):
+        with pytest.raises(CacheError, match="this cache is unfinished"):
             export_zip([tmp_path], tmp_path / "toy.zip")
 
     def test_too_many_records_of_provenance_are_refused(self, sealed, tmp_path, monkeypatch):
         monkeypatch.setattr(archive, "MOST_PROVENANCE", 0)
-        with pytest.raises(CacheError, match="holds 1 files, more than 0"):
+        with pytest.raises(CacheError, match="has 1 files, more than 0"):
             export_zip([sealed], tmp_path / "toy.zip")
 
 
@@ -297,7 +297,7 @@ def recipe(**values):
 
 
 MANIFEST = f"{CACHE}/{layout.MANIFEST}"
-UNKNOWN = "is no file of a cache's layout"
+UNKNOWN = "is not a file of a cache's layout"
 NOTE = f"{layout.PROVENANCE}/{'0' * 32}.json"
 REFUSED = {
     "absolute": (add("/etc/cron.d/x"), "/etc/cron.d/x", UNKNOWN),
@@ -325,17 +325,17 @@ REFUSED = {
     "long": (add(f"{CACHE}/{'x' * 201}/zarr.json"), "xxx", UNKNOWN),
     "other provenance": (add(f"{CACHE}/provenance/x.json"), "provenance/x.json", UNKNOWN),
     "other directory": (add("toy/x/"), "toy/x/", UNKNOWN),
-    "symbolic link": (link_to(SHARD, stat.S_IFLNK), SHARD, "is no plain file"),
+    "symbolic link": (link_to(SHARD, stat.S_IFLNK), SHARD, "is not a regular file"),
     "symbolic link as directory": (link_to(f"{CACHE}/anna", stat.S_IFLNK), f"{CACHE}/anna", UNKNOWN),
-    "device": (link_to(SHARD, stat.S_IFCHR), SHARD, "is no plain file"),
-    "fifo": (link_to(SHARD, stat.S_IFIFO), SHARD, "is no plain file"),
-    "twice": (add(SHARD, b"x"), SHARD, "is there twice"),
-    "twice but for case": (add(f"{CACHE}/ANNA/sad/c.0.0.0.0", b"x"), "ANNA", "is there twice"),
-    "file and directory": (add(f"{CACHE}/{layout.RECIPE}/zarr.json"), layout.RECIPE, "is there twice"),
+    "device": (link_to(SHARD, stat.S_IFCHR), SHARD, "is not a regular file"),
+    "fifo": (link_to(SHARD, stat.S_IFIFO), SHARD, "is not a regular file"),
+    "twice": (add(SHARD, b"x"), SHARD, "occurs twice"),
+    "twice but for case": (add(f"{CACHE}/ANNA/sad/c.0.0.0.0", b"x"), "ANNA", "occurs twice"),
+    "file and directory": (add(f"{CACHE}/{layout.RECIPE}/zarr.json"), layout.RECIPE, "occurs twice"),
     "encrypted": (lambda members: members, SHARD, "is encrypted", at_end(SHARD, flag_bits=1)),
     "bzip2": (with_info(SHARD, compress_type=zipfile.ZIP_BZIP2), SHARD, "compressed by method 12"),
     "lzma": (with_info(SHARD, compress_type=zipfile.ZIP_LZMA), SHARD, "compressed by method 14"),
-    "unvouched": (add(f"{CACHE}/bob/sad/zarr.json", b"{}"), "bob/sad/zarr.json", "is not named in the manifest"),
+    "unvouched": (add(f"{CACHE}/bob/sad/zarr.json", b"{}"), "bob/sad/zarr.json", "is not listed in the manifest"),
     "missing": (drop(SHARD), SHARD, "is missing"),
     "no index": (changed(lambda members: vouch(members, layout.INDEX, None)), layout.INDEX, "is missing"),
     "no manifest": (drop(MANIFEST), MANIFEST, "is missing"),
@@ -354,12 +354,12 @@ REFUSED = {
     "manifest deep": (lambda members: {**members, MANIFEST: b"[" * 100_000}, MANIFEST, "is damaged"),
     "manifest a list": (lambda members: {**members, MANIFEST: b"[]"}, MANIFEST, "must be keys with values"),
     "manifest no text": (lambda members: {**members, MANIFEST: b"\xff\xfe\xfd"}, MANIFEST, "is damaged"),
-    "manifest large": (lambda members: {**members, MANIFEST: b" " * (layout.LARGEST_MANIFEST + 1)}, MANIFEST, "at most"),
-    "provenance large": (add(f"{CACHE}/{NOTE}", b" " * (layout.LARGEST_NOTE + 1)), NOTE, "at most 65536|65536 at most"),
+    "manifest large": (lambda members: {**members, MANIFEST: b" " * (layout.LARGEST_MANIFEST + 1)}, MANIFEST, "more than"),
+    "provenance large": (add(f"{CACHE}/{NOTE}", b" " * (layout.LARGEST_NOTE + 1)), NOTE, "more than 65536"),
     "root's version": (lambda members: {**members, layout.ROOT_RECORD: b'{"layout": "9.1"}'}, "x.zip", "has cache layout 9.1"),
     "root's record": (lambda members: {**members, layout.ROOT_RECORD: b"1"}, layout.ROOT_RECORD, "must be keys with values"),
     "large pictures": (recipe(height=1024, width=8193), layout.RECIPE, r"\(1024, 8193, 3\) of uint8 takes 25168896 bytes"),
-    "negative pictures": (recipe(height=-8, width=-16), layout.RECIPE, r"\(-8, -16, 3\) has not 1 to 4 axes"),
+    "negative pictures": (recipe(height=-8, width=-16), layout.RECIPE, r"\(-8, -16, 3\) must have 1 to 4 axes"),
     "pictures of another type": (recipe(height="8"), layout.RECIPE, "'height' is '8', and must be a whole number"),
 }  # fmt: skip
 
@@ -405,14 +405,14 @@ class TestRefusedBeforeAnythingIsWritten:
             one.compress_size = one.file_size = 1 << 20
 
         crafted = write(tmp_path / "x.zip", named(unpacked(exported)), end)
-        with pytest.raises(CacheError, match=r"bytes, and its members say \d+"):
+        with pytest.raises(CacheError, match=r"bytes, and its members add up to \d+"):
             import_zip(crafted, root)
 
     @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
     def test_a_truncated_file(self, share, exported, tmp_path, root):
         data = exported.read_bytes()
         (tmp_path / "x.zip").write_bytes(data[: int(len(data) * share)])
-        with pytest.raises(CacheError, match=r"x.zip cannot be read as a zip file \(.*\): fetch it again"):
+        with pytest.raises(CacheError, match=r"x.zip cannot be read as a zip file \(.*\): copy it again"):
             import_zip(tmp_path / "x.zip", root)
         assert not root.exists()
 
@@ -424,7 +424,7 @@ class TestRefusedBeforeAnythingIsWritten:
 
     def test_a_zip_file_without_a_cache(self, tmp_path, root):
         for members in ({}, {layout.ROOT_RECORD: b'{"layout": "1.0"}'}):
-            with pytest.raises(CacheError, match="holds no cache"):
+            with pytest.raises(CacheError, match="does not contain a cache"):
                 import_zip(write(tmp_path / "x.zip", members), root)
 
     @pytest.mark.slow
@@ -450,12 +450,12 @@ class TestRefusedBeforeAnythingIsWritten:
 
     def test_too_many_records_of_provenance(self, exported, root, monkeypatch):
         monkeypatch.setattr(archive, "MOST_PROVENANCE", 0)
-        with pytest.raises(CacheError, match="is one of 1 records of provenance, of 0 at most"):
+        with pytest.raises(CacheError, match="is one of 1 records of provenance, more than 0"):
             import_zip(exported, root)
 
     def test_an_object_store(self, exported, monkeypatch, root):
         monkeypatch.setattr(places, "is_remote", lambda _: True)
-        with pytest.raises(CacheError, match="is no local directory"):
+        with pytest.raises(CacheError, match="is not a local directory"):
             import_zip(exported, root)
 
 
@@ -504,7 +504,7 @@ class TestRefusedBeforeAnythingIsPublished:
 
     def test_pictures_that_take_too_much_memory(self, exported, root, monkeypatch):
         monkeypatch.setattr(archive, "LARGEST_UNIT", 3 * 8 * 16 * 3 - 1)
-        with pytest.raises(CacheError, match="the items of 'anna/sad' take 1152 bytes, of 1151 at most"):
+        with pytest.raises(CacheError, match="the items of 'anna/sad' take 1152 bytes, more than 1151"):
             import_zip(exported, root)
         assert nothing_in(root)
 

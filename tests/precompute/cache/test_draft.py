@@ -79,7 +79,7 @@ def test_what_is_not_sealed_is_no_cache(tmp_path):
     with made.open():
         made.publish(*unit("a", "sad"))
     assert not made.sealed
-    with pytest.raises(CacheMissingError, match="no sealed cache: run precompute again"):
+    with pytest.raises(CacheMissingError, match="this cache is unfinished: run precompute again"):
         Cache(made.path)
     assert roots.sealed(tmp_path, "toy", RECIPE.id) == []
 
@@ -239,12 +239,12 @@ def test_nothing_is_written_that_no_reader_would_take(tmp_path, monkeypatch):
     with made.open():
         one = made.publish(*unit("a", "sad"))
         for name, words in (
-            ("LARGEST_INDEX", "the index of toy lists 3 utterances"), ("LARGEST_LINE", "one utterance is long"),
+            ("LARGEST_INDEX", "the index of toy lists 3 utterances"), ("LARGEST_LINE", "one utterance of toy is too long"),
             ("LARGEST_METADATA", "1 inputs of toy are skipped"), ("LARGEST_MANIFEST", "lists 7 files"),
         ):  # fmt: skip
             with monkeypatch.context() as patched:
                 patched.setattr(layout, name, 9)
-                with pytest.raises(CacheError, match=f"{words}.*, which takes .* bytes, of 9 at most"):
+                with pytest.raises(CacheError, match=f"{words}.*, which takes .* bytes, more than 9"):
                     made.seal([one], [Skipped("b.wav", "empty")], {})
             assert not made.sealed
         monkeypatch.setattr(layout, "LARGEST_METADATA", 9)

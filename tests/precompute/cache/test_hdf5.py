@@ -194,7 +194,7 @@ class TestFile:
         assert names(tmp_path) == ["lab"]
 
     def test_an_empty_cache_is_refused(self, tmp_path):
-        with pytest.raises(CacheError, match="holds no utterance: choose another cache"):
+        with pytest.raises(CacheError, match="has no utterances: choose another cache"):
             export_hdf5(build(tmp_path, []), tmp_path / "toy.h5")
 
     @pytest.mark.parametrize(("text", "words"), [("a\0b", "a NUL character in"), ("\ud800", "half a surrogate pair in")])
@@ -206,7 +206,7 @@ class TestFile:
         manifest["files"][layout.INDEX] = {"size": len(index), "sha256": files.sha256(index)}
         replace(path / layout.INDEX, index)
         replace(path / layout.MANIFEST, json.dumps(manifest).encode())
-        with pytest.raises(CacheError, match=f"holds what HDF5 cannot \\({words}.*: export it as zip"):
+        with pytest.raises(CacheError, match=f"has content that HDF5 cannot store \\({words}.*: export it as zip"):
             export_hdf5(path, tmp_path / "toy.h5")
         assert names(tmp_path) == ["lab"]
 
@@ -219,7 +219,7 @@ class TestFile:
         replace(path / layout.RECIPE, recipe)
         replace(path / layout.MANIFEST, json.dumps(manifest).encode())
         if isinstance(value, int):
-            with pytest.raises(CacheError, match="holds what HDF5 cannot"):
+            with pytest.raises(CacheError, match="has content that HDF5 cannot"):
                 export_hdf5(path, tmp_path / "toy.h5")
         else:
             export_hdf5(path, tmp_path / "toy.h5")

@@ -66,7 +66,7 @@ def test_what_zarr_reads_otherwise_is_a_problem(path, monkeypatch):
     group = {name: cache.zarr[name] for name in cache.arrays} | {array: Other()}
     monkeypatch.setattr(Cache, "zarr", group)
     (problem,) = problems(path)
-    assert f"as zarr reads it, another picture of {records[1].key} than" in problem
+    assert f"read by zarr, another picture of {records[1].key} than" in problem
 
 
 def test_what_zarr_cannot_read_is_a_problem(path, monkeypatch):

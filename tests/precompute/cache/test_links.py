@@ -190,7 +190,7 @@ def test_other_links_beside_the_corpora_do_no_harm(run, tmp_path, victim):
     (victim / "thesis" / "music").mkdir()
     (root / "music").symlink_to(victim / "thesis" / "music")
     (root / "broken").symlink_to(tmp_path / "nowhere")
-    assert "nothing to clear" in run("cache", "gc", "--cache", root, refused=False)
+    assert "nothing to remove" in run("cache", "gc", "--cache", root, refused=False)
     assert path.name in run("cache", "list", "--cache", root, refused=False)
 
 
@@ -259,7 +259,7 @@ class TestNoPlainFile:
         path = sealed_toy(tmp_path / "root")
         (path / name).unlink()
         os.mkfifo(path / name)
-        with pytest.raises(CacheError, match=r"no (plain )?file"):
+        with pytest.raises(CacheError, match=r"not a (regular )?file"):
             Cache(path)
         assert len(problems(path)) == 1
 
@@ -269,7 +269,7 @@ class TestNoPlainFile:
         for file in (layout.MANIFEST, name):
             (path / file).unlink()
         os.mkfifo(path / name)
-        with pytest.raises(WserError, match="is no plain file"):
+        with pytest.raises(WserError, match="is not a regular file"):
             build(tmp_path, [unit("a", "sad")])
 
     @pytest.mark.parametrize("name", [layout.MANIFEST, layout.ROOT_RECORD])

@@ -253,7 +253,7 @@ class TestUsers:
         lab = shared("lab", 0o2755)
         done = as_user(CARL, command(lab))
         assert (done.code, done.out, len(done.sentences)) == (1, "", 1)
-        assert f"nothing can be written to {lab}" in done.errors
+        assert f"{lab} cannot be written" in done.errors
         assert "put a directory of your own first in WSER_CACHE" in done.errors
         assert list(lab.iterdir()) == []
 
@@ -327,8 +327,8 @@ class TestDisks:
         [
             ("size=36k", "size=64m", "no space is left on the disk"),
             ("size=4k", "size=64m", "no space is left on the disk"),
-            ("size=64m,nr_inodes=22", "size=64m,nr_inodes=4096", "no inode is left on the disk"),
-            ("size=64m,nr_inodes=3", "size=64m,nr_inodes=4096", "no inode is left on the disk"),
+            ("size=64m,nr_inodes=22", "size=64m,nr_inodes=4096", "no inodes are left on the disk"),
+            ("size=64m,nr_inodes=3", "size=64m,nr_inodes=4096", "no inodes are left on the disk"),
         ],
     )
     def test_a_full_disk_is_one_sentence_and_a_larger_one_completes(self, command, disk, capsys, small, large, words):
@@ -337,7 +337,7 @@ class TestDisks:
         assert (done.code, done.out, len(done.sentences)) == (1, "", 1), done.errors
         assert words in done.errors
         assert f"{root}" in done.errors
-        assert "run the same command again; what was published stays" in done.errors
+        assert "run the same command again; published units are kept" in done.errors
         assert_nothing_partial(root)
         before = units(root)
         disk(large)
@@ -373,7 +373,7 @@ class TestDisks:
         assert read_all(root) == 0
         new = here(command(root, settings=["top_db=-10"]), capsys)
         assert (new.code, new.out, len(new.sentences)) == (1, "", 1)
-        assert f"nothing can be written to {root}" in new.errors
+        assert f"{root} cannot be written" in new.errors
         both = here(command(root, tmp_path, settings=["top_db=-10"]), capsys)
         assert (both.code, both.sentences) == (0, [])
         assert len(sealed(tmp_path)) == 1

@@ -20,12 +20,12 @@ def units(seed):
     return [unit(*pair, 2, seed + number) for number, pair in enumerate(PAIRS)]
 
 
-def take_away(path):
-    removal.take_away(path, path.parents[1])
+def move_to_trash(path):
+    removal.move_to_trash(path, path.parents[1])
 
 
-def take_away_and_delete(path):
-    take_away(path)
+def move_to_trash_and_delete(path):
+    move_to_trash(path)
     for garbage in list(removal.garbage(path.parents[1], grace_days=-1)):
         removal.clear(garbage, path.parents[1])
 
@@ -37,7 +37,7 @@ def delete_in_part(path):
 
 def replace_by_other_pictures(path):
     # No two runs give other pictures by the same ids; a reader is safe even so.
-    take_away(path)
+    move_to_trash(path)
     assert build(path.parents[1], units(10)) == path
 
 
@@ -83,7 +83,7 @@ def read(path, whole):
 @pytest.mark.parametrize("whole", [True, False], ids=["all at once", "array by array"])
 @pytest.mark.parametrize(
     ("disturb", "seeds"),
-    [(take_away, {0}), (take_away_and_delete, {0}), (delete_in_part, {0}), (replace_by_other_pictures, {0, 10})],
+    [(move_to_trash, {0}), (move_to_trash_and_delete, {0}), (delete_in_part, {0}), (replace_by_other_pictures, {0, 10})],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_reader_gets_the_right_pictures_or_one_sentence(tmp_path, monkeypatch, disturb, seeds, whole):
@@ -105,9 +105,9 @@ def test_a_reader_gets_the_right_pictures_or_one_sentence(tmp_path, monkeypatch,
 
 def test_the_sentence_says_what_happened(path):
     cache = Cache(path)
-    take_away(path)
+    move_to_trash(path)
     with pytest.raises(
-        CacheError, match=rf"{path}.* is gone: somebody moved or removed the cache while it was read; run again"
+        CacheError, match=rf"{path}.* is gone, since the cache was moved or removed while it was read: run again"
     ):
         cache.read_all()
 
@@ -115,7 +115,7 @@ def test_the_sentence_says_what_happened(path):
 def test_pictures_in_memory_and_records_outlive_the_cache(path):
     cache = Cache(path)
     images, before = cache.read_all(), images_of(0)
-    take_away_and_delete(path)
+    move_to_trash_and_delete(path)
     np.testing.assert_array_equal(images, before)
     assert len(cache.records) == 6
     assert not (path.parent / layout.TRASH).exists() or list((path.parent / layout.TRASH).iterdir()) == []

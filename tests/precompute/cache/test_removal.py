@@ -37,7 +37,7 @@ def found(root, **options):
 
 
 def test_what_is_taken_away_is_found_no_more_and_can_be_brought_back(root, path):
-    place = removal.take_away(path, root)
+    place = removal.move_to_trash(path, root)
     assert roots.everything(root) == []
     assert not path.exists()
     place.rename(path)
@@ -46,7 +46,7 @@ def test_what_is_taken_away_is_found_no_more_and_can_be_brought_back(root, path)
 
 def test_a_cache_can_be_taken_away_again_and_again(root):
     for _ in range(3):
-        removal.take_away(sealed_toy(root), root)
+        removal.move_to_trash(sealed_toy(root), root)
     assert len(list((root / "toy" / layout.TRASH).iterdir())) == 3
 
 
@@ -61,7 +61,7 @@ def test_sealed_caches_are_never_garbage(root, path):
 
 
 def test_trash_is_deleted_after_the_grace_time_and_not_before(root, path, monkeypatch):
-    place = removal.take_away(path, root)
+    place = removal.move_to_trash(path, root)
     # The times of the files are those of the cache, which may be older than the grace time.
     age(place, 1000)
     assert found(root) == set()
@@ -75,7 +75,7 @@ def test_trash_is_deleted_after_the_grace_time_and_not_before(root, path, monkey
 
 
 def test_what_nobody_moved_into_the_trash_stays_there(root, path):
-    removal.take_away(path, root)
+    removal.move_to_trash(path, root)
     (root / "toy" / layout.TRASH / "my notes").write_text("keep")
     assert "my notes" not in str(found(root, grace_days=0))
 
@@ -93,7 +93,7 @@ def test_unfinished_caches_are_taken_away_when_nobody_touched_them_for_long(root
     age(made.path, removal.GRACE_DAYS + 1)
     (one,) = removal.garbage(root)
     assert (one.path, one.for_good) == (made.path, False)
-    assert "untouched for 8 days" in one.why
+    assert "not changed for 8 days" in one.why
     place = removal.clear(one, root)
     assert place.parent.name == layout.TRASH
     assert not made.path.exists()
@@ -116,13 +116,13 @@ def test_a_clock_that_is_ahead_deletes_no_job_in_work(root, path, monkeypatch):
         monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
         (one,) = removal.garbage(root)
         assert one.path == job
-        with pytest.raises(CacheError, match="was touched less than a day ago by the clock of its disk"):
+        with pytest.raises(CacheError, match="was changed less than a day ago by the clock of its disk"):
             removal.clear(one, root)
         assert list((root / "toy" / layout.STAGING).iterdir()) == [job]
 
 
 def test_what_cannot_be_deleted_is_said(root, path, monkeypatch):
-    removal.take_away(path, root)
+    removal.move_to_trash(path, root)
     (one,) = removal.garbage(root, grace_days=0)
     monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
     with pytest.raises(CacheError, match="could not be deleted: ask its owner"):
@@ -132,9 +132,9 @@ def test_what_cannot_be_deleted_is_said(root, path, monkeypatch):
 class TestReaders:
     def test_a_reader_whose_cache_is_taken_away_stops_with_one_sentence(self, root, path):
         cache = Cache(path)
-        removal.take_away(path, root)
+        removal.move_to_trash(path, root)
         with pytest.raises(
-            CacheError, match="is gone: somebody moved or removed the cache while it was read; run again"
+            CacheError, match="is gone, since the cache was moved or removed while it was read: run again"
         ) as error:
             cache.read_all()
         assert "\n" not in str(error.value)
@@ -142,7 +142,7 @@ class TestReaders:
     def test_a_reader_never_mixes_two_caches_of_one_name(self, root):
         path = build(root, [unit("a", "sad", 3, 1), unit("b", "sad", 3, 2)], input_id="0123456789ab")
         cache = Cache(path)
-        removal.take_away(path, root)
+        removal.move_to_trash(path, root)
         build(root, [unit("a", "sad", 3, 1), unit("b", "sad", 3, 5)], input_id="0123456789ab")
         np.testing.assert_array_equal(cache.read("a/sad"), unit("a", "sad", 3, 1)[2])
         with pytest.raises(CacheError, match=r"b/sad/.* does not match its checksum in the manifest"):
@@ -152,6 +152,6 @@ class TestReaders:
         made = draft(root)
         with made.open():
             made.publish(*unit("a", "sad"))
-            removal.take_away(made.path, root)
+            removal.move_to_trash(made.path, root)
             with pytest.raises(CacheError, match="was removed while this job was writing there: run the same command again"):
                 made.publish(*unit("b", "sad"))

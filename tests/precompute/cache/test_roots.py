@@ -39,7 +39,7 @@ def test_the_command_names_the_recipe(tmp_path):
 
 
 def test_another_recipe_that_is_there_is_named(small_cache, small_recipe_id):
-    with pytest.raises(CacheMissingError, match=rf"there are recipes {small_recipe_id}: take one with recipe=ID"):
+    with pytest.raises(CacheMissingError, match=rf"there are caches of the recipes {small_recipe_id}: use one with recipe=ID"):
         roots.find([small_cache], "ravdess", "default")
 
 
@@ -125,7 +125,7 @@ def test_of_several_inputs_the_last_that_was_made_or_confirmed_counts(two, first
     assert roots.find([two], "toy", RECIPE.id).path == inputs(two)[taken]
     (line,) = capsys.readouterr().err.splitlines()
     (other,) = {INPUT, "ba9876543210"} - {taken}
-    assert line.startswith(f"note: of 2 sealed caches of 'toy' with recipe '{RECIPE.id}', {RECIPE.id}-{taken} is taken")
+    assert line.startswith(f"note: of 2 sealed caches of 'toy' with recipe '{RECIPE.id}', {RECIPE.id}-{taken} is used")
     assert line.endswith(f"for another ({RECIPE.id}-{other}) give cache=ID")
 
 
@@ -143,7 +143,7 @@ def test_a_record_that_cannot_be_read_decides_nothing(two, content):
 
 
 def test_of_inputs_made_in_the_same_second_one_must_be_chosen(two):
-    with pytest.raises(CacheError, match=r"of 2 sealed caches of 'toy' .* 2 answer: choose one with cache=ID from") as error:
+    with pytest.raises(CacheError, match=r"of 2 sealed caches of 'toy' .* 2 match: choose one with cache=ID from") as error:
         roots.find([two], "toy", RECIPE.id)
     for input_id, n in ((INPUT, 3), ("ba9876543210", 4)):
         assert f"{RECIPE.id}-{input_id} ({n} utterances)" in str(error.value)
@@ -155,12 +155,12 @@ def test_a_cache_is_chosen_by_its_id(two, choice):
 
 
 def test_a_choice_that_is_not_there_lists_those_that_are(two):
-    with pytest.raises(CacheError, match=rf"none answers cache=nothing: choose one .*{RECIPE.id}-{INPUT}"):
+    with pytest.raises(CacheError, match=rf"none matches cache=nothing: choose one .*{RECIPE.id}-{INPUT}"):
         roots.find([two], "toy", RECIPE.id, "nothing")
 
 
 def test_even_a_single_cache_must_be_the_one_chosen(path):
-    with pytest.raises(CacheError, match="none answers cache=nothing"):
+    with pytest.raises(CacheError, match="none matches cache=nothing"):
         roots.find([path.parent.parent], "toy", RECIPE.id, "nothing")
 
 
@@ -175,7 +175,7 @@ class TestSeveralRoots:
         build(tmp_path / "mine", [unit("a", "sad", 3)], input_id=INPUT)
         build(tmp_path / "lab", [unit("a", "sad", 4)], input_id="ba9876543210")
         both = [tmp_path / "mine", tmp_path / "lab"]
-        with pytest.raises(CacheError, match="2 answer: choose one"):
+        with pytest.raises(CacheError, match="2 match: choose one"):
             roots.find(both, "toy", RECIPE.id)
         assert len(roots.find(both, "toy", RECIPE.id, "ba98").records) == 4
 
@@ -183,7 +183,7 @@ class TestSeveralRoots:
         file = tmp_path / "file"
         file.write_text("")
         assert roots.writable([tmp_path / "new" / "root", tmp_path]) == tmp_path / "new" / "root"
-        with pytest.raises(CacheError, match="is a file, and no directory for caches"):
+        with pytest.raises(CacheError, match="is a file, not a directory"):
             roots.writable([file])
 
     def test_a_damaged_root_record_is_said(self, path):

@@ -162,7 +162,7 @@ class TestRemoving:
 
     def test_gc_deletes_what_is_old(self, cache, path, root):
         cache("rm", path.name, "--yes")
-        assert "nothing to clear" in cache("gc")[1]
+        assert "nothing to remove" in cache("gc")[1]
         assert "would delete" in cache("gc", "--grace", 0)[1]
         assert len(list((root / "toy" / layout.TRASH).iterdir())) == 1
         assert "deleted" in cache("gc", "--grace", 0, "--yes")[1]

@@ -15,7 +15,7 @@ from precompute.cache.reader import Cache
 from precompute.cache.transfer import archive
 from precompute.cache.transfer.archive import export_zip, import_zip
 from precompute.cache.transfer.copy import copy
-from precompute.cache.verify import problems, unlike
+from precompute.cache.verify import differing_items, problems
 from precompute.common.errors import CacheError
 from precompute.common.files import sha256
 from precompute.recipe import named
@@ -90,8 +90,7 @@ def test_import_and_copy_keep_what_is_there(case, recipe, turned, tmp_path):
     assert [path for path, _ in notes] == [ours, ours]
     for source, (_, how) in zip((tmp_path / "toy.zip", theirs), notes, strict=True):
         assert how == (
-            f"its pictures differ from those of {source} by at most one level in {differing} of 9, as another processor makes "
-            "them"
+            f"its pictures differ from those of {source} by at most one level in {differing} of 9, as on another processor"
         )
     assert problems(ours) == []
 
@@ -117,13 +116,13 @@ def test_what_is_no_copy_is_refused_as_before(case, tmp_path):
         ):
             action()
     assert content(ours.parent) == before
-    assert unlike(Cache(ours), Cache(theirs)) is None
+    assert differing_items(Cache(ours), Cache(theirs)) is None
 
 
 def test_where_the_recordings_lay_does_not_matter(tmp_path):
     ours = make(tmp_path / "here")
     theirs = make(tmp_path / "there", apart=[(PAIRS[0], 0, 1)], change=lambda r: dataclasses.replace(r, path=f"moved/{r.path}"))
-    assert unlike(Cache(ours), Cache(theirs)) == 1
+    assert differing_items(Cache(ours), Cache(theirs)) == 1
 
 
 def test_caches_of_two_layouts_are_one(tmp_path, monkeypatch):
@@ -153,7 +152,7 @@ def test_the_command_says_so_in_one_line(tmp_path, capsys):
         out, errors = capsys.readouterr()
         assert (out.count("\n"), errors) == (1, "")
         assert out.startswith(f"there already  {ours}: its pictures differ from those of ")
-        assert "by at most one level in 1 of 9, as another processor makes them" in out
+        assert "by at most one level in 1 of 9, as on another processor" in out
 
 
 def test_one_cache_of_several_in_a_zip_may_be_there(tmp_path):

@@ -13,7 +13,7 @@ from precompute.audio import recording
 from precompute.cache import layout, roots, shard
 from precompute.cache.draft import Draft
 from precompute.cache.reader import Cache
-from precompute.cache.verify import apart, problems, unchecked
+from precompute.cache.verify import largest_difference, problems, unchecked
 from precompute.commands import cache as command
 from precompute.common.errors import CacheError
 from precompute.common.files import sha256
@@ -102,11 +102,11 @@ def test_an_array_that_names_another_shard_is_found(minor, digest, plain):
     replace(file, json.dumps(content).encode())
     entry = {"size": file.stat().st_size, "sha256": sha256(file.read_bytes())}
     edit(plain, lambda manifest: manifest["files"].update({f"a/sad/{layout.GROUP}": entry}))
-    assert "names the SHA-256 of another shard than manifest.json" in " ".join(problems(plain))
+    assert "has another SHA-256 of the shard than manifest.json" in " ".join(problems(plain))
 
 
 def test_an_input_with_skipped_recordings_cannot_be_checked(path):
-    assert "recordings that were skipped are part of it" in " ".join(unchecked(Cache(path)))
+    assert "it includes skipped recordings" in " ".join(unchecked(Cache(path)))
 
 
 def test_every_damaged_file_is_named_at_once(path):
@@ -173,8 +173,8 @@ def test_a_manifest_that_was_made_to_fit_is_found_out(tmp_path, change):
     else:
         edit(path, lambda manifest: manifest.update(utterances=2))
     expected = {
-        "picture": "has another picture of anna-sad-0", "label": "does not give the fingerprint",
-        "recipe": "recipe.json has id", "counts": "counts 2 utterances, 3 are recorded",
+        "picture": "has another picture of anna-sad-0", "label": "fingerprint is not that",
+        "recipe": "recipe.json has the id", "counts": "counts 2 utterances, and 3 are recorded",
         "order": "zarr.json lists other utterances than the index",
     }  # fmt: skip
     assert expected[change] in " ".join(problems(path))
@@ -182,7 +182,7 @@ def test_a_manifest_that_was_made_to_fit_is_found_out(tmp_path, change):
 
 def test_an_index_of_another_input_is_found_out(tmp_path):
     path = build(tmp_path, [unit("anna", "sad")], input_id="0123456789ab")
-    assert "lists the input" in " ".join(problems(path))
+    assert "has the input id" in " ".join(problems(path))
 
 
 def forged(cache, root, field, change):
@@ -207,8 +207,8 @@ class TestRecompute:
     def test_pictures_come_out_alike(self, cache, small_ravdess):
         assert recompute(cache, small_ravdess / "ravdess", 1000) == []
 
-    @pytest.mark.parametrize("apart", [1, 4])
-    def test_more_than_one_level_is_too_much(self, cache, small_ravdess, tmp_path, apart):
+    @pytest.mark.parametrize("distance", [1, 4])
+    def test_more_than_one_level_is_too_much(self, cache, small_ravdess, tmp_path, distance):
         array, records = next(iter(cache.arrays.items()))
         table = named("default").feature.table
         level = {colour.tobytes(): at for at, colour in enumerate(table)}
@@ -216,7 +216,7 @@ class TestRecompute:
         place = np.argwhere((images[0] != table[0]).any(axis=-1) & (images[0] != table[255]).any(axis=-1))[0]
         pixel = (0, *place)
         near = level[images[pixel].tobytes()]
-        images[pixel] = table[near + apart if near + apart < 256 else near - apart]
+        images[pixel] = table[near + distance if near + distance < 256 else near - distance]
         changed = [
             dataclasses.replace(r, image_sha256=sha256(image.tobytes())) for r, image in zip(records, images, strict=True)
         ]
@@ -224,7 +224,7 @@ class TestRecompute:
         with made.open():
             made.seal([made.publish(changed, [], images)], [], {})
         found = recompute(Cache(made.path), small_ravdess / "ravdess", 1000)
-        assert [f"the picture of {records[0].key} in" in problem for problem in found] == [True] * (apart > 1)
+        assert [f"the picture of {records[0].key} in" in problem for problem in found] == [True] * (distance > 1)
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
@@ -317,11 +317,11 @@ def test_levels_are_told_apart_by_their_colours(recipe):
     record, item = recipe.record(), recipe.array
     for far in (0, 1, 2, 100):
         other = np.minimum(levels.astype(int) + far, 255)
-        found = apart(recipe.feature.table[levels], recipe.feature.table[other], record, item)
+        found = largest_difference(recipe.feature.table[levels], recipe.feature.table[other], record, item)
         # Set1 has 9 colours: levels that share one cannot be told apart.
         assert found == far if recipe.feature.colour in ("viridis", "grey") else found <= far
-        assert apart(recipe.feature.table[other], recipe.feature.table[levels], record, item) == found
-    assert apart(recipe.feature.table[levels], np.full((16, 16, 3), (1, 254, 7), np.uint8), record, item) == 256
+        assert largest_difference(recipe.feature.table[other], recipe.feature.table[levels], record, item) == found
+    assert largest_difference(recipe.feature.table[levels], np.full((16, 16, 3), (1, 254, 7), np.uint8), record, item) == 256
 
 
 def test_levels_of_three_wavelets_are_compared_channel_by_channel():
@@ -329,7 +329,10 @@ def test_levels_of_three_wavelets_are_compared_channel_by_channel():
     b = a.copy()
     b[2, 1, 1] = 3
     recipe = named("wavelets")
-    assert apart(a, b, recipe.record(), recipe.array) == apart(b, a, recipe.record(), recipe.array) == 3
+    distances = {largest_difference(*pair, recipe.record(), recipe.array) for pair in ((a, b), (b, a))}
+    assert distances == {3}
+        largest_difference(a, b, recipe.record(), recipe.array) == largest_difference(b, a, recipe.record(), recipe.array) == 3
+    )
 
 
 def test_a_directory_named_again_keeps_its_remedy(tmp_path):

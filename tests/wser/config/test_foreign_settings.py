@@ -129,7 +129,7 @@ def test_pipes_and_devices_are_no_settings(tiny, tmp_path, capsys):
     device = tmp_path / "zero.yaml"
     device.symlink_to("/dev/zero")
     for file in (pipe, device):
-        # What is no plain file is the name of no experiment and of no label map either.
+        # What is not a regular file is the name of no experiment and of no label map either.
         assert f"there is no experiment file {file}" in refused(capsys, f"experiment={file}")
         assert f"there is no label map '{file}'" in refused(capsys, *tiny, f"labels={file}")
         assert f"{file} cannot be read" in refused(capsys, *tiny, "protocol=file", f"protocol.file={file}")

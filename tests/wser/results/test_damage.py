@@ -111,16 +111,16 @@ class TestTakenAway:
         return plan.prepare(compose.load([*tiny, f"cache_root={copy.parents[1]}", f"results={tmp_path / 'runs'}"])[0])
 
     def test_before_the_pictures_are_read(self, experiment, copy):
-        removal.take_away(copy, copy.parents[1])
+        removal.move_to_trash(copy, copy.parents[1])
         with pytest.raises(
-            layout.CacheError, match="is gone: somebody moved or removed the cache while it was read; run again"
+            layout.CacheError, match="is gone, since the cache was moved or removed while it was read: run again"
         ):
             plan.execute([experiment], 1, "a test", lambda *_: "")
         assert list(experiment.directory.rglob("predictions.csv")) == []
 
     def test_after_the_pictures_are_read(self, experiment, copy):
         assert len(experiment.dataset.values)
-        removal.take_away(copy, copy.parents[1])
+        removal.move_to_trash(copy, copy.parents[1])
         for one in removal.garbage(copy.parents[1], grace_days=-1):
             removal.clear(one, copy.parents[1])
         plan.execute([experiment], 1, "a test", lambda *_: "")
