@@ -61,7 +61,7 @@ def change_config(path: Path, old: str, new: str) -> None:
 
 
 def change_predictions(path: Path, fold: int) -> None:
-    """Give the first utterance of a fold another predicted class, and a probability that is larger by 0.25 at the cost of the others."""
+    """Give the first utterance of a fold another predicted class, and a probability that is larger by 0.25."""
 
     def change(rows: list[list[str]]) -> None:
         header, first = rows[:2]
