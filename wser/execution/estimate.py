@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import joblib
 import numpy as np
 
-from precompute.common import executor
+from precompute.common import executor, files
 from wser.execution import plan, progress
 from wser.protocols import Fold
 
@@ -56,7 +56,7 @@ def _seconds_per_utterance(experiment: "Experiment", fold: Fold) -> float:
     few = _few(fold, config.train.batch * BATCHES)
     with tempfile.TemporaryDirectory() as root:
         directory = Path(root) / "run"
-        directory.mkdir()
+        files.make_directory(directory, Path(root))
         short = replace(config, logger=[], train=replace(config.train, epochs=EPOCHS, patience=0))
         run = Run(short, experiment.dataset, few, directory, directory, plan.threads(experiment), experiment.identity)
         network.train(run)

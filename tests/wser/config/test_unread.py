@@ -58,7 +58,7 @@ def test_setting_is_read_or_refused_with_what_would_have_it_read(arguments):
 def test_what_an_experiment_sets_for_its_protocol_gives_way_with_it():
     (config,) = load(["experiment=demo", "protocol=loso"])
     assert config.protocol == protocols.config("loso")
-    with pytest.raises(ConfigError, match=r"protocol\.folds=4 is not read"):
+    with pytest.raises(ConfigError, match=r"protocol\.folds=4 has no effect"):
         load(["experiment=demo", "protocol=loso", "protocol.folds=4"])
 
 
