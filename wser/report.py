@@ -155,7 +155,7 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]")
         return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].caveats).as_markdown()
     table = literature.claims(entries, runs)
     if table is None:
-        raise ResultError("the paper claims nothing for the corpora of these runs: give one run, whose folds are printed")
+        raise ResultError("the paper reports nothing for these networks and corpora: give one run, whose folds are printed")
     told = caveats.together((run.stored.path.resolve().name, run.caveats) for run in runs)
     return f"{replace(table, caveats=told).as_markdown()}\n{' '.join(map(markdown, table.notes))}\n"
 

@@ -102,7 +102,7 @@ def curves(panels: Sequence[tuple[dict[str, Any], dict[str, list[float]]]], titl
         if title:
             figure.subplots_adjust(left=0.55 / size[0], right=1 - 0.15 / size[0], top=1 - 0.7 / size[1], bottom=0.85 / size[1])
         else:
-            figure.subplots_adjust(left=0.26, right=0.93, top=0.97, bottom=0.17)
+            figure.subplots_adjust(left=0.34, right=0.96, top=0.97, bottom=0.17)
         for axes in grid.ravel():
             axes.set_visible(False)
         for place, (record, history) in enumerate(panels):

@@ -1,9 +1,11 @@
 """The page of all runs: what tells its rows apart, and which setting is the best, by the mean of its seeds on validation."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.reports.html import index
 from wser.reports.html.index import Entry
 
@@ -96,3 +98,14 @@ def test_what_all_runs_share_is_told_once_above_the_table():
     assert headings[:2] == ["run", "UAR %"]
     assert "seed" in headings
     assert "model" not in headings
+
+
+def test_splits_of_one_protocol_are_told_apart_and_have_a_best_each():
+    rows = best([entry("a"), entry("b", split_hash="fedcba9876")])
+    assert sorted(row["protocol"] for row in rows) == ["loso, split 01234567", "loso, split fedcba98"]
+
+
+def test_caveats_of_some_runs_alone_lead_to_the_column():
+    flattered = replace(entry("a"), caveats=[CHOSEN_ON_TEST])
+    assert index._told_apart([flattered]) == [str(CHOSEN_ON_TEST)]
+    assert index._told_apart([flattered, entry("b")]) == [f"{CHOSEN_ON_TEST} The column caveats says of which runs."]

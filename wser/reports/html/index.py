@@ -1,6 +1,7 @@
 """The page of all runs in a directory."""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from precompute.common.reading import read_json
 from precompute.recipe import in_words
 from wser import results
 from wser.config.schema import is_hashed
-from wser.evaluation.caveats import Caveat, in_brief, together
+from wser.evaluation.caveats import Caveat, in_brief
 from wser.evaluation.sweeps import as_text
 from wser.reports.html import glossary, words
 from wser.reports.html.opened import CHOSEN, headlines, summarised
@@ -149,7 +150,7 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
         table=table,
         common=common,
         best=_best(entries, settings, out),
-        caveats=together((entry.path.name, entry.caveats) for entry in entries if entry.summary),
+        caveats=_told_apart(entries),
         sweeps=[*filter(None, sweeps), *_comparisons(directory, out)],
         pageless=sum(results.page_link(entry.path, out) is None for entry in entries),
         damaged=damaged,
@@ -160,6 +161,16 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
         glossary=glossary.entries(TERMS),
     )
     return page, damaged, notes
+
+
+def _told_apart(entries: Sequence[Entry]) -> list[str]:
+    """The caveats of all runs, each once; where it is not of all of them, the table says of which."""
+    whole = [entry for entry in entries if entry.summary]
+    counts = Counter(caveat for entry in whole for caveat in entry.caveats)
+    return [
+        f"{caveat}{'' if count == len(whole) else ' The column caveats says of which runs.'}"
+        for caveat, count in counts.items()
+    ]
 
 
 def _runs(directory: Path) -> list[Path]:
@@ -285,8 +296,12 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
         Column("preset"), Column("runs"),
         Column("protocol"), Column("classes", "count"), Column("compared", "count"), Column("choice"), Column("caveats"),
     ]  # fmt: skip
+    tasks = Counter(task for task, _ in groups)
     rows = []
-    for ((corpus, protocol, classes), *_), choices in sorted(groups.items(), key=lambda group: group[0]):
+    for (task, (*_, split)), choices in sorted(groups.items(), key=lambda group: group[0]):
+        corpus, protocol, classes = task
+        if tasks[task] > 1:
+            protocol += f", split {split[:8]}"
         candidates = [seeds for seeds in choices.values() if all(entry.validation is not None for entry in seeds)]
         left_out = len(choices) - len(candidates)
         end = [protocol, classes, len(choices)]

@@ -36,7 +36,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 for (const box of document.querySelectorAll(".box")) {
   const hint = document.createElement("p");
   hint.className = "hint";
-  hint.textContent = "Wider than the screen: scroll sideways \u2192";
+  hint.textContent = "Scroll sideways to see all columns \u2192";
   hint.hidden = true;
   box.before(hint);
   new ResizeObserver(() => { hint.hidden = box.scrollWidth <= box.clientWidth + 1; }).observe(box);

@@ -85,7 +85,7 @@ def look(stored: Stored, others: Iterable[str], recordings: Corpora | None, page
             key: _picture(key, *records[key], recordings, page) for key in dict.fromkeys([*gallery, *others]) if key in records
         }
     except (WserError, OSError) as error:
-        return Album(why_not=f"{error} (WSER_CACHE says where caches lie)")
+        return Album(why_not=f"{error} (the variable WSER_CACHE names the directories of caches)")
     return Album(sexes, gallery, shown)
 
 

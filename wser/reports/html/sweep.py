@@ -67,7 +67,7 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
     beside = Beside(out, caveats)
     table = _points(found, runs, out)
     over_seeds = _over_seeds(found) if not unfinished else None
-    # The paper reports nothing for settings of ours, unless they are the best of ours.
+    # Beside what the paper reports: runs of a preset's own values, and the chosen setting.
     telling = [
         run
         for run, point in zip(runs, points, strict=True)
