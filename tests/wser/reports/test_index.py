@@ -43,7 +43,7 @@ def test_the_best_is_the_mean_over_seeds_on_validation_and_not_on_test():
     (row,) = best([*lucky, *steady])
     assert row["settings"] == "model.c=1.0"
     assert row["runs"] == ["seed 0", "seed 1"]
-    assert row["compared"] == 2
+    assert row["settings compared"] == 2
     assert [row["validation UAR %"], row["test UAR %"]] == pytest.approx([0.7, 0.5])
     assert row["SD over seeds"] == pytest.approx(0.02**0.5)
 
@@ -66,7 +66,7 @@ def test_a_copy_of_a_run_is_no_second_seed():
 def test_a_choice_on_the_test_set_is_no_candidate_and_without_validation_nothing_is_chosen():
     flattered = entry("a", uar=0.9, validation=0.9, selection="test")
     (row,) = best([flattered, entry("b", validation=None), entry("c", validation=None, **{"model.c": 1.0})])
-    assert row["compared"] == 2
+    assert row["settings compared"] == 2
     assert row["test UAR %"] is None
     assert "the test set must not choose" in row["choice"]
     (row,) = best([flattered, entry("b", validation=None), entry("c", uar=0.2, validation=0.1, **{"model.c": 1.0})])

@@ -236,7 +236,7 @@ def _settings(entry: Entry, varying: Sequence[str]) -> str:
 
 def _table(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Table:
     columns = [
-        Column("run"), Column("UAR %", "percent", bar=True), Column("95 % interval"), Column("settings"),
+        Column("run"), Column("UAR %", "percent", bar=True), Column("settings"), Column("95 % interval"),
         Column("seed", "ordinal"), Column("model"), Column("corpus"), Column("protocol"), Column("classes", "count"),
         Column("preset"), Column("recipe"),
         Column("epoch chosen on"), Column("validation UAR %", "percent"), Column("accuracy %", "percent"), Column("folds"),
@@ -254,7 +254,7 @@ def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
     # What is fitted at once has no epochs.
     epochs = entry.summary is None or words.is_network(entry.summary)
     return [
-        _link(entry, page), uar, interval, settings, record["seed"], config.get("model.name"), corpus, protocol, classes,
+        _link(entry, page), uar, settings, interval, record["seed"], config.get("model.name"), corpus, protocol, classes,
         config.get("preset"), in_words(record["recipe"]), CHOSEN[record["selection"]] if epochs else None, entry.validation,
         accuracy, folds, words.moment(str(record.get("created"))), record.get("by"),
         in_brief(entry.caveats) if entry.summary else None,
@@ -291,10 +291,10 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
             if entry.record["seed"] not in [one.record["seed"] for one in seeds]:
                 seeds.append(entry)
     columns = [
-        Column("corpus"), Column("test UAR %", "percent", bar=True), Column("95 % interval"),
-        Column("SD over seeds", "percent"), Column("validation UAR %", "percent"), Column("model"), Column("settings"),
-        Column("preset"), Column("runs"),
-        Column("protocol"), Column("classes", "count"), Column("compared", "count"), Column("choice"), Column("caveats"),
+        Column("corpus"), Column("test UAR %", "percent", bar=True), Column("model"), Column("settings"),
+        Column("95 % interval"), Column("SD over seeds", "percent"), Column("validation UAR %", "percent"), Column("preset"),
+        Column("runs"), Column("protocol"), Column("classes", "count"), Column("settings compared", "count"), Column("choice"),
+        Column("caveats"),
     ]  # fmt: skip
     tasks = Counter(task for task, _ in groups)
     rows = []
@@ -326,9 +326,9 @@ def _setting(seeds: Sequence[Entry], said: dict[Path, str], page: Path) -> list[
     _, low, high, *_ = headlines(first.summary)
     alone = len(seeds) == 1
     return [
-        fmean(uar), ends((low, high)) if alone and low is not None and high is not None else None,
-        None if alone else stdev(uar), fmean(validation) if validation else None, first.config.get("model.name"),
-        said[first.path], first.config.get("preset"),
+        fmean(uar), first.config.get("model.name"), said[first.path],
+        ends((low, high)) if alone and low is not None and high is not None else None,
+        None if alone else stdev(uar), fmean(validation) if validation else None, first.config.get("preset"),
         [_link(entry, page, f"seed {entry.record['seed']}") for entry in sorted(seeds, key=lambda one: one.record["seed"])],
     ]  # fmt: skip
 
