@@ -39,8 +39,9 @@ ALLOWED = {
     ("precompute/common/html/plot.py", "savefig"): "into memory",
     ("precompute/cache/reader.py", "zarr.open_group"): "read-only",
     ("precompute/cache/transfer/hdf5.py", "truncate"): "a file that `files.new_file` made, for the HDF5 library",
-    ("precompute/cache/transfer/archive.py", "open"): "a member of a zip file, to be read",
+    ("precompute/common/zips.py", "open"): "a member of a zip file, to be read",
     ("wser/execution/estimate.py", "tempfile.TemporaryDirectory"): "of a run that is timed, of which nothing is kept",
+    ("wser/reports/bundle.py", "tempfile.TemporaryDirectory"): "an empty directory of its own, of which nothing stays",
     ("wser/training/network.py", "torch.save"): "into memory",
     ("wser/training/loggers.py", "mkdir"): "the directory of MLflow's data base, which is not among the results",
 }

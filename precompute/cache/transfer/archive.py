@@ -4,19 +4,17 @@
 """
 
 import contextlib
+import functools
 import shutil
-import stat
-import struct
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from precompute.cache import draft, layout, places, verify, writing
 from precompute.cache.reader import Cache, parse_manifest, parse_object, readable
-from precompute.common import files
+from precompute.common import files, zips
 from precompute.common.errors import CacheError, RecipeError
 from precompute.common.progress import progress
 from precompute.common.reading import UnreadableError
@@ -29,19 +27,6 @@ MOST_PROVENANCE = 1000
 LARGEST_UNIT = 8 << 30
 """Largest size in bytes of the pictures of one speaker and emotion, which are decoded in memory at once: 80 000 of the usual
 size."""
-
-FREE_BYTES, LARGEST_FACTOR = 1 << 20, 15
-"""Limit of compression, in bytes and as a factor: our JSON shrinks to a fifth, since half of an index is checksums, and a shard
-not at all; zip bombs shrink to a thousandth."""
-
-_EARLIEST = (1980, 1, 1, 0, 0, 0)
-_UNIX = 3
-_ENCRYPTED = 0x41
-_BROKEN = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError, OverflowError, RuntimeError,
-    ValueError, MemoryError,
-)  # fmt: skip
-"""Errors of `zipfile` on damaged or malicious files."""
 
 
 def export_zip(caches: Sequence[Path], target: Path) -> None:
@@ -72,9 +57,9 @@ def export_zip(caches: Sequence[Path], target: Path) -> None:
         zipfile.ZipFile(aside, "x") as opened,
         progress(f"export {target.name}", len(members), "files") as advance,
     ):
-        opened.writestr(_info(layout.ROOT_RECORD), layout.root_record())
+        opened.writestr(zips.member(layout.ROOT_RECORD), layout.root_record())
         for member in sorted(members):
-            opened.writestr(_info(member), _read(*members[member]))
+            opened.writestr(zips.member(member), _read(*members[member]))
             advance(1)
 
 
@@ -99,7 +84,7 @@ def import_zip(archive: Path, root: Path, note: Callable[[Path, str], None] = la
     """
     if places.is_remote(root):
         raise CacheError(f"{root} is not a local directory: import into one, and copy the sealed caches from there")
-    with _opened(archive) as opened:
+    with zips.opened(archive, lambda what: CacheError(f"{archive} {what}: copy it again, or ask for another export")) as opened:
         parcels = _parcels(opened)
         new = [parcel for parcel in parcels if not parcel.is_in(root)]
         _check_space(opened, new, root)
@@ -158,13 +143,6 @@ class _Parcel:
         return draft.is_there(self.path(root), layout.copy_id(self.manifest), str(self.opened.filename), lambda: Cache(staged))
 
 
-def _info(member: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(member, _EARLIEST)
-    info.create_system = _UNIX
-    info.external_attr = (stat.S_IFREG | 0o644) << 16
-    return info
-
-
 def _notes(cache: Cache) -> list[str]:
     """Names of a cache's records of provenance."""
     notes = [
@@ -186,49 +164,10 @@ def _read(cache: Cache, name: str) -> bytes:
         return places.read_small(cache.path / name, places.root_of(cache.path), layout.LARGEST_NOTE)
 
 
-@contextlib.contextmanager
-def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    try:
-        opened = zipfile.ZipFile(archive)
-    except _BROKEN as error:
-        raise CacheError(
-            f"{archive} cannot be read as a zip file ({error}): copy it again, or ask for another export"
-        ) from None
-    with opened:
-        yield opened
-
-
 def _refusal(opened: zipfile.ZipFile, member: str, what: str) -> CacheError:
     return CacheError(
         f"{opened.filename}: '{ascii(member)[1:-1][:200]}' {in_a_line(what)}; ask for another export, nothing was imported"
     )
-
-
-def _members(opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Members of an archive by name: regular files, of which no more is read than their size."""
-    members = {info.orig_filename: info for info in opened.infolist() if _known(info.orig_filename)}
-    above = {name[: at + 1] for name in members for at, letter in enumerate(name) if letter == "/"}
-    seen: set[str] = set()
-    for info in opened.infolist():
-        name, mode = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
-        folder = name in above and info.file_size == 0
-        if not folder and name not in members:
-            raise _refusal(opened, name, "is not a file of a cache's layout, <corpus>/<cache id>/<file>")
-        if name.casefold() in seen or f"{name}/" in above:
-            raise _refusal(opened, name, "occurs twice, if case is ignored, or as a file and a directory")
-        seen.add(name.casefold())
-        if mode not in (0, stat.S_IFDIR if folder else stat.S_IFREG):
-            raise _refusal(opened, name, f"is not a regular file (mode {mode:o}), but perhaps a link or a device")
-        if info.flag_bits & _ENCRYPTED:
-            raise _refusal(opened, name, "is encrypted")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise _refusal(opened, name, f"is compressed by method {info.compress_type}, not stored or deflated")
-        if info.file_size > FREE_BYTES + LARGEST_FACTOR * info.compress_size:
-            raise _refusal(opened, name, f"would grow from {info.compress_size} to {info.file_size} bytes")
-    total, size = sum(info.compress_size for info in opened.infolist()), Path(str(opened.filename)).stat().st_size
-    if total > size:
-        raise CacheError(f"{opened.filename} has {size} bytes, and its members add up to {total}: ask for another export")
-    return members
 
 
 def _known(member: str) -> bool:
@@ -242,8 +181,11 @@ def _known(member: str) -> bool:
 
 
 def _parcels(opened: zipfile.ZipFile) -> list[_Parcel]:
-    """The caches of an archive, after a check of their names, sizes and versions."""
-    members = _members(opened)
+    """The caches of an archive, their names, sizes and versions checked, and of their content no more than that takes."""
+    refuse = functools.partial(_refusal, opened)
+    members = zips.members(opened, _known, "is not a file of a cache's layout, <corpus>/<cache id>/<file>", refuse)
+    if what := zips.overlap(opened):
+        raise CacheError(f"{opened.filename} {what}: ask for another export")
     if record := members.get(layout.ROOT_RECORD):
         layout.check_version(_json(opened, record).get("layout"), str(opened.filename))
     caches: dict[tuple[str, str], dict[str, zipfile.ZipInfo]] = {}
@@ -261,7 +203,9 @@ def _parcel(opened: zipfile.ZipFile, corpus: str, name: str, members: dict[str, 
         raise _refusal(opened, f"{place}/{layout.MANIFEST}", "is missing, and the other files cannot be checked without it")
     _check_member(opened, members[layout.MANIFEST], layout.LARGEST_MANIFEST)
     try:
-        manifest = parse_manifest(_content(opened, members[layout.MANIFEST]), f"{opened.filename}: {place}")
+        manifest = parse_manifest(
+            zips.content(opened, members[layout.MANIFEST], functools.partial(_refusal, opened)), f"{opened.filename}: {place}"
+        )
         sizes = {file: entry["size"] for file, entry in manifest["files"].items()}
     except UnreadableError as error:
         raise _refusal(opened, f"{place}/{layout.MANIFEST}", f"is damaged ({error!s:.200})") from None
@@ -301,21 +245,9 @@ def _check_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, most: int | No
 def _json(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> dict[str, Any]:
     _check_member(opened, info, layout.LARGEST_NOTE)
     try:
-        return parse_object(_content(opened, info))
+        return parse_object(zips.content(opened, info, functools.partial(_refusal, opened)))
     except UnreadableError as error:
         raise _refusal(opened, info.orig_filename, f"is damaged ({error!s:.200})") from None
-
-
-def _content(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Content of a member, which must have the size that it declares."""
-    try:
-        with opened.open(info) as member:
-            content = member.read(info.file_size)
-    except _BROKEN as error:
-        raise _refusal(opened, info.orig_filename, f"cannot be read ({error or type(error).__name__})") from None
-    if len(content) != info.file_size:
-        raise _refusal(opened, info.orig_filename, f"declares {info.file_size} bytes, and has {len(content)}")
-    return content
 
 
 def _check_space(opened: zipfile.ZipFile, new: Sequence[_Parcel], root: Path) -> None:
@@ -329,7 +261,7 @@ def _check_space(opened: zipfile.ZipFile, new: Sequence[_Parcel], root: Path) ->
 
 
 def _unpack(parcel: _Parcel, name: str, target: Path, root: Path) -> None:
-    content = _content(parcel.opened, parcel.members[name])
+    content = zips.content(parcel.opened, parcel.members[name], functools.partial(_refusal, parcel.opened))
     listed = parcel.manifest["files"].get(name)
     if listed and files.sha256(content) != listed["sha256"]:
         raise _refusal(parcel.opened, parcel.members[name].orig_filename, "does not match its checksum in the manifest")
