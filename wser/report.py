@@ -25,7 +25,12 @@ examples:
   python -m wser.report runs/default-1a2b3c4d runs/default-5e6f7a8b    side by side, with the paired test
   python -m wser.report runs/study_lr-sweep-9c0d1e2f                   a sweep
   python -m wser.report --index runs                                   all runs in one table: runs/index.html
+  python -m wser.report runs/default-1a2b3c4d --bundle review.zip      all that a reviewer needs, in one file
+  python -m wser.report --verify review.zip                            every figure recomputed from that file
 """
+
+MOST_DIFFERENCES = 100
+"""Of a bundle, that are printed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,8 +66,18 @@ def _main(arguments: Sequence[str]) -> int:
         type=paths.path,
         help="further published figures, in the form of wser/evaluation/published.yaml",
     )
+    parser.add_argument(
+        "--bundle", metavar="ZIP", type=paths.path, help="write the run into one zip file for a reviewer instead: page, "
+        "predictions, metrics, split, configuration, identity, versions and checksums; neither weights nor recordings",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verify", metavar="ZIP", type=paths.path, help="recompute every figure of such a file instead, without corpus and "
+        "cache; exits 1 where anything differs",
+    )  # fmt: skip
     parser.add_argument("--markdown", action="store_true", help="print the main tables for a README instead of writing a page")
     options = parser.parse_args(arguments)
+    if options.verify:
+        return _verify(options)
     return _index(options) if options.index else _report(options)
 
 
@@ -70,13 +85,36 @@ def _index(options: argparse.Namespace) -> int:
     from wser.reports.html import index
     from wser.results import ResultError
 
-    others = [*map(str, options.runs), *_given(options, "audio", "published", "markdown")]
+    others = [*map(str, options.runs), *_given(options, "audio", "published", "markdown", "bundle")]
     if others:
         raise ResultError(f"--index {options.index} is a page of its own: leave out {' '.join(others)}")
     page, damaged, notes = index.write_page(options.index, options.out or options.index)
     for why in [*(f"left out: {why}" for why in damaged), *notes]:
         print(f"warning: {why}", file=sys.stderr)
     print(page)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from wser.reports import bundle
+    from wser.reports.tables import verdict_table
+    from wser.results import ResultError
+
+    if others := [*map(str, options.runs), *_given(options, "index", "out", "audio", "published", "markdown", "bundle")]:
+        raise ResultError(f"--verify {options.verify} is a command of its own: leave out {' '.join(others)}")
+    verdict = bundle.verify(options.verify)
+    terminal.console().print(verdict_table(verdict))
+    for fact in verdict.facts:
+        print(fact)
+    sys.stdout.flush()
+    for difference in verdict.differences[:MOST_DIFFERENCES]:
+        print(f"differs: {difference}", file=sys.stderr)
+    if len(verdict.differences) > MOST_DIFFERENCES:
+        print(f"differs: {len(verdict.differences) - MOST_DIFFERENCES} more", file=sys.stderr)
+    if verdict.differences:
+        return terminal.FAILED
+    print("verified: every figure follows from the predictions, and all files agree.")
+    print("Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation parts.")
     return 0
 
 
@@ -101,6 +139,8 @@ def _report(options: argparse.Namespace) -> int:
         raise results.ResultError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")
     if (sweeps or len(runs) > 1) and options.audio:
         raise results.ResultError("--audio links the page of one run to its recordings: leave it out, or give one run")
+    if options.bundle:
+        return _bundle(runs, sweeps, options)
     if options.markdown and (others := _given(options, "out", "audio")):
         raise results.ResultError(f"--markdown prints tables and writes no page: leave out {' '.join(others)}")
     options.audio = finding.parse([options.audio], "") if options.audio else None
@@ -111,6 +151,20 @@ def _report(options: argparse.Namespace) -> int:
         print(_markdown(runs, sweeps, entries), end="")
         return 0
     print(_write(runs, sweeps, entries, options))
+    return 0
+
+
+def _bundle(runs: list[Path], sweeps: list[Path], options: argparse.Namespace) -> int:
+    from wser.evaluation import published
+    from wser.reports import bundle
+    from wser.results import ResultError
+
+    if sweeps or len(runs) > 1:
+        raise ResultError("--bundle is of one run: give one, and each of the others by itself")
+    if others := _given(options, "out", "audio", "markdown"):
+        raise ResultError(f"--bundle writes one file: leave out {' '.join(others)}")
+    bundle.write(runs[0], options.bundle, published.load(options.published))
+    print(options.bundle)
     return 0
 
 

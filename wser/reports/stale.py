@@ -36,7 +36,7 @@ def difference(path: Path, summary: Mapping[str, Any], resumed: bool = False) ->
         return None if resumed else f"{file} is of other folds than those that are finished"
     expected: dict[str, Any] = {key: summary[key] for key in FIGURES if key in summary}
     expected["folds"] = [{key: record[key] for key in OF_FOLDS if key in record} for record in summary["folds"]]
-    for place, theirs, ours in _apart(stored, expected):
+    for place, theirs, ours in apart(stored, expected):
         return f"{file} says {place} = {theirs}, and the predictions give {ours}"
     return None
 
@@ -65,17 +65,18 @@ def note_of(stored: Stored) -> str | None:
     return note(stored.path, summary)
 
 
-def _apart(one: Any, other: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
+def apart(one: Any, other: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
     """Where two values of JSON differ, by dotted key, as far as both have it."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in other:
             if key in one:
-                yield from _apart(one[key], other[key], f"{place}.{key}" if place else key)
+                yield from apart(one[key], other[key], f"{place}.{key}" if place else key)
     elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
         for at, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from _apart(left, right, f"{place}.{at}")
-    elif isinstance(one, int | float) and isinstance(other, int | float):
-        if not abs(one - other) < SAME:
-            yield place, f"{one:.6g}", f"{other:.6g}"
-    elif one != other:
-        yield place, f"{one!s:.50}", f"{other!s:.50}"
+            yield from apart(left, right, f"{place}.{at}")
+    elif one != other and not (isinstance(one, float) and isinstance(other, float) and abs(one - other) < SAME):
+        yield place, _shown(one), _shown(other)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else f"{value!s:.50}"

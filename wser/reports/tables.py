@@ -15,6 +15,7 @@ from wser.evaluation.uncertainty import FEW_SPEAKERS, HEADLINES, Difference, spr
 
 if TYPE_CHECKING:
     from wser.execution.repeat import FoldVerdict
+    from wser.reports.bundle import Verdict
 
 MOST_SPEAKERS = 4
 """Speakers that a row names; protocols that hold out utterances have all of them."""
@@ -125,6 +126,28 @@ def comparison_table(
             one = found[key]
             table.add_row("", name, f"{100 * one.value:+.1f}", ends(one.interval), p_value(one.p), style="bold")
         table.add_section()
+    return table
+
+
+def verdict_table(verdict: "Verdict") -> Table:
+    """Figures of a bundle, recomputed from its predictions and as its files state them.
+
+    Args:
+        verdict: Of its verification.
+    """
+    table = Table(title=verdict.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("", "utterances"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name in HEADLINES:
+        table.add_column(f"{NAMES[name]} %", justify="right")
+        table.add_column("stated", justify="right")
+    for row in verdict.rows:
+        cells = [str(row.recomputed.utterances) if row.recomputed else ""]
+        for name in HEADLINES:
+            stated = (row.stated or {}).get(name)
+            cells.append(f"{100 * getattr(row.recomputed, name):.1f}" if row.recomputed else "")
+            cells.append(f"{100 * stated:.1f}" if isinstance(stated, int | float) and abs(stated) <= 1 else "")
+        table.add_row(row.name, *cells, style="bold" if row is verdict.rows[-1] else None)
     return table
 
 

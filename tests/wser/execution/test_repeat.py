@@ -61,7 +61,7 @@ def change_config(path: Path, old: str, new: str) -> None:
 
 
 def change_predictions(path: Path, fold: int) -> None:
-    """Give the first utterance of a fold another predicted class, and a probability that is larger by 0.25."""
+    """Give the first utterance of a fold another class, and a probability that is higher by 0.25, the others lower."""
 
     def change(rows: list[list[str]]) -> None:
         header, first = rows[:2]

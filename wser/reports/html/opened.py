@@ -47,6 +47,8 @@ class _Run(TypedDict):
 
 class _Speakers(TypedDict):
     test: list[str]
+    train: NotRequired[list[str]]
+    validation: NotRequired[list[str]]
 
 
 class _Fold(results.Scored):
