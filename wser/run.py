@@ -296,10 +296,10 @@ def _report(experiment: "Experiment") -> "tuple[Measured, bool]":
     path = experiment.directory
     page, failed = path / results.PAGE, ""
     while True:
-        # What is stale is written anew here, so that the page has nothing to say of it.
+        # What is stale is rewritten here, so that the page has nothing to say of it.
         measured = replace(opened.summarised(path), notes=())
         if why := stale.difference(path, measured.summary, resumed=True):
-            print(f"warning: {why}: it is written anew", file=sys.stderr)
+            print(f"warning: {why}: it is rewritten", file=sys.stderr)
         summary = results.as_json(measured.summary)
         try:
             if not (page.is_file() and results.holds(path / results.SUMMARY, summary)):

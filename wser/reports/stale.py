@@ -44,9 +44,8 @@ def difference(path: Path, summary: Mapping[str, Any], resumed: bool = False) ->
 def note(path: Path, summary: Mapping[str, Any]) -> str | None:
     """The same with what to do."""
     why = difference(path, summary)
-    return why and (
-        f"{why}: figures are made from the predictions, and the command in {results.RUN}, run again, writes it anew"
-    )
+    remedy = f"all figures come from the predictions; run the command in {results.RUN} again to rewrite {results.SUMMARY}"
+    return why and f"{why}: {remedy}"
 
 
 def note_of(stored: Stored) -> str | None:

@@ -184,7 +184,7 @@ def test_forged_summary_is_believed_by_nobody(copied, trained, tiny, capsys, rea
     printed = capsys.readouterr()
     (line,) = (line for line in printed.err.splitlines() if str(copied / results.SUMMARY) in line)
     assert "summary.json says pooled.uar = 0.987, and the predictions give 0." in line
-    assert line.endswith(("it is written anew", "and the command in run.json, run again, writes it anew"))
+    assert line.endswith(("it is rewritten", "run the command in run.json again to rewrite summary.json"))
     pages = [page.read_text(encoding="utf-8") for page in copied.parent.rglob("*.html")]
     assert not any("98.7" in text for text in (printed.out, *pages))
     if reader == "resumed":

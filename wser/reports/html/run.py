@@ -110,7 +110,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         unfinished=words.unfinished(stored, found),
         verdict=words.verdict(found) if whole else "",
         literature=words.literature(found, best),
-        warnings=[*run.caveats, *run.notes],
+        warnings=[*run.caveats, *(f"{note}." for note in run.notes)],
         facts=words.facts(stored, found),
         tables=tables,
         bars=bars,

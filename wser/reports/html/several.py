@@ -68,7 +68,7 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
             }
             for letter, run in zip(letters, runs, strict=True)
         ],
-        warnings=[*caveats, *(note for run in runs for note in run.notes)],
+        warnings=[*caveats, *(f"{note}." for run in runs for note in run.notes)],
         table=table,
         differences=differences,
         sentences=sentences,

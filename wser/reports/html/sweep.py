@@ -92,7 +92,7 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
         over_seeds=over_seeds,
         claims=claims,
         plots=[] if unfinished else _plots(found, beside),
-        warnings=[*caveats, *(note for run in runs for note in run.notes)],
+        warnings=[*caveats, *(f"{note}." for run in runs for note in run.notes)],
         seconds=duration(sum(run.summary["seconds"] for run in runs)),
         results_name=path.resolve().name,
         glossary=glossary.entries(("UAR", "Accuracy", "Macro F1", "Fold", "Protocol", "Interval")),
