@@ -20,16 +20,25 @@ KINDS = {int: "whole number", float: "number", bool: "true or false", str: "text
 HEAD = """\
 # Configuration
 
-`python -m wser.run` takes any of these keys as `key=value`, an experiment file as YAML. `python -m wser.run --help KEY` shows
-one, and this page is what `python -m wser.run --keys` prints. The default is the value in a plain run, with the preset `tuned`;
-a comma list sweeps.
+`python -m wser.run` takes these keys as `key=value`, for example `python -m wser.run corpus=emodb train.schedule=constant`. An
+experiment file holds the same keys as YAML. A list with commas, such as `seed=0,1,2`, makes a sweep.
+
+- Search this page for a key or a word, or print one key: `python -m wser.run --help selection`.
+- The default is the value in a plain run, with the preset `tuned`.
+- *Only with* names the protocol or model that reads a key; with another it is refused.
+- `python -m wser.run --keys` prints this page.
+
+The sections and their keys:
+
 """
 
-RECIPES = """\
-# Parameters of recipes
+RECIPES = "Parameters of recipes"
+RECIPES_HEAD = f"""\
+## {RECIPES}
 
-`python -m precompute build CORPUS --set key=value ...` takes these; a recipe's name stands for some of them
-([the list](recipes.md)).
+`python -m precompute build ravdess --set duration=4 colour=magma` sets some of these; a recipe's name stands for some of them
+([the list](recipes.md)). *Only with* names the features that read a parameter.
+
 """
 
 
@@ -39,7 +48,7 @@ class Key:
 
     Attributes:
         name: Dotted; of a recipe's parameter its own.
-        of: The protocols, models or features that have it; empty where it is always there.
+        of: The protocols, models or features that read it; empty if all do.
         values: What it may be.
         default: Its value in a plain run.
         meaning: What it does.
@@ -52,8 +61,8 @@ class Key:
     meaning: str
 
     def __str__(self) -> str:
-        whose = f"\n  of       {', '.join(self.of)}" if self.of else ""
-        return f"{self.name}\n  {self.meaning}\n  values   {self.values}\n  default  {self.default}{whose}\n"
+        whose = f"\n  only with  {', '.join(self.of)}" if self.of else ""
+        return f"{self.name}\n  {self.meaning}\n  values     {self.values}\n  default    {self.default}{whose}\n"
 
 
 def keys() -> list[Key]:
@@ -94,16 +103,38 @@ def markdown() -> str:
     rooms: dict[str, list[Key]] = {}
     for key in keys():
         rooms.setdefault(key.name.partition(".")[0] if "." in key.name else "", []).append(key)
-    parts = [HEAD]
+    titles = {room: room or "The experiment" for room in rooms}
+    contents = [_entry(titles[room], found) for room, found in rooms.items()] + [_entry(RECIPES, parameters())]
+    parts = [HEAD + "\n".join(contents) + "\n"]
+    about = _meanings(Config)
     for room, found in rooms.items():
-        parts += [f"## {room or 'The experiment'}\n", _table(found)]
-    return "\n".join([*parts, RECIPES, _table(parameters())])
+        intro = f"{about[room]}\n" if room else "What is run, and where its results go.\n"
+        choices = [_choices(room)] if room in ROOMS else []
+        parts += [f"## {titles[room]}\n", intro, *choices, _table(found, f"{room}=" if choices else "")]
+    return "\n".join([*parts, RECIPES_HEAD + _table(parameters())])
 
 
-def _table(found: Iterable[Key]) -> str:
-    rows = ["| key | meaning | values | default | of |", "| --- | --- | --- | --- | --- |"]
+def _entry(title: str, found: Iterable[Key]) -> str:
+    """A line of the table of contents, with the keys of the section."""
+    names = dict.fromkeys(f"`{key.name.rpartition('.')[2]}`" for key in found)
+    return f"- [{title}](#{title.lower().replace(' ', '-')}): {', '.join(names)}"
+
+
+def _choices(room: str) -> str:
+    """The protocols or models, each in a line."""
+    rows = [f"| `{room}=` | |", "| --- | --- |"]
+    for name in plugins.names(ROOMS[room]):
+        module = plugins.load(ROOMS[room], name, room, ConfigError)
+        what = module.Protocol.title if room == "protocol" else inspect.cleandoc(module.__doc__ or "").partition("\n")[0]
+        rows.append(f"| `{name}` | {what} |")
+    return "\n".join(rows) + "\n"
+
+
+def _table(found: Iterable[Key], choice: str = "") -> str:
+    rows = ["| key | meaning | values | default | only with |", "| --- | --- | --- | --- | --- |"]
     for key in found:
-        cells = (f"`{key.name}`", key.meaning, key.values, f"`{key.default}`", ", ".join(f"`{name}`" for name in key.of))
+        readers = ", ".join(f"`{choice}{name}`" for name in key.of)
+        cells = (f"`{key.name}`", key.meaning, key.values, f"`{key.default}`", readers)
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(rows) + "\n"
 
@@ -158,6 +189,7 @@ def _values(given: Any, known: Facts) -> str:
         words = ", ".join(get_args(inner)) if get_origin(inner) is Literal else "names" if known.names else ""
         return f"list of {words}" if words else "list"
     kind = KINDS.get(kinds[0], "text")
-    limits = f" from {known.low:g} to {known.high:g}" if known.low is not None and known.high is not None else ""
+    low, high = (value if isinstance(value, int) else f"{value:g}" for value in (known.low or 0, known.high or 0))
+    limits = f" from {low} to {high}" if known.low is not None and known.high is not None else ""
     read = "; ".join(f"{reader.key}={' or '.join(map(str, reader.values))}" for reader in known.readers)
     return f"{kind}{limits}" + (f"; read with {read}" if read else "")

@@ -45,10 +45,11 @@ class ProtocolConfig:
     """How utterances are held out: what every protocol has.
 
     Attributes:
-        name: File in wser/protocols, an installed protocol, or the path of a file.
-        validation_fraction: Of the training part (of its speakers where the protocol promises disjoint speakers), cut off
-            for the choice of the epoch.
-        seed: Of the split alone, so that runs of different `seed` share one split.
+        name: The protocol: a name of the table above, an installed protocol, or the path of a file.  `protocol=NAME` is short
+            for it.
+        validation_fraction: Share of the training part that is cut off for the choice of the epoch; of its speakers, where the
+            protocol keeps speakers apart.
+        seed: Seed of the split alone, so that runs of different `seed` have the same split.
     """
 
     name: str = setting("speaker_independent", text=True, path=True)
@@ -61,7 +62,7 @@ class ModelConfig:
     """What every model has; the rest is the model's own.
 
     Attributes:
-        name: File in wser/models, an installed model, or the path of a file.
+        name: The model: a name of the table above, an installed model, or the path of a file.  `model=NAME` is short for it.
         is_network: Whether it is a network that is trained epoch by epoch, as the sections `data` and `train` say; otherwise
             it is fitted at once, and these are not read.
         takes: Kinds of cache that it can learn from, of `picture`, `levels`, `waveform` and `vector`.
@@ -100,18 +101,18 @@ class DataConfig:
     """How utterances reach the network: pictures, or what else a cache holds; columns are then its steps of time.
 
     Attributes:
-        pad: `trim` cuts each batch to its longest utterance, and masks what shorter ones lack; `paper` feeds the whole frame.
-        standardise: `training` subtracts the mean and divides by the standard deviation of each image row and colour channel
-            over the training part; `utterance` does so with those of the utterance itself, which takes the voice's and the
-            room's mean spectrum away; `none` scales levels to [0, 1], and leaves floats.
-        mask_rows: Largest height of a band of rows masked in training (SpecAugment, doi 10.21437/Interspeech.2019-2680); of
-            pictures and levels.
-        mask_columns: Largest width of a band of columns masked in training.
-        shift_rows: Largest shift of a training picture (or levels) along the frequency axis, in rows.
-        mixup: Parameter of the beta distribution of mixup (Zhang et al. 2018, arXiv 1710.09412); 0 does not mix.
-        test_recipe: Recipe whose pictures of the test part are scored by the network that was trained on those of `recipe`,
-            as with noise; by default the same.  The weights are those of the run without it, which is trained first
-            unless it is finished.
+        pad: What a batch contains: `trim` cuts it to its longest utterance, and masks the rest of shorter ones; `paper` takes
+            the whole padded frame.
+        standardise: Normalisation of the input.  `training` subtracts the mean and divides by the standard deviation of each
+            image row and colour channel over the training part; `utterance` does so over the utterance itself, which removes
+            the mean spectrum of voice and room; `none` scales levels to [0, 1], and leaves floats as they are.
+        mask_rows: Augmentation: largest height of a band of rows that is masked in training (SpecAugment, doi
+            10.21437/Interspeech.2019-2680); for pictures and levels.  0 masks none.
+        mask_columns: Augmentation: largest width of a band of columns that is masked in training; 0 masks none.
+        shift_rows: Augmentation: largest shift of a training picture (or levels) along the frequency axis, in rows.
+        mixup: Augmentation: parameter of the beta distribution of mixup (Zhang et al. 2018, arXiv 1710.09412); 0 does not mix.
+        test_recipe: Recipe of the test part, if it is another than `recipe`, such as one with noise.  The weights are those of
+            the run without this key, which is trained first unless it is finished.
     """
 
     pad: Literal["trim", "paper"] = "trim"
@@ -128,20 +129,20 @@ class TrainConfig:
     """How the network is trained.
 
     Attributes:
-        epochs: Passes over the training part, at most.
-        patience: Epochs without a better one after which training stops; 0 never stops early.  With `selection=last` each
-            epoch is the best so far.
-        batch: Utterances of one step.
-        optimiser: Algorithm that takes the steps, of PyTorch.
-        lr: Learning rate; with `one_cycle` its peak.
-        schedule: Constant, or one cycle (Smith & Topin 2018, arXiv 1708.07120).
-        weight_decay: Of the optimiser.
-        label_smoothing: Share of the target spread over all classes.
-        balanced: Weight the loss of each utterance by the inverse of its class's share of the training part, so that every
-            class counts alike, as in unweighted average recall.
-        precision: `auto` is bfloat16 where the device has instructions for it, else float32.
-        device: `auto` takes an accelerator where there is one.
-        threads: Threads of one run on the CPU; 0 shares the cores out among the folds of the protocol.
+        epochs: Largest number of passes over the training part.
+        patience: Early stopping: training ends after so many epochs without a better one; 0 never stops early.
+        batch: Number of utterances in one step (batch size).
+        optimiser: Optimiser of PyTorch.
+        lr: Learning rate.  With `train.schedule=one_cycle` it is the highest one.
+        schedule: Learning-rate schedule: `constant` keeps `train.lr`; `one_cycle` raises the rate to `train.lr` and then lowers
+            it to nearly 0, over all epochs (Smith & Topin 2018, arXiv 1708.07120).
+        weight_decay: Weight decay of the optimiser.
+        label_smoothing: Share of the target that is spread over all classes.
+        balanced: Weights the loss of each utterance by the inverse of its class's share of the training part, so that every
+            class counts equally, as in UAR.
+        precision: Number format of training: `auto` is bfloat16 if the device has instructions for it, otherwise float32.
+        device: Where training runs; `auto` takes an accelerator if there is one.
+        threads: Threads of one run on the CPU; 0 divides the cores among the folds of the protocol.
     """
 
     epochs: int = setting(50, low=1, high=100_000)
@@ -163,22 +164,24 @@ class Config:
     """One experiment.
 
     Attributes:
-        experiment: Name of the experiment file; names the results.
-        preset: Name of the preset under the experiments, whose values the experiment and the command line override.
-        corpus: Corpora whose utterances are joined.
-        labels: Label map (a file in wser/data/labels); by default the corpus's own.
-        recipe: Name of the recipe of the cache, or its id, or the path of a feature's file.
-        cache: Id of the cache, where several inputs are sealed for one recipe.
-        protocol: How utterances are held out.
-        model: The network.
-        data: How pictures reach it.
-        train: How it is trained.
-        selection: `validation` chooses the epoch on speakers or utterances cut from training; `last` takes the last epoch, and
-            cuts nothing; `test` as the paper's figure, the epoch of the highest accuracy on the test part itself.
-        seed: Of initialisation, order of batches and augmentation.
-        fold: `all`, or numbers of folds.
-        jobs: Runs at once; 0 is one for each core, up to 8, and a single one on an accelerator.
-        logger: Where curves go besides curves.csv: TensorBoard, a CSV file, W&B, MLflow; `[]` is nowhere.
+        experiment: Experiment file: its name in experiments/, or its path.  The directory of the results begins with its name.
+        preset: Preset: a file in experiments/preset with values of many keys, which the experiment and the command line
+            override.
+        corpus: Corpora to train and test on; several are joined.
+        labels: Label map: which emotions form which class; a file in wser/data/labels or a path.  By default the corpus's own.
+        recipe: Recipe of the cache: its name, its id, or the path of a feature's file.
+        cache: Id of the cache, if a corpus and recipe have several.
+        protocol: Which utterances are held out for testing, and how validation is cut from the rest.
+        model: What is trained.
+        data: How utterances reach a network, and their augmentation.  A model that is no network does not read these keys.
+        train: How a network is trained.  A model that is no network does not read these keys.
+        selection: Which epoch's weights are tested.  `last` takes the last epoch: nothing is chosen, and nothing is cut from
+            training.  `validation` takes the epoch of the lowest loss on validation speakers (or utterances) cut from training.
+            `test` takes the epoch of the highest accuracy on the test part itself, as the paper did: such results are too good.
+        seed: Seed of initial weights, order of batches and augmentation.
+        fold: Which folds to train: `all`, or numbers from 0, such as `0,2`.
+        jobs: Folds trained at once; 0 is one for each core, up to 8, and a single one on an accelerator.
+        logger: Where training curves go besides curves.csv; `[]` is nowhere.
         cache_root: Directories of caches, searched in order, separated by `:`; each may be a URL, as s3://bucket/lab.
         results: Directory of all results.
     """

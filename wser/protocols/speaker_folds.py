@@ -29,7 +29,7 @@ class Config(ProtocolConfig):
     """What the protocol reads.
 
     Attributes:
-        folds: Number of groups of speakers; those of RAVDESS are fixed.
+        folds: Number of folds: groups of speakers.  RAVDESS has five fixed ones, and does not read it.
     """
 
     folds: int = setting(3, low=2, high=1000)

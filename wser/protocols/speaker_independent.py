@@ -20,7 +20,7 @@ class Config(ProtocolConfig):
     """What the protocol reads.
 
     Attributes:
-        folds: Number of pairs of speakers that are held out.
+        folds: Number of folds: pairs of a woman and a man that are held out.
     """
 
     folds: int = setting(3, low=2, high=1000)

@@ -35,11 +35,11 @@ def test_every_parameter_of_recipes_is_there():
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("train.lr", ["Learning rate", "from 1e-08 to 10", "default  0.003"]),
+        ("train.lr", ["Learning rate", "from 1e-08 to 10", "default    0.003"]),
         ("lr", ["train.lr"]),
-        ("selection", ["`last` takes the last epoch", "validation, last, test"]),
-        ("protocol.test_fraction", ["held out", "of       speaker_dependent", "0.2"]),
-        ("train.schedule", ["constant, one_cycle"]),
+        ("selection", ["`last` takes the last epoch", "nothing is cut from training", "validation, last, test"]),
+        ("protocol.test_fraction", ["held out", "only with  speaker_dependent", "0.2"]),
+        ("train.schedule", ["Learning-rate schedule", "constant, one_cycle"]),
         ("train.patience", ["read with selection=validation or test"]),
         ("snr_db", ["read with noise=white or babble"]),
     ],
@@ -66,7 +66,7 @@ def test_settings_of_an_installed_model_may_say_nothing_of_themselves(monkeypatc
     monkeypatch.setattr(plugins, "_installed", lambda room: {"mute": "mute_model"} if room == "wser.models" else {})
     assert run.main(["--help", "model.depth", "model.kind"]) == 0
     printed = capsys.readouterr().out
-    assert [word for word in ("whole number", "default  3", "of       mute", "a, b") if word not in printed] == []
+    assert [word for word in ("whole number", "default    3", "only with  mute", "a, b") if word not in printed] == []
 
 
 def test_a_key_that_there_is_not_names_the_nearest(capsys):
