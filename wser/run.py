@@ -49,7 +49,6 @@ def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.run",
         description="Train and cross-validate on a cache of wavelet-scaled spectrograms.",
-        epilog=EPILOG + _keys(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )
@@ -75,6 +74,7 @@ def _main(arguments: Sequence[str]) -> int:
     if options.help is not None or options.keys:
         from wser.config import reference
 
+        parser.epilog = EPILOG + _keys()
         told = [reference.shown(key) for key in options.help or ()]
         print("".join(told) or (reference.markdown() if options.keys else parser.format_help()), end="")
         return 0
