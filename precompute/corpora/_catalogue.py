@@ -8,13 +8,13 @@ from precompute.corpora import Corpus
 HEAD = """\
 # Corpora
 
-Made by `python -m precompute --markdown > docs/corpora.md` from the files of `precompute/corpora/`; change it there.
-Counts are the published ones; where what you have differs, `precompute` warns and says in what.
+`python -m precompute --markdown > docs/corpora.md` makes this page from the files of `precompute/corpora/`: change it there.
+Counts are the published ones. If yours differ, `python -m precompute build NAME` warns and says how.
 
-A folder of a corpus's name in the directory of corpora is the corpus.  Where there is none, the directory and the folders
-below it are looked into, and recordings are told by their names, so that archives may lie as they unpack, as Kaggle's sets of
-one and of four corpora do.  Of several copies the first counts, and a warning names the others.  `--corpora ravdess=DIR`, or
-the same in `$WSER_CORPORA`, names a corpus's own directory; with commas, as in `ravdess=/a,emodb=/b,/rest`, several.
+A corpus is a folder with its name in the directory of corpora. If there is none, that directory and the folders below it are
+searched for recordings with the corpus's names. So archives may stay as they are unpacked, as Kaggle's sets of one and of four
+corpora. If there are several copies, the first is used, and a warning names the others. `--corpora ravdess=DIR`, or the same in
+`$WSER_CORPORA`, names the directory of one corpus; several have commas between them, as in `ravdess=/a,emodb=/b,/rest`.
 """
 
 
