@@ -4,23 +4,22 @@ import re
 from collections.abc import Sequence
 
 WORDS = {
-    "UAR": (
-        "unweighted average recall, the mean over the classes of the share of each that was found; chance is 1 over the number "
-        "of classes."
-    ),
-    "Accuracy": "share of the utterances whose class was predicted; large classes count more.",
-    "Macro F1": "mean over the classes of the harmonic mean of precision and recall.",
+    "UAR": "unweighted average recall: the mean over the classes of the share of a class that was predicted correctly.",
+    "Chance": "the UAR of a guess, 1 divided by the number of classes.",
+    "Accuracy": "the share of utterances whose class was predicted correctly; large classes count more.",
+    "Macro F1": "the mean over the classes of F1, the harmonic mean of a class's precision and recall.",
     "Fold": "one training with its own held-out test part; a run has all folds of its protocol.",
-    "Protocol": "the rule by which utterances are held out, such as leave-one-speaker-out (`loso`).",
-    "Recipe": (
-        "the audio chain and a feature's parameters: all that changes a number in a cache. Its hash is the recipe id."
+    "Protocol": "the rule that says which utterances are held out, such as each speaker once (`loso`, leave one speaker out).",
+    "Recipe": "the audio steps and a feature's parameters: all that changes a number in a cache; its hash is the recipe id.",
+    "Preset": "a named set of values for network, data and training: `tuned` (ours), `paper` (the paper's own).",
+    "Pooled": "measured over the predictions of all folds together, not averaged over folds.",
+    "Interval": (
+        "the 95 % interval, from drawing the test speakers again at random (bootstrap), since utterances of one "
+        "speaker are alike."
     ),
-    "Preset": "a named set of values of network, data and training: `tuned` (ours), `paper` (the paper's own).",
-    "Pooled": "measured over the predictions of all folds together, rather than averaged over folds.",
-    "Interval": "95 %, by drawing the test speakers anew (bootstrap), since utterances of one speaker are alike.",
-    "Label map": "which emotions of a corpus are one class, and which are left out.",
-    "Selection": "how the epoch is chosen: on validation speakers, the last one, or (as the paper did) on the test part.",
-}  # fmt: skip
+    "Label map": "says which emotions of a corpus form one class, and which are left out.",
+    "Selection": "how the epoch is chosen: on validation, always the last one, or (as in the paper) on the test part.",
+}
 
 
 def meaning(text: str) -> str:
