@@ -330,7 +330,7 @@ def test_words_of_the_glossary_are_explained_in_the_page(page):
         assert words(said.replace("`", "")) in words(page.text)
     heads = {words(cell["text"]): cell.get("title", "") for cell in page.tables["table-folds"][0]}
     assert heads["UAR %"].startswith("UAR: unweighted average recall")
-    assert heads["macro F1 %"].startswith("Macro F1: mean over the classes")
+    assert heads["macro F1 %"].startswith("Macro F1: the mean over the classes")
 
 
 STRANGE = "<script>alert('ü')</script> & \"$x_1$\" שלום"
