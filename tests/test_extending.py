@@ -76,7 +76,7 @@ def test_a_corpus_of_ones_own_becomes_a_cache(home, encode):
     for name in ("anna_happy", "ben_sad", "carla_sad"):
         samples = 0.1 * np.random.default_rng(len(name)).standard_normal(8000)
         (home / "corpora" / "two_voices" / f"{name}.wav").write_bytes(encode(samples))
-    (command,) = re.findall(r"^python -m precompute (--corpus \./.*)$", TEXT, flags=re.M)
+    (command,) = re.findall(r"^python -m precompute (build \./two.*)$", TEXT, flags=re.M)
     done = run("precompute", *command.split(), "--cache", "cache")
     assert done.returncode == 3, done.stderr
     assert "carla_sad" in done.stderr
