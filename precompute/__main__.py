@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code of the command: 0 all done, 1 nothing done, 3 done with inputs skipped, or checked with warnings.
+        The exit code of the command: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, or checked with
+        warnings, 130 interrupted.
     """
     arguments = process.arguments(arguments)
     try:

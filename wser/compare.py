@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import paths, terminal
+from precompute.common import paths, tables, terminal
+from precompute.common.errors import UsageError
 
 if TYPE_CHECKING:
     from wser.results import Stored
@@ -17,7 +18,7 @@ The first run is held against each of the others, on the same test utterances.  
 speakers; p is that of a two-sided permutation test that swaps the two runs' predictions for whole speakers.
 
 example:
-  python -m wser.compare runs/default-1a2b3c4d runs/default-5e6f7a8b
+  python -m wser.compare runs/emodb-row_svm-loso-1a2b3c4d runs/emodb-row_svm-loso-5e6f7a8b
 """
 
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0 compared, 1 refused.
+        The exit code: 0 compared, 1 refused, 2 wrong usage, 130 interrupted.
     """
     return terminal.command("wser.compare", _main, "nothing was written", arguments)
 
@@ -49,11 +50,9 @@ def _compare(named: Sequence[Path]) -> int:
     from wser.reports.comparison import check_same
 
     if not 2 <= len(named) <= len(string.ascii_uppercase):
-        raise results.ResultError(
-            f"{len(named)} given, where 2 to {len(string.ascii_uppercase)} runs can be compared: name them"
-        )
+        raise UsageError(f"{len(named)} given, where 2 to {len(string.ascii_uppercase)} runs can be compared: name them")
     if len({path.resolve() for path in named}) < len(named):
-        raise results.ResultError(f"{' and '.join(map(str, named))} name a run twice: name different ones")
+        raise UsageError(f"{' and '.join(map(str, named))} name a run twice: name different ones")
     runs = [results.open_finished(path) for path in named]
     for other in runs[1:]:
         check_same(runs[0], other)
@@ -69,10 +68,10 @@ def _announce(runs: Sequence["Stored"]) -> None:
     from wser.reports.comparison import changes, warnings
 
     first = runs[0]
-    for letter, run in zip(string.ascii_uppercase, runs, strict=False):
-        print(f"{letter}  {run.path}: {run.title}")
-        if differ := changes(first.settings, run.settings):
-            print(f"   differs from A in {'; '.join(differ)}")
+    tables.paragraph(f"{first.path}: {first.title}", "A  ")
+    for letter, run in zip(string.ascii_uppercase[1:], runs[1:], strict=False):
+        differ = "; ".join(changes(first.settings, run.settings))
+        tables.paragraph(f"{run.path}: differs from A in {differ or 'no setting'}", f"{letter}  ")
     sys.stdout.flush()
     told = caveats.together(
         (letter, caveats.of(run.record, [{**one, "fold": fold} for fold, one in run.metrics.items()]))
@@ -100,7 +99,7 @@ def _report(runs: Sequence["Stored"]) -> None:
     found = [uncertainty.differences(every[0], matrices) for matrices in every[1:]]
     against_first = [(f"{letter} - A", one) for letter, one in zip(letters[1:], found, strict=True)]
     title = f"{len(runs[0].rows)} test utterances of {len(every[0])} speakers, pooled over all folds"
-    terminal.console().print(comparison_table(title, rows, against_first))
+    tables.show(comparison_table(title, rows, against_first))
     for name, one in zip(names[1:], found, strict=True):
         print(f"UAR: {in_words(names[0], name, one['uar'])}")
 

@@ -144,7 +144,7 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
     Where summary.json says something else than the predictions, a `UserWarning` names it.
 
     Args:
-        path: Their directory, such as `runs/default-1a2b3c4d5e6f`.
+        path: Their directory, such as `runs/emodb-row_svm-loso-1a2b3c4d5e6f`.
         unfinished: Whether a run will do of which only some folds are finished; its figures are of these.
 
     Raises:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from precompute.common import files, finding, paths, terminal
+from precompute.common import files, finding, paths, tables, terminal
+from precompute.common.errors import UsageError
 
 if TYPE_CHECKING:
     from wser.evaluation.published import Published
@@ -20,13 +21,13 @@ The page needs nothing else: it can be mailed, printed and opened without a netw
 (CSV, LaTeX) lie beside it in a directory named report.
 
 examples:
-  python -m wser.report runs/default-1a2b3c4d                          writes runs/default-1a2b3c4d/report.html
-  python -m wser.report runs/default-1a2b3c4d --audio ~/corpora        with links to the recordings
-  python -m wser.report runs/default-1a2b3c4d runs/default-5e6f7a8b    side by side, with the paired test
-  python -m wser.report runs/study_lr-sweep-9c0d1e2f                   a sweep
-  python -m wser.report --index runs                                   all runs in one table: runs/index.html
-  python -m wser.report runs/default-1a2b3c4d --bundle review.zip      all that a reviewer needs, in one file
-  python -m wser.report --verify review.zip                            every figure recomputed from that file
+  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d                    writes report.html there
+  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d --audio ~/corpora  with links to the recordings
+  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d runs/demo-row_svm-loso-5e6f7a8b    side by side, with the paired test
+  python -m wser.report runs/demo-row_svm-loso-sweep-9c0d1e2f              a sweep
+  python -m wser.report --index runs                                       all runs in one table: runs/index.html
+  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d --bundle review.zip    all that a reviewer needs, in one file
+  python -m wser.report --verify review.zip                                every figure recomputed from that file
 """
 
 MOST_DIFFERENCES = 100
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0 written, 1 refused.
+        The exit code: 0 written, 1 refused, 2 wrong usage, 130 interrupted.
     """
     return terminal.command("wser.report", _main, "make it accessible, or give --out DIR to write elsewhere", arguments)
 
@@ -83,11 +84,10 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _index(options: argparse.Namespace) -> int:
     from wser.reports.html import index
-    from wser.results import ResultError
 
     others = [*map(str, options.runs), *_given(options, "audio", "published", "markdown", "bundle")]
     if others:
-        raise ResultError(f"--index {options.index} is a page of its own: leave out {' '.join(others)}")
+        raise UsageError(f"--index {options.index} is a page of its own: leave out {' '.join(others)}")
     page, damaged, notes = index.write_page(options.index, options.out or options.index)
     for why in [*(f"left out: {why}" for why in damaged), *notes]:
         print(f"warning: {why}", file=sys.stderr)
@@ -98,12 +98,11 @@ def _index(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from wser.reports import bundle
     from wser.reports.tables import verdict_table
-    from wser.results import ResultError
 
     if others := [*map(str, options.runs), *_given(options, "index", "out", "audio", "published", "markdown", "bundle")]:
-        raise ResultError(f"--verify {options.verify} is a command of its own: leave out {' '.join(others)}")
+        raise UsageError(f"--verify {options.verify} is a command of its own: leave out {' '.join(others)}")
     verdict = bundle.verify(options.verify)
-    terminal.console().print(verdict_table(verdict))
+    tables.show(verdict_table(verdict))
     for fact in verdict.facts:
         print(fact)
     sys.stdout.flush()
@@ -129,20 +128,20 @@ def _report(options: argparse.Namespace) -> int:
 
     runs: list[Path] = options.runs
     if not runs:
-        raise results.ResultError("no run is named: give one, as runs/default-1a2b3c4d, or --index runs for all of them")
+        raise UsageError("no run is named: give one, as runs/emodb-row_svm-loso-1a2b3c4d, or --index runs for all of them")
     if len(runs) > len(string.ascii_uppercase):
-        raise results.ResultError(f"{len(runs)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
+        raise UsageError(f"{len(runs)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
     if len({path.resolve() for path in runs}) < len(runs):
-        raise results.ResultError(f"{' and '.join(map(str, runs))} name a run twice: name different ones")
+        raise UsageError(f"{' and '.join(map(str, runs))} name a run twice: name different ones")
     sweeps = [path for path in runs if files.exists(path / results.SWEEP, path)]
     if sweeps and len(runs) > 1:
-        raise results.ResultError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")
+        raise UsageError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")
     if (sweeps or len(runs) > 1) and options.audio:
-        raise results.ResultError("--audio links the page of one run to its recordings: leave it out, or give one run")
+        raise UsageError("--audio links the page of one run to its recordings: leave it out, or give one run")
     if options.bundle:
         return _bundle(runs, sweeps, options)
     if options.markdown and (others := _given(options, "out", "audio")):
-        raise results.ResultError(f"--markdown prints tables and writes no page: leave out {' '.join(others)}")
+        raise UsageError(f"--markdown prints tables and writes no page: leave out {' '.join(others)}")
     options.audio = finding.parse([options.audio], "") if options.audio else None
     if options.audio and not (options.audio.own or any(root.is_dir() for root in options.audio.roots)):
         raise results.ResultError(f"--audio {options.audio} is no directory: give the one that holds the corpora")

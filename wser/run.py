@@ -3,12 +3,13 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from precompute.common import files, paths, terminal
-from precompute.common.errors import WserError
+from precompute.common import files, paths, tables, terminal
+from precompute.common.errors import UsageError, counted
+from precompute.common.progress import Advance, progress
 from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
     from wser.reports.html.opened import Measured
+
+DIVERGED = ", stopped because the loss diverged: give a lower train.lr"
 
 EPILOG = """\
 examples:
@@ -26,7 +29,7 @@ examples:
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
   python -m wser.run model.pipes=1,3 --describe        the networks: layers, shapes, parameters, multiply-adds
-  python -m wser.run --repeat runs/default-1a2b3c4d    trains a stored run again and says whether every prediction is the same
+  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d    again; are all predictions the same?
 
 keys, and their values in a plain run:
 """
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0 done, 1 refused or interrupted, or a repeated run whose predictions differ.
+        The exit code: 0 done, 1 refused, or a repeated run whose predictions differ, 2 wrong usage, 130 interrupted.
     """
     kept = "finished folds are kept, and the same command continues with the others"
     return terminal.command("wser.run", _main, kept, arguments)
@@ -79,7 +82,7 @@ def _main(arguments: Sequence[str]) -> int:
         print("".join(told) or (reference.markdown() if options.keys else parser.format_help()), end="")
         return 0
     if options.repeat is not None and options.describe:
-        raise WserError("--repeat and --describe are two commands: give one of them")
+        raise UsageError("--repeat and --describe are two commands: give one of them")
     if options.repeat is not None:
         return _repeat(options.repeat, options.setting, options.dry_run)
     return _describe(options.setting) if options.describe else _run(options.setting, options.dry_run)
@@ -107,11 +110,10 @@ def _describe(settings: Sequence[str]) -> int:
         if not any((one.model, sizes) == (other.model, known) for other, known in found):
             found.append((one, sizes))
     changes = plan.differing([one for one, _ in found])
-    console = terminal.console(width=100)
     for at, (one, (item, classes)) in enumerate(found):
         point = "".join(f", {key}={values[at]}" for key, values in changes.items())
         heading = f"{one.model.name}, preset {one.preset}, recipe {one.recipe}, {classes} classes{point}"
-        console.print(describe.table(heading, describe.layers(one, item, classes), item))
+        tables.show(describe.table(heading, describe.layers(one, item, classes), item))
     return 0
 
 
@@ -122,11 +124,10 @@ def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
     conclusion = repeat(paths.path(path), settings, command, dry_run)
     if not conclusion:
         return 0
-    from wser.reports import tables
+    from wser.reports.tables import repeat_table
 
-    console = terminal.console()
-    console.print()
-    console.print(tables.repeat_table(str(conclusion.run), conclusion.folds))
+    print()
+    tables.show(repeat_table(str(conclusion.run), conclusion.folds))
     print(conclusion.verdict)
     lines = [f"  {key}: {then} then, {now} now" for key, (then, now) in conclusion.changes.items()]
     if not conclusion.matches and not lines:
@@ -144,15 +145,16 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
 
     configs = compose.load(settings)
     experiments = plan.prepare_all(configs)
-    _announce(experiments[0])
     axes = _swept(settings, experiments)
+    _announce(experiments[0], axes)
     if axes:
         values = ", ".join(f"{key}={','.join(dict.fromkeys(map(as_text, values)))}" for key, values in axes.items())
-        print(f"  and {len(experiments) - 1} more settings: {values}")
+        tables.paragraph(f"{len(experiments)} points: {values}", "  ")
     _announce_leakage(experiments)
     _announce_older(experiments)
     to_do = [(experiment, fold.number) for experiment in experiments for fold in experiment.pending()]
     _announce_faults(to_do)
+    left = [sum(one is experiment for one, _ in to_do) for experiment in experiments]
     pending = len(to_do)
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max((one.train.epochs for one in configs if one.model.is_network), default=0)
@@ -165,11 +167,18 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         _announce_time(experiments, configs[0].jobs)
         return 0
     command = shlex.join(["python", "-m", "wser.run", *settings])
-    plan.execute(experiments, configs[0].jobs, command, _finished, list(axes))
-    runs, written = zip(*map(_report, experiments), strict=True)
+    say = _Points(experiments, left, axes).say if axes else _finished
+    plan.execute(experiments, configs[0].jobs, command, say, list(axes))
     if axes:
-        _report_sweep(experiments, runs, axes, command)
-    return 0 if all(written) else terminal.FAILED
+        with progress("pages", len(experiments), "pages") as advance:
+            reports = [_report(experiment, advance) for experiment in experiments]
+        _report_sweep(experiments, [run for run, _ in reports], axes, command)
+        failed = any(why for _, why in reports)
+    else:
+        run, why = _report(experiments[0])
+        _show(experiments[0], run, why)
+        failed = bool(why)
+    return terminal.FAILED if failed else terminal.DONE
 
 
 def _announce_time(experiments: "Sequence[Experiment]", jobs: int) -> None:
@@ -216,13 +225,16 @@ def _swept(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict
     return {key: found[key] for key in [*compose.swept(settings), "data.test_recipe"] if key in found}
 
 
-def _announce(experiment: "Experiment") -> None:
+def _announce(experiment: "Experiment", axes: Collection[str]) -> None:
+    """Say what an experiment is, but for the keys that are swept."""
     one, dataset = experiment.config, experiment.dataset
     train, count = one.train, len(experiment.folds)
-    print(
-        f"{_title(experiment)}: {len(dataset.examples)} utterances, recipe {one.recipe}, preset {one.preset}, seed {one.seed}"
-    )
-    how = f"{train.optimiser}, lr {train.lr:g}, batch {train.batch}; " if one.model.is_network else ""
+    facts = {"recipe": one.recipe, "preset": one.preset, "seed": one.seed}
+    same = "".join(f", {key} {value}" for key, value in facts.items() if key not in axes)
+    tables.paragraph(f"{_title(experiment)}: {len(dataset.examples)} utterances{same}")
+    trained = {"optimiser": train.optimiser, "lr": f"lr {train.lr:g}", "batch": f"batch {train.batch}"}
+    said = ", ".join(text for key, text in trained.items() if f"train.{key}" not in axes)
+    how = f"{said}; " if one.model.is_network and said else ""
     print(f"  {how}{one.protocol.name}: {count} fold{'s' * (count != 1)}")
     for fold in experiment.folds:
         here = {dataset.examples[i].label for i in fold.train}
@@ -274,22 +286,64 @@ def _finished(experiment: "Experiment", fold: int) -> str:
     record = results.read_metrics(experiment.directory, fold)
     return (
         f"{experiment.directory.name}, {_names(experiment)}, fold {fold}: "
-        f"UAR {100 * record['uar']:.1f} %, accuracy {100 * record['accuracy']:.1f} %, "
+        f"{_percents(record)}, "
         + (f"epoch {record['epoch']} of {record['epochs']}, " if record["epochs"] else "")
         + duration(record["seconds"])
-        + (", stopped because the loss diverged: give a lower train.lr" if record["diverged"] else "")
+        + (DIVERGED if record["diverged"] else "")
     )
 
 
-def _report(experiment: "Experiment") -> "tuple[Measured, bool]":
-    """Write summary and page of an experiment and print its table; what was measured, and whether it could be written.
+def _percents(figures: Mapping[str, float]) -> str:
+    return f"UAR {100 * figures['uar']:.1f} %, accuracy {100 * figures['accuracy']:.1f} %"
+
+
+class _Points:
+    """Says of a sweep one line for each point, once all of its folds are finished.
+
+    Args:
+        experiments: Its points.
+        left: Number of folds that each has to do.
+        axes: Keys swept, each with its value in every point.
+    """
+
+    def __init__(self, experiments: "Sequence[Experiment]", left: Sequence[int], axes: dict[str, list[Any]]) -> None:
+        self.left = {experiment.directory: count for experiment, count in zip(experiments, left, strict=True)}
+        self.values = {
+            experiment.directory: {key: values[at] for key, values in axes.items()} for at, experiment in enumerate(experiments)
+        }
+
+    def say(self, experiment: "Experiment", _: int) -> str | None:
+        """The line, where the fold that is finished is the last one of its point."""
+        path = experiment.directory
+        self.left[path] -= 1
+        if self.left[path]:
+            return None
+        from wser import results
+        from wser.evaluation.sweeps import as_text
+        from wser.execution.progress import duration
+        from wser.reports.summary import pooled
+
+        records = [results.read_metrics(path, fold) for fold in results.finished(path)]
+        figures = pooled(records)
+        done = sum(not count for count in self.left.values())
+        point = ", ".join(f"{key}={as_text(value)}" for key, value in self.values[path].items())
+        diverged = any(record["diverged"] for record in records)
+        return (
+            f"{done} of {len(self.left)}: {point}: {_percents(figures)}, {counted(len(records), 'fold')}, "
+            + duration(sum(record["seconds"] for record in records))
+            + (DIVERGED if diverged else "")
+        )
+
+
+def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tuple[Measured, str]":
+    """Write summary and page of an experiment; what was measured, and why they could not be written, if so.
 
     Another job may finish a fold of the same run meanwhile, and write its own summary earlier than this one: what is there is
     read again until nothing has changed.
     """
     from wser import results
     from wser.evaluation import published
-    from wser.reports import stale, tables
+    from wser.reports import stale
     from wser.reports.html import opened
     from wser.reports.html import run as pages
 
@@ -310,13 +364,22 @@ def _report(experiment: "Experiment") -> "tuple[Measured, bool]":
             failed = f"{error.filename or path}: {error.strerror}"
         if failed or results.finished(path) == measured.stored.folds:
             break
-    print()
-    terminal.console().print(tables.fold_table(_title(experiment), measured.summary, measured.caveats))
     if failed:
         remedy = f"make room, and python -m wser.report {path} writes the page, with --out DIR elsewhere"
         print(f"warning: {failed}, so the page and {results.SUMMARY} are missing or not complete; {remedy}", file=sys.stderr)
-    print(f"results: {path}" + ("" if failed else f"\npage: {page}"), flush=True)
-    return measured, not failed
+    advance(1)
+    return measured, failed
+
+
+def _show(experiment: "Experiment", measured: "Measured", failed: str) -> None:
+    """Print the table of a run, and where its files are."""
+    from wser import results
+    from wser.reports.tables import fold_table
+
+    print()
+    tables.show(fold_table(_title(experiment), measured.summary, measured.caveats))
+    path = experiment.directory
+    print(f"results: {path}" + ("" if failed else f"\npage: {path / results.PAGE}"), flush=True)
 
 
 def _report_sweep(
@@ -326,8 +389,8 @@ def _report_sweep(
     from wser import results
     from wser.evaluation import published
     from wser.evaluation.sweeps import Point, Sweep
-    from wser.reports import tables
     from wser.reports.html import sweep as pages
+    from wser.reports.tables import sweep_table
 
     points = [
         Point(
@@ -344,7 +407,8 @@ def _report_sweep(
     path = results.sweep_directory([one.directory for one in experiments])
     names = list(dict.fromkeys(one.config.experiment for one in experiments))
     results.write_sweep(path, sweep.rows(), {"experiment": names, "command": command, "titles": titles, **sweep.record()})
-    terminal.console().print(tables.sweep_table("; ".join(titles), sweep))
+    print()
+    tables.show(sweep_table("; ".join(titles), sweep))
     page = pages.write_page(path, runs, path, published.load())
     print(f"sweep: {path}\npage: {page}", flush=True)
 

@@ -5,8 +5,9 @@ import functools
 import sys
 from collections.abc import Sequence
 
-from precompute.common import clearing, paths, terminal
-from precompute.common.errors import WserError
+from precompute.common import clearing, paths, tables, terminal
+from precompute.common.errors import UsageError
+from precompute.common.tables import Column
 
 KEPT = "what was cleared stays cleared"
 
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of the process.
 
     Returns:
-        The exit code: 0 done, 1 refused or failed.
+        The exit code: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted.
     """
     return terminal.command("wser.runs", _main, KEPT, arguments)
 
@@ -43,29 +44,29 @@ def _main(arguments: Sequence[str]) -> int:
     clearing.options(clean, "age in days of trash and of runs without a finished fold")
     options = parser.parse_args(arguments)
     if not options.results.is_dir():
-        raise WserError(f"{options.results} is no directory: give the one of all results with --results DIR")
+        raise UsageError(f"{options.results} is no directory: give the one of all results with --results DIR")
     return int(options.run(options))
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rich.table import Table
-
     from wser.execution.housekeeping import listed
 
     found = list(listed(options.results))
     if not found:
         print(f"no runs in {options.results}: python -m wser.run results={options.results} makes one")
         return 0
-    table = Table(title=f"runs in {options.results}", title_justify="left", header_style="bold")
-    for heading in ("run", "corpus", "protocol", "folds", "state", "MB", "left over, MB", "begun, UTC", "by"):
-        right = heading in ("folds", "MB", "left over, MB")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    columns = [
+        Column("run"), Column("corpus", spare=3), Column("protocol", spare=4), Column("differs in", wraps=True, spare=2),
+        Column("folds", right=True), Column("state"), Column("MB", right=True, spare=1),
+        Column("leftovers\nMB", right=True, spare=5), Column("begun, UTC", spare=6), Column("by", spare=7),
+    ]  # fmt: skip
+    table = tables.Table(f"runs in {options.results}", columns)
     for one in found:
         folds = f"{one.done} of {one.folds}" if one.folds else ""
         left = f"{one.leftovers / 1e6:.1f}" if one.leftovers else ""
         size = f"{one.size / 1e6:.1f}"
-        table.add_row(one.path.name, one.corpus, one.protocol, folds, one.state, size, left, one.made, one.by)
-    terminal.console(width=140).print(table)
+        table.add(one.path.name, one.corpus, one.protocol, one.settings, folds, one.state, size, left, one.made, one.by)
+    tables.show(table)
     unfinished = sum(one.state != "finished" for one in found)
     total = sum(one.size for one in found)
     print(f"{len(found)} run{'s' * (len(found) > 1)}, {unfinished} of them not finished, {total / 1e6:.1f} MB")

@@ -14,6 +14,10 @@ CONFIRMED = "confirmed"
 """Key of the time at which a sealed cache was confirmed to match the recordings; that of its making is `created`."""
 
 
+TABLE = "table"
+"""Key of the table that lists the corpus, as its path was given to the command that made the cache."""
+
+
 def provenance(path: Path) -> list[dict[str, Any]]:
     """Who made a cache, when and with which versions, the earliest first; unreadable records are left out."""
     return sorted(

@@ -21,7 +21,7 @@ def move_to_trash(path: Path, root: Path) -> Path:
     """Move a cache, sealed or not, to the trash of its corpus, where readers do not find it.
 
     Returns:
-        Its path in the trash; moving it back restores the cache.
+        Its path in the trash; `restore` undoes this.
 
     Raises:
         CacheError: It does not exist any more, or may not be moved.
@@ -29,6 +29,37 @@ def move_to_trash(path: Path, root: Path) -> Path:
     """
     with writing.writing(root):
         return writing.to_trash(path, root)
+
+
+def trashed(root: Path) -> Iterator[tuple[Path, Path]]:
+    """Every cache in the trash of a root: where it was, and its place there, which begins with when it was moved.
+
+    Args:
+        root: Local directory of caches.
+
+    Raises:
+        UnsafePathError: A corpus's directory is a symbolic link.
+    """
+    refuse_links(root)
+    for entry in _entries(root, layout.TRASH):
+        name = files.name_before_trash(entry.name)
+        if name and layout.legal_cache(name):
+            yield entry.parent.parent / name, entry
+
+
+def restore(place: Path, path: Path, root: Path) -> None:
+    """Move a cache back from the trash.
+
+    Args:
+        place: Of it in the trash.
+        path: Where it was; nothing is there now.
+        root: Of both.
+
+    Raises:
+        CacheError: It is gone, or may not be moved, or a cache was made there meanwhile.
+    """
+    with writing.writing(root):
+        files.rename(place, path, root)
 
 
 def garbage(root: Path, grace_days: float = GRACE_DAYS) -> Iterator[Garbage]:

@@ -4,13 +4,14 @@ import difflib
 import fnmatch
 import glob
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from precompute.cache import layout, places
-from precompute.cache.history import current
+from precompute.cache.history import TABLE, current, provenance
 from precompute.cache.reader import Cache, read_manifest, unfinished
 from precompute.common import files, plugins
 from precompute.common.errors import CacheError, CacheMissingError, UnsafePathError, unknown
@@ -282,13 +283,20 @@ def _command(corpus: str, recipes: str, roots: Roots) -> str:
     option = "" if recipes == "default" else f" --recipe {recipes}"
     known = plugins.names("precompute.corpora")
     commands = [
-        f"python -m precompute --corpus table --table YOUR.csv --name {name}{option} --cache {where}"
+        f"python -m precompute --corpus table --table {_table(name, roots)} --name {shlex.quote(name)}{option} --cache {where}"
         for name in corpus.split(",")
         if name not in known
     ]
     if own := [name for name in corpus.split(",") if name in known]:
         commands.insert(0, f"python -m precompute --corpus {','.join(own)}{option} --cache {where}")
     return " && ".join(commands)
+
+
+def _table(corpus: str, roots: Roots) -> str:
+    """The table that a corpus was last cached from, as a shell takes it; what stands for it where no cache says so."""
+    every = [one for root in roots for path in sealed(root, glob.escape(corpus)) for one in provenance(path)]
+    tables = [one[TABLE] for one in sorted(every, key=lambda one: str(one.get("created"))) if isinstance(one.get(TABLE), str)]
+    return shlex.quote(tables[-1]) if tables else "YOUR.csv"
 
 
 def _utterances(path: Path) -> int | str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from precompute import corpora
 from precompute.common import finding
-from precompute.common.errors import CorpusError, WserError, counted, few
+from precompute.common.errors import CorpusError, UsageError, WserError, counted, few
 
 if TYPE_CHECKING:
     from precompute.corpora._table import Table
@@ -39,13 +39,13 @@ def recipes(options: argparse.Namespace) -> "dict[str, Recipe]":
 
     Raises:
         RecipeError: There is no such recipe, or parameter, or value.
-        CorpusError: Nobody would work by them.
+        UsageError: Nobody would work by them.
     """
     from precompute import recipe
 
     found = {" ".join([name, *options.set]): recipe.named(name, options.set) for name in options.recipe.split(",")}
     if options.jobs == 0:
-        raise CorpusError("--jobs 0 is neither -1 nor at least 1: give 1 or more, or -1 for every core")
+        raise UsageError("--jobs 0 is neither -1 nor at least 1: give 1 or more, or -1 for every core")
     return found
 
 
@@ -100,7 +100,7 @@ def _read_table(options: argparse.Namespace) -> "Table":
     from precompute.corpora import _table
 
     if not options.table or not options.name:
-        raise CorpusError("--corpus table needs the table and a name for the corpus: give --table my.csv --name mine")
+        raise UsageError("--corpus table needs the table and a name for the corpus: give --table my.csv --name mine")
     found = _table.read(options.table, options.name)
     for fault in found.faults:
         print(f"{options.table}: {fault}", file=sys.stderr)

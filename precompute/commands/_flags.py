@@ -18,7 +18,8 @@ def run(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
         commands: What may be named by a first word instead, and what each does.
 
     Returns:
-        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped, or checked with warnings.
+        The exit code: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, or checked with warnings,
+        130 interrupted.
     """
     parser = _parser(commands)
     if arguments and not arguments[0].startswith("-"):

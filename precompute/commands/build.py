@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the command's name; by default those of the process.
 
     Returns:
-        The exit code: 0 all done, 1 nothing done, 3 done with inputs skipped.
+        The exit code: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, 130 interrupted.
     """
     return terminal.command("precompute", _main, KEPT, arguments)
 

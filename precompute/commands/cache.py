@@ -2,7 +2,9 @@
 
 import argparse
 import functools
+import itertools
 import os
+import shlex
 import sys
 import time
 from collections import Counter
@@ -12,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from precompute.cache import layout, places
 from precompute.commands import _options
-from precompute.common import clearing, paths, terminal
-from precompute.common.errors import CacheError, CacheMissingError, unknown
+from precompute.common import clearing, paths, tables, terminal
+from precompute.common.errors import CacheError, CacheMissingError, UsageError, counted, unknown
 from precompute.common.files import GRACE_DAYS
+from precompute.common.tables import Column
 
 if TYPE_CHECKING:
     from precompute.cache.reader import Cache
 
-DONE, FAILED = 0, 1
+ALL = "/"
+"""Ends the name of a corpus that stands for all of its caches."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the command's name; by default those of the process.
 
     Returns:
-        The exit code: 0 done, 1 refused, failed, or damage found; 2 is wrong usage.
+        The exit code: 0 done, 1 refused, failed, or damage found, 2 wrong usage, 130 interrupted.
     """
     return terminal.command("precompute cache", _main, "what was finished stays", arguments)
 
@@ -45,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Look after caches. ID is the name of a cache's directory, or the beginning of it or of its part after "
         "the dash, with or without the corpus, as in ravdess/d07343; CORPUS/ means all caches of a corpus.",
         epilog="Example: python -m precompute cache verify ravdess/d07343. Exit codes: 0 done, 1 refused, failed, or damage "
-        "found, 2 wrong usage.",
+        "found, 2 wrong usage, 130 interrupted.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
@@ -56,21 +60,23 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    add("list", _list, "Every cache: corpus, recipe in words, size, who made it and when.")
-    add("info", _info, "Everything about one cache.").add_argument("id", metavar="ID")
+    some = add("list", _list, "Every cache, or those named: corpus, recipe in words, size, who made it and when; then totals.")
+    some.add_argument("ids", metavar="ID", nargs="*")
+    add("info", _info, "Everything about caches.").add_argument("ids", metavar="ID", nargs="+")
 
     verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
     verify.add_argument("ids", metavar="ID", nargs="*")
     verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
     _options.corpora(verify, "for --recompute, directory of the corpora, or of a table")
 
-    diff = add("diff", _diff, "How two recipes differ, and two caches of a corpus: parameters, recordings, labels.")
-    for name in ("first", "second"):
-        diff.add_argument(name, metavar="ID", help="a cache, or the name of a recipe")
+    diff = add("diff", _diff, "How recipes differ from the first, and caches of a corpus: parameters, recordings, labels.")
+    diff.add_argument("ids", metavar="ID", nargs="+", help="a cache, or the name of a recipe; two or more, or CORPUS/")
 
     remove = add("rm", _rm, f"Move caches to the trash, from where gc deletes them after {GRACE_DAYS:g} days.")
     remove.add_argument("ids", metavar="ID", nargs="+")
     clearing.confirmation(remove)
+    restore = add("restore", _restore, "Move caches back from the trash: undoes rm.")
+    restore.add_argument("ids", metavar="ID", nargs="+")
     clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
     clearing.options(clean, "age in days")
 
@@ -93,66 +99,80 @@ def _count(text: str) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from rich.table import Table
-
     from precompute.cache import roots
     from precompute.cache.summary import summaries
 
+    wanted = {*_some(options, options.ids, everywhere=True)}
+    total: Counter[str] = Counter()
     for root in places.parse(options.cache):
         roots.check_root(root)
-        table = Table(title=f"caches in {root}", title_justify="left", header_style="bold")
-        for heading in ("corpus", "recipe", "cache", "utterances", "speakers", "MB", "made", "by"):
-            right = heading in ("utterances", "speakers", "MB")
-            table.add_column(heading, justify="right" if right else "left", no_wrap=heading != "recipe")
-        found = list(summaries(root))
-        for one in found:
+        columns = [
+            Column("corpus"), Column("recipe", wraps=True), Column("cache"), Column("utterances", right=True),
+            Column("speakers", right=True, spare=3), Column("MB", right=True), Column("made", spare=1), Column("by", spare=2),
+        ]  # fmt: skip
+        table = tables.Table(f"caches in {root}", columns)
+        listed = [cache for cache in summaries(root) if cache.path in wanted]
+        for one in listed:
             counts = (str(one.utterances), str(one.speakers)) if one.state == "sealed" else (one.state, "")
-            cells = (one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
-            table.add_row(*map(terminal.in_a_line, cells))
-        if found:
-            terminal.console(width=140).print(table)
-        else:
+            table.add(one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
+            total.update(caches=1, utterances=one.utterances, bytes=one.size)
+        if listed:
+            tables.show(table)
+        elif not options.ids:
             print(f"no caches in {root}: fill it with python -m precompute --corpus NAME --cache {root}")
-    return DONE
+    if total["caches"]:
+        sums = f"{counted(total['caches'], 'cache')}, {counted(total['utterances'], 'utterance')}"
+        print(f"{sums}, {total['bytes'] / 1e6:.1f} MB ({total['bytes']} bytes)")
+    return terminal.DONE
 
 
 def _info(options: argparse.Namespace) -> int:
     from precompute.cache.reader import Cache
 
-    for line in _about(Cache(_one(options, options.id))):
-        print(terminal.in_a_line(line))
-    return DONE
+    for path in _each(options, options.ids):
+        for heading, text in _about(Cache(path)):
+            tables.paragraph(text, terminal.in_a_line(heading))
+    return terminal.DONE
 
 
-def _about(cache: "Cache") -> Iterator[str]:
+def _about(cache: "Cache") -> Iterator[tuple[str, str | list[str]]]:
+    """What is known of a cache, in lines: the beginning of each, and the rest."""
     from precompute.cache.history import provenance
     from precompute.recipe import in_words, usual_of
 
-    yield f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
-    yield f"  cache        {cache.path}"
-    yield f"  layout       {cache.manifest['layout']}"
-    yield f"  fingerprint  {cache.fingerprint}"
-    yield f"  size         {cache.size / 1e6:.1f} MB in {len(cache.manifest['files'])} files"
+    yield "", f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
     speakers = Counter(record.speaker for record in cache.records)
     seconds = sum(record.duration for record in cache.records)
-    yield f"  utterances   {len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes"
-    for title, counts in (("emotions", Counter(record.emotion for record in cache.records)), ("speakers", speakers)):
-        yield f"  {title:<12} {', '.join(f'{name} {count}' for name, count in sorted(counts.items()))}"
-    if cache.same_speakers_as:
-        yield f"  same people  as the speakers of {cache.same_speakers_as}, under the same names"
-    yield f"  holds        {cache.item}"
-    yield f"  recipe       {in_words(cache.recipe)} ({cache.manifest['recipe_id']})"
+    facts: dict[str, str | list[str] | None] = {
+        "cache": str(cache.path),
+        "layout": str(cache.manifest["layout"]),
+        "fingerprint": cache.fingerprint,
+        "size": f"{cache.size / 1e6:.1f} MB in {len(cache.manifest['files'])} files",
+        "utterances": f"{len(cache.records)} of {len(speakers)} speakers, {seconds / 60:.1f} minutes",
+        "emotions": _counts(Counter(record.emotion for record in cache.records)),
+        "speakers": _counts(speakers),
+        "same people": cache.same_speakers_as and f"as the speakers of {cache.same_speakers_as}, under the same names",
+        "holds": str(cache.item),
+        "recipe": f"{in_words(cache.recipe)} ({cache.manifest['recipe_id']})",
+    }
+    yield from ((f"  {name:<12} ", fact) for name, fact in facts.items() if fact)
     usual = usual_of(cache.recipe)
     for key, value in cache.recipe.items():
         if key not in ("colour_table", "array"):
-            yield f"    {key:<12} {value}{f'   (default: {usual[key]})' if key in usual and usual[key] != value else ''}"
+            other = f"   (default: {usual[key]})" if key in usual and usual[key] != value else ""
+            yield f"    {key:<12} ", f"{value}{other}"
     for one in provenance(cache.path):
         versions = one.get("versions")
-        listed = ", ".join(f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items())
-        yield f"  made         {one.get('created', '?')} by {one.get('by', '?')} with {listed or '?'}"
-    yield f"  skipped      {len(cache.skipped)}"
+        listed = [f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items()]
+        made = f"{one.get('created', '?')} by {one.get('by', '?')} with"
+        yield "  made         ", [made, *tables.listed(listed or ["?"])]
+    yield "  skipped      ", str(len(cache.skipped))
     for skipped in cache.skipped:
-        yield f"    {skipped.path}: {skipped.reason}"
+        yield "    ", f"{skipped.path}: {skipped.reason}"
+
+
+def _counts(counts: "Counter[str]") -> list[str]:
+    return tables.listed([f"{name} {count}" for name, count in sorted(counts.items())])
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -191,13 +211,24 @@ def _verify(options: argparse.Namespace) -> int:
         for what in unchecked(Cache(path)) if not found else ():
             print(f"         not checked: {what}")
     print(f"{len(paths) - bad} of {len(paths)} caches are sound")
-    return FAILED if bad or not paths else DONE
+    return terminal.FAILED if bad or not paths else terminal.DONE
 
 
 def _diff(options: argparse.Namespace) -> int:
+    named = list(itertools.chain.from_iterable(_recipes(options, name) for name in options.ids))
+    if len(named) < 2:
+        raise UsageError(f"{' '.join(options.ids)} is one, and two or more can be compared: name another cache or recipe")
+    (first_name, ours, first), *others = named
+    for name, theirs, cache in others:
+        if len(others) > 1:
+            print(f"{first_name}  ->  {name}")
+        _differences(ours, first, theirs, cache)
+    return terminal.DONE
+
+
+def _differences(ours: "dict[str, Any]", first: "Cache | None", theirs: "dict[str, Any]", second: "Cache | None") -> None:
     from precompute.cache import diff
 
-    (ours, first), (theirs, second) = (_recipe(options, name) for name in (options.first, options.second))
     found = diff.parameters(ours, theirs)
     for key, old, new in found:
         print(f"{key:<12} {'another' if key == 'colour_table' else f'{old}  ->  {new}'}")
@@ -208,7 +239,16 @@ def _diff(options: argparse.Namespace) -> int:
         print(f"utterances   {len(first.records)}  ->  {len(second.records)}, {len(changed)} differ")
         for key, how in changed:
             print(f"  {key}: {how}")
-    return DONE
+
+
+def _recipes(options: argparse.Namespace, name: str) -> "list[tuple[str, dict[str, Any], Cache | None]]":
+    """Name, record of the recipe, and cache, of all caches of a corpus or of what a name or id means."""
+    if not name.endswith(ALL):
+        return [(name, *_recipe(options, name))]
+    from precompute.cache.reader import Cache
+
+    caches = map(Cache, _each(options, [name]))
+    return [(f"{cache.corpus}/{cache.path.name}", cache.recipe, cache) for cache in caches]
 
 
 def _recipe(options: argparse.Namespace, name: str) -> "tuple[dict[str, Any], Cache | None]":
@@ -244,11 +284,54 @@ def _rm(options: argparse.Namespace) -> int:
         root = places.root_of(path)
         size = f"{places.total(path, root) / 1e6:.1f} MB"
         if options.yes:
-            print(f"moved to the trash  {path}  {size}{clearing.undo(removal.move_to_trash(path, root), path)}")
+            removal.move_to_trash(path, root)
+            print(f"moved to the trash  {path}  {size}{_undo(path)}")
         else:
             print(f"would move to the trash  {path}  {size}")
     _remind(options)
-    return DONE
+    return terminal.DONE
+
+
+def _undo(path: Path) -> str:
+    """How to bring back a cache that was moved to the trash."""
+    command = ["python", "-m", "precompute", "cache", "restore", f"{path.parent.name}/{path.name}"]
+    return f"; to bring it back: {shlex.join([*command, '--cache', str(places.root_of(path))])}"
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from precompute.cache import removal, roots
+
+    trashed: dict[Path, list[Path]] = {}
+    for root in places.parse(options.cache):
+        roots.check_root(root)
+        for path, place in () if places.is_remote(root) else removal.trashed(root):
+            trashed.setdefault(path, []).append(place)
+    chosen = []
+    for name in options.ids:
+        _refuse_empty(name)
+        meant = [path for path in trashed if roots.answers(path, name)]
+        if not meant:
+            known = [f"{path.parent.name}/{path.name}" for path in trashed]
+            raise CacheMissingError(f"in the trash of {options.cache}, {unknown('cache', name, known)}")
+        if len(meant) > 1 and not name.endswith(ALL):
+            raise _ambiguous(name, meant)
+        chosen += meant
+    for path in dict.fromkeys(chosen):
+        root = places.root_of(path)
+        if sum(other.parts[-2:] == path.parts[-2:] for other in {*chosen}) > 1:
+            raise _several_roots(path)
+        if places.exists(path, root):
+            raise CacheError(f"{path} is there, and what lies in the trash is not put in its place: move it away first")
+    for path in dict.fromkeys(chosen):
+        *older, last = sorted(trashed[path])
+        removal.restore(last, path, places.root_of(path))
+        print(f"restored  {path}{_older(older)}")
+    return terminal.DONE
+
+
+def _older(places: Sequence[Path]) -> str:
+    one = len(places) == 1
+    return f"; {len(places)} older one{'' if one else 's'} of this name stay{'s' * one} in the trash" if places else ""
 
 
 def _gc(options: argparse.Namespace) -> int:
@@ -259,7 +342,7 @@ def _gc(options: argparse.Namespace) -> int:
         roots.check_root(root)
         clear = functools.partial(removal.clear, root=root)
         found += [(one, clear) for one in (() if places.is_remote(root) else removal.garbage(root, options.grace))]
-    return clearing.clear("precompute cache", found, options.yes)
+    return clearing.clear("precompute cache", found, options.yes, lambda _, path: _undo(path))
 
 
 def _remind(options: argparse.Namespace) -> None:
@@ -268,7 +351,7 @@ def _remind(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    paths = [_one(options, name) for name in options.ids]
+    paths = _each(options, options.ids)
     if options.file.suffix == ".zip":
         from precompute.cache.transfer.archive import export_zip
 
@@ -277,12 +360,12 @@ def _export(options: argparse.Namespace) -> int:
         from precompute.cache.transfer.hdf5 import export_hdf5
 
         if len(paths) > 1:
-            raise CacheError(f"{options.file} holds one cache, and {len(paths)} are named: write a file for each")
+            raise UsageError(f"{options.file} holds one cache, and {len(paths)} are named: write a file for each")
         export_hdf5(paths[0], options.file)
     else:
-        raise CacheError(f"{options.file} is neither .zip nor .h5: give a name that ends in one of them")
+        raise UsageError(f"{options.file} is neither .zip nor .h5: give a name that ends in one of them")
     print(f"{options.file}  {options.file.stat().st_size / 1e6:.1f} MB")
-    return DONE
+    return terminal.DONE
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -294,7 +377,7 @@ def _import(options: argparse.Namespace) -> int:
     notes: dict[Path, str] = {}
     for path in import_zip(options.file, root, notes.__setitem__):
         print(f"{'there already' if path in before else 'imported'}  {path}{_noted(notes.get(path))}")
-    return DONE
+    return terminal.DONE
 
 
 def _copy(options: argparse.Namespace) -> int:
@@ -303,17 +386,33 @@ def _copy(options: argparse.Namespace) -> int:
 
     target, *others = places.parse(options.target)
     if others:
-        raise CacheError(f"{options.target} names {1 + len(others)} roots: copy to one")
-    for path in [_one(options, name) for name in options.ids]:
+        raise UsageError(f"{options.target} names {1 + len(others)} roots: copy to one")
+    for path in _each(options, options.ids):
         notes: list[str] = []
         done = copy(Cache(path), target, notes.append)
         there = target / path.parent.name / path.name
         print(f"{'copied' if done else 'there already'}  {there}{_noted(notes[0] if notes else None)}")
-    return DONE
+    return terminal.DONE
 
 
 def _noted(how: str | None) -> str:
     return f": {how}" if how else ""
+
+
+def _each(options: argparse.Namespace, names: Sequence[str]) -> list[Path]:
+    """Directories of the sealed caches that names mean, each one or with CORPUS/ all of a corpus; none twice.
+
+    Errors as of `_one`.
+    """
+    paths: list[Path] = []
+    for name in names:
+        paths += _distinct(_some(options, [name])) if name.endswith(ALL) else [_one(options, name)]
+    return list(dict.fromkeys(paths))
+
+
+def _distinct(paths: Sequence[Path]) -> list[Path]:
+    """Of the same cache in several roots, the first."""
+    return list({path.parts[-2:]: path for path in reversed(paths)}.values())[::-1]
 
 
 def _one(options: argparse.Namespace, name: str) -> Path:
@@ -322,10 +421,10 @@ def _one(options: argparse.Namespace, name: str) -> Path:
     Raises:
         CacheError: None does, or several do.
     """
-    found = {path.parts[-2:]: path for path in reversed(_some(options, [name]))}
-    if len(found) > 1:
-        raise _ambiguous(name, list(found.values()))
-    return next(iter(found.values()))
+    paths = _distinct(_some(options, [name]))
+    if len(paths) > 1:
+        raise _ambiguous(name, paths)
+    return paths[0]
 
 
 def _several_roots(path: Path) -> CacheError:
@@ -337,6 +436,11 @@ def _ambiguous(name: str, paths: Sequence[Path]) -> CacheError:
         return _several_roots(paths[0])
     listed = ", ".join(sorted({f"{path.parent.name}/{path.name}" for path in paths}))
     return CacheError(f"{len(paths)} caches answer '{name}': give more of one of {listed}")
+
+
+def _refuse_empty(name: str) -> None:
+    if not name:
+        raise UsageError("an ID is empty, and would mean every cache: give the beginning of one, or CORPUS/")
 
 
 def _some(
@@ -361,8 +465,7 @@ def _some(
         roots.check_root(root)
         paths += roots.everything(root) if everywhere else roots.sealed(root)
     for name in names:
-        if not name:
-            raise CacheError("an ID is empty, and would mean every cache: give the beginning of one, or CORPUS/")
+        _refuse_empty(name)
         if not any(roots.answers(path, name) for path in paths):
             for root in places.parse(options.cache):
                 roots.refuse_links(root)

@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the command's name; by default those of the process.
 
     Returns:
-        The exit code: 0 as published and every recording can be used, 1 nothing checked, 3 a warning is worth reading.
+        The exit code: 0 as published and every recording can be used, 1 nothing checked, 2 wrong usage,
+        3 a warning is worth reading, 130 interrupted.
     """
     return terminal.command("precompute", _main, "what was written stays, run the same command to finish", arguments)
 

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the command's name; by default those of the process.
 
     Returns:
-        The exit code: 0 all there, 1 none, 3 some.
+        The exit code: 0 all there, 1 none, 2 wrong usage, 3 some, 130 interrupted.
     """
     return terminal.command("precompute", _main, "what was downloaded stays, run the same command to finish", arguments)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from precompute import corpora
 from precompute.commands import _corpora, _options
-from precompute.common import finding, terminal
+from precompute.common import finding, tables, terminal
 from precompute.common.errors import counted
 
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the command's name; by default those of the process.
 
     Returns:
-        The exit code: 0 all listed, 1 refused.
+        The exit code: 0 all listed, 1 refused, 2 wrong usage, 130 interrupted.
     """
     return terminal.command("precompute", _main, "nothing was changed", arguments)
 
@@ -48,20 +48,25 @@ def run(where: finding.Corpora) -> int:
     for name in corpora.names():
         module = corpora.load(name)
         corpus, directory = module.CORPUS, _corpora.find(module, where)
-        print(f"\n{name}  {corpus.title}")
+        print()
+        tables.paragraph(corpus.title, f"{name}  ")
         if directory:
             scan = module.scan(directory)
             speakers = len({utterance.speaker for utterance in scan.utterances})
             utterances = counted(len(scan.utterances), "utterance")
             more = f", {counted(len(scan.skipped), 'file')} skipped" if scan.skipped else ""
-            print(f"  found      {directory}: {utterances} of {counted(speakers, 'speaker')}{more}")
+            tables.paragraph(f"{directory}: {utterances} of {counted(speakers, 'speaker')}{more}", "  found      ")
         else:
-            print(f"  not found  would lie as {where.root / corpus.usual_place}")
-        print(
-            f"  published  {corpus.files} utterances, {corpus.speakers} speakers; "
-            + ", ".join(f"{e} {n}" for e, n in sorted(corpus.emotions.items()))
-        )
-        print(f"  licence    {corpus.licence}\n  source     {corpus.source}\n  paper      https://doi.org/{corpus.doi}")
+            tables.paragraph(f"would lie as {where.root / corpus.usual_place}", "  not found  ")
+        emotions = tables.listed([f"{emotion} {count}" for emotion, count in sorted(corpus.emotions.items())])
+        facts = {
+            "published": [f"{corpus.files} utterances,", f"{corpus.speakers} speakers;", *emotions],
+            "licence": corpus.licence,
+            "source": corpus.source,
+            "paper": f"https://doi.org/{corpus.doi}",
+        }
+        for heading, fact in facts.items():
+            tables.paragraph(fact, f"  {heading:<9}  ")
     return _corpora.ALL_DONE
 
 

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the command's name; by default those of the process.
 
     Returns:
-        The exit code: 0 drawn, 1 refused.
+        The exit code: 0 drawn, 1 refused, 2 wrong usage, 130 interrupted.
     """
     return terminal.command("precompute show", _main, "nothing was drawn", arguments)
 

@@ -61,13 +61,19 @@ def undo(place: Path, path: Path) -> str:
     return f"; to restore it: {shlex.join(['mv', str(place), str(path)])}"
 
 
-def clear(name: str, garbage: Iterable[tuple[Garbage, Callable[[Garbage], Path | None]]], yes: bool) -> int:
+def clear(
+    name: str,
+    garbage: Iterable[tuple[Garbage, Callable[[Garbage], Path | None]]],
+    yes: bool,
+    undo: Callable[[Path, Path], str] = undo,
+) -> int:
     """Show what can be removed, and remove it if `yes`; returns the exit code.
 
     Args:
         name: Of the command, which begins each error message.
         garbage: Each item with the function that removes it, which returns its place in the trash, or None if it was deleted.
         yes: Whether to do it.
+        undo: Says how to bring back what was moved to the trash: takes its place there, and where it was.
     """
     code, count, size = 0, 0, 0
     for item, remove in garbage:

@@ -11,12 +11,20 @@ class WserError(Exception):
     """Base of every error whose message is meant for the user; the command lines print it without a traceback."""
 
 
-class RecipeError(WserError, ValueError):
+class UsageError(WserError, ValueError):
+    """A command was given what it does not take; its exit code is that of wrong usage."""
+
+
+class RecipeError(UsageError):
     """A recipe has a parameter outside its legal values."""
 
 
 class CorpusError(WserError, ValueError):
     """A corpus is unknown, missing or inconsistent."""
+
+
+class UnknownCorpusError(CorpusError, UsageError):
+    """No corpus has the name that was given."""
 
 
 class UnusableAudioError(WserError, ValueError):

@@ -44,7 +44,7 @@ DEEPEST = 16
 """Deepest level of nested directories that `sizes` looks into; a cache in staging needs 6."""
 
 _STAMP = "%Y%m%dT%H%M%SZ"
-_TRASHED = re.compile(r"(\d{8}T\d{6}Z)-.+-[0-9a-f]{8}", re.DOTALL)
+_TRASHED = re.compile(r"(\d{8}T\d{6}Z)-(.+)-[0-9a-f]{8}", re.DOTALL)
 _UMASK = threading.Lock()
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -480,6 +480,12 @@ def trashed(name: str) -> float | None:
         return datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC).timestamp() if match else None
     except ValueError:
         return None
+
+
+def name_before_trash(name: str) -> str | None:
+    """What something in the trash was called; None where it was not moved there by `to_trash`."""
+    match = _TRASHED.fullmatch(name)
+    return match[2] if match else None
 
 
 def sync_tree(path: Path, root: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from precompute.common import paths
-from precompute.common.errors import CorpusError, unknown
+from precompute.common.errors import CorpusError, UnknownCorpusError, UsageError, unknown
 
 DEEPEST = 6
 """Levels of folders that a search looks into."""
@@ -107,10 +107,10 @@ def _split(texts: Iterable[str], known: Iterable[str] | None) -> tuple[dict[str,
             roots.append(paths.path(text))
             continue
         if known is not None and name not in known:
-            raise CorpusError(unknown("corpus", name, known))
+            raise UnknownCorpusError(unknown("corpus", name, known))
         if not directory or name in own:
             wrong = f"names {name} twice" if directory else "names no directory"
-            raise CorpusError(f"{text} {wrong}: give {name}=DIR once, with the directory that contains {name}")
+            raise UsageError(f"{text} {wrong}: give {name}=DIR once, with the directory that contains {name}")
         own[name] = paths.path(directory)
     return own, roots
 

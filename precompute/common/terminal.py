@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from precompute.common import process
-from precompute.common.errors import WserError
+from precompute.common.errors import UsageError, WserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-FAILED = 1
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes of all commands; 130 is a shell's for what Ctrl-C ended."""
+
 TRACEBACK = "WSER_TRACEBACK"
 """Environment variable that shows where an unexpected error came from."""
 
@@ -101,7 +103,7 @@ def command(name: str, work: Callable[[Sequence[str]], int], kept: str, argument
         arguments: Without the program's name; by default those of the process, whose program this command then is.
 
     Returns:
-        The exit code; 1 where it failed.
+        The exit code; where it failed 1, for wrong usage 2, and 130 where it was interrupted.
     """
     arguments = process.arguments(arguments)
     with _guarded(), process.ended_in_order() as ending:
@@ -114,9 +116,12 @@ def command(name: str, work: Callable[[Sequence[str]], int], kept: str, argument
         except (Exception, KeyboardInterrupt) as error:
             if os.environ.get(TRACEBACK) and not isinstance(error, WserError):
                 traceback.print_exc()
-            said = f"interrupted; {kept}" if ending.asked else _said(error, kept)
+            if ending.asked or isinstance(error, KeyboardInterrupt):
+                code, said = INTERRUPTED, f"interrupted; {kept}"
+            else:
+                code, said = WRONG_USAGE if isinstance(error, UsageError) else FAILED, _said(error, kept)
         print(f"{name}: {in_a_line(said)}", file=sys.stderr)
-        return FAILED
+        return code
 
 
 def _flushed(work: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
@@ -145,8 +150,6 @@ def _said(error: BaseException, kept: str) -> str:
     match error:
         case WserError():
             return str(error)
-        case KeyboardInterrupt():
-            return f"interrupted; {kept}"
         case ModuleNotFoundError() if missing := missing_package(error):
             return missing
         case MemoryError():

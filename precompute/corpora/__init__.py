@@ -30,7 +30,7 @@ from urllib.parse import urlsplit
 
 from precompute.cache.layout import Skipped, Utterance, printable
 from precompute.common import plugins
-from precompute.common.errors import CorpusError, counted, few
+from precompute.common.errors import CorpusError, UnknownCorpusError, counted, few
 from precompute.common.errors import unknown as unknown
 
 EMOTIONS = (
@@ -100,6 +100,7 @@ class Corpus:
             which a download is compared with the copy that was examined; empty where it is not known.
         faults: What the publisher or users report of single recordings, by key: a recording that cannot be used is then no
             fault of one's own copy.
+        table: The table that lists it, as its path was given; empty where a module does.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Corpus:
     same_speakers_as: str = ""
     content: str = ""
     faults: dict[str, str] = field(default_factory=dict, hash=False, repr=False)
+    table: str = ""
 
     @property
     def files(self) -> int:
@@ -136,7 +138,7 @@ def load(name: str) -> ModuleType:
     Raises:
         CorpusError: There is no such corpus; the message names the choices and the nearest.
     """
-    return plugins.load(__name__, name, "corpus", CorpusError)
+    return plugins.load(__name__, name, "corpus", UnknownCorpusError)
 
 
 def stem(file: Path) -> str:

@@ -18,6 +18,7 @@ import joblib
 from precompute.audio import recording
 from precompute.cache import layout, places, shard
 from precompute.cache.draft import Draft
+from precompute.cache.history import TABLE
 from precompute.cache.layout import Record, Skipped
 from precompute.cache.reader import Unit
 from precompute.common.errors import CacheError, UnusableAudioError
@@ -133,7 +134,8 @@ def execute(plan: Plan, workers: Workers, show: bool = True) -> Outcome:
                 advance(total)
             if published:
                 # Small caches follow one another within a second, and the last of them counts.
-                draft.seal(published, lost, provenance(PACKAGES, "milliseconds"))
+                made = provenance(PACKAGES, "milliseconds") | ({TABLE: layout.printable(plan.table)} if plan.table else {})
+                draft.seal(published, lost, made)
     except BrokenProcessPool:
         raise CacheError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     return Outcome([*lost, *(skipped for unit in published for skipped in unit.skipped)], ways)

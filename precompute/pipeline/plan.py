@@ -59,6 +59,7 @@ class Plan:
         skipped: Files that the corpus could not understand or nobody could read.
         warnings: What is worth knowing beforehand: recordings that are not the known ones, and earlier caches that could not
             be read, and why.
+        table: The table that lists the corpus, as its path was given; empty where a module does.
     """
 
     directory: Path
@@ -69,6 +70,7 @@ class Plan:
     done: list[Unit]
     skipped: list[Skipped]
     warnings: list[str]
+    table: str = ""
 
     @property
     def todo(self) -> int:
@@ -106,7 +108,7 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
     for draft in drafts:
         check_root(draft.root)
         if draft.sealed:
-            return Plan(directory, recipe, draft, {}, {}, [], skipped, warnings)
+            return Plan(directory, recipe, draft, {}, {}, [], skipped, warnings, corpus.table)
     draft = drafts[list(roots).index(writable(roots))]
     units: dict[Pair, list[Source]] = defaultdict(list)
     for source in sources:
@@ -117,7 +119,7 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
             done.append(unit)
             del units[pair]
     earlier, unusable = _earlier(corpus, recipe, roots, units)
-    return Plan(directory, recipe, draft, units, earlier, done, skipped, [*warnings, *unusable])
+    return Plan(directory, recipe, draft, units, earlier, done, skipped, [*warnings, *unusable], corpus.table)
 
 
 def _changed(corpus: Corpus, sources: Sequence[Source]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from precompute.cache.layout import printable
 from precompute.common import plugins
-from precompute.common.errors import WserError
+from precompute.common.errors import UsageError
 from precompute.common.settings import Facts, check_limits, facts, setting
 
 LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
@@ -28,7 +28,7 @@ EARLIER = {"protocol.folds": 3, "protocol.test_fraction": 0.2}
 LARGEST_SEED = 2**32 - 1
 
 
-class ConfigError(WserError, ValueError):
+class ConfigError(UsageError):
     """A key is unknown, or its value has the wrong type or lies outside its limits."""
 
 

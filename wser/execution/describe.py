@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from precompute.cache import places
 from precompute.common.arrays import Array
+from precompute.common.tables import Column, Table
 from precompute.recipe import is_name, named
 from wser import models
 from wser.config.schema import Config, ConfigError
@@ -115,20 +115,17 @@ def table(heading: str, rows: Sequence[Layer], item: Array) -> Table:
         rows: Layers.
         item: What the network was given.
     """
-    made = Table(title=heading, caption=COUNTED, title_justify="left", caption_justify="left")
-    made.add_column("stage")
-    made.add_column("layer")
-    for name in ("output", "parameters", "multiply-adds"):
-        made.add_column(name, justify="right", no_wrap=True)
-    made.add_row(item.kind, "", _times(shown(item)), "", "")
+    numbers = (Column(name, right=True) for name in ("output", "parameters", "multiply-adds"))
+    made = Table(heading, [Column("stage", spare=1), Column("layer", wraps=True), *numbers], [COUNTED])
+    made.add(item.kind, "", _times(shown(item)))
     before = ""
     for row in rows:
-        numbers = (f"{number:,}" if number else "" for number in (row.parameters, row.multiply_adds))
-        made.add_row(row.stage if row.stage != before else "", row.name, _times(row.shape), *numbers)
+        counts = (f"{number:,}" if number else "" for number in (row.parameters, row.multiply_adds))
+        made.add(row.stage if row.stage != before else "", row.name, _times(row.shape), *counts)
         before = row.stage
-    made.add_section()
+    made.section()
     parameters, multiply_adds = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
-    made.add_row("total", "", "", f"{parameters:,}", f"{multiply_adds:,}", style="bold")
+    made.add("total", "", "", f"{parameters:,}", f"{multiply_adds:,}", strong=True)
     return made
 
 

@@ -3,7 +3,7 @@
 Nothing that holds a finished fold is ever proposed for removal, and what might be wanted goes to the trash first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 from precompute.common import files
 from precompute.common.clearing import Garbage
 from wser import results
+from wser.config.schema import is_hashed
+from wser.evaluation.sweeps import as_text
 from wser.results import ResultError
 
 DAY = 86400.0
@@ -29,6 +31,7 @@ class Listed:
         folds: Number of folds of its protocol; 0 where its record cannot be read.
         corpus: Names of its corpora, joined by `+`.
         protocol: Its name.
+        settings: Those that differ among the runs beside it, as the command line takes them.
         size: Bytes of all of it.
         leftovers: Bytes of what killed jobs left in it.
         made: When, to the minute, in UTC; empty where unknown.
@@ -41,6 +44,7 @@ class Listed:
     folds: int
     corpus: str
     protocol: str
+    settings: str
     size: int
     leftovers: int
     made: str
@@ -54,7 +58,8 @@ def runs(root: Path) -> list[Path]:
 
 def listed(root: Path) -> Iterator[Listed]:
     """Every run of a directory of results, by name."""
-    for path in runs(root):
+    paths = runs(root)
+    for path, settings in zip(paths, _differing([_config(path) for path in paths]), strict=True):
         record: dict[str, Any] = {}
         try:
             record = results.read_record(path)
@@ -70,11 +75,33 @@ def listed(root: Path) -> Iterator[Listed]:
             record.get("folds", 0),
             "+".join(one["corpus"] for one in record.get("corpora", ())),
             record.get("protocol", ""),
+            settings,
             files.total(path, root),
             sum(one.size for one in _leftovers(path, root)),
             str(record.get("created", ""))[:16].replace("T", " "),
             str(record.get("by", "")),
         )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The settings of a run that change its figures, but for those that have a column; none where they cannot be read."""
+    try:
+        config = results.read_config(path)
+    except (ResultError, OSError):
+        return {}
+    return {key: value for key, value in config.items() if is_hashed(key) and key not in ("corpus", "protocol.name")}
+
+
+def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each configuration, the settings that have another value in another one."""
+    values: dict[str, set[str]] = {}
+    for config in configs:
+        for key, value in config.items():
+            values.setdefault(key, set()).add(as_text(value))
+    return [
+        ", ".join(f"{key.removesuffix('.name')}={as_text(value)}" for key, value in config.items() if len(values[key]) > 1)
+        for config in configs
+    ]
 
 
 def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbage]:

@@ -65,7 +65,7 @@ class Experiment:
     def older(self) -> Path | None:
         """Directory in which a version without identities left results of this configuration, None where there is none."""
         beside = self.directory.parent
-        pattern = f"{re.escape(self.directory.name.rpartition('-')[0])}-[0-9a-f]{{8}}"
+        pattern = f"{re.escape(Path(self.config.experiment).stem)}-[0-9a-f]{{8}}"
         names = [name for name in files.names(beside, beside) if re.fullmatch(pattern, name)] if beside.is_dir() else []
         # Its name takes a while to find out, and few have such results.
         if names and (name := identity.older_name(self.config, self.dataset, self.folds, self.tested)) in names:
@@ -181,7 +181,7 @@ def execute(
     experiments: Sequence[Experiment],
     jobs: int,
     command: str,
-    say: Callable[[Experiment, int], str],
+    say: Callable[[Experiment, int], str | None],
     axes: Sequence[str] = (),
 ) -> None:
     """Run every pending fold, several at once where `jobs` says so.
@@ -190,7 +190,7 @@ def execute(
         experiments: Prepared.
         jobs: Runs at once; 0 is one for each core, and a single one on an accelerator.
         command: That asked for them, for the record.
-        say: Gives the line to show when a fold of an experiment is finished.
+        say: Gives the line to show when a fold of an experiment is finished, if any.
         axes: Dotted keys by which the experiments differ, for the progress that is shown.
     """
     work = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
@@ -245,7 +245,8 @@ def execute(
                 wave = [(at, run) for at, run in enumerate(runs) if (run.trained is not None) == scoring]
                 for number in parallel(joblib.delayed(_execute)(at, run) for at, run in wave):
                     experiment, fold = work[number]
-                    watch.say(say(experiment, fold.number))
+                    if line := say(experiment, fold.number):
+                        watch.say(line)
         except BrokenProcessPool:
             raise results.ResultError(
                 f"one of {jobs} runs at once was killed, most likely for lack of memory: finished folds are kept, "

@@ -84,7 +84,7 @@ def seconds_left(states: Sequence[State], at_once: int) -> float | None:
 def running(states: Sequence[State], most: int) -> str:
     """What is running, in words; of more than `most`, only how many more there are."""
     words = [
-        f"{one.job.name}: epoch {min(one.done + 1, one.job.epochs)} of {one.job.epochs}"
+        one.job.name + (f": epoch {min(one.done + 1, one.job.epochs)} of {one.job.epochs}" if one.job.epochs else "")
         for one in states
         if one.started and not one.finished
     ]

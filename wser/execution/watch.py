@@ -37,9 +37,11 @@ class Watch:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
             from rich.text import Text
 
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("epochs; {task.description}"))
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
             self.bar, self.names = Progress(*columns), Text(style="dim", overflow="ellipsis", no_wrap=True)
-            self.task = self.bar.add_task("starting", total=sum(job.epochs for job in jobs))
+            # What is fitted at once has no epochs to count.
+            self.epochs = sum(job.epochs for job in jobs)
+            self.task = self.bar.add_task("starting", total=self.epochs or len(jobs))
             self.live = Live(Group(self.bar, self.names), console=terminal.console(stderr=True))
 
     def __enter__(self) -> "Watch":
@@ -77,6 +79,7 @@ class Watch:
         left = seconds_left(self.states, self.at_once)
         names, rest = running(self.states, MOST_NAMED), outlook(self.states, left, datetime.now())
         if self.live:
-            self.bar.update(self.task, completed=sum(state.done for state in self.states), description=rest)
+            done = sum(state.done if self.epochs else state.finished for state in self.states)
+            self.bar.update(self.task, completed=done, description=f"{'epochs' if self.epochs else 'runs'}; {rest}")
             self.names.plain = terminal.printable(running(self.states, len(self.states)).replace("; ", "\n"))
         return f"{names}; {rest}" if names and left is not None else None

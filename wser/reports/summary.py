@@ -81,6 +81,16 @@ def _summary(
     }
 
 
+def pooled(records: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Headline metrics of the test parts of some folds, their utterances taken together.
+
+    Args:
+        records: Of the folds, as metrics.json has them.
+    """
+    confusion = np.array([record["confusion"] for record in records], dtype=np.float64).sum(axis=0)
+    return {name: float(value) for name, value in uncertainty.scores(uncertainty.counts(confusion)).items()}
+
+
 def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """Headline metrics and confusion matrix of the validation parts of some folds, their utterances taken together.
 
@@ -93,9 +103,9 @@ def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
     parts = [record.get("validation") for record in records]
     if not all(parts):
         return None
-    confusion = np.array([part["confusion"] for part in parts if part], dtype=np.float64).sum(axis=0)
-    found = {name: float(value) for name, value in uncertainty.scores(uncertainty.counts(confusion)).items()}
-    return {**found, "utterances": int(confusion.sum()), "confusion": confusion.astype(int).tolist()}
+    validation = [part for part in parts if part]
+    confusion = np.array([part["confusion"] for part in validation], dtype=np.int64).sum(axis=0)
+    return {**pooled(validation), "utterances": int(confusion.sum()), "confusion": confusion.tolist()}
 
 
 def human(corpora: Sequence[str]) -> list[dict[str, Any]]:

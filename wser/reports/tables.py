@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.table import Table
-
 from precompute.common.errors import few
+from precompute.common.tables import Column, Table
 from wser.evaluation import caveats
 from wser.evaluation.caveats import Caveat
 from wser.evaluation.sweeps import Setting, Sweep
@@ -34,27 +32,34 @@ def fold_table(title: str, summary: dict[str, Any], told: Sequence[Caveat] = ())
         summary: Of an experiment, as `wser.reports.summary.summarise` gives it.
         told: What must be known about its figures; the caption says it.
     """
-    table = Table(title=title, caption=_caption(summary, told), title_justify="left", caption_justify="left")
-    table.add_column("fold")
-    table.add_column("test speakers", overflow="fold")
-    for name in ("utterances", *_headings(), "epoch", "seconds"):
-        table.add_column(name, justify="right")
+    uar, accuracy, macro_f1 = _headings()
+    columns = [
+        Column("fold"),
+        Column("test speakers", spare=1, wraps=True),
+        Column("utterances", right=True, spare=3),
+        Column(uar, right=True),
+        Column(accuracy, right=True),
+        Column(macro_f1, right=True, spare=2),
+        Column("epoch", right=True, spare=4),
+        Column("seconds", right=True, spare=5),
+    ]
+    table = Table(title, columns, _caption(summary, told))
     for record in summary["folds"]:
         speakers = record["speakers"]["test"]
         named = ", ".join(speakers) if len(speakers) <= MOST_SPEAKERS else f"{len(speakers)} speakers"
         cost = [str(record["epoch"]), f"{record['seconds']:.0f}"]
-        table.add_row(str(record["fold"]), named, str(record["utterances"]), *_percents(record), *cost)
-    table.add_section()
+        table.add(str(record["fold"]), named, str(record["utterances"]), *_percents(record), *cost)
+    table.section()
     if summary["deviation"]:
-        table.add_row("mean ± SD", "", "", *_spreads(summary))
+        table.add("mean ± SD", "", "", *_spreads(summary))
     pooled = summary["pooled"]
     cost = ["", f"{summary['seconds']:.0f}"]
-    table.add_row("pooled", _count(summary["speakers"]), str(pooled["utterances"]), *_percents(pooled), *cost, style="bold")
+    table.add("pooled", _count(summary["speakers"]), str(pooled["utterances"]), *_percents(pooled), *cost, strong=True)
     if summary["interval"]:
-        table.add_row("95 % interval", "", "", *(ends(summary["interval"][name]) for name in HEADLINES))
-    table.add_section()
-    for name, uar, accuracy in _references(summary):
-        table.add_row(name, "", "", uar, accuracy)
+        table.add("95 % interval", "", "", *(ends(summary["interval"][name]) for name in HEADLINES))
+    table.section()
+    for name, *figures in _references(summary):
+        table.add(name, "", "", *figures)
     return table
 
 
@@ -65,22 +70,23 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
         title: Heading.
         sweep: Its points; the best setting is marked, and named in the caption.
     """
-    # Without lines between columns, two axes and all figures stand within 120.
-    table = Table(
-        title=f"Sweep: {title}", title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    table.add_column("")
-    for axis in sweep.titles():
-        table.add_column(axis, overflow="fold")
-    figures = ("validation\nUAR %", "test\nUAR %", "95 %\ninterval", "accuracy\n%", "macro\nF1 %", "epoch", "seconds\nto it")
-    for name in ("folds", *figures, "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
+    figures = [
+        ("folds", 4), ("validation\nUAR %", 0), ("test\nUAR %", 0), ("95 %\ninterval", 2), ("accuracy\n%", 5),
+        ("macro\nF1 %", 6), ("epoch", 7), ("seconds\nto it", 8), ("seconds", 3),
+    ]  # fmt: skip
+    columns = [
+        Column(""),
+        *(Column(axis, wraps=True) for axis in sweep.titles()),
+        *(Column(name, right=True, spare=spare) for name, spare in figures),
+        Column("run", spare=9),
+    ]
+    table = Table(f"Sweep: {title}", columns)
     labels = [sweep.labels(axis) for axis in sweep.axes]
     several = [one for one in sweep.settings if len(one.points) > 1]
     for point, values in zip(sweep.points, zip(*labels, strict=True), strict=True):
         alone = not any(point is one for setting in several for one in setting.points)
-        _add_marked(table, alone and sweep.is_best(point), [*values, *_point(point.summary)])
-    table.add_section()
+        _add_marked(table, alone and sweep.is_best(point), [*values, *_point(point.summary), Path(point.directory).name])
+    table.section()
     for setting in several:
         if len({point.folds for point in setting.points}) == 1:
             at = next(i for i, point in enumerate(sweep.points) if point is setting.points[0])
@@ -96,7 +102,7 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
     if several:
         lines.append("Over seeds: mean ± SD of the pooled figures.")
     lines += map(str, caveats.together((Path(one.directory).name, one.caveats) for one in sweep.points))
-    table.caption = "\n".join(lines)
+    table.caption = lines
     return table
 
 
@@ -112,20 +118,16 @@ def comparison_table(
         runs: Name, headline figures and their intervals of each run.
         against_first: Name of each difference from the first run, and what it is.
     """
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    table.add_column("run")
-    for name in ("%", "95 % interval", "p"):
-        table.add_column(name, justify="right")
+    numbers = (Column(name, right=True) for name in ("%", "95 % interval", "p"))
+    table = Table(title, [Column("figure"), Column("run", wraps=True), *numbers])
     for key in HEADLINES:
         heading = NAMES[key]
         for name, figures, intervals in runs:
-            table.add_row(heading, name, f"{100 * figures[key]:.1f}", ends(intervals[key]) if intervals else "")
-            heading = ""
+            table.add(heading, name, f"{100 * figures[key]:.1f}", ends(intervals[key]) if intervals else "")
         for name, found in against_first:
             one = found[key]
-            table.add_row("", name, f"{100 * one.value:+.1f}", ends(one.interval), p_value(one.p), style="bold")
-        table.add_section()
+            table.add(heading, name, f"{100 * one.value:+.1f}", ends(one.interval), p_value(one.p), strong=True)
+        table.section()
     return table
 
 
@@ -135,19 +137,19 @@ def verdict_table(verdict: "Verdict") -> Table:
     Args:
         verdict: Of its verification.
     """
-    table = Table(title=verdict.title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("", "utterances"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name in HEADLINES:
-        table.add_column(f"{NAMES[name]} %", justify="right")
-        table.add_column("stated", justify="right")
+    pairs = [
+        Column(heading, right=True, spare=spare)
+        for spare, name in enumerate(HEADLINES)
+        for heading in (f"{NAMES[name]} %", f"{NAMES[name]}\nstated")
+    ]
+    table = Table(verdict.title, [Column("fold"), Column("utterances", right=True, spare=4), *pairs])
     for row in verdict.rows:
         cells = [str(row.recomputed.utterances) if row.recomputed else ""]
         for name in HEADLINES:
             stated = (row.stated or {}).get(name)
             cells.append(f"{100 * getattr(row.recomputed, name):.1f}" if row.recomputed else "")
             cells.append(f"{100 * stated:.1f}" if isinstance(stated, int | float) and abs(stated) <= 1 else "")
-        table.add_row(row.name, *cells, style="bold" if row is verdict.rows[-1] else None)
+        table.add(row.name, *cells, strong=row is verdict.rows[-1])
     return table
 
 
@@ -158,13 +160,14 @@ def repeat_table(title: str, folds: "Sequence[FoldVerdict]") -> Table:
         title: Heading.
         folds: What became of each.
     """
-    table = Table(title=title, title_justify="left")
-    table.add_column("fold")
-    table.add_column("predictions")
-    for name in ("UAR % then", "now", "epoch then", "now", "classes differ", "largest difference", "seconds then", "now"):
-        table.add_column(name, justify="right")
+    numbers = [
+        ("UAR %\nthen", 0), ("UAR %\nnow", 0), ("epoch\nthen", 3), ("epoch\nnow", 3), ("classes\ndiffer", 1),
+        ("largest\ndifference", 2), ("seconds\nthen", 4), ("seconds\nnow", 4),
+    ]  # fmt: skip
+    columns = [Column("fold"), Column("predictions"), *(Column(name, right=True, spare=spare) for name, spare in numbers)]
+    table = Table(title, columns)
     for one in folds:
-        table.add_row(
+        table.add(
             str(one.fold),
             "same" if one.same else "differ",
             *(f"{100 * uar:.1f}" for uar in one.uar),
@@ -197,7 +200,7 @@ def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     return rows + [(f"listeners, {one['corpus']}", "", f"{100 * one['accuracy']:.0f}") for one in summary["human"]]
 
 
-def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> str:
+def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> list[str]:
     lines = ["UAR: unweighted average recall."]
     if summary["interval"]:
         narrow = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
@@ -208,7 +211,7 @@ def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> str:
     lines += map(str, told)
     if summary["missing"]:
         lines.append(f"UNFINISHED: folds {few(summary['missing'], MOST_FOLDS)} are missing from every figure.")
-    return "\n".join(lines)
+    return lines
 
 
 def _headings() -> list[str]:
@@ -216,7 +219,7 @@ def _headings() -> list[str]:
 
 
 def _add_marked(table: Table, marked: bool, cells: Sequence[str]) -> None:
-    table.add_row("*" if marked else "", *cells, style="bold" if marked else None)
+    table.add("*" if marked else "", *cells, strong=marked)
 
 
 def _point(summary: dict[str, Any]) -> list[str]:

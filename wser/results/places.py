@@ -36,6 +36,9 @@ METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curv
 LEFTOVER = re.compile(r"\.fold_\d+-(?:([^-]+)-)?[0-9a-f]{8}")
 """Name of a fold's directory while it is being trained, with the signature of the process that does it."""
 
+UNUSUAL, LONGEST = re.compile(r"^\.|[^\w.+-]"), 40
+"""What a name in that of a directory is rid of, and its characters at most."""
+
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
 
@@ -57,22 +60,33 @@ def fold_name(number: int) -> str:
 
 
 def directory(config: Config, named: Mapping[str, Any]) -> Path:
-    """Where the results of a configuration go: `<experiment>-<hash12>`.
+    """Where the results of a configuration go: `<corpora>-<model>-<protocol>-<hash12>`, after the name of an experiment.
+
+    The hash alone is the run's: results that an earlier version called `<experiment>-<hash12>` are continued where they are.
 
     Args:
         config: Of the experiment.
         named: The run's identity, which leaves out which folds were asked for, where they run and on what device.
     """
-    return Path(config.results) / f"{Path(config.experiment).stem}-{identity.digest(named)[: identity.DIGITS]}"
+    place, hashed = Path(config.results), identity.digest(named)[: identity.DIGITS]
+    experiment = Path(config.experiment).stem
+    earlier = place / f"{experiment}-{hashed}"
+    if earlier.is_dir():
+        return earlier
+    choices = (Path(name).name.removesuffix(".py") for name in (config.model.name, config.protocol.name))
+    parts = [UNUSUAL.sub("_", part)[:LONGEST] for part in ("+".join(config.corpus), *choices)]
+    return place / "-".join([*([] if experiment == "default" else [experiment]), *parts, hashed])
 
 
 def sweep_directory(points: Sequence[Path]) -> Path:
-    """Where the results of a sweep go, beside those of its points: `<experiment>-sweep-<hash12>`.
+    """Where the results of a sweep go, beside those of its points: what their names share, `sweep` and a hash.
 
     Args:
         points: Directories of the points' results; their names alone, in any order, make the hash.
     """
-    return points[0].with_name(f"{points[0].name.rpartition('-')[0]}-sweep-{_digest(sorted(path.name for path in points))}")
+    parts = zip(*(path.name.split("-")[:-1] for path in points), strict=False)
+    shared = [names[0] for names in parts if len({*names}) == 1]
+    return points[0].with_name("-".join([*shared, "sweep", _digest(sorted(path.name for path in points))]))
 
 
 def comparison_directory(runs: Sequence[Path]) -> Path:

@@ -121,6 +121,7 @@ def _table(
         speakers=len({utterance.speaker for utterance in utterances}),
         emotions=dict(sorted(emotions.items())),
         usual_place=str(file),
+        table=str(file),
     )
     words = tuple(sorted(set(emotions) - set(EMOTIONS)))
     return Table(corpus, directory, Scan(tuple(utterances), tuple(skipped)), tuple(faults), words, tuple(columns.extras))

@@ -58,6 +58,36 @@ def test_list_says_what_is_there(cache, path, root):
     assert "unfinished" in unfinished
 
 
+def test_list_ends_with_totals(cache, path, root, tmp_path):
+    build(root, [unit("a", "sad", 4)])
+    size = sum(file.stat().st_size for file in (root / "toy").rglob("*") if file.is_file())
+    assert cache("list")[1].splitlines()[-1] == f"2 caches, 10 utterances, {size / 1e6:.1f} MB ({size} bytes)"
+    shutil.copytree(root, tmp_path / "other")
+    last = cache("list", root=f"{root}:{tmp_path / 'other'}")[1].splitlines()[-1]
+    assert last.startswith("4 caches, 20 utterances, ")
+    assert cache("list", path.name)[1].splitlines()[-1].startswith("1 cache, 6 utterances, ")
+    assert cache("list", "fff")[0] == 1
+
+
+def test_a_corpus_with_a_slash_means_all_of_its_caches(cache, path, root, tmp_path):
+    other = build(root, [unit("a", "sad")])
+    assert cache("info", "toy/")[1].count("fingerprint") == 2
+    assert "2 of 2 caches are sound" in cache("verify", "toy/")[1]
+    assert "2 caches, " in cache("list", "toy/")[1]
+    assert "utterances   6  ->  3" in cache("diff", "toy/")[1] or "utterances   3  ->  6" in cache("diff", "toy/")[1]
+    assert cache("copy", "toy/", tmp_path / "copied")[1].count("copied  ") == 2
+    assert cache("export", "toy/", tmp_path / "toy.zip")[0] == 0
+    assert cache("import", tmp_path / "toy.zip", root=tmp_path / "imported")[1].count("imported  ") == 2
+    assert cache("rm", "toy/")[1].count("would move to the trash") == 2
+    assert {other.name, path.name} == {found.name for found in roots.sealed(tmp_path / "copied")}
+
+
+def test_diff_of_one_has_nothing_to_compare(cache, path):
+    code, _, error = cache("diff", "toy/")
+    assert code == 2
+    assert "name another cache or recipe" in sentence(error)
+
+
 def test_list_of_nothing_says_how_to_begin(cache, root):
     assert "no caches in" in cache("list")[1]
 
@@ -145,8 +175,48 @@ class TestRemoving:
     def test_rm_and_the_command_that_undoes_it(self, cache, path, root):
         _, out, _ = cache("rm", path.name, "--yes")
         assert roots.everything(root) == []
-        subprocess.run(shlex.split(out.partition("to restore it: ")[2]), check=True)
+        command = shlex.split(out.partition("to bring it back: ")[2])
+        assert command[:5] == ["python", "-m", "precompute", "cache", "restore"]
+        assert main(command[3:]) == 0
         assert problems(path) == []
+
+    def test_restore_takes_ids_their_beginnings_and_corpora(self, cache, path):
+        for name in (path.name, path.name[:5], "toy/"):
+            cache("rm", path.name, "--yes")
+            code, out, _ = cache("restore", name)
+            assert (code, out) == (0, f"restored  {path}\n")
+            assert problems(path) == []
+
+    def test_restore_refuses_where_one_of_that_name_is(self, cache, path, root):
+        cache("rm", path.name, "--yes")
+        sealed_toy(root)
+        before = everything(root)
+        code, out, error = cache("restore", path.name)
+        assert (code, out) == (1, "")
+        assert f"{path} is there" in sentence(error)
+        assert everything(root) == before
+
+    def test_restore_takes_what_was_moved_last_and_counts_the_others(self, cache, path, root):
+        cache("rm", path.name, "--yes")
+        (earlier,) = (root / "toy" / layout.TRASH).iterdir()
+        earlier.rename(earlier.with_name("20200101" + earlier.name[8:]))
+        sealed_toy(root)
+        (path / "mark").write_text("the last")
+        cache("rm", path.name, "--yes")
+        assert cache("restore", path.name)[1] == f"restored  {path}; 1 older one of this name stays in the trash\n"
+        assert (path / "mark").read_text() == "the last"
+
+    def test_restore_of_what_is_not_in_the_trash_lists_what_is(self, cache, path, root):
+        assert "there is no cache 'fff'" in sentence(cache("restore", "fff")[2])
+        cache("rm", path.name, "--yes")
+        code, _, error = cache("restore", "fff")
+        assert code == 1
+        assert f"toy/{path.name}" in sentence(error)
+        build(root, [unit("a", "sad")])
+        cache("rm", "toy/", "--yes")
+        assert "2 caches answer" in sentence(cache("restore", path.name[:5])[2])
+        assert cache("restore", "toy/")[0] == 0
+        assert len(roots.everything(root)) == 2
 
     def test_damaged_and_unfinished_caches_can_be_removed(self, cache, path, root):
         (path / layout.MANIFEST).unlink()
@@ -182,7 +252,7 @@ def test_zip_round_trip(cache, path, root, tmp_path):
 
 def test_an_unknown_kind_of_export_is_refused(cache, path, tmp_path):
     code, _, error = cache("export", path.name, tmp_path / "toy.tar")
-    assert code == 1
+    assert code == 2
     assert "neither .zip nor .h5" in sentence(error)
 
 
@@ -190,7 +260,7 @@ def test_hdf5_holds_one_cache(cache, path, root, tmp_path):
     other = build(root, [unit("a", "sad")])
     assert cache("export", path.name, tmp_path / "toy.h5")[0] == 0
     code, _, error = cache("export", path.name, other.name, tmp_path / "two.h5")
-    assert code == 1
+    assert code == 2
     assert "write a file for each" in sentence(error)
 
 
@@ -234,7 +304,7 @@ class TestRefusals:
     @pytest.mark.parametrize("command", ["info", "verify", "rm"])
     def test_an_empty_id_does_not_mean_everything(self, cache, command):
         code, _, error = cache(command, "")
-        assert code == 1
+        assert code == 2
         assert "an ID is empty" in sentence(error)
 
     def test_rm_of_what_means_several_asks_for_more(self, cache, path, root):
@@ -256,7 +326,7 @@ class TestRefusals:
 
     def test_copy_has_one_target(self, cache, path, tmp_path):
         code, _, error = cache("copy", path.name, f"{tmp_path / 'a'}:{tmp_path / 'b'}")
-        assert code == 1
+        assert code == 2
         assert "names 2 roots" in sentence(error)
 
     @pytest.mark.parametrize("arguments", [("gc", "--grace", "-1"), ("gc", "--grace", "nan"), ("verify", "--recompute", "-1")])

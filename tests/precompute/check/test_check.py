@@ -122,18 +122,18 @@ def test_a_corpus_of_a_table_is_checked_too(corpora, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["--check", "ravdes"], "did you mean 'ravdess'"),
-        (["--check", "emodb"], "emodb is not in"),
-        (["--check", "ravdess", "--jobs", "0"], "--jobs 0"),
-        (["--check", "ravdess", "--out", "{tmp}/no/where.html"], "no is no directory: make it, or give another --out FILE"),
-        (["--check", "ravdess", "--out", "{tmp}"], "cannot be written (Is a directory): give another --out FILE"),
+        (["--check", "ravdes"], 2, "did you mean 'ravdess'"),
+        (["--check", "emodb"], 1, "emodb is not in"),
+        (["--check", "ravdess", "--jobs", "0"], 2, "--jobs 0"),
+        (["--check", "ravdess", "--out", "{tmp}/no/where.html"], 1, "no is no directory: make it, or give another --out FILE"),
+        (["--check", "ravdess", "--out", "{tmp}"], 1, "cannot be written (Is a directory): give another --out FILE"),
     ],
 )
-def test_what_cannot_be_done_exits_1_with_one_sentence(arguments, message, corpora, tmp_path, capsys):
+def test_what_cannot_be_done_is_said_in_one_sentence(arguments, code, message, corpora, tmp_path, capsys):
     given = [argument.format(tmp=tmp_path) for argument in arguments]
-    assert main(["--corpora", str(corpora), *SMALL, *given]) == 1
+    assert main(["--corpora", str(corpora), *SMALL, *given]) == code
     lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("check ")]
     assert len(lines) == 1
     assert lines[0].startswith("precompute: ")

@@ -47,7 +47,7 @@ def test_filters_of_three_wavelets_have_three_colours(tmp_path):
     ],
 )
 def test_what_cannot_be_drawn_is_said_in_one_sentence(arguments, words, tmp_path, capsys):
-    assert show.main([*arguments, "--out", str(tmp_path / "x.png")]) == 1
+    assert show.main([*arguments, "--out", str(tmp_path / "x.png")]) == 2
     error = capsys.readouterr().err
     assert words in error
     assert error.count("\n") == 1

@@ -34,7 +34,7 @@ def swallowed(number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_an_error_in_an_interrupted_library_is_an_interruption(number, capsys):
-    assert terminal.command("x", lambda _: swallowed(number), "what is done stays", []) == 1
+    assert terminal.command("x", lambda _: swallowed(number), "what is done stays", []) == 130
     assert capsys.readouterr().err == "x: interrupted; what is done stays\n"
 
 

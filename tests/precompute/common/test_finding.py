@@ -8,7 +8,7 @@ import pytest
 from precompute import corpora
 from precompute.__main__ import main
 from precompute.common import finding
-from precompute.common.errors import CorpusError
+from precompute.common.errors import CorpusError, UsageError
 
 TESS = "TESS Toronto emotional speech set data"
 RAVDESS = ("Actor_01/03-01-05-01-01-01-01.wav", "Actor_02/03-01-05-01-01-01-02.wav")
@@ -181,7 +181,7 @@ class TestOwnDirectory:
         ],
     )
     def test_what_is_wrong_is_said_in_a_sentence(self, text, says, tmp_path):
-        with pytest.raises(CorpusError, match=says):
+        with pytest.raises((CorpusError, UsageError), match=says):
             finding.parse([text.format(tmp_path)], "", corpora.names())
 
     def test_a_directory_without_the_corpus_is_refused(self, tmp_path, capsys):

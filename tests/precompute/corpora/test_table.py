@@ -210,7 +210,7 @@ def test_a_table_that_cannot_be_read_is_one_sentence(folder):
 
 
 def test_the_options_that_a_table_needs(capsys):
-    assert main(["--corpus", "table"]) == 1
+    assert main(["--corpus", "table"]) == 2
     assert "give --table my.csv --name mine" in capsys.readouterr().err
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from precompute.common import terminal
 from precompute.common.errors import WserError
 from wser import results, run
 from wser.config.compose import load
@@ -28,7 +29,7 @@ def _secret(monkeypatch):
 
 def refused(capsys, *settings: str) -> str:
     capsys.readouterr()
-    assert run.main([*settings, "--dry-run"]) == 1
+    assert run.main([*settings, "--dry-run"]) in (terminal.FAILED, terminal.WRONG_USAGE)
     printed = capsys.readouterr()
     assert printed.err.startswith("wser.run: ")
     assert printed.err.count("\n") == 1, printed.err
@@ -96,7 +97,7 @@ def test_variables_end_nothing_in_a_traceback(at_once, tmp_path, variable):
     environment = {key: text for key, text in os.environ.items() if not key.startswith("AWS_")} | {name: value}
     # Where caches are is asked before anything is trained.
     how = ["--dry-run"] if name == "WSER_CACHE" else []
-    for arguments, codes in (["--help"], (0,)), ([*at_once, f"results={tmp_path}", "fold=0", *how], (0, 1)):
+    for arguments, codes in (["--help"], (0,)), ([*at_once, f"results={tmp_path}", "fold=0", *how], (0, 1, 2)):
         found = subprocess.run([*MODULE, *arguments], env=environment, capture_output=True, text=True, timeout=300)
         assert found.returncode in codes, found.stderr
         assert "Traceback" not in found.stderr

@@ -70,7 +70,7 @@ def test_settings_of_an_installed_model_may_say_nothing_of_themselves(monkeypatc
 
 
 def test_a_key_that_there_is_not_names_the_nearest(capsys):
-    assert run.main(["--help", "train.epoch"]) == 1
+    assert run.main(["--help", "train.epoch"]) == 2
     assert "did you mean 'train.epochs'" in capsys.readouterr().err
 
 

@@ -1,5 +1,4 @@
 import csv
-import io
 import itertools
 import json
 import re
@@ -7,7 +6,6 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from precompute.common.html import plot
 from wser import results, run
@@ -133,9 +131,7 @@ def test_values_are_shortened_and_stay_apart(values, labels):
 
 
 def printed(found: Sweep) -> list[str]:
-    with (console := Console(width=120, file=io.StringIO())).capture() as captured:
-        console.print(sweep_table("t", found))
-    return captured.get().splitlines()
+    return [line.text for line in sweep_table("t", found).lines(120)]
 
 
 def test_table_stands_within_120_columns_a_line_for_each_point():
@@ -145,7 +141,7 @@ def test_table_stands_within_120_columns_a_line_for_each_point():
     rows = [line for line in lines if "2 of 2" in line]
     assert len(rows) == 9
     assert [row.split()[0] for row in rows[-2:]] == ["sgd", "*"]
-    expected = "* sgd 0.1 2 of 2 58.0 48.0 43.0 to 52.0 48.0 48.0 4 4321 40"
+    expected = "* sgd 0.1 2 of 2 58.0 48.0 43.0 to 52.0 48.0 48.0 4 4321 40 x-8"
     assert " ".join(rows[-1].split()) == expected
     assert "…" not in "".join(lines)
     assert any(
@@ -226,7 +222,7 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
     assert len(list(tmp_path.glob(f"*/fold_0/{results.METRICS}"))) == 6
 
     (path,) = (tmp_path / line.rpartition("/")[2] for line in out.splitlines() if line.startswith("sweep: "))
-    assert re.fullmatch(r"tiny-sweep-[0-9a-f]{12}", path.name)
+    assert re.fullmatch(r"tiny-ravdess-three_pipe-speaker_independent-sweep-[0-9a-f]{12}", path.name)
     assert {file.name for file in path.iterdir()} == {results.SWEEP_ROWS, results.SWEEP, results.PAGE, results.BESIDE_PAGE}
     rows = list(csv.DictReader((path / results.SWEEP_ROWS).open()))
     assert [(row["train.lr"], row["seed"]) for row in rows] == list(itertools.product(("0.01", "0.02", "0.05"), "01"))
@@ -275,3 +271,25 @@ def test_summary_is_made_anew_when_a_fold_is_added_or_it_is_another(tiny, tmp_pa
     (directory / results.PAGE).unlink()
     assert run.main([*settings, "fold=1"]) == 0
     assert (directory / results.PAGE).is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_a_sweep_says_a_line_for_each_point_and_has_one_table(at_once, tmp_path, capsys):
+    settings = [*at_once, f"results={tmp_path}", "fold=all"]
+    assert run.main([*settings, "seed=0"]) == 0
+    capsys.readouterr()
+    assert run.main([*settings, "seed=0,1,2"]) == 0
+    out, err = capsys.readouterr()
+    said = [line for line in err.splitlines() if "UAR" in line]
+    form = re.compile(r"(\d of \d): (seed=\d): UAR \d+\.\d %, accuracy \d+\.\d %, 2 folds, \d+ s")
+    assert [form.fullmatch(line).groups() for line in said] == [
+        ("2 of 3", "seed=1"),
+        ("3 of 3", "seed=2"),
+    ]
+    assert "  3 points: seed=0,1,2" in out
+    assert "seed 0" not in out, "what is swept has no value of its own"
+    assert out.count("Sweep: ") == 1
+    assert "test speakers" not in out
+    assert out.count("results: ") == 0
+    assert len([*tmp_path.glob(f"*/{results.PAGE}")]) == 4

@@ -39,9 +39,9 @@ def written(*arguments: object) -> str:
     return Path(out.getvalue().strip()).read_text(encoding="utf-8")
 
 
-def refused(capsys, *arguments: object) -> str:
-    """One sentence on stderr, nothing on stdout, exit code 1."""
-    assert report.main([str(argument) for argument in arguments]) == 1
+def refused(capsys, *arguments: object, code: int = 1) -> str:
+    """One sentence on stderr, nothing on stdout, that exit code."""
+    assert report.main([str(argument) for argument in arguments]) == code
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.startswith("wser.report: ")
@@ -506,8 +506,8 @@ def test_folders_without_results_are_refused(copy, tmp_path, capsys):
     assert "is damaged or foreign" in refused(capsys, foreign)
     assert "is no directory" in refused(capsys, tmp_path / "nowhere")
     assert "holds the results of 1 runs" in refused(capsys, copy.parent)
-    assert "no run is named" in refused(capsys)
-    assert "name a run twice" in refused(capsys, copy, copy)
+    assert "no run is named" in refused(capsys, code=2)
+    assert "name a run twice" in refused(capsys, copy, copy, code=2)
     assert "holds no results" in refused(capsys, "--index", empty)
     assert "is no directory" in refused(capsys, "--index", tmp_path / "nowhere")
     shutil.rmtree(copy / "fold_0")
@@ -602,10 +602,10 @@ def test_a_directory_whose_name_is_no_text_has_a_page(copy):
 
 def test_options_that_would_be_ignored_are_refused(copy, capsys):
     other = shutil.copytree(copy, copy.with_name("other"))
-    assert "leave out --audio" in refused(capsys, "--index", copy.parent, "--audio", copy)
-    assert "leave out --markdown" in refused(capsys, "--index", copy.parent, "--markdown")
-    assert "leave out --out" in refused(capsys, copy, "--markdown", "--out", copy)
-    assert "--audio" in refused(capsys, copy, other, "--audio", copy)
+    assert "leave out --audio" in refused(capsys, "--index", copy.parent, "--audio", copy, code=2)
+    assert "leave out --markdown" in refused(capsys, "--index", copy.parent, "--markdown", code=2)
+    assert "leave out --out" in refused(capsys, copy, "--markdown", "--out", copy, code=2)
+    assert "--audio" in refused(capsys, copy, other, "--audio", copy, code=2)
 
 
 @pytest.mark.slow
@@ -717,7 +717,7 @@ def swept(tiny, save_blank, tmp_path_factory) -> Path:
 
 
 def sweep_of(folder: Path) -> Path:
-    (path,) = folder.glob("tiny-sweep-*")
+    (path,) = folder.glob("tiny-*-sweep-*")
     return path
 
 
@@ -778,7 +778,7 @@ def test_several_runs_stand_side_by_side_with_the_paired_test(swept, capsys):
     assert [words(cells[0]["text"]) for cells in differences] == ["B - A"] * 3 + ["C - A"] * 3
     assert [values(cells)[0] for cells in differences[::3]] == pytest.approx([uar[1] - uar[0], uar[2] - uar[0]], abs=1e-9)
     assert "4 test speakers are few" in words(found.text)
-    assert "is a sweep" in refused(capsys, sweep_of(swept), runs[0])
+    assert "is a sweep" in refused(capsys, sweep_of(swept), runs[0], code=2)
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def summary(directory) -> dict:
 
 
 def test_everything_is_there_and_nothing_is_left_over(directory):
-    assert re.fullmatch(r"tiny-[0-9a-f]{12}", directory.name)
+    assert re.fullmatch(r"tiny-ravdess-three_pipe-speaker_independent-[0-9a-f]{12}", directory.name)
     own = {results.CONFIG, results.RUN, results.IDENTITY, results.SPLIT, results.LEAKAGE, results.SUMMARY, results.PAGE}
     assert {file.name for file in directory.iterdir()} == own | {"fold_0", "fold_1", results.BESIDE_PAGE}
     for fold in ("fold_0", "fold_1"):
@@ -167,9 +167,40 @@ def dataset(small_cache, small_recipe_id):
 
 
 @pytest.mark.slow
-def test_results_are_named_by_the_experiment(dataset):
-    assert named(dataset).startswith("default-")
-    assert named(dataset, experiment="somewhere/mine.yaml").startswith("mine-")
+def test_results_are_named_by_corpus_model_and_protocol_and_their_experiment(dataset):
+    name = named(dataset)
+    assert re.fullmatch(r"ravdess-three_pipe-speaker_independent-[0-9a-f]{12}", name)
+    assert named(dataset, experiment="somewhere/mine.yaml") == f"mine-{name}"
+    assert named(dataset, corpus=["ravdess", "a/b"]).startswith("ravdess+a_b-three_pipe-")
+    assert named(dataset, corpus=["." + "x" * 300]).startswith("_xx")
+    assert len(named(dataset, corpus=["x" * 300])) < 100
+
+
+def test_a_sweep_is_named_by_what_its_points_share(tmp_path):
+    def swept(*names: str) -> str:
+        return results.sweep_directory([tmp_path / name for name in names]).name.rpartition("-")[0]
+
+    assert swept("emodb-row_svm-loso-0123456789ab", "emodb-three_pipe-loso-ba9876543210") == "emodb-loso-sweep"
+    assert swept("default-0123456789ab", "default-ba9876543210") == "default-sweep"
+    assert swept("a-b-c-0123456789ab", "d-e-f-0123456789ab") == "sweep"
+
+
+@pytest.mark.slow
+def test_results_of_the_earlier_name_are_continued_and_reported(at_once, tmp_path, capsys):
+    """Versions before called a run by its experiment and hash alone."""
+    settings = [*at_once, f"results={tmp_path}"]
+    assert run.main([*settings, "fold=0"]) == 0
+    (made,) = tmp_path.iterdir()
+    earlier = made.rename(tmp_path / f"quick-{made.name.rpartition('-')[2]}")
+    scored = (earlier / "fold_0" / results.METRICS).read_bytes()
+    capsys.readouterr()
+    assert run.main([*settings, "fold=all"]) == 0
+    out = capsys.readouterr().out
+    assert "2 runs: 1 finished, 1 to do" in out
+    assert f"results: {earlier}\n" in out
+    assert [*tmp_path.iterdir()] == [earlier]
+    assert (earlier / "fold_0" / results.METRICS).read_bytes() == scored
+    assert results.finished(earlier) == [0, 1]
 
 
 def test_split_and_cache_name_the_results(dataset, joined_cache, small_recipe_id):

@@ -10,14 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from precompute.common.errors import WserError, unknown
+from precompute.common.errors import UsageError, WserError, unknown
 from precompute.common.reading import LARGEST_YAML, UnreadableError, given, parse_yaml, typed
 
 FOLDER = Path(__file__).parent
 
 
 class LabelError(WserError, ValueError):
-    """A label map is unknown, or says nothing about an emotion of the corpus."""
+    """A label map is faulty, or says nothing about an emotion of the corpus."""
+
+
+class UnknownMapError(LabelError, UsageError):
+    """No label map has the name that was given."""
 
 
 class _Content(TypedDict):
@@ -76,7 +80,7 @@ def load(name: str) -> LabelMap:
     """
     path = Path(name) if name.endswith(".yaml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
-        raise LabelError(unknown("label map", name, names()))
+        raise UnknownMapError(unknown("label map", name, names()))
     try:
         content = typed(parse_yaml(given(path, LARGEST_YAML)), _Content)
         lists = {name: typed(emotions, list[Any], f"'{name}'") for name, emotions in content["classes"].items()}
