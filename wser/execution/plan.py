@@ -14,6 +14,7 @@ import joblib
 
 from precompute.cache import places, roots
 from precompute.common import executor, files, process
+from precompute.common.errors import CacheError
 from wser import models, protocols, results
 from wser.config.schema import Config, ConfigError, flatten
 from wser.data.dataset import Dataset, open_dataset
@@ -161,13 +162,13 @@ def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
     """Refuse pictures of another size, or of other utterances: one recipe can skip a recording that another can use."""
     ours, theirs = (one.recipe.get("algorithm") for one in (dataset, tested))
     if ours != theirs:
-        raise ConfigError(
+        raise CacheError(
             f"pictures of recipe {dataset.recipe_id} are of algorithm {ours}, those of {tested.recipe_id} of {theirs}: run "
             "precompute for both, so that the noise is all that differs"
         )
     here, there = ({example.key for example in one.examples} for one in (dataset, tested))
     if here != there:
-        raise ConfigError(
+        raise CacheError(
             f"{len(here ^ there)} utterances have a picture of recipe {dataset.recipe_id} or {tested.recipe_id} alone, such as "
             f"{min(here ^ there)}: mend or remove their recordings"
         )

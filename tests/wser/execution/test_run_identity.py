@@ -42,7 +42,7 @@ def test_record_holds_the_whole_digest_of_what_the_identity_file_names(trained):
     named = json.loads((directory / results.IDENTITY).read_text())
     digest = identity.digest(named)
     assert json.loads((directory / results.RUN).read_text())["identity"] == digest
-    assert directory.name == f"tiny-{digest[:12]}"
+    assert directory.name == f"tiny-ravdess-three_pipe-speaker_independent-{digest[:12]}"
     assert len(digest) == 64
     for fold in (0, 1):
         record = results.read_metrics(directory, fold)

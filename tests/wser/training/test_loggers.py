@@ -47,7 +47,7 @@ def test_loggers_are_named_one_or_several(tmp_path):
     [("tensorbord", "'tensorbord', expected one of"), ("csv,csv", "twice"), ("null", "null")],
 )
 def test_other_names_are_refused(wrong, says, capsys):
-    assert run.main([f"logger={wrong}"]) == 1
+    assert run.main([f"logger={wrong}"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("wser.run: logger")
     assert says in err
@@ -114,7 +114,7 @@ def test_no_loggers_leave_nothing(trained):
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
 def test_missing_package_is_refused_before_anything_is_written(tiny, tmp_path, name, monkeypatch, capsys):
     monkeypatch.setattr(loggers, "find_spec", lambda _: None)
-    assert run.main([*tiny, f"results={tmp_path}", f"logger={name}"]) == 1
+    assert run.main([*tiny, f"results={tmp_path}", f"logger={name}"]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert f"logger={name} needs the package {name}, which is not installed: pip install {name}" in printed.err
@@ -219,7 +219,7 @@ def test_service_that_does_not_start_is_answered_in_one_sentence(services, tiny,
 
     monkeypatch.setattr("pytorch_lightning.loggers.WandbLogger", fails)
     monkeypatch.setattr(sys.modules["mlflow"], "MlflowClient", fails)
-    assert run.main([*tiny, f"results={tmp_path}", f"logger={name}"]) == 1
+    assert run.main([*tiny, f"results={tmp_path}", f"logger={name}"]) == 2
     err = capsys.readouterr().err
     assert err == (
         f"wser.run: logger={name} cannot start (nobody is logged in): see that it is set up, or leave {name} out of logger=\n"
