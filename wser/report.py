@@ -156,12 +156,11 @@ def _report(options: argparse.Namespace) -> int:
 def _bundle(runs: list[Path], sweeps: list[Path], options: argparse.Namespace) -> int:
     from wser.evaluation import published
     from wser.reports import bundle
-    from wser.results import ResultError
 
     if sweeps or len(runs) > 1:
-        raise ResultError("--bundle is of one run: give one, and each of the others by itself")
+        raise UsageError("--bundle is of one run: give one, and each of the others by itself")
     if others := _given(options, "out", "audio", "markdown"):
-        raise ResultError(f"--bundle writes one file: leave out {' '.join(others)}")
+        raise UsageError(f"--bundle writes one file: leave out {' '.join(others)}")
     bundle.write(runs[0], options.bundle, published.load(options.published))
     print(options.bundle)
     return 0
