@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wser.execution.plan import Experiment
     from wser.reports.html.opened import Measured
 
+MOST_VALUES = 8
+"""Values of an axis that are named before a sweep begins; its table has all."""
+
 DIVERGED = ", stopped because the loss diverged: give a lower train.lr"
 
 EPILOG = """\
@@ -140,7 +143,6 @@ def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:
     from wser.config import compose
-    from wser.evaluation.sweeps import as_text
     from wser.execution import plan
 
     configs = compose.load(settings)
@@ -148,8 +150,8 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     axes = _swept(settings, experiments)
     _announce(experiments[0], axes)
     if axes:
-        values = ", ".join(f"{key}={','.join(dict.fromkeys(map(as_text, values)))}" for key, values in axes.items())
-        tables.paragraph(f"{len(experiments)} points: {values}", "  ")
+        swept = ", ".join(f"{key}={_several(values)}" for key, values in axes.items())
+        tables.paragraph(f"{len(experiments)} points: {swept}", "  ")
     _announce_leakage(experiments)
     _announce_older(experiments)
     to_do = [(experiment, fold.number) for experiment in experiments for fold in experiment.pending()]
@@ -199,6 +201,15 @@ def _announce_faults(to_do: "Sequence[tuple[Experiment, int]]") -> None:
             why := results.fault(path, fold, experiment.identity)
         ):
             print(f"warning: {why}: the fold is trained again", file=sys.stderr)
+
+
+def _several(values: Sequence[Any]) -> str:
+    """The values of an axis, as the command line takes them; of many the first ones."""
+    from wser.evaluation.sweeps import as_text
+
+    texts = list(dict.fromkeys(map(as_text, values)))
+    more = len(texts) - MOST_VALUES
+    return ",".join(texts[:MOST_VALUES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _announce_older(experiments: "Sequence[Experiment]") -> None:

@@ -31,7 +31,7 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
 
             def advance(amount: int) -> None:
                 speed = bar.tasks[0].speed
-                bar.update(task, advance=amount, rate=f"{speed:.0f} {unit}/s" if speed else "")
+                bar.update(task, advance=amount, rate=f"{_rate(speed)} {unit}/s" if speed else "")
 
             yield advance
     else:
@@ -45,6 +45,10 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
             if now - last > SECONDS_BETWEEN_LINES:
                 last = now
                 rate = done / (now - started)
-                print(f"{what}: {done}/{total}, {rate:.0f} {unit}/s, {(total - done) / rate:.0f} s left", file=sys.stderr)
+                print(f"{what}: {done}/{total}, {_rate(rate)} {unit}/s, {(total - done) / rate:.0f} s left", file=sys.stderr)
 
         yield advance
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from precompute.common import process, terminal
+from precompute.common.errors import RecipeError, WserError
 
 pytestmark = pytest.mark.usefixtures("default_handlers")
 
@@ -102,3 +103,20 @@ def test_only_a_program_changes_its_environment(monkeypatch):
     assert terminal.command("x", work, "") == 3
     assert begun == [True]
     assert given == [["c"], ["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (WserError("refused"), 1, "x: refused"),
+        (RecipeError("no such recipe"), 2, "x: no such recipe"),
+        (OSError(2, "gone", "file"), 1, "x: file: gone; what is done stays"),
+        (KeyboardInterrupt(), 130, "x: interrupted; what is done stays"),
+    ],
+)
+def test_exit_codes_tell_refusals_wrong_usage_and_interruptions_apart(error, code, says, capsys):
+    def fail(_):
+        raise error
+
+    assert terminal.command("x", fail, "what is done stays", []) == code
+    assert capsys.readouterr().err == f"{says}\n"

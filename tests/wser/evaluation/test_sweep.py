@@ -293,3 +293,10 @@ def test_a_sweep_says_a_line_for_each_point_and_has_one_table(at_once, tmp_path,
     assert "test speakers" not in out
     assert out.count("results: ") == 0
     assert len([*tmp_path.glob(f"*/{results.PAGE}")]) == 4
+
+
+@pytest.mark.slow
+def test_of_many_values_the_first_are_announced(at_once, tmp_path, capsys):
+    seeds = ",".join(map(str, range(12)))
+    assert run.main([*at_once, f"results={tmp_path}", f"seed={seeds}", "--dry-run"]) == 0
+    assert "  12 points: seed=0,1,2,3,4,5,6,7 and 4 more\n" in capsys.readouterr().out
