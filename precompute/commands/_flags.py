@@ -87,6 +87,7 @@ def _epilog(commands: Mapping[str, str]) -> str:
             *(f"  {name:<6} {text}" for name, text in commands.items()),
             "",
             "python -m precompute COMMAND --help says more; --corpus, --check, --fetch and --list without COMMAND do the same.",
-            "Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, or checked with warnings.",
+            "Exit codes: 0 all done, 1 nothing done, 2 wrong usage, 3 done with inputs skipped, or checked with warnings, "
+            "130 interrupted.",
         ]
     )

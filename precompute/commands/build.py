@@ -45,7 +45,7 @@ def _main(arguments: Sequence[str]) -> int:
         prog="python -m precompute build",
         description=DESCRIPTION,
         epilog="Example: python -m precompute build ravdess,emodb --recipe default,grey. Exit codes: 0 all done, 1 nothing "
-        "done, 2 wrong usage, 3 done with inputs skipped.",
+        "done, 2 wrong usage, 3 done with inputs skipped, 130 interrupted.",
     )
     _options.corpus(parser, _options.SEVERAL)
     _options.corpora(parser)

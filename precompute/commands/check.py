@@ -38,7 +38,7 @@ def _main(arguments: Sequence[str]) -> int:
         description="Read every recording of corpora, and report counts, durations, rates, channels, clipping, silence, "
         "duplicates and labels by speaker, here and as a page with pictures.",
         epilog="Example: python -m precompute check emodb --out emodb.html. Exit codes: 0 as published, 1 nothing checked, "
-        "2 wrong usage, 3 checked with warnings.",
+        "2 wrong usage, 3 checked with warnings, 130 interrupted.",
     )
     _options.corpus(parser, _options.SEVERAL)
     _options.corpora(parser)

@@ -27,7 +27,7 @@ def _main(arguments: Sequence[str]) -> int:
         prog="python -m precompute fetch",
         description="Download corpora into the directory of --corpora; where a corpus has to be applied for, say how.",
         epilog="Example: python -m precompute fetch emodb --accept-licence. Exit codes: 0 all there, 1 none, 2 wrong usage, "
-        "3 some.",
+        "3 some, 130 interrupted.",
     )
     _options.corpus(
         parser, f"one or several, with commas: {', '.join(corpora.names())}; or all, every corpus that can be downloaded"

@@ -229,7 +229,7 @@ def test_directories_whose_names_are_no_utf8(home, recipe, tmp_path, capsys, nam
     directory = tmp_path / os.fsdecode(name)
     settings = [f"experiment={home}/other.yaml", recipe, f"cache_root={home}/cache", f"results={directory}", "fold=0"]
     (home / "other.yaml").write_text(SETTINGS, encoding="utf-8")
-    assert run.main(settings) == 1
+    assert run.main(settings) == 2
     assert "whose name is not UTF-8: name another directory, or leave tensorboard out" in capsys.readouterr().err
     assert not directory.exists()
     assert run.main([*settings, "logger=csv"]) == 0
