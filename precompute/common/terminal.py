@@ -56,12 +56,11 @@ class _Printable:
         return getattr(self.stream, name)
 
 
-def console(stderr: bool = False, width: int = 120) -> "Console":
+def console(stderr: bool = False) -> "Console":
     """A console of rich for tables and bars; text given to it is never markup, and is made printable.
 
     Args:
         stderr: Whether it writes to stderr, otherwise to stdout.
-        width: In characters, where the stream is no terminal.
     """
     from rich.console import Console
     from rich.text import Text
@@ -73,9 +72,7 @@ def console(stderr: bool = False, width: int = 120) -> "Console":
     stream = sys.stderr if stderr else sys.stdout
     # Its own colours and lines must not be escaped.
     stream = stream.stream if isinstance(stream, _Printable) else stream
-    return Plain(
-        file=stream, width=None if stream.isatty() else width, markup=False, emoji=False, highlight=False, soft_wrap=False
-    )
+    return Plain(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=False)
 
 
 @contextlib.contextmanager
