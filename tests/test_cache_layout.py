@@ -126,11 +126,12 @@ def test_the_hdf5_export_has_the_names_of_the_text(sealed: Cache, tmp_path: Path
 
 def test_the_limits_of_the_zip_import_are_the_code_s():
     from precompute.cache.transfer import archive
+    from precompute.common import zips
 
     text = " ".join(section("Zip").split())
     assert f"at most {archive.MOST_PROVENANCE} files of provenance" in text
     assert f"at most {archive.LARGEST_UNIT >> 30} GiB" in text
-    assert f"at most {archive.FREE_BYTES >> 20} MiB more than {archive.LARGEST_FACTOR} times its size" in text
+    assert f"at most {zips.FREE_BYTES >> 20} MiB more than {zips.LARGEST_FACTOR} times its size" in text
 
 
 def test_the_limits_of_files_are_the_code_s():
