@@ -44,7 +44,7 @@ class Disturbances:
     rumble: float
 
 
-def measure(samples: NDArray[np.float32], rate: int) -> Disturbances:
+def find(samples: NDArray[np.float32], rate: int) -> Disturbances:
     """Measure what disturbs a recording.
 
     Args:

@@ -115,7 +115,7 @@ def draw_filters(recipe: "Recipe", out: Path) -> None:
     hertz = audio.sample_rate / n
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), layout="constrained")
     for index, name in enumerate(feature.wavelets):
-        wavelet = families.named(name)
+        wavelet = families.wavelet(name)
         colour = ("tab:red", "tab:green", "tab:blue")[index] if len(feature.wavelets) > 1 else "0.25"
         for centre in feature.frequencies(audio)[shown]:
             bins, amplitude = tapered(wavelet, centre, n, audio.sample_rate)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from precompute.check.disturbances import HIGHEST_RUMBLE
-from precompute.check.measure import LEAST_RUN, SILENCE_DB, Measured
+from precompute.check.measure import LEAST_RUN, SILENCE_DB, Measurements
 from precompute.check.survey import Checked, Survey
 from precompute.corpora import why_unusable
 
@@ -113,7 +113,7 @@ def _labelled(one: Checked) -> str:
 
 
 def _channels(survey: Survey) -> Finding:
-    def several(measured: Measured) -> str:
+    def several(measured: Measurements) -> str:
         if measured.channels == 1:
             return ""
         return f"{measured.channels} {'equal' if measured.equal_channels else 'different'} channels"
@@ -149,7 +149,7 @@ def _scaled(survey: Survey) -> Finding:
 
 
 def _silent(survey: Survey) -> Finding:
-    def mostly(measured: Measured) -> str:
+    def mostly(measured: Measurements) -> str:
         speech = measured.duration - measured.leading - measured.trailing
         return f"{speech:.2f} s of {measured.duration:.2f} s" if speech < LEAST_SPEECH * measured.duration else ""
 
@@ -169,7 +169,7 @@ def _long(survey: Survey) -> Finding:
 
 
 def _offset(survey: Survey) -> Finding:
-    def offset(measured: Measured) -> str:
+    def offset(measured: Measurements) -> str:
         return f"{100 * measured.offset:+.1f} % of full scale" if abs(measured.offset) > LARGEST_OFFSET else ""
 
     items = _each(survey, offset)
@@ -178,7 +178,7 @@ def _offset(survey: Survey) -> Finding:
 
 
 def _hum(survey: Survey) -> Finding:
-    def hums(measured: Measured) -> str:
+    def hums(measured: Measurements) -> str:
         found = measured.disturbances
         return f"{found.line} Hz, {found.hum:.0f} dB above what lies beside" if found.hum >= LEAST_HUM_DB else ""
 
@@ -188,7 +188,7 @@ def _hum(survey: Survey) -> Finding:
 
 
 def _rumble(survey: Survey) -> Finding:
-    def rumbles(measured: Measured) -> str:
+    def rumbles(measured: Measurements) -> str:
         rumble = measured.disturbances.rumble
         return f"{rumble:+.0f} dB re the voice" if rumble >= LEAST_RUMBLE_DB else ""
 
@@ -207,7 +207,7 @@ def _empty_cells(survey: Survey) -> Finding:
     return Finding(short, "A fold of such a speaker tests fewer labels; pool the folds' predictions.", tuple(items))
 
 
-def _each(survey: Survey, say: Callable[[Measured], str]) -> tuple[str, ...]:
+def _each(survey: Survey, say: Callable[[Measurements], str]) -> tuple[str, ...]:
     """A line for each usable utterance about which there is something to say, sorted by path."""
     ordered = sorted(survey.checked, key=lambda one: one.path)
     return tuple(f"{one.path}: {said}" for one in ordered if one.measured and (said := say(one.measured)))

@@ -23,7 +23,7 @@ SILENCE_DB = -40.0
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """What was measured of a recording.
 
     Attributes:
@@ -61,7 +61,7 @@ class Measured:
     samples_sha256: str
 
 
-def measure(data: bytes, begin: float | None = None, end: float | None = None) -> Measured:
+def measure_recording(data: bytes, begin: float | None = None, end: float | None = None) -> Measurements:
     """Measure a recording, or a part of it.
 
     Args:
@@ -77,7 +77,7 @@ def measure(data: bytes, begin: float | None = None, end: float | None = None) -
     equal = bool((samples == samples[:, :1]).all())
     distinct = np.ascontiguousarray(samples[:, :1] if equal else samples, dtype="<f4")
     leading, trailing = _silence(samples, wave.sample_rate)
-    return Measured(
+    return Measurements(
         duration=len(samples) / wave.sample_rate,
         rate=wave.sample_rate,
         channels=wave.channels,
@@ -89,7 +89,7 @@ def measure(data: bytes, begin: float | None = None, end: float | None = None) -
         leading=leading,
         trailing=trailing,
         offset=float(samples.mean(dtype=np.float64)),
-        disturbances=disturbances.measure(wave.samples, wave.sample_rate),
+        disturbances=disturbances.find(wave.samples, wave.sample_rate),
         file_sha256=hashlib.sha256(data).hexdigest(),
         samples_sha256=hashlib.sha256(b"%d %d " % (wave.sample_rate, distinct.shape[1]) + distinct.data).hexdigest(),
     )

@@ -13,7 +13,7 @@ from precompute.audio import recording
 from precompute.cache import layout
 from precompute.cache.layout import Skipped, Utterance
 from precompute.cache.near_doubles import near_doubles
-from precompute.check.measure import Measured, measure
+from precompute.check.measure import Measurements, measure_recording
 from precompute.common.errors import CorpusError, UnusableAudioError
 from precompute.common.executor import parallel
 from precompute.common.progress import progress
@@ -27,7 +27,7 @@ class Checked:
     """An utterance, what was measured of it or why it cannot be used, and the acoustic fingerprint of its picture."""
 
     utterance: Utterance
-    measured: Measured | None
+    measured: Measurements | None
     reason: str = ""
     fingerprint: str = ""
 
@@ -56,7 +56,7 @@ class Survey:
     limit: float
 
     @cached_property
-    def usable(self) -> dict[str, Measured]:
+    def usable(self) -> dict[str, Measurements]:
         """Measurements by the utterance's key."""
         return {one.utterance.key: one.measured for one in self.checked if one.measured}
 
@@ -170,7 +170,7 @@ def _check(directory: Path, sharing: Sequence[Utterance], recipe: Recipe) -> lis
 def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:
     try:
         with recording.one_alone():
-            measured = measure(data, utterance.begin, utterance.end)
+            measured = measure_recording(data, utterance.begin, utterance.end)
             made = extract(data, utterance.key, recipe, utterance.begin, utterance.end)
     except UnusableAudioError as error:
         return Checked(utterance, None, str(error))

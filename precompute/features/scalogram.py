@@ -25,7 +25,7 @@ class Feature(_spectral.TimeFrequency):
     better on EmoDB's validation speakers than the finer frequencies and coarser times of bandwidth 6.
 
     Attributes:
-        wavelet: Name, as in `families.named`, such as `cmor1.5-1.0` or `db4`; with `rgb=wavelets` three of them, separated by
+        wavelet: Name, as in `families.wavelet`, such as `cmor1.5-1.0` or `db4`; with `rgb=wavelets` three of them, separated by
             commas.
         rgb: `colormap` colours levels by a map (the paper); `wavelets` shows three wavelets as red, green and blue.
     """
@@ -38,7 +38,7 @@ class Feature(_spectral.TimeFrequency):
     colour: str = setting("viridis", read_with={"rgb": ["colormap"]})
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "wavelet", ",".join(families.named(name.strip()).name for name in self.wavelet.split(",")))
+        object.__setattr__(self, "wavelet", ",".join(families.wavelet(name.strip()).name for name in self.wavelet.split(",")))
         super().__post_init__()
 
     @property
@@ -56,7 +56,7 @@ class Feature(_spectral.TimeFrequency):
                 "commas, for rgb=wavelets, and one for rgb=colormap"
             )
         for name in self.wavelets:
-            wavelet = families.named(name)
+            wavelet = families.wavelet(name)
             low, high = wavelet.band
             width = (high - low) / wavelet.centre * audio.f_min
             if width * audio.duration < LEAST_CYCLES:

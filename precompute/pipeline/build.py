@@ -26,7 +26,7 @@ from precompute.common.executor import effective, parallel
 from precompute.common.files import sha256
 from precompute.common.progress import progress
 from precompute.common.provenance import provenance
-from precompute.pipeline.plan import Earlier, Plan, Source
+from precompute.pipeline.plan import EarlierUnit, Plan, Source
 from precompute.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def estimate(plan: Plan) -> Estimate:
 
 
 def _make(
-    draft: Draft, directory: Path, recipe: Recipe, sources: list[Source], earlier: Earlier | None
+    draft: Draft, directory: Path, recipe: Recipe, sources: list[Source], earlier: EarlierUnit | None
 ) -> tuple[Unit, Way, int]:
     """Make and publish one unit, or take it from the job that was first; the number of utterances comes with it."""
     one = sources[0].utterance
@@ -198,7 +198,7 @@ def _make(
     return draft.publish_shard(records, skipped, content.finish()), "computed", len(sources)
 
 
-def _reuse(draft: Draft, sources: list[Source], earlier: Earlier) -> Unit | None:
+def _reuse(draft: Draft, sources: list[Source], earlier: EarlierUnit) -> Unit | None:
     """Publish a unit of an earlier cache under today's metadata; None where it is not any more what its manifest said."""
     file = f"{earlier.array}/{draft.shard_name}"
     try:

@@ -29,7 +29,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierUnit:
     """A unit of a sealed cache of the same recipe, made of the same recordings.
 
     Attributes:
@@ -66,7 +66,7 @@ class Plan:
     recipe: Recipe
     draft: Draft
     units: dict[Pair, list[Source]]
-    earlier: dict[Pair, Earlier]
+    earlier: dict[Pair, EarlierUnit]
     done: list[Unit]
     skipped: list[Skipped]
     warnings: list[str]
@@ -147,9 +147,9 @@ def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source
 
 def _earlier(
     corpus: Corpus, recipe: Recipe, roots: Roots, units: dict[Pair, list[Source]]
-) -> tuple[dict[Pair, Earlier], list[str]]:
+) -> tuple[dict[Pair, EarlierUnit], list[str]]:
     """Units that sealed caches of the same recipe have, made of the same recordings; and which caches could not be read."""
-    found: dict[Pair, Earlier] = {}
+    found: dict[Pair, EarlierUnit] = {}
     warnings = []
     for path in (path for root in roots for path in sealed(root, corpus.name, recipe.id)):
         try:
@@ -159,7 +159,7 @@ def _earlier(
                 wanted = [(s.utterance.key, s.sha256, s.utterance.begin, s.utterance.end) for s in units.get(pair, ())]
                 if pair not in found and [(r.key, r.sha256, r.begin, r.end) for r in records] == wanted:
                     digest = cache.manifest["files"][f"{array}/{cache.shard_name}"]["sha256"]
-                    found[pair] = Earlier(path, array, digest, records)
+                    found[pair] = EarlierUnit(path, array, digest, records)
         except CacheError as error:
             warnings.append(f"nothing is taken from an earlier cache: {error}")
     return found, warnings

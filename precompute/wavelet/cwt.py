@@ -31,12 +31,12 @@ def scale_to_frequency(scales: ArrayLike, wavelet: str, sample_rate: float = 1.0
 
     (`pywt.scale2frequency` rounds the centre to the grid of a tabulated wavelet, for `mexh` from 0.2251 to 0.25.)
     """
-    return families.named(wavelet).centre * sample_rate / np.asarray(scales, np.float64)
+    return families.wavelet(wavelet).centre * sample_rate / np.asarray(scales, np.float64)
 
 
 def frequency_to_scale(frequencies: ArrayLike, wavelet: str, sample_rate: float = 1.0) -> NDArray[np.float64]:
     """Scales in samples of centre frequencies in Hz: a = centre * sample_rate / f, with the wavelet's exact centre."""
-    return families.named(wavelet).centre * sample_rate / np.asarray(frequencies, np.float64)
+    return families.wavelet(wavelet).centre * sample_rate / np.asarray(frequencies, np.float64)
 
 
 def cwt(x: NDArray[np.floating], scales: ArrayLike, wavelet: str, norm: Norm = "l1") -> NDArray[np.complexfloating]:
@@ -45,7 +45,7 @@ def cwt(x: NDArray[np.floating], scales: ArrayLike, wavelet: str, norm: Norm = "
     Args:
         x: Waveform, (n,), finite.
         scales: a of each row, in samples, (scales,); those whose centre frequency lies within (0, 1/2] of the sample rate.
-        wavelet: Name, as in `families.named`.
+        wavelet: Name, as in `families.wavelet`.
         norm: `l1`: 1/a times the integral, Psi scaled to peak 1, so that A cos(2 pi f t) gives |c| = A / 2 at f's scale (A for
             the real wavelets, at the crests).  `l2`: 1/sqrt(a) times the integral, psi as PyWavelets scales it, which is
             sqrt(a) * peak times `l1`.
@@ -64,7 +64,7 @@ def cwt(x: NDArray[np.floating], scales: ArrayLike, wavelet: str, norm: Norm = "
       wavelet of `mu` is `cmorB-1.0` with B = 2 (mu / 2 pi)^2, times sqrt(2) pi^(1/4); its scales are 2 pi `centre` / ours;
     - `fcwt.cwt(x, fs, f0, f1, fn)`: `cmor8.0-1.0`, `norm="l1"`, times sqrt(2) pi^(1/4); `fcwt.Morlet(s)` is B = 2 s^2.
     """
-    w = families.named(wavelet)
+    w = families.wavelet(wavelet)
     scales = np.atleast_1d(np.asarray(scales, np.float64))
     if norm not in get_args(Norm):
         raise RecipeError(f"norm={norm} is unknown: choose from {', '.join(get_args(Norm))}")
@@ -106,7 +106,7 @@ def power(
 
     Args:
         x: Utterance, (n,), finite.
-        wavelet: Name, as in `families.named`.
+        wavelet: Name, as in `families.wavelet`.
         frequencies: Centre frequency of each scale in Hz, (scales,), monotonic, within (0, sample_rate / 2].
         sample_rate: Of x, in Hz.
         columns: Number of columns of the frame.
@@ -129,7 +129,7 @@ def power(
             f"{len(x)} samples at {offset} do not fit a frame of {length} samples in {columns} columns: "
             f"give a length that is a multiple of the columns, at least {FEWEST_SAMPLES} each, and holds the utterance"
         )
-    w = families.named(wavelet)
+    w = families.wavelet(wavelet)
     frequencies = _checked(x, frequencies, sample_rate)
     samples = length // columns
     support = w.reach(float(frequencies.min()), sample_rate)

@@ -229,7 +229,7 @@ def family(name: str) -> str | None:
     return letters if letters in PATTERNS and (PATTERNS[letters] != letters or name == letters) else None
 
 
-def named(name: str, letters: str) -> Discrete:
+def wavelet(name: str, letters: str) -> Discrete:
     """The discrete wavelet of a name such as `db4`, of the family `db`.
 
     Raises:

@@ -304,7 +304,7 @@ USUAL = {"M": "2", "B": "1.5", "C": "1.0", "N": "4", "G": "3.0"}
 
 
 @lru_cache(maxsize=64)
-def named(name: str) -> Wavelet:
+def wavelet(name: str) -> Wavelet:
     """The wavelet of a name such as `cmor1.5-1.0`, `fbsp2-1.0-0.5`, `cgau4`, `mexh`, `haar`, `gmw3-20` or `db4`.
 
     Raises:
@@ -312,7 +312,7 @@ def named(name: str) -> Wavelet:
     """
     name = discrete.SAME.get(name, name)
     if letters := discrete.family(name):
-        return discrete.named(name, letters)
+        return discrete.wavelet(name, letters)
     for family in FAMILIES:
         match = re.fullmatch(re.sub("[A-Z]", r"(\\d+(?:\\.\\d+)?)", family.pattern), name)
         if match is None:

@@ -177,7 +177,7 @@ class Form:
     signs: NDArray[np.float32]
 
 
-class Way(NamedTuple):
+class Method(NamedTuple):
     """How scales are found from the waveform.
 
     Attributes:
@@ -196,7 +196,7 @@ class FromWaveform:
     """Filters whose column energies are found from the waveform.
 
     Attributes:
-        way: How.
+        method: How they are computed.
         rows: Which scales, (scales,).
         length: Of the FFT of a column.
         weights: |Psi|^2 on its bins, each twice, with the factors of Parseval's theorem, (2 * bins, scales); None where all of
@@ -205,7 +205,7 @@ class FromWaveform:
         taper: Of the waveform's spectrum as `fourier` keeps it, (columns / 2 + 1, samples); None where the filters are tapered.
     """
 
-    way: Way
+    method: Method
     rows: NDArray[np.int64]
     length: int
     weights: NDArray[np.float32] | None
@@ -220,8 +220,8 @@ class FromWaveform:
             spectrum: Its spectrum as `fourier` keeps it.
         """
         if self.taper is not None:
-            return fourier.resampled(spectrum * self.taper, self.way.per_column)
-        return frame if self.way.per_column == frame.shape[1] else fourier.resampled(spectrum, self.way.per_column)
+            return fourier.resampled(spectrum * self.taper, self.method.per_column)
+        return frame if self.method.per_column == frame.shape[1] else fourier.resampled(spectrum, self.method.per_column)
 
     def energy(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
         """Sum of |c|^2 over the samples of each column, (scales, columns).
@@ -264,7 +264,7 @@ def filter_bank(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: f
     # Bins of the spectrum as `fourier` keeps it, those of negative frequencies negative.
     bins = np.arange(columns // 2 + 1)[:, None] + columns * np.fft.fftfreq(samples, 1 / samples)
     tapering = taper(bins, samples * columns).astype(np.float32)
-    made = tuple(replace(group, taper=tapering) if group.way.tapered else group for group in from_waveform)
+    made = tuple(replace(group, taper=tapering) if group.method.tapered else group for group in from_waveform)
     groups = tuple(_from_samples(wavelet, frequencies, rows, sample_rate, samples, columns) for rows in from_samples)
     return Bank(len(frequencies), made, groups)
 
@@ -286,20 +286,20 @@ def _shared_out(
 ) -> tuple[tuple[FromWaveform, ...], tuple[slice, ...]]:
     """What does not depend on the length: filters of scales found from the waveform, and scales found from samples of c."""
     from_samples: list[slice] = []
-    found: dict[Way, list[list[Form]]] = {}
+    found: dict[Method, list[list[Form]]] = {}
     for at in range(0, len(frequencies), SCALES_AT_ONCE):
         rows = slice(at, min(at + SCALES_AT_ONCE, len(frequencies)))
         _, _, q = _together(wavelet, frequencies[rows], sample_rate, samples, 2 * COLUMNS_AT_ONCE)
         worth, best = POINT * q * (rows.stop - at), None
-        for way in _ways(wavelet, frequencies[rows], sample_rate, samples):
-            forms = _forms(wavelet, frequencies, rows, sample_rate, samples, way, worth)
+        for method in _methods(wavelet, frequencies[rows], sample_rate, samples):
+            forms = _forms(wavelet, frequencies, rows, sample_rate, samples, method, worth)
             if forms:
-                best, worth = (way, forms), sum(form.vectors.size for form in forms)
+                best, worth = (method, forms), sum(form.vectors.size for form in forms)
         if best:
             found.setdefault(best[0], []).append(best[1])
         else:
             from_samples.append(rows)
-    made = (_from_waveform(wavelet, frequencies, sample_rate, samples, way, forms) for way, forms in found.items())
+    made = (_from_waveform(wavelet, frequencies, sample_rate, samples, method, forms) for method, forms in found.items())
     return tuple(made), tuple(from_samples)
 
 
@@ -328,7 +328,7 @@ def _together(
     return int(start), responses, int(q)
 
 
-def _ways(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int) -> Iterator[Way]:
+def _methods(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int) -> Iterator[Method]:
     """The ways there are to find scales from the waveform; none where their filters reach further than the shortest frame."""
     for before in (False, True) if wavelet.band[0] > 0 else (False,):
         reach = max(extent(wavelet, frequency, sample_rate, before)[0] for frequency in frequencies)
@@ -336,27 +336,33 @@ def _ways(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, 
         if reach <= COLUMNS_AT_ONCE * samples and (by_ends or not before):
             # At 3/2 of the rate, a filter up to the sample rate meets no repetition of negative frequencies.
             p = -(-3 * samples // 2) if before else _rate(wavelet, max(frequencies), sample_rate, samples)
-            yield Way(before, by_ends, p)
+            yield Method(before, by_ends, p)
 
 
 def _forms(
-    wavelet: Wavelet, frequencies: tuple[float, ...], rows: slice, sample_rate: float, samples: int, way: Way, worth: float
+    wavelet: Wavelet,
+    frequencies: tuple[float, ...],
+    rows: slice,
+    sample_rate: float,
+    samples: int,
+    method: Method,
+    worth: float,
 ) -> list[Form] | None:
     """The quadratic forms of some scales, or None where they take more multiplications for a column than they are worth."""
-    step = samples / way.per_column
-    extents = [extent(wavelet, f, sample_rate, way.tapered) for f in frequencies[rows]]
+    step = samples / method.per_column
+    extents = [extent(wavelet, f, sample_rate, method.tapered) for f in frequencies[rows]]
     reach = int(np.ceil(max(reach for reach, _ in extents) / step))
-    size = 3 * reach if way.by_ends else way.per_column + 2 * reach
-    takes = 2 * size if way.by_ends else size
+    size = 3 * reach if method.by_ends else method.per_column + 2 * reach
+    takes = 2 * size if method.by_ends else size
     if size > LARGEST or takes * LEAST_RANK * len(extents) > worth:
         return None
     # Long enough that no filter meets its own repetition: at most 3 reaches lie between a sample and where it is felt.
-    n = int(np.ceil((4 * reach if way.by_ends else size) * step))
+    n = int(np.ceil((4 * reach if method.by_ends else size) * step))
     decomposed, backwards = [], []
     for frequency, (_, whole) in zip(frequencies[rows], extents, strict=True):
         energy = whole * FLOOR if wavelet.floor else whole
-        bins, response = (untapered if way.tapered else tapered)(wavelet, frequency, n, sample_rate)
-        if way.by_ends:
+        bins, response = (untapered if method.tapered else tapered)(wavelet, frequency, n, sample_rate)
+        if method.by_ends:
             times = (np.arange(-2 * reach, reach) + 0.5) * step - 0.5
             form = _across_an_end(bins / n, response / n, times, int(np.ceil(reach * step)))
             # Seen backwards in time, a filter of real response is its own conjugate, and a form in real samples the same.
@@ -364,16 +370,16 @@ def _forms(
                 mirrored = _across_an_end(bins / n, response.conj() / n, times, int(np.ceil(reach * step)))
                 backwards.append(_decomposed(mirrored, energy))
         else:
-            times = (np.arange(-reach, way.per_column + reach) + 0.5) * step - 0.5
+            times = (np.arange(-reach, method.per_column + reach) + 0.5) * step - 0.5
             form = _energy(bins / n, response / n, times, 0, samples)
         decomposed.append(_decomposed(form, energy))
     if takes * sum(len(signs) for _, signs in decomposed) > worth:
         return None
-    if not way.by_ends:
+    if not method.by_ends:
         return [_joined(rows, -reach, decomposed)]
     begins = _joined(rows, -reach, backwards or decomposed)
     begins = replace(begins, vectors=begins.vectors[::-1].copy())
-    return [_joined(rows, way.per_column - 2 * reach, decomposed), begins]
+    return [_joined(rows, method.per_column - 2 * reach, decomposed), begins]
 
 
 def _joined(rows: slice, first: int, decomposed: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Form:
@@ -386,7 +392,7 @@ def _joined(rows: slice, first: int, decomposed: list[tuple[NDArray[np.float64],
 
 
 def _from_waveform(
-    wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int, way: Way, groups: list[list[Form]]
+    wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: float, samples: int, method: Method, groups: list[list[Form]]
 ) -> FromWaveform:
     """Put the scales that are found in one way together."""
     rows = np.concatenate([np.arange(forms[0].rows.start, forms[0].rows.stop) for forms in groups])
@@ -394,22 +400,22 @@ def _from_waveform(
     for forms in groups:
         to = slice(at, at := at + forms[0].signs.shape[1])
         placed += [replace(form, rows=to) for form in forms]
-    if not way.by_ends:
-        return FromWaveform(way, rows, 0, None, tuple(placed), None)
+    if not method.by_ends:
+        return FromWaveform(method, rows, 0, None, tuple(placed), None)
     reach = -min(form.first for form in placed)
-    length = int(scipy.fft.next_fast_len(way.per_column + 2 * reach, real=True))
-    step = samples / way.per_column
+    length = int(scipy.fft.next_fast_len(method.per_column + 2 * reach, real=True))
+    step = samples / method.per_column
     k = np.arange(length // 2 + 1)
     weights = []
     for row in rows:
         gain = np.zeros(len(k))
         # The spectrum of a column's samples repeats itself at their rate, and is the same at negative frequencies.
-        for bins in (k, -k, length - k, k - length) if way.tapered else (k, -k):
+        for bins in (k, -k, length - k, k - length) if method.tapered else (k, -k):
             response = wavelet.response(bins / (length * step) * sample_rate / frequencies[row] * wavelet.centre)
-            gain += np.abs(response) ** 2 * (1 if way.tapered else taper(bins, length * step) ** 2)
+            gain += np.abs(response) ** 2 * (1 if method.tapered else taper(bins, length * step) ** 2)
         gain[(k == 0) | (2 * k == length)] /= 2
         weights.append(np.repeat(gain / (length * step), 2))
-    return FromWaveform(way, rows, length, np.stack(weights, axis=1).astype(np.float32), tuple(placed), None)
+    return FromWaveform(method, rows, length, np.stack(weights, axis=1).astype(np.float32), tuple(placed), None)
 
 
 def _across_an_end(

@@ -47,7 +47,7 @@ class Leakage:
     near_doubles: Shared = Shared(None, ())
 
 
-def measure(fold: Fold, examples: Sequence[Example], near_doubles: Sequence[tuple[int, int]] | None) -> Leakage:
+def of_fold(fold: Fold, examples: Sequence[Example], near_doubles: Sequence[tuple[int, int]] | None) -> Leakage:
     """The report of a fold.
 
     Args:

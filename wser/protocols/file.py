@@ -38,7 +38,7 @@ REMEDY = 'write it as in {"speakers": "disjoint", "folds": [{"train": [keys], "t
 
 
 @dataclass(frozen=True)
-class Published:
+class SplitFile:
     """Content of a split file.
 
     Attributes:
@@ -104,7 +104,7 @@ def _composed(key: str) -> str:
     return unicodedata.normalize("NFC", key)
 
 
-def read(path: Path) -> Published:
+def read(path: Path) -> SplitFile:
     """Read a split file, or EmoBox's folder of a corpus, and check all that can be said without the corpus.
 
     Raises:
@@ -131,7 +131,7 @@ def read(path: Path) -> Published:
                 raise ProtocolError(
                     f"{path} has {_listed(twice, 'utterance')} in {one} and {other} of fold {number}: leave each in one part"
                 )
-    return Published(speakers, filled)
+    return SplitFile(speakers, filled)
 
 
 class _Split(TypedDict):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from precompute.audio import decode, recording
-from precompute.check.measure import measure
+from precompute.check.measure import measure_recording
 from precompute.common.errors import UnusableAudioError
 
 pytestmark = pytest.mark.slow
@@ -99,7 +99,7 @@ def test_a_damaged_recording_is_used_within_the_limits_or_refused(whole, tmp_pat
         if checked(data, begin, end):
             used += 1
             # What can be decoded can be measured.
-            assert measure(data, begin, end).duration > 0
+            assert measure_recording(data, begin, end).duration > 0
         file.write_bytes(data)
         with recording.opened(file) as handle, contextlib.suppress(UnusableAudioError):
             assert min(decode.lengths(handle)) >= 0

@@ -53,7 +53,7 @@ def test_the_cache_of_the_recordings_that_were_seen_last_is_taken(lab, capsys):
     assert new != old
     assert lab.taken() == new
     said = capsys.readouterr().err
-    assert f"{new.name} is taken" in said
+    assert f"{new.name} is used" in said
     assert old.name in said
     # The old recording comes back: its cache is found complete, and counts again; one that counts already is left alone.
     shutil.copy(lab.first, lab.mine / lab.first.name)

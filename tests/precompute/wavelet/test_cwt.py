@@ -42,7 +42,7 @@ def filtered(x, wavelet, frequencies):
     The padding leaves the slowest wavelets room to decay: three seconds, or where they fall by 1/t only, or the signal is
     shorter, three times its length.
     """
-    w = families.named(wavelet)
+    w = families.wavelet(wavelet)
     n = x.shape[-1]
     total = scipy.fft.next_fast_len(4 * n if w.steps else n + min(3 * n, 3 * RATE))
     f = scipy.fft.fftfreq(total, 1 / RATE)
@@ -200,12 +200,12 @@ def test_coefficients_are_those_of_the_direct_computation(wavelet):
     x = signal("speech", 1.0) + 0.01 * signal("noise", 1.0)
     frequencies = np.geomspace(7600, 60, 6)
     # `filtered` leaves out the constant phase of Psi.
-    expected = np.array(list(filtered(x, wavelet, frequencies))) * np.conj(families.named(wavelet).phase)
+    expected = np.array(list(filtered(x, wavelet, frequencies))) * np.conj(families.wavelet(wavelet).phase)
     found = cwt(x, frequency_to_scale(frequencies, wavelet, RATE), wavelet)
     assert found.dtype == np.complex128
     # The response is cut where it is 100 dB down, the steps' impulse response where it is longer than the transform.
     error, loudest = np.abs(found - expected).max(), np.abs(expected).max()
-    assert error < (1e-3 if families.named(wavelet).steps else 3e-5) * loudest
+    assert error < (1e-3 if families.wavelet(wavelet).steps else 3e-5) * loudest
     single = cwt(x.astype(np.float32), frequency_to_scale(frequencies, wavelet, RATE), wavelet)
     assert single.dtype == np.complex64
     np.testing.assert_allclose(single, found, rtol=0, atol=1e-5 * np.abs(found).max())
@@ -268,7 +268,7 @@ def test_the_two_norms_differ_by_a_factor_of_each_scale():
     x = signal("noise", 0.25)
     scales = np.array([3.0, 20.0, 100.0])
     for wavelet in ("cmor1.5-1.0", "gaus2", "gmw3.0-20.0"):
-        factor = np.sqrt(scales)[:, None] * families.named(wavelet).peak
+        factor = np.sqrt(scales)[:, None] * families.wavelet(wavelet).peak
         np.testing.assert_allclose(cwt(x, scales, wavelet, norm="l2"), factor * cwt(x, scales, wavelet), rtol=1e-9, atol=1e-12)
 
 
@@ -294,7 +294,7 @@ def test_power_agrees_with_pywavelets(kind):
 @pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS])
 def test_sinusoid_gives_a_quarter_of_its_squared_amplitude(wavelet):
     # A sinusoid is two exponentials; what the wavelet lets through of the other one, all of it where it is real, adds.
-    w = families.named(wavelet)
+    w = families.wavelet(wavelet)
     other = float(w.response(np.array([-w.sign * w.centre]))[0] ** 2)
     assert other == pytest.approx(1, abs=1e-6) if wavelet in ("gaus1", "gaus8", "mexh", "morl", "haar") else other < 0.02
     rows = [3, 9, 16, 22]
@@ -325,7 +325,7 @@ def row_of(frequency):
 @pytest.mark.parametrize("wavelet", SMOOTH)
 def test_the_ridge_of_a_tone_lies_within_half_a_scale(wavelet):
     # Even for the widest wavelets and at the highest tone: the taper takes the same from a tone in every row.
-    w = families.named(wavelet)
+    w = families.wavelet(wavelet)
     ratio = np.linspace(0.5, 2, 150_001)
     both = w.response(ratio * w.centre) ** 2 + w.response(-ratio * w.centre) ** 2
     # A tone's power at a scale is that of both its exponentials.  cgau1 alone, which hears the other one 18 dB weaker on
@@ -342,7 +342,7 @@ def test_the_ridge_of_a_tone_lies_within_half_a_scale(wavelet):
 def test_a_tone_lies_within_the_plateau_of_a_flat_wavelet(wavelet):
     # The ridge is as wide as the wavelet's band, and any of its rows may be the maximum: the scales that pass f are those
     # with f / scale's centre frequency from 1 - B / 2C to 1 + B / 2C.
-    w = families.named(wavelet)
+    w = families.wavelet(wavelet)
     half = w.bandwidth / 2 / w.centre
     for frequency in TONES:
         profile = tone_profile(wavelet, frequency)
@@ -357,9 +357,9 @@ def test_a_tone_lies_within_the_plateau_of_a_flat_wavelet(wavelet):
 def test_scales_and_frequencies(wavelet):
     frequencies = np.geomspace(60, 7600, 9)
     scales = frequency_to_scale(frequencies, wavelet, RATE)
-    np.testing.assert_allclose(scales * frequencies, families.named(wavelet).centre * RATE, rtol=1e-12)
+    np.testing.assert_allclose(scales * frequencies, families.wavelet(wavelet).centre * RATE, rtol=1e-12)
     np.testing.assert_allclose(scale_to_frequency(scales, wavelet, RATE), frequencies, rtol=1e-12)
-    assert scale_to_frequency(2.0, wavelet) == pytest.approx(families.named(wavelet).centre / 2)
+    assert scale_to_frequency(2.0, wavelet) == pytest.approx(families.wavelet(wavelet).centre / 2)
 
 
 def test_the_centre_is_exact():
@@ -412,7 +412,7 @@ def test_offset_and_length_are_padding_with_zeros(offset, length, wavelet):
 def test_scales_share_out_the_energy_of_a_signal(seed, low, octaves, wavelet):
     # Over a tight geometric grid the sum of |Psi(f / scale)|^2 is the integral of |Psi|^2 d(log f) over the grid's step,
     # whatever f: half the signal's energy is at positive frequencies, half at negative ones.
-    w = families.named(wavelet)
+    w = families.wavelet(wavelet)
     frequencies = np.geomspace(8000, 20, 160)
     spectrum = scipy.fft.rfft(np.random.default_rng(seed).standard_normal(16 * SAMPLES))
     f = scipy.fft.rfftfreq(16 * SAMPLES, 1 / RATE)

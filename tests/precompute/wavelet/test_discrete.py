@@ -44,19 +44,19 @@ def test_every_discrete_wavelet_of_pywavelets_has_its_name():
     refused = []
     for name in LISTED:
         try:
-            wavelet = families.named(name)
+            wavelet = families.wavelet(name)
         except RecipeError:
             refused.append(name)
         else:
             assert wavelet.name == SAME.get(name, name)
-            assert families.named(wavelet.name) == wavelet
+            assert families.wavelet(wavelet.name) == wavelet
     assert refused == list(REFUSED) == ["bior3.1"]
     assert {name.rstrip("0123456789.") for name in LISTED} - {"haar"} == set(PATTERNS) == set(EXAMPLES)
-    assert all(families.named(example).name == example for example in EXAMPLES.values())
+    assert all(families.wavelet(example).name == example for example in EXAMPLES.values())
 
 
 def test_the_product_is_the_transform_of_pywavelets_table(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     psi, t = tabulated(name, 11)
     f = np.concatenate([np.linspace(0, 2, 16), [3.3, 5.7, 7.9]])
     integral = (psi * np.exp(-2j * np.pi * np.outer(f, t))).sum(axis=1) / 2**11
@@ -78,12 +78,12 @@ def test_the_other_wavelet_of_a_pair_is_that_of_the_reverse_pair(name):
 
 def test_the_mean_is_0(name):
     # The filters of dmey, an approximation, do not cancel at 0 Hz.
-    at_zero = abs(families.named(name).response(np.zeros(1))[0])
+    at_zero = abs(families.wavelet(name).response(np.zeros(1))[0])
     assert at_zero < (1e-3 if name == "dmey" else 1e-11)
 
 
 def test_the_response_is_1_at_the_centre_and_nowhere_more(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     assert wavelet.response(np.array([wavelet.centre]))[0] == pytest.approx(1, abs=1e-9)
     f = np.linspace(-8 * wavelet.centre, 8 * wavelet.centre, 20_001)
     response = wavelet.response(f)
@@ -97,7 +97,7 @@ def test_the_response_is_1_at_the_centre_and_nowhere_more(name):
 
 
 def test_the_energy_is_that_of_pywavelets_table(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     f = np.linspace(-120, 120, 240 * 128)
     energy = np.trapezoid(np.abs(wavelet.peak * wavelet.response(f)) ** 2, f)
     if name in ("bior2.2", "bior3.3"):
@@ -112,7 +112,7 @@ def test_the_energy_is_that_of_pywavelets_table(name):
 
 @pytest.mark.parametrize("name", SOME)
 def test_between_the_points_of_its_grid_the_response_is_the_product(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     rng = np.random.default_rng(0)
     # Within the grid, around its end, and far beyond it.
     f = np.concatenate(
@@ -123,7 +123,7 @@ def test_between_the_points_of_its_grid_the_response_is_the_product(name):
 
 
 def test_beyond_the_band_is_under_the_cut(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     low, high = wavelet.band
     assert low == -high
     if high == np.inf:
@@ -136,7 +136,7 @@ def test_beyond_the_band_is_under_the_cut(name):
 
 
 def test_beyond_the_support_is_under_the_cut(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     psi, t = tabulated(name, 9)
     beyond = np.abs(t) > wavelet.support + 2**-8
     assert np.abs(psi[beyond]).max(initial=0) <= 1.01 * CUTOFF * np.abs(psi).max()
@@ -145,7 +145,7 @@ def test_beyond_the_support_is_under_the_cut(name):
 
 
 def test_only_the_wavelet_of_approximate_filters_has_a_floor():
-    assert [name for name in NAMES if families.named(name).floor] == ["dmey"]
+    assert [name for name in NAMES if families.wavelet(name).floor] == ["dmey"]
 
 
 def test_the_refused_wavelet_grows_without_end():
@@ -158,7 +158,7 @@ class TestHaar:
     """The cascade of db1's filters makes what Haar's closed form says."""
 
     def test_its_response_is_the_closed_form(self):
-        cascade, haar = Discrete("db1"), families.named("haar")
+        cascade, haar = Discrete("db1"), families.wavelet("haar")
         assert cascade.centre == pytest.approx(haar.centre, abs=1e-7)
         assert cascade.peak == pytest.approx(haar.peak, abs=1e-9)
         assert cascade.phase == haar.phase
@@ -171,14 +171,14 @@ class TestHaar:
         x = np.random.default_rng(0).standard_normal(16000).astype(np.float32)
         frequencies = np.geomspace(7600, 60, 24)
         expected = power(x, "haar", frequencies, RATE, 32)
-        monkeypatch.setattr(families, "named", Discrete)
+        monkeypatch.setattr(families, "wavelet", Discrete)
         found = power(x, "db1", frequencies, RATE, 32)
         shown, right = (_picture.levels(_picture.decibels(p), 10.0, 80.0) for p in (found, expected))
         np.testing.assert_array_equal(shown, right)
 
     def test_it_is_the_closed_form_that_db1_names(self):
-        assert families.named("db1") == families.named("haar")
-        assert type(families.named("db1")) is families.Haar
+        assert families.wavelet("db1") == families.wavelet("haar")
+        assert type(families.wavelet("db1")) is families.Haar
 
 
 def convolved(x, name, octave):
@@ -199,7 +199,7 @@ def convolved(x, name, octave):
     spectrum *= np.exp(-2j * np.pi * f * (middle % 1) / FINE)
     waveform = FINE * scipy.fft.irfft(spectrum, total * FINE)
     integral = scipy.signal.correlate(waveform, psi, "valid", "fft") / 2**level
-    return integral[before * FINE - int(middle) :: FINE][: len(x)] / families.named(name).peak
+    return integral[before * FINE - int(middle) :: FINE][: len(x)] / families.wavelet(name).peak
 
 
 def waveforms():

@@ -26,7 +26,7 @@ NAMES = [*PYWAVELETS, *OURS]
 def tabulated(name):
     """PyWavelets' own psi and its times, over all of its duration."""
     theirs = pywt.ContinuousWavelet(name)
-    reach = {"shan": 100.0, "fbsp": 100.0, "cmor": max(8.0, 1.5 * families.named(name).support)}.get(name[:4])
+    reach = {"shan": 100.0, "fbsp": 100.0, "cmor": max(8.0, 1.5 * families.wavelet(name).support)}.get(name[:4])
     if reach:
         theirs.lower_bound, theirs.upper_bound = -reach, reach
     return theirs.wavefun(15)
@@ -35,7 +35,7 @@ def tabulated(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PYWAVELETS)
 def test_the_closed_form_is_the_transform_of_pywavelets_table(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     psi, t = tabulated(name)
     low, high = wavelet.band
     if name[:4] in ("shan", "fbsp"):
@@ -50,7 +50,7 @@ def test_the_closed_form_is_the_transform_of_pywavelets_table(name):
 
 
 def test_the_closed_form_of_haar_is_the_transform_of_its_steps():
-    haar = families.named("haar")
+    haar = families.wavelet("haar")
     step = 1e-4
     t = (np.arange(-5000, 5000) + 0.5) * step
     f = np.linspace(-6, 6, 37)
@@ -64,7 +64,7 @@ def test_the_closed_form_of_haar_is_the_transform_of_its_steps():
 @pytest.mark.parametrize("name", ["cgau1", "cgau8", "cmor1.5-1.0", "shan2.0-1.0", "fbsp2-1.5-1.0", "gaus3", "mexh", *OURS])
 def test_energy(name):
     # Of unit energy, but for two that PyWavelets scales otherwise: |Psi|^2 integrates to these by hand.
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     low, high = (-4000, 4000) if name == "haar" else wavelet.band
     f = np.linspace(low, high, 2**20)
     energy = np.trapezoid((wavelet.peak * wavelet.response(f)) ** 2, f)
@@ -74,7 +74,7 @@ def test_energy(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_response_is_1_at_the_centre_and_nowhere_more(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     assert wavelet.sign == (-1 if name.startswith("cgau") else 1)
     assert wavelet.centre > 0
     assert wavelet.response(np.array([wavelet.sign * wavelet.centre]))[0] == pytest.approx(1, abs=1e-12)
@@ -89,7 +89,7 @@ def test_the_response_is_1_at_the_centre_and_nowhere_more(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_beyond_the_band_is_under_the_cut(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     if name == "haar":
         assert wavelet.band == (-np.inf, np.inf)
         return
@@ -108,7 +108,7 @@ def test_beyond_the_band_is_under_the_cut(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_beyond_the_support_is_under_the_cut(name):
-    wavelet = families.named(name)
+    wavelet = families.wavelet(name)
     if name == "haar":
         assert wavelet.support == 0.5
     elif name[:4] in ("shan", "fbsp"):
@@ -126,8 +126,8 @@ def test_beyond_the_support_is_under_the_cut(name):
 
 def test_every_continuous_wavelet_of_pywavelets_has_its_name():
     for name in LISTED:
-        assert families.named(name).name == name
-        assert pywt.ContinuousWavelet(families.named(name).name).name == name
+        assert families.wavelet(name).name == name
+        assert pywt.ContinuousWavelet(families.wavelet(name).name).name == name
 
 
 @pytest.mark.parametrize(
@@ -139,19 +139,19 @@ def test_every_continuous_wavelet_of_pywavelets_has_its_name():
     ],
 )  # fmt: skip
 def test_a_wavelet_has_one_name(name, canonical):
-    assert families.named(name).name == canonical
-    assert families.named(canonical) == families.named(name)
-    assert hash(families.named(canonical)) == hash(families.named(name))
+    assert families.wavelet(name).name == canonical
+    assert families.wavelet(canonical) == families.wavelet(name)
+    assert hash(families.wavelet(canonical)) == hash(families.wavelet(name))
 
 
 def test_every_family_is_tried_here():
-    assert {type(families.named(name)) for name in NAMES} == set(FAMILIES)
-    assert all(isinstance(families.named(name), Wavelet) for name in NAMES)
+    assert {type(families.wavelet(name)) for name in NAMES} == set(FAMILIES)
+    assert all(isinstance(families.wavelet(name), Wavelet) for name in NAMES)
 
 
 def test_only_rectangular_spectra_step():
     stepping = ("shan", "fbsp1")
-    assert [name for name in NAMES if families.named(name).steps] == [name for name in NAMES if name.startswith(stepping)]
+    assert [name for name in NAMES if families.wavelet(name).steps] == [name for name in NAMES if name.startswith(stepping)]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_only_rectangular_spectra_step():
 )
 def test_what_is_no_wavelet_is_refused_with_value_limit_and_remedy(name, words):
     with pytest.raises(RecipeError) as error:
-        families.named(name)
+        families.wavelet(name)
     assert [word for word in words if word not in str(error.value)] == []
 
 
@@ -202,5 +202,5 @@ def test_family_without_its_numbers_is_refused_with_an_example_that_works(name, 
     with pytest.raises(
         RecipeError, match=f"^wavelet={re.escape(name)} is not written as {pattern}: .* as in {re.escape(example)}$"
     ):
-        families.named(name)
-    assert families.named(example).name == example
+        families.wavelet(name)
+    assert families.wavelet(example).name == example

@@ -1,0 +1,144 @@
+"""Messages with which commands refuse, all in one file, `messages.txt`, so that wording is reviewed there.
+
+After a change of wording, write the file again and read the difference:
+
+    UPDATE_MESSAGES=1 python -m pytest tests/test_messages.py
+"""
+
+import importlib
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from precompute.cache.draft import Draft
+from precompute.recipe import Recipe
+
+GOLDEN = Path(__file__).with_name("messages.txt")
+MODULES = {"precompute": "precompute.__main__"}
+"""Module of a command where it is not the command's own name."""
+
+COMMANDS = """
+precompute --corpus ravdes
+precompute --corpus ravdess
+precompute --corpus ravdess --corpora ravdess=nowhere
+precompute --corpus ravdess --corpora ravdess=empty
+precompute --corpus demo --recipe scalogramm
+precompute --corpus demo --set scale=64
+precompute --corpus demo --set scales=many
+precompute --corpus demo --set scales=1
+precompute --corpus demo --set pad=left
+precompute --corpus demo --set f_max=9000
+precompute --corpus demo --set snr_db=10
+precompute --corpus demo --set window=0.05
+precompute --corpus demo --set wavelet=db99
+precompute --corpus demo --set wavelet=cmor6
+precompute --corpus demo --set wavelet=cmor0.0001-1.0
+precompute --corpus demo --set colour=viridi
+precompute --corpus demo --set duration=0.0001
+precompute --corpus demo --set columns=7
+precompute --corpus demo --set scales
+precompute --corpus demo --jobs 0
+precompute --corpus table --table missing.csv --name mine
+precompute --corpus table --table empty.csv --name mine
+precompute --corpus table --table columns.csv --name mine
+precompute --corpus table --table lines.csv --name mine
+precompute --corpus table --table lines.csv --name emodb
+precompute --fetch emodb --mirror nowhere --accept-licence
+precompute check mine
+precompute cache info 9999
+precompute cache info 1111
+precompute cache list --cache ~nobody-of-this-name/x
+precompute cache verify 0000
+precompute cache verify 1111
+precompute cache import lines.csv
+precompute cache export 1111 lines.csv
+precompute cache export 1111 lines.zip
+precompute cache diff default scalogramm
+precompute cache rm 9999
+wser.run corpus=demo
+wser.run corpus=demo recipe=white10
+wser.run corpus=dmeo
+wser.run model.lr=0.1
+wser.run train.lr=fast
+wser.run train.lr=1e9
+wser.run train.optimiser=adm
+wser.run seed
+wser.run seed=[1
+wser.run seed=1,
+wser.run results=a,b
+wser.run protocol=loso protocol.folds=3
+wser.run protocol=file
+wser.run protocol=file protocol.file=split.json
+wser.run protocol=cross_corpus
+wser.run model=row_svm train.epochs=3
+wser.run model=row_svm selection=test
+wser.run model=./missing.py
+wser.run model=three_pip
+wser.run preset=nosuch
+wser.run corpus=[demo,demo]
+wser.run data.mixup=-1
+wser.run --repeat nowhere
+wser.compare nowhere run
+wser.compare run run
+wser.run --repeat run
+wser.runs list --results nowhere
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working directory with tables, a damaged and an unfinished cache, and a damaged run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("WSER_CACHE", "WSER_CORPORA", "WSER_TRACEBACK", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    Path("empty").mkdir()
+    Path("empty.csv").touch()
+    soundfile.write("a.wav", np.sin(np.arange(16000) / 20), 16000)
+    Path("columns.csv").write_text("path,speaker,emotion,emotion,onset_ms,spekaer,begin_frame\n", "utf-8")
+    Path("lines.csv").write_text(
+        "path,speaker,emotion,start,end,sex\n"
+        "a.wav,anna,happy,0,0.5,female\na.wav,anna,happy,0,0.5,female\na.wav,Anna,sad,0,2,male\na.wav,,sad,0.9,0.5,\n"
+        "b.wav,ben,angry,x,,man\na.wav,ben\n",
+        "utf-8",
+    )
+    Path("split.json").write_text('{"folds": [{"train": ["a"], "test": ["a"]}]}', "utf-8")
+    recipe = Recipe()
+    for corpus, input_id in (("unfinished", "0" * 12), ("damaged", "1" * 12)):
+        draft = Draft(Path("cache"), corpus, recipe.record(), recipe.id, input_id, synthetic=False)
+        with draft.open():
+            if corpus == "damaged":
+                draft.path.joinpath("manifest.json").write_text("{", "utf-8")
+    Path("run").mkdir()
+    Path("run/run.json").write_text(json.dumps({"folds": "five"}), "utf-8")
+    return tmp_path
+
+
+def said(line, capsys):
+    """What a command prints on stderr, without argparse's usage and what differs between machines, and its exit code."""
+    name, *arguments = shlex.split(line)
+    try:
+        code = importlib.import_module(MODULES.get(name, name)).main(arguments)
+    except SystemExit as error:
+        code = error.code
+    text = re.sub(r"(?s)^usage: .*?(?=^\S+: error: )", "", capsys.readouterr().err, flags=re.MULTILINE)
+    for found, shown in ((os.getcwd(), "<here>"), (str(Path(__file__).parents[1]), "<project>")):  # noqa: PTH109
+        text = text.replace(found, shown)
+    return re.sub(r"\b(?=[a-f]*\d)[0-9a-f]{12}\b", "<id>", text), code
+
+
+@pytest.mark.slow
+def test_messages(place, capsys):
+    parts = []
+    for line in COMMANDS.strip().splitlines():
+        text, code = said(line, capsys)
+        parts.append(f"$ {line}\n{text}exit code {code}\n")
+    found = "\n".join(parts)
+    if os.environ.get("UPDATE_MESSAGES"):
+        GOLDEN.write_text(found, "utf-8")
+    assert found == GOLDEN.read_text("utf-8"), "run: UPDATE_MESSAGES=1 python -m pytest tests/test_messages.py"
