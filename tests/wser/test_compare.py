@@ -156,14 +156,14 @@ def test_settings_that_differ_are_named(pair, tmp_path, capsys):
         ({"protocol": "other"}, "protocols differ (loso, other)"),
         ({"split_hash": "01"}, "training or validation parts differ"),
         ({"seed": 3}, "seeds differ (0, 3)"),
-        ({"selection": "test"}, "The epoch was chosen on the test part (B): as the paper's"),
+        ({"selection": "test"}, "The epoch was chosen on the test set (B): as in the paper"),
     ],
 )
 def test_runs_that_are_not_alike_are_warned_of(pair, tmp_path, changes, says, capsys):
     out, err = said(capsys, pair[0], write(tmp_path / "three", **changes))
     assert f"warning: {says}" in err
-    assert len(cells(out, "B (epoch chosen on the test part)")) == (3 if "selection" in changes else 0)
-    assert ("UAR: B (epoch chosen on the test part) is better" in out) == ("selection" in changes)
+    assert len(cells(out, "B (epoch chosen on the test set)")) == (3 if "selection" in changes else 0)
+    assert ("UAR: B (epoch chosen on the test set) is better" in out) == ("selection" in changes)
 
 
 def test_synthetic_speech_is_marked(pair, tmp_path, capsys):

@@ -206,7 +206,7 @@ def test_split_file_that_shares_a_speaker_is_refused_and_the_speaker_named(train
     assert run.main([*here, "protocol=file", f"protocol.file={path}"]) == 1
     printed = capsys.readouterr()
     said = assert_refused(printed.out, printed.err)
-    assert f"speaker {moved.rpartition('-')[2]} stands in the training and the test part of fold 1" in said
+    assert f"speaker {moved.rpartition('-')[2]} is in the training and the test set of fold 1" in said
     assert run.main([*here, "protocol=file", f"protocol.file={path}", "protocol.speakers=shared", "--dry-run"]) == 0
 
 

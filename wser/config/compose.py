@@ -77,7 +77,7 @@ def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
         alone = key == "fold" or (_known(key).names and not _known(key).swept) or text.startswith(("[", "{"))
         given[key] = [text] if alone else text.split(",")
         if len(given[key]) > 1 and "" in given[key]:
-            raise ConfigError(f"{argument} has an empty value in its list: take the comma away")
+            raise ConfigError(f"{argument} has an empty value in its list: remove the comma")
     if "experiment" not in given:
         return [_with_file(None, given)]
     return [_with_file(_experiment_file(name), given | {"experiment": [name]}) for name in given["experiment"]]
@@ -90,14 +90,14 @@ def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict
         keys = [key.strip() for key in str(joined).split(",")]
         rows = [value if len(keys) > 1 else [value] for value in values] if isinstance(values, list) else []
         if "" in keys or not rows or any(not isinstance(row, list) or len(row) != len(keys) for row in rows):
-            raise ConfigError(f"{file}: sweep of {joined} is no list with a value for each of its keys: write it as {SWEEP}")
+            raise ConfigError(f"{file}: sweep of {joined} needs lists with a value for each key: write it as {SWEEP}")
         _check_swept(keys)
         points = [dict(zip(keys, (_text(value) for value in row), strict=True)) for row in rows]
         chosen = [key for key in keys if key in given and {*given[key]} <= {one[key] for one in points}]
         left = [one for one in points if all(one[key] in given[key] for key in chosen)]
         if not left:
             asked = " ".join(f"{key}={','.join(given[key])}" for key in chosen)
-            raise ConfigError(f"{file}: no point of its sweep of {joined} has {asked}: give {asked} without the experiment")
+            raise ConfigError(f"{file}: its sweep of {joined} has no point with {asked}: give {asked} without the experiment")
         replaced = {*given} - {*chosen}
         left = [{key: value for key, value in one.items() if key not in replaced} for one in left]
         axes.append([one for at, one in enumerate(left) if one not in left[:at]])
@@ -109,7 +109,7 @@ def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict
 def _check_swept(keys: Iterable[str]) -> None:
     for key in keys:
         if not _known(key).swept:
-            raise ConfigError(f"{key} has several values, and no figure depends on it: give one")
+            raise ConfigError(f"{key} has several values, and no result depends on it: give one")
         if key in SECTIONS:
             raise ConfigError(f"{key} is a section and cannot be swept: sweep keys of it, as {key}.{SECTIONS[key]}")
 
@@ -118,7 +118,7 @@ def _sweep(file: Path) -> dict[Any, Any]:
     """The section `sweep` of an experiment file, empty where it has none."""
     section = OmegaConf.to_container(_read(file)).get("sweep", {})  # type: ignore[union-attr]
     if not isinstance(section, dict):
-        raise ConfigError(f"{file}: sweep of {section} is no mapping of keys to lists: write it as {SWEEP}")
+        raise ConfigError(f"{file}: sweep of {section} must be a mapping of keys to lists: write it as {SWEEP}")
     return section
 
 
@@ -130,7 +130,7 @@ def _text(value: Any) -> str:
 
 
 def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str]) -> Config:
-    """The configuration that a run left in its directory, with a few keys set anew.
+    """The configuration that is stored in a run's directory, with a few keys changed.
 
     Args:
         path: Its config.yaml.  The stored `cache_root` gives way to WSER_CACHE, where that is set.
@@ -142,9 +142,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     """
     point = [_split(argument) for argument in arguments]
     if refused := [key for key, _ in point if key not in changeable]:
-        raise ConfigError(
-            f"{refused[0]} would make another run of the stored one: leave it out, only {', '.join(changeable)} may be given"
-        )
+        raise ConfigError(f"{refused[0]} would change the stored run: leave it out, only {', '.join(changeable)} may be given")
     root = os.environ.get("WSER_CACHE")
     environment = OmegaConf.create({"cache_root": root} if root else {})
     _refuse_interpolation(environment, "WSER_CACHE")
@@ -153,7 +151,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     try:
         _typed([stored], [])
     except ConfigError as error:
-        raise ConfigError(f"{path} is of another version of this software, or damaged: {error}") from None
+        raise ConfigError(f"{path} was made by another version of this software, or is damaged: {error}") from None
     return _typed([stored, environment], point)
 
 
@@ -188,7 +186,7 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     _refuse(unread.find(config, given))
     idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
     _refuse({key: found for key, found in idle.items() if not found.deciding & {*given}})
-    # What the experiment sets for a protocol, say, gives way with it where the command line names another.
+    # If the command line names another protocol, for example, the experiment's settings of its own protocol are dropped.
     for key in idle:
         section, _, name = key.rpartition(".")
         (layers[-1][section] if section else layers[-1]).pop(name)
@@ -196,7 +194,7 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
 
 
 def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
-    """Take out of layers what they say of a protocol or model that is not the chosen one, or that it does not have.
+    """Remove from layers the keys of a protocol or model that is not the chosen one, or that the chosen one does not have.
 
     Args:
         layers: Of default.yaml, preset and experiment, in this order; they are changed.
@@ -226,7 +224,7 @@ def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
 
 
 def _refuse_foreign(section: str, name: str, key: str, value: Any) -> None:
-    """Refuse a key that others have; one that nobody has is unknown, which is said elsewhere."""
+    """Refuse a key that another choice has; unknown keys are refused elsewhere."""
     if others := with_key(section, key):
         settings = {f"{section}.{key}": value, f"{section}.name": name}
         why = refusal(f"{section}.{key}", [Reader(f"{section}.name", tuple(others))], settings)
@@ -284,7 +282,7 @@ def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Co
         value = flatten(OmegaConf.to_container(config)).get(key, "a mapping of keys")  # type: ignore[arg-type]
         raise ConfigError(f"{key}: {message}: give a value such as {value}") from None
     if not isinstance(loaded, Config):
-        raise ConfigError("the configuration is no mapping of keys to values: write it as in default.yaml")
+        raise ConfigError("the configuration must be a mapping of keys to values: write it as in default.yaml")
     check(loaded)
     return _with_paths(loaded)
 
@@ -328,7 +326,7 @@ def _value(key: str, text: str) -> Any:
     try:
         return OmegaConf.from_dotlist([f"value={text}"]).value
     except (YAMLError, OmegaConfBaseException):
-        raise ConfigError(f"{key}={text} is no value: write lists as in [1,2] and close their brackets") from None
+        raise ConfigError(f"{key}={text} is not a valid value: write lists as in [1,2] and close their brackets") from None
 
 
 def _read(path: Path) -> DictConfig:
@@ -341,7 +339,7 @@ def _read(path: Path) -> DictConfig:
     except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}: write key: value lines") from None
     if not isinstance(layer, DictConfig):
-        raise ConfigError(f"{path} is no mapping: write key: value lines")
+        raise ConfigError(f"{path} is not a mapping: write key: value lines")
     _refuse_interpolation(layer, str(path))
     for key in ROOMS:
         if isinstance(layer.get(key), str):
@@ -353,10 +351,10 @@ def _read(path: Path) -> DictConfig:
 
 
 def _refuse_interpolation(layer: DictConfig, where: str) -> None:
-    """Refuse text that OmegaConf would replace: files come from others, and what it is replaced by stands in pages."""
+    """Refuse text that OmegaConf would replace: files may come from others, and the replacement would appear in pages."""
 
     def refuse(text: str) -> ConfigError:
-        return ConfigError(f"{where} holds '{text}', and ${{...}} is not replaced here: write the value itself")
+        return ConfigError(f"{where} contains '{text}', and ${{...}} is not replaced here: write the value itself")
 
     refuse_interpolation(OmegaConf.to_container(layer, resolve=False), refuse)
 

@@ -192,4 +192,4 @@ def _values(given: Any, known: Facts) -> str:
     low, high = (value if isinstance(value, int) else f"{value:g}" for value in (known.low or 0, known.high or 0))
     limits = f" from {low} to {high}" if known.low is not None and known.high is not None else ""
     read = "; ".join(f"{reader.key}={' or '.join(map(str, reader.values))}" for reader in known.readers)
-    return f"{kind}{limits}" + (f"; read with {read}" if read else "")
+    return f"{kind}{limits}" + (f"; only with {read}" if read else "")

@@ -34,7 +34,7 @@ class ConfigError(UsageError):
 
 @dataclass(frozen=True)
 class Unread:
-    """Why nothing reads a setting, in a sentence with the remedy, and the dotted keys of the settings that decide it."""
+    """Why a setting has no effect, in a sentence with the remedy, and the dotted keys of the settings that decide it."""
 
     why: str
     deciding: frozenset[str]
@@ -81,7 +81,7 @@ class ModelConfig:
         """
 
     def unread(self, key: str) -> Unread | None:  # noqa: ARG002
-        """Why nothing reads one of its keys, None where it is read.
+        """Why one of its keys has no effect, None where it has one.
 
         Args:
             key: Without the section.
@@ -262,8 +262,8 @@ def is_hashed(key: str) -> bool:
 def hashed(config: Config) -> dict[str, Any]:
     """The keys that name the results, in their sections.
 
-    Names of what is hashed by its content (a split's, a plug-in's) are not among them, and neither is where and how much of it
-    runs.
+    Names of files that are hashed by their content (splits, plug-ins) are left out, and so are the folds asked for and the
+    place of execution.
     """
     flat = {key: value for key, value in flatten(asdict(config)).items() if declared(config)[key].hashed}
     if not config.model.is_network:
@@ -311,8 +311,8 @@ def check(config: Config) -> None:
     config.model.check()
     for key, names in (("corpus", config.corpus), ("logger", config.logger)):
         if not all(isinstance(name, str) for name in names):
-            raise ConfigError(f"{key}={names} holds what is no name: write it as in {key}=[one,other]")
+            raise ConfigError(f"{key}={names} must be a list of names: write it as in {key}=[one,other]")
     if len(set(config.corpus)) != len(config.corpus) or not config.corpus:
-        raise ConfigError(f"corpus={config.corpus} names none or one of them twice: name each once")
+        raise ConfigError(f"corpus={config.corpus} is empty or has a name twice: name each corpus once")
     if len(set(config.logger)) != len(config.logger):
-        raise ConfigError(f"logger={config.logger} names one twice: name each once")
+        raise ConfigError(f"logger={config.logger} has a name twice: name each logger once")

@@ -1,4 +1,4 @@
-"""Settings of an experiment that nothing reads."""
+"""Settings of an experiment that have no effect."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -14,7 +14,7 @@ READ_ANYWAY = ("data.test_recipe",)
 
 
 def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
-    """Those of some settings that nothing reads.
+    """Those of some settings that have no effect.
 
     Args:
         config: The whole configuration.
@@ -30,7 +30,7 @@ def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
         elif section == "model" and (unread := config.model.unread(name)):
             found[key] = unread
         elif not config.model.is_network and key.startswith(TRAINED_EPOCH_BY_EPOCH) and key not in READ_ANYWAY:
-            why = f"{key}={settings[key]} is not read with model.name={config.model.name}, which has no epochs: leave it out"
+            why = f"{key}={settings[key]} has no effect with model.name={config.model.name}, which has no epochs: leave it out"
             found[key] = Unread(why, frozenset({"model.name"}))
         elif not config.model.is_network and key == "selection" and config.selection == "test":
             why = f"selection=test chooses an epoch, and model.name={config.model.name} has none: give selection=last"

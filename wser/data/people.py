@@ -66,7 +66,7 @@ def _said(cache: Cache, record: Record) -> str:
     own = record.more.get(layout.SAME_SPEAKERS_AS) or cache.same_speakers_as or cache.corpus
     if not layout.legal_corpus(str(own)):
         raise SpeakerError(
-            f"{record.key} of {cache.corpus} has {layout.SAME_SPEAKERS_AS} '{own}', which cannot be the name of a corpus: mend "
+            f"{record.key} of {cache.corpus} has {layout.SAME_SPEAKERS_AS} '{own}', which is no corpus's name: correct "
             "the table"
         )
     return str(own)
@@ -135,6 +135,6 @@ def _sexes(caches: Sequence[Cache], names: Sequence[Sequence[str]]) -> dict[str,
         if len(sexes) > 1:
             both = " and ".join(f"{sex} in {where}" for sex, where in sorted(sexes.items()))
             raise SpeakerError(
-                f"speaker {name} is {both}: mend the sex, or {layout.SAME_SPEAKERS_AS} where these are two people"
+                f"speaker {name} is {both}: correct the sex, or {layout.SAME_SPEAKERS_AS} where these are two people"
             )
     return {name: next(iter(sexes), None) for name, sexes in said.items()}

@@ -1,4 +1,4 @@
-"""What must be known about figures before they are believed: found here, and shown wherever the figures are."""
+"""Caveats of results: found here, and shown wherever the results are."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from precompute.common.terminal import in_a_line
 
 @dataclass(frozen=True)
 class Caveat:
-    """Something that must be known about figures; as text it is a sentence.
+    """A caveat of results; as text it is a sentence.
 
     Attributes:
         short: In a few words, as they stand beside a name or beneath a figure.
@@ -38,11 +38,13 @@ class Caveat:
         return f"{self.short} ({', '.join(of_whom)})" if of_whom else self.short
 
 
-SYNTHETIC = Caveat("synthetic speech", "Synthetic speech", "nobody spoke, so these figures say nothing about emotions")
+SYNTHETIC = Caveat(
+    "synthetic speech", "Synthetic speech", "no human spoke, so these results do not show how well emotions are recognised"
+)
 CHOSEN_ON_TEST = Caveat(
-    "epoch chosen on the test part",
-    "The epoch was chosen on the test part",
-    "as the paper's, the figures flatter, and are not to be compared with honest ones",
+    "epoch chosen on the test set",
+    "The epoch was chosen on the test set",
+    "as in the paper, so the results are too good, and must not be compared with those of other selections",
 )
 
 SHOWN = {"device": "device", "precision": "precision", "threads": "threads", "platform": "platform"}

@@ -1,4 +1,4 @@
-"""Published figures to hold results against: `published.yaml`, and rows of the user's own."""
+"""Published results to compare with: `published.yaml`, and entries of the user."""
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -39,7 +39,7 @@ class Published:
         folds: Value of each fold.
         url: Of a work without DOI.
         quoted: Where the figure was read, if not in the work itself.
-        chosen: `test` where the epoch was chosen on the test part.
+        chosen: `test` where the epoch was chosen on the test set.
         pretrained: Whether a large network was trained on other speech before.
         listeners: Whether these are human.
         note: What else should be known.

@@ -101,16 +101,15 @@ class Sweep:
         if not self._is_choice:
             return None
         if not self._choices:
-            return "no two settings have the same corpora, classes and split: compare settings of one protocol and label map"
+            return "no two settings have the same corpora, classes and split: sweep settings of one protocol and label map"
         if lacking:
             honest = [point for point in lacking if point.summary.get("selection") == "validation"]
             older = f": move {honest[0].directory} away, an earlier version made it, and run again" if honest else ""
-            return (
-                f"{len(lacking)} of {len(self.points)} points have no validation figure, and the test part must not choose"
-                + (older or ": give selection=validation")
+            return f"{len(lacking)} of {len(self.points)} points have no validation UAR, and the test set must not choose" + (
+                older or ": give selection=validation"
             )
         if any(len({point.folds for one in group for point in one.points}) > 1 for group in self._choices):
-            return "different folds of the points are finished, and have no common ranking: give fold=all"
+            return "the points have different finished folds, and cannot be ranked: give fold=all"
         return None
 
     @property

@@ -69,7 +69,7 @@ def layers(config: Config, item: Array, classes: int) -> list[Layer]:
         The layers; their parameters and multiply-adds add up to those of the network.
     """
     if not config.model.is_network:
-        raise ConfigError(f"model={config.model.name} is no network and has no layers to describe: give another model")
+        raise ConfigError(f"model={config.model.name} is not a network and has no layers to describe: give another model")
     models.check_takes(config.model, item)
     # Tensors without content: shapes and counts need no arithmetic, and are the same on every machine.
     with torch.device("meta"):

@@ -130,7 +130,7 @@ def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbag
     for path in runs(root):
         idle = (time() - files.newest(path, root)) / DAY
         if not results.finished(path) and idle > grace_days:
-            yield Garbage(path, f"without a finished fold, and untouched for {idle:.0f} days", files.total(path, root), False)
+            yield Garbage(path, f"without a finished fold, and not changed for {idle:.0f} days", files.total(path, root), False)
 
 
 def clear(found: Garbage, root: Path) -> Path | None:

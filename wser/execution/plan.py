@@ -169,8 +169,8 @@ def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
     here, there = ({example.key for example in one.examples} for one in (dataset, tested))
     if here != there:
         raise CacheError(
-            f"{len(here ^ there)} utterances have a picture of recipe {dataset.recipe_id} or {tested.recipe_id} alone, such as "
-            f"{min(here ^ there)}: mend or remove their recordings"
+            f"{len(here ^ there)} utterances have a picture of only recipe {dataset.recipe_id} or {tested.recipe_id}, "
+            f"such as {min(here ^ there)}: repair or remove their recordings"
         )
     if dataset.item != tested.item:
         raise ConfigError(

@@ -246,7 +246,7 @@ def _check_same(stored: Stored, experiment: "Experiment") -> None:
         raise ResultError(f"{path} was trained on recipe {record['recipe_id']}, and this is {dataset.recipe_id}: {revision}")
     if record["classes"] != dataset.classes:
         raise ResultError(
-            f"{path} tells {', '.join(record['classes'])} apart, and its label map {record['label_map']} today "
+            f"{path} has the classes {', '.join(record['classes'])}, and its label map {record['label_map']} today "
             f"{', '.join(dataset.classes)}: {revision}"
         )
     if record["split_hash"] != (now := split_hash(experiment.folds, dataset.examples)):

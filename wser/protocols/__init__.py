@@ -1,8 +1,8 @@
 """Protocols: how utterances are held out.  One file each, named as `protocol=` names it, with a class `Protocol`.
 
-A protocol yields the held-out part of each fold; the base class takes the complement and cuts the validation part from it,
-so that an overlap cannot be written.  A split that somebody else published may name its validation part too, and leave
-utterances out: training is still what remains.
+A protocol yields the test set of each fold; the base class takes the complement and holds out the validation set from it, so
+that sets cannot overlap.  A published split may name its validation set too, and leave utterances out: the training set is
+still the rest.
 """
 
 import hashlib
@@ -32,14 +32,14 @@ class ProtocolError(WserError, ValueError):
 
 @dataclass(frozen=True)
 class Fold:
-    """One split; each part is a sorted tuple of indices into the examples.
+    """One split; each set is a sorted tuple of indices into the examples.
 
     Attributes:
         number: From 0.
-        train: On which weights are fitted.
-        validation: Cut from training, for the choice of the epoch; empty with `selection=test`, and with `last` unless the
-            split names it.
-        test: Held out.
+        train: Training set.
+        validation: Validation set, which is held out from training to choose the epoch; empty with `selection=test`, and with
+            `last` unless the split names it.
+        test: Test set.
     """
 
     number: int
@@ -53,9 +53,9 @@ class HeldOut:
     """What a protocol keeps from training in one fold, as indices into the examples.
 
     Attributes:
-        test: The test part.
-        validation: The validation part where the split names one; None has it cut from training.
-        left_out: In no part.
+        test: The test set.
+        validation: The validation set if the split names one; None lets the base class hold one out from training.
+        left_out: In none of the sets.
     """
 
     test: Set[int]
@@ -125,7 +125,7 @@ class BaseProtocol(ABC, Generic[Settings]):
         wanted = max(1, round(fraction * len(speakers)))
         if len(speakers) - wanted < 1:
             raise ProtocolError(
-                f"{len(speakers)} training speakers leave none after {wanted} for validation: "
+                f"{len(speakers)} training speakers leave none for training after {wanted} for validation: "
                 "hold out fewer, or give protocol=speaker_dependent"
             )
         chosen = set(balanced_by_sex(speakers, examples, rng)[:wanted])
@@ -166,24 +166,24 @@ def stratified_part(indices: Sequence[int], examples: Sequence[Example], fractio
 
 
 REMEDIES = {
-    "utterance": "leave it in one part",
-    "recording": "remove its doubles from the corpus, or give a split with all of them in one part",
+    "utterance": "leave it in one set",
+    "recording": "remove its doubles from the corpus, or give a split with all of them in one set",
     "speaker": "give a split of disjoint speakers, or one that may share them: protocol=speaker_dependent, or protocol=file "
     "with protocol.speakers=shared",
 }
-"""What to do about that which parts may not share."""
+"""Remedies for what two sets must not share."""
 
 
 def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) -> None:
-    """Refuse a fold whose parts share an utterance, a recording or, where promised not to, a speaker.
+    """Refuse a fold whose sets share an utterance, a recording or, if the protocol promises not to, a speaker.
 
     Raises:
-        ProtocolError: They share one, which the message names, or the training or test part is empty.
+        ProtocolError: They share one, which the message names, or the training or test set is empty.
     """
     parts = {"training": fold.train, "validation": fold.validation, "test": fold.test}
     for part in ("training", "test"):
         if not parts[part]:
-            raise ProtocolError(f"fold {fold.number} has no {part} part: use more speakers or utterances, or another protocol")
+            raise ProtocolError(f"fold {fold.number} has no {part} set: use more speakers or utterances, or another protocol")
     for kind, remedy in REMEDIES.items():
         if kind == "speaker" and not speaker_independent:
             continue
@@ -195,9 +195,7 @@ def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) ->
             if shared:
                 what, how = shared[0]
                 others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
-                raise ProtocolError(
-                    f"{what} stands in the {one} and the {other} part of fold {fold.number}{how}{others}: {remedy}"
-                )
+                raise ProtocolError(f"{what} is in the {one} and the {other} set of fold {fold.number}{how}{others}: {remedy}")
 
 
 def _name(example: Example, kind: str) -> str:

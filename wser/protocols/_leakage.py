@@ -1,4 +1,4 @@
-"""What the parts of a split have in common: the reasons for which a figure may flatter."""
+"""What training and test set of a split have in common: reasons for which results may be too good."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Shared:
-    """What stands both in training (with validation) and in the test part.
+    """What is both in training (with validation) and in the test set.
 
     Attributes:
-        count: How many; None where the corpora do not say.
+        count: How many; None where the corpora do not record it.
         examples: The first few.
     """
 
@@ -29,13 +29,13 @@ class Leakage:
 
     Attributes:
         fold: Its number.
-        speakers: Speakers in both parts.
-        sessions: Recording sessions in both parts.
-        sentences: Sentences that the same speaker says in both parts, as `speaker: sentence`.
-        recordings: Recordings, by SHA-256, of which different parts stand in both parts of the split; the same in both is
+        speakers: Speakers in both sets.
+        sessions: Recording sessions in both sets.
+        sentences: Sentences that the same speaker says in both sets, as `speaker: sentence`.
+        recordings: Recordings, by SHA-256, of which different segments are in both sets; the same segment in both is
             refused.
-        left_out: Utterances in no part.
-        near_doubles: Pairs of utterances that sound nearly alike, one in each part, as `key ~ key`.
+        left_out: Utterances in none of the sets.
+        near_doubles: Pairs of utterances that sound nearly alike, one in each set, as `key ~ key`.
     """
 
     fold: int
@@ -53,7 +53,7 @@ def of_fold(fold: Fold, examples: Sequence[Example], near_doubles: Sequence[tupl
     Args:
         fold: Of the split.
         examples: Of the fold.
-        near_doubles: Places of two examples that sound nearly alike; None where nobody knows.
+        near_doubles: Places of two examples that sound nearly alike; None where this is unknown.
     """
     known = [examples[i] for i in (*fold.train, *fold.validation)]
     unseen = [examples[i] for i in fold.test]
@@ -81,7 +81,7 @@ def lines(reports: Sequence[Leakage], speaker_independent: bool) -> list[str]:
         speaker_independent: Whether the protocol promises disjoint speakers.
     """
     known = any(one.speakers.count for one in reports)
-    remark = " (figures are for known speakers)" if known else " (as the protocol promises)" if speaker_independent else ""
+    remark = " (results are for known speakers)" if known else " (as the protocol promises)" if speaker_independent else ""
     table = {
         "speakers": _range([one.speakers for one in reports]) + remark,
         "sessions": _range([one.sessions for one in reports]),
@@ -101,7 +101,7 @@ def _sentence(example: Example) -> str | None:
 
 def _shared(known: Iterable[str | None], unseen: Iterable[str | None]) -> Shared:
     here, there = set(known) - {None}, set(unseen) - {None}
-    # Where one side says nothing at all, nobody can tell.
+    # If one set has no information, the answer is unknown.
     return _first(sorted(map(str, here & there))) if here and there else Shared(None, ())
 
 

@@ -39,7 +39,7 @@ class Protocol(BaseProtocol[Config]):
         super().__init__(config)
         if config.test is None:
             raise ProtocolError(
-                "protocol=cross_corpus is told which of the corpora to test on: give protocol.test=NAME, as in "
+                "protocol=cross_corpus needs the corpus to test on: give protocol.test=NAME, as in "
                 "corpus=[ravdess,emodb] labels=common4 protocol.test=emodb"
             )
 
@@ -50,7 +50,7 @@ class Protocol(BaseProtocol[Config]):
         if test not in corpora:
             near = difflib.get_close_matches(test, corpora, n=1)
             remedy = f"did you mean '{near[0]}'?" if near else f"name it too, as in corpus=[{','.join([*corpora, test])}]"
-            raise ProtocolError(f"protocol.test={test} is none of the corpora of this run ({', '.join(corpora)}): {remedy}")
+            raise ProtocolError(f"protocol.test={test} is not among the corpora of this run ({', '.join(corpora)}): {remedy}")
         if len(corpora) == 1:
             raise ProtocolError(
                 f"protocol.test={test} leaves no corpus to train on: name others, as in corpus=[ravdess,{test}] labels=common4"

@@ -14,7 +14,7 @@ Each line is an object, of which `wav` (`audio` in older files) counts: its file
 same utterances; where two files of a part disagree they are refused.  EmoBox does not say whether its speakers are disjoint:
 those of IEMOCAP, RAVDESS and SAVEE are; EmoDB, CREMA-D and TESS are drawn at random: give protocol.speakers=shared there.
 
-Utterances that the file does not name are in no part; those that it names and the label map leaves out are passed over.
+Utterances that the file does not name are left out; those that it names and the label map drops are ignored.
 """
 
 import re
@@ -56,8 +56,8 @@ class Config(ProtocolConfig):
 
     Attributes:
         file: Split to read: a split.json, or EmoBox's folder of a corpus.
-        speakers: Whether the parts of that split may share speakers: `disjoint` refuses them, `shared` allows them, `auto` does
-            what the file says, and refuses them where it says nothing.
+        speakers: Whether training and test sets may share speakers: `disjoint` refuses this, `shared` allows it, `auto` follows
+            the file, and refuses it if the file does not say.
     """
 
     file: str | None = setting(None, text=True, hashed=False, path=True)
@@ -73,9 +73,7 @@ class Protocol(BaseProtocol[Config]):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         if config.file is None:
-            raise ProtocolError(
-                "protocol=file reads a split, and no file is named: give protocol.file=PATH, as of a run's split.json"
-            )
+            raise ProtocolError("protocol=file needs the file of a split: give protocol.file=PATH, as of a run's split.json")
         self.path = Path(config.file)
         self.published = read(self.path)
         speakers = self.published.speakers if config.speakers == "auto" else config.speakers
@@ -94,7 +92,7 @@ class Protocol(BaseProtocol[Config]):
         named = {_composed(key) for fold in self.published.folds for keys in fold.values() for key in keys}
         if foreign := sorted(named - places.keys() - {*map(_composed, self.dropped)}):
             raise ProtocolError(
-                f"{self.path} names {_listed(foreign, 'utterance')} that the corpus lacks, whose keys are such as "
+                f"{self.path} names {_listed(foreign, 'utterance')} that the corpus lacks, whose keys are like "
                 f"{min(places, default='none')}: give the corpus that the split was made for"
             )
 
@@ -122,14 +120,14 @@ def read(path: Path) -> SplitFile:
     for part in ("train", "test"):
         if empty := [str(number) for number, fold in enumerate(folds) if not fold.get(part)]:
             raise ProtocolError(
-                f"{path} has no {part} part in {_listed(empty, 'fold')}: name its utterances, or remove the fold"
+                f"{path} has no {part} set in {_listed(empty, 'fold')}: name its utterances, or remove the fold"
             )
     filled = [{part: frozenset(fold.get(part, ())) for part in PARTS} for fold in folds]
     for number, fold in enumerate(filled):
         for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
             if twice := sorted(fold[one] & fold[other]):
                 raise ProtocolError(
-                    f"{path} has {_listed(twice, 'utterance')} in {one} and {other} of fold {number}: leave each in one part"
+                    f"{path} has {_listed(twice, 'utterance')} in {one} and {other} of fold {number}: leave each in one set"
                 )
     return SplitFile(speakers, filled)
 
@@ -145,7 +143,7 @@ def _read_json(path: Path) -> tuple[str, list[dict[str, list[str]]]]:
     try:
         split = typed(record, _Split)
     except UnreadableError as error:
-        raise ProtocolError(f"{path} holds no split, since {error}: {REMEDY}") from None
+        raise ProtocolError(f"{path} is not a split ({error}): {REMEDY}") from None
     folds = split["folds"]
     if foreign := sorted({part for fold in folds for part in fold} - set(PARTS)):
         raise ProtocolError(f"{path} has {_listed(foreign, 'part')} of another name: call the parts {', '.join(PARTS)}")
@@ -209,7 +207,7 @@ def _parse(where: Path | str, text: bytes) -> Any:
     try:
         return parse_json(text)
     except UnreadableError as error:
-        raise ProtocolError(f"{where} is no JSON ({error}): {REMEDY}, or give EmoBox's folder of a corpus") from None
+        raise ProtocolError(f"{where} is not JSON ({error}): {REMEDY}, or give EmoBox's folder of a corpus") from None
 
 
 def _listed(names: Sequence[str], what: str) -> str:

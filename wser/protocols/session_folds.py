@@ -20,13 +20,13 @@ class Protocol(BaseProtocol[ProtocolConfig]):
         """The utterances of one session for each fold."""
         if without := Counter(example.corpus for example in examples if example.session is None):
             raise ProtocolError(
-                f"{' and '.join(sorted(without))} gives no session for {without.total()} of {len(examples)} utterances, and "
+                f"{' and '.join(sorted(without))} has no session for {without.total()} of {len(examples)} utterances, and "
                 "protocol=session_folds holds out sessions: give protocol=speaker_folds or protocol=loso"
             )
         sessions = sorted({str(example.session) for example in examples})
         if len(sessions) < 2:
             raise ProtocolError(
-                f"protocol=session_folds needs two sessions or more, and there is one ({', '.join(sessions)}): "
+                f"protocol=session_folds needs at least two sessions, and there is one ({', '.join(sessions)}): "
                 "give protocol=speaker_folds or protocol=loso"
             )
         for session in sessions:

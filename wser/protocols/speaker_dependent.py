@@ -1,7 +1,7 @@
 """Random utterances held out, their speakers known from training (paper 3.5.2).
 
-Each fold draws `test_fraction` of the utterances of every class anew, so that folds overlap in their test parts as the
-paper's do.  Such figures flatter: on the same data they lie several points over those for unseen speakers.
+Each fold draws `test_fraction` of the utterances of every class again, so that the test sets of folds overlap, as in the
+paper.  Such results are too good: on the same data they are several points above those for unseen speakers.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """Groups of speakers held out in turn, each speaker once.
 
-RAVDESS has five fixed groups of actors, those of Luna-Jimenez et al. 2021 (doi 10.3390/s21227665), so that figures can be
-compared.  Elsewhere the speakers are dealt at random into `folds` groups, women and men evenly as far as they go.
+RAVDESS has five fixed groups of actors, those of Luna-Jimenez et al. 2021 (doi 10.3390/s21227665), so that results can be
+compared.  For other corpora the speakers are divided at random into `folds` groups, balanced by sex as far as possible.
 """
 
 from collections.abc import Iterator, Sequence, Set

@@ -99,7 +99,7 @@ def test_experiment_sweeps_and_the_command_line_picks_or_replaces(files, given_,
 
 def test_settings_that_no_point_of_a_joint_axis_has_together_are_refused(files):
     (files / "mine.yaml").write_text(SWEEP)
-    with pytest.raises(ConfigError, match=r"no point of its sweep of preset, selection has preset=tuned selection=test"):
+    with pytest.raises(ConfigError, match=r"its sweep of preset, selection has no point with preset=tuned selection=test"):
         load(["experiment=mine", "preset=tuned", "selection=test"])
 
 
@@ -120,10 +120,10 @@ def test_lists_of_names_are_swept_too(files):
 @pytest.mark.parametrize(
     ("sweep", "says"),
     [
-        ("{fold: [0, 1]}", "fold has several values, and no figure depends on it: give one"),
+        ("{fold: [0, 1]}", "fold has several values, and no result depends on it: give one"),
         ("{experiment: [default, demo]}", "experiment has several values"),
         ("{train: [{lr: 0.1}, {lr: 0.01}]}", "train is a section and cannot be swept: sweep keys of it, as train.lr"),
-        ("{'seed,': [[1, 2], [3, 4]]}", "sweep of seed, is no list"),
+        ("{'seed,': [[1, 2], [3, 4]]}", "sweep of seed, needs lists"),
     ],
 )
 def test_sweep_of_what_cannot_be_swept_is_refused(files, sweep, says):

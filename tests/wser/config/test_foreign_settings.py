@@ -53,7 +53,7 @@ EXPERIMENTS = {
     "another key": ("train: {epochs: '${seed}'}\n", "${...} is not replaced here"),
     "itself": ("preset: '${preset}'\n", "${...} is not replaced here"),
     "aliases": (BOMB, "the alias *a: write its value out"),
-    "a name that is a list": ("corpus: [small, [x]]\n", "holds what is no name"),
+    "a name that is a list": ("corpus: [small, [x]]\n", "must be a list of names"),
     "a tag": ("seed: !!python/object/apply:os.getpid []\n", "cannot be read"),
     "depth": ("[" * 20_000, "cannot be read"),
     "size": ("# " + "x" * (2 << 20), "1048576 at most"),

@@ -68,7 +68,7 @@ def test_dropped_emotions_leave_no_gap_between_examples_and_images(small_cache, 
 
 def test_map_that_misses_an_emotion_is_refused(small_cache, small_recipe_id, write_map):
     own = write_map("classes: {low: [sad], high: [happy]}\n")
-    with pytest.raises(LabelError, match="labels=own says nothing about angry: "):
+    with pytest.raises(LabelError, match="labels=own does not assign angry: "):
         open_dataset([small_cache], ["ravdess"], small_recipe_id, label_map=own)
 
 

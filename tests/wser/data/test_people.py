@@ -115,13 +115,13 @@ def test_sex_is_known_where_one_corpus_knows_it():
 
 def test_sexes_that_contradict_are_refused_with_both_places():
     caches = [cache("a", "01", sex="male"), cache("b", "01", says="a", sex="female")]
-    with pytest.raises(SpeakerError, match=r"speaker a/01 is female in k0 of b and male in k0 of a: mend the sex"):
+    with pytest.raises(SpeakerError, match=r"speaker a/01 is female in k0 of b and male in k0 of a: correct the sex"):
         identify(caches)
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "-\n", " "])
 def test_name_that_no_corpus_can_have_is_refused(name):
-    with pytest.raises(SpeakerError, match="which cannot be the name of a corpus: mend the table"):
+    with pytest.raises(SpeakerError, match="which is no corpus's name: correct the table"):
         identify([cache("a", ("01", name))])
 
 
@@ -194,11 +194,11 @@ def test_held_out_actors_are_held_out_in_speech_and_song(settings, count, joined
         held, known = ({joined.examples[i].key[-2:] for i in part} for part in (fold.test, fold.train))
         assert not held & known
         assert len(held) == 4 / count
-        assert _leakage.measure(fold, joined.examples, []).speakers.count == 0
+        assert _leakage.of_fold(fold, joined.examples, []).speakers.count == 0
 
 
 def test_random_splits_say_that_actors_are_known(joined):
-    (report,) = [_leakage.measure(fold, joined.examples, []) for fold in folds_of(joined, name="speaker_dependent", folds=1)]
+    (report,) = [_leakage.of_fold(fold, joined.examples, []) for fold in folds_of(joined, name="speaker_dependent", folds=1)]
     assert report.speakers.count
     assert set(report.speakers.examples) <= {f"ravdess/0{actor}" for actor in (1, 2, 3, 4)}
 
@@ -215,7 +215,7 @@ def test_corpus_of_the_same_people_is_no_other_corpus(test, other, count, joined
 def test_split_from_a_file_is_held_to_its_promise(joined, tmp_path):
     speech, song = ([e.key for e in joined.examples if e.corpus == corpus] for corpus in ("ravdess", "ravdess_song"))
     (tmp_path / "split.json").write_text(json.dumps([{"train": speech, "test": song}]))
-    with pytest.raises(ProtocolError, match="speaker ravdess/01 stands in the training and the test part of fold 0"):
+    with pytest.raises(ProtocolError, match="speaker ravdess/01 is in the training and the test set of fold 0"):
         folds_of(joined, name="file", file=str(tmp_path / "split.json"))
     assert folds_of(joined, name="file", file=str(tmp_path / "split.json"), speakers="shared")
 
@@ -304,7 +304,7 @@ def test_tables_that_lead_to_each_other(own, dry_run, tmp_path):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("01,f,ravdess", r"speaker ravdess/01 is female in mine-0-\w+.wav of mine and male in .* of ravdess: mend the sex"),
+        ("01,f,ravdess", r"speaker ravdess/01 is female in mine-0-\w+.wav of mine and male in .* of ravdess: correct the sex"),
         ("1,m,ravdess", "have 01 and 1, which differ by zeros"),
     ],
 )

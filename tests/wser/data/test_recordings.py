@@ -276,7 +276,7 @@ def test_split_from_a_file_with_a_double_on_both_sides_is_refused(folder, dry_ru
         "validation": ["03-01-05-01-01-01-01.wav"], "test": [f"{FIRST}.flac"]}]}))  # fmt: skip
     code, said = dry_run([f"{FIRST}.flac,01,happy,,"], "protocol=file", f"protocol.file={split}")
     assert code == 1
-    assert f"the training and the test part of fold 0, as {FIRST}.wav and {FIRST}.flac (the same samples" in said
+    assert f"the training and the test set of fold 0, as {FIRST}.wav and {FIRST}.flac (the same samples" in said
 
 
 @pytest.mark.slow

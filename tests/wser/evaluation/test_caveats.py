@@ -28,9 +28,9 @@ def test_what_folds_differ_in_is_named_with_the_folds(changes, says):
 def test_what_is_of_some_of_several_runs_says_of_which():
     found = caveats.together([("A", [SYNTHETIC, CHOSEN_ON_TEST]), ("B", [SYNTHETIC]), ("C", [CHOSEN_ON_TEST, SYNTHETIC])])
     assert [one.runs for one in found] == [(), ("A", "C")]
-    assert str(found[0]) == "Synthetic speech: nobody spoke, so these figures say nothing about emotions."
-    assert str(found[1]).startswith("The epoch was chosen on the test part (A and C): as the paper's, ")
-    assert caveats.in_brief(found) == "synthetic speech; epoch chosen on the test part (A and C)"
+    assert str(found[0]) == "Synthetic speech: no human spoke, so these results do not show how well emotions are recognised."
+    assert str(found[1]).startswith("The epoch was chosen on the test set (A and C): as in the paper, ")
+    assert caveats.in_brief(found) == "synthetic speech; epoch chosen on the test set (A and C)"
 
 
 def test_folds_whose_loss_diverged_are_named():

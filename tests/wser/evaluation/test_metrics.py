@@ -206,7 +206,7 @@ def test_fold_without_metrics_is_not_finished(folder):
 @pytest.mark.parametrize(("selection", "marked"), [("test", True), ("validation", False)])
 def test_figures_chosen_on_the_test_part_are_marked(folder, selection, marked):
     table = fold_table("t", summarise(folder, CLASSES, folds=12), caveats.of_selection(selection))
-    assert ("The epoch was chosen on the test part: " in str(table.caption)) == marked
+    assert ("The epoch was chosen on the test set: " in str(table.caption)) == marked
 
 
 def test_summary_has_an_interval_over_speakers_and_references(folder):

@@ -88,7 +88,7 @@ def reports(*folds: Fold) -> list[Leakage]:
         (
             [Fold(0, (0, 2, 4), (), (1, 3, 5))],
             False,
-            ["3, such as anna, bert, cleo (figures are for known speakers)", "2, such as one, two", "none", "none", "none"],
+            ["3, such as anna, bert, cleo (results are for known speakers)", "2, such as one, two", "none", "none", "none"],
         ),
     ],
 )

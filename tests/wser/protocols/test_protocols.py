@@ -237,7 +237,7 @@ def test_loso_needs_no_sex():
 
 def test_loso_refuses_two_speakers_where_validation_takes_one():
     two = corpus(women=1, men=1)
-    with pytest.raises(ProtocolError, match="1 training speakers leave none after 1 for validation"):
+    with pytest.raises(ProtocolError, match="1 training speakers leave none for training after 1 for validation"):
         make("loso", two)
     assert len(make("loso", two, "last")) == 2
 
@@ -333,13 +333,13 @@ def test_session_folds_have_a_fold_for_each_session(examples):
 
 def test_session_folds_refuse_a_corpus_without_sessions_and_say_what_to_do():
     examples = [dataclasses.replace(e, session=None, corpus="emodb") for e in corpus(women=2, men=2)]
-    with pytest.raises(ProtocolError, match=r"emodb gives no session for 16 of 16 .*: give protocol=speaker_folds or"):
+    with pytest.raises(ProtocolError, match=r"emodb has no session for 16 of 16 .*: give protocol=speaker_folds or"):
         make("session_folds", examples)
 
 
 def test_session_folds_refuse_a_single_session_and_say_what_to_do():
     with pytest.raises(
-        ProtocolError, match=r"two sessions or more, and there is one \(session 0\): give protocol=speaker_folds"
+        ProtocolError, match=r"at least two sessions, and there is one \(session 0\): give protocol=speaker_folds"
     ):
         make("session_folds", corpus(women=1, men=1))
 
@@ -347,7 +347,7 @@ def test_session_folds_refuse_a_single_session_and_say_what_to_do():
 def test_session_folds_refuse_a_speaker_of_two_sessions():
     examples = corpus(women=3, men=3)
     moved = dataclasses.replace(examples[0], session="session 1")
-    with pytest.raises(ProtocolError, match="speaker w0 stands in the training and the test part of fold 0"):
+    with pytest.raises(ProtocolError, match="speaker w0 is in the training and the test set of fold 0"):
         make("session_folds", [moved, *examples[1:]], "last")
 
 
@@ -362,7 +362,7 @@ def test_cross_corpus_tests_on_one_corpus_and_trains_on_the_others():
     ("changes", "says"),
     [
         ({"test": None}, "give protocol.test=NAME"),
-        ({"test": "emodb"}, r"protocol.test=emodb is none of the corpora of this run \(m, w\): name it too, as in"),
+        ({"test": "emodb"}, r"protocol.test=emodb is not among the corpora of this run \(m, w\): name it too, as in"),
     ],
 )
 def test_cross_corpus_refuses_what_it_cannot_test_on_and_says_what_to_do(changes, says):
@@ -410,7 +410,7 @@ def test_overlap_of_a_named_validation_and_test_part_is_refused():
         def held_out(self, examples, rng):  # noqa: ARG002
             yield HeldOut({0, 1}, {1})
 
-    with pytest.raises(ProtocolError, match="utterance u0001 stands in the validation and the test part of fold 0"):
+    with pytest.raises(ProtocolError, match="utterance u0001 is in the validation and the test set of fold 0"):
         Wrong(protocols.config("loso")).folds([example(i) for i in range(9)])
 
 
@@ -431,7 +431,7 @@ def test_check_names_what_two_parts_share(kind, word, sides):
     with pytest.raises(ProtocolError) as refused:
         check(Fold(7, *parts.values()), examples, speaker_independent=True)
     shared = getattr(examples[one], kind)
-    assert f"{word} {shared} stands in the {named[0]} and the {named[1]} part of fold 7" in str(refused.value)
+    assert f"{word} {shared} is in the {named[0]} and the {named[1]} set of fold 7" in str(refused.value)
 
 
 def test_check_allows_shared_speakers_where_nothing_else_was_promised():
@@ -443,7 +443,7 @@ def test_check_allows_shared_speakers_where_nothing_else_was_promised():
 
 @pytest.mark.parametrize("parts", [((), (1,), (0, 2)), ((0, 1), (2,), ())])
 def test_check_refuses_an_empty_part(parts):
-    with pytest.raises(ProtocolError, match=r"has no (training|test) part"):
+    with pytest.raises(ProtocolError, match=r"has no (training|test) set"):
         check(Fold(0, *parts), [example(i, speaker=f"s{i}") for i in range(3)], speaker_independent=True)
 
 

@@ -119,9 +119,7 @@ def share_a_speaker(content: dict, examples: list[Example]) -> dict:
 def test_speaker_in_two_parts_is_refused_and_named(promise, content, examples, write):
     content = share_a_speaker(content, examples) | {"speakers": promise}
     path = write(content if promise else content["folds"])
-    with pytest.raises(
-        ProtocolError, match=r"speaker 08 stands in the training and the test part of fold 0: .*speakers=shared"
-    ):
+    with pytest.raises(ProtocolError, match=r"speaker 08 is in the training and the test set of fold 0: .*speakers=shared"):
         load(path, examples)
 
 
@@ -139,7 +137,7 @@ def test_key_may_be_stricter_than_the_file(content, examples, write):
 def test_recording_under_two_names_in_training_and_test_is_refused(content, examples, write):
     content["speakers"] = "shared"
     copied = dataclasses.replace(examples[-1], recording=examples[0].recording, origin=examples[0].origin)
-    says = rf"recording with SHA-256 {copied.recording} stands in .*, as 03a00 and 10a05 \(the same file\): remove"
+    says = rf"recording with SHA-256 {copied.recording} is in .*, as 03a00 and 10a05 \(the same file\): remove"
     with pytest.raises(ProtocolError, match=says):
         load(write(content), [*examples[:-1], copied])
 
@@ -150,11 +148,11 @@ def test_recording_under_two_names_in_training_and_test_is_refused(content, exam
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ("{", "is no JSON .*: write it as in"),
-        ('"text"', "'folds' is text, and must be a list: write it as in"),
-        ('{"fold": []}', "it lacks 'folds': write it as in"),
+        ("{", "is not JSON .*: write it as in"),
+        ('"text"', r"'folds' is text, and must be a list\): write it as in"),
+        ('{"fold": []}', r"it lacks 'folds'\): write it as in"),
         ("[]", "has no folds: write it as in"),
-        ("[[]]", r"'folds\[0\]' is a list, and must be keys with values: write it as in"),
+        ("[[]]", r"'folds\[0\]' is a list, and must be keys with values\): write it as in"),
         ('{"speakers": "some", "folds": []}', "'speakers' must be disjoint or shared"),
         ('[{"train": "a", "test": ["b"]}]', "is text, and must be a list"),
         ('[{"train": [1], "test": ["b"]}]', "is a whole number, and must be text"),
@@ -162,12 +160,12 @@ def test_recording_under_two_names_in_training_and_test_is_refused(content, exam
             '[{"train": ["a"], "dev": ["c"], "test": ["b"]}]',
             r"1 part \(dev\) of another name: call the parts train, validation",
         ),
-        ('[{"train": ["a"]}]', r"no test part in 1 fold \(0\): name"),
+        ('[{"train": ["a"]}]', r"no test set in 1 fold \(0\): name"),
         (
             '[{"train": [], "test": ["b"]}, {"train": ["a"], "test": ["b"]}, {"test": ["b"]}]',
-            r"no train part in 2 folds \(0, 2\)",
+            r"no train set in 2 folds \(0, 2\)",
         ),
-        ('[{"train": ["a", "b"], "test": ["b"]}]', r"1 utterance \(b\) in train and test of fold 0: leave each in one part"),
+        ('[{"train": ["a", "b"], "test": ["b"]}]', r"1 utterance \(b\) in train and test of fold 0: leave each in one set"),
         ('[{"train": ["a"], "validation": ["b"], "test": ["b"]}]', "in validation and test of fold 0"),
     ],
 )
@@ -180,7 +178,7 @@ def test_malformed_file_is_refused_before_there_are_examples(wrong, says, write)
 def test_unknown_keys_are_counted_and_the_first_few_named(content, examples, write):
     content["folds"][0]["test"] += [f"other{i}" for i in range(5)]
     with pytest.raises(
-        ProtocolError, match=r"5 utterances \(other0, other1, other2 and 2 more\) .* such as 03a00: give the corpus"
+        ProtocolError, match=r"5 utterances \(other0, other1, other2 and 2 more\) .* are like 03a00: give the corpus"
     ):
         load(write(content), examples)
 
@@ -223,7 +221,7 @@ def test_emobox_folds_are_read_in_their_order(emobox, examples):
 
 
 def test_emobox_does_not_promise_to_share_speakers(emobox, examples):
-    with pytest.raises(ProtocolError, match=r"speaker 03 stands in .*protocol.speakers=shared"):
+    with pytest.raises(ProtocolError, match=r"speaker 03 is in .*protocol.speakers=shared"):
         load(emobox, examples)
 
 
@@ -245,10 +243,10 @@ def test_older_emobox_files_say_audio_for_wav(emobox, examples):
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("emodb_test_fold_1.jsonl", "{", r"emodb_test_fold_1\.jsonl, line 1, is no JSON"),
+        ("emodb_test_fold_1.jsonl", "{", r"emodb_test_fold_1\.jsonl, line 1, is not JSON"),
         ("emodb_test_fold_1.jsonl", '{"key": "a"}', "line 1, names no recording: write it as in"),
         ("emodb_test_fold_1.jsonl", "[1]", "line 1, names no recording"),
-        ("emodb_test_fold_1.jsonl", "", r"no test part in 1 fold \(0\)"),
+        ("emodb_test_fold_1.jsonl", "", r"no test set in 1 fold \(0\)"),
         (
             "emodb_test_fold1.jsonl",
             '{"wav": "a.wav"}',

@@ -28,7 +28,7 @@ CHOSEN = str(CHOSEN_ON_TEST)
 
 @pytest.fixture(scope="module")
 def flattering(tiny, tmp_path_factory) -> Path:
-    """A run whose epochs were chosen on the test part."""
+    """A run whose epochs were chosen on the test set."""
     root = tmp_path_factory.mktemp("flattering")
     assert run.main([*tiny, f"results={root}", "selection=test"]) == 0
     (path,) = root.iterdir()
@@ -65,7 +65,7 @@ def test_choice_on_the_test_part_is_said_in_every_output(flattering, tmp_path, c
     found = outputs(path, capsys)
     assert {"folds.csv", "folds.tex", "classes.csv", "speakers.tex", "confusion.csv", "mistakes.csv"} <= found.keys()
     for name, text in found.items():
-        assert re.search("(?i)epoch (was )?chosen on the test part", text), name
+        assert re.search("(?i)epoch (was )?chosen on the test set", text), name
 
 
 def test_folds_of_several_machines_are_named_in_every_output(copied, capsys):

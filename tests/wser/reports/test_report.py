@@ -269,8 +269,8 @@ def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "selection=test"]) == 0
     (directory,) = tmp_path.iterdir()
     found = Page((directory / results.PAGE).read_text())
-    assert "epoch was chosen on the test part" in words(found.text).split("What was run")[0]
-    assert any("Epoch chosen on the test part" in cell["text"] for cell in found.tables["table-comparison"][1])
+    assert "epoch was chosen on the test set" in words(found.text).split("What was run")[0]
+    assert any("Epoch chosen on the test set" in cell["text"] for cell in found.tables["table-comparison"][1])
     # The paper's way stands beside honest runs of the same corpus in its place.
     assert "the test set" in [words(cell["text"]) for row in found.tables["table-claims"] for cell in row]
 

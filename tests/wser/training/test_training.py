@@ -226,7 +226,7 @@ def test_other_pictures_of_another_size_or_type_are_refused(tiny, item):
 def test_other_pictures_that_lack_an_utterance_are_refused(tiny):
     dataset = plan.prepare(*load(tiny)).dataset
     other = SimpleNamespace(examples=dataset.examples[1:], recipe=dataset.recipe, recipe_id="other")
-    with pytest.raises(ConfigError, match=f"1 utterances have .* alone, such as {dataset.examples[0].key}"):
+    with pytest.raises(ConfigError, match=f"1 utterances have .*, such as {dataset.examples[0].key}"):
         plan._check_comparable(dataset, other)
 
 
@@ -250,7 +250,7 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
     assert record["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
     printed = capsys.readouterr().out
     assert str(CHOSEN_ON_TEST) in " ".join(printed.split())
-    assert "epoch chosen on the test part" in printed
+    assert "epoch chosen on the test set" in printed
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 
 
 class LabelError(WserError, ValueError):
-    """A label map is faulty, or says nothing about an emotion of the corpus."""
+    """A label map is faulty, or does not assign an emotion of the corpus."""
 
 
 class UnknownMapError(LabelError, UsageError):
@@ -58,7 +58,7 @@ class LabelMap:
         place.update(dict.fromkeys(self.drop))
         if missing := sorted(set(emotions) - set(place)):
             raise LabelError(
-                f"labels={self.name} says nothing about {', '.join(missing)}: choose another map, or name them under "
+                f"labels={self.name} does not assign {', '.join(missing)}: choose another map, or list them under "
                 "classes or drop in a copy of it"
             )
         return [place[emotion] for emotion in emotions]
