@@ -168,7 +168,7 @@ def test_what_training_and_test_share_is_said(here, capsys):
     assert "shared by training (with validation) and test: speakers none (as the protocol promises)" in printed
     assert run.main([*here, "protocol=speaker_dependent", "--dry-run"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert re.search(r"speakers [34].* a fold, such as 0.* \(figures are for known speakers\) sessions not recorded", printed)
+    assert re.search(r"speakers [34].* a fold, such as 0.* \(results are for known speakers\) sessions not recorded", printed)
 
 
 @pytest.mark.slow

@@ -40,8 +40,8 @@ def test_every_parameter_of_recipes_is_there():
         ("selection", ["`last` takes the last epoch", "nothing is cut from training", "validation, last, test"]),
         ("protocol.test_fraction", ["held out", "only with  speaker_dependent", "0.2"]),
         ("train.schedule", ["Learning-rate schedule", "constant, one_cycle"]),
-        ("train.patience", ["read with selection=validation or test"]),
-        ("snr_db", ["read with noise=white or babble"]),
+        ("train.patience", ["only with selection=validation or test"]),
+        ("snr_db", ["only with noise=white or babble"]),
     ],
 )
 def test_one_key_is_shown(key, words, capsys):

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from precompute.common.arrays import Array, picture
+from precompute.common.errors import CacheError
 from wser import models, results, run
 from wser.config.compose import load
 from wser.config.schema import ConfigError, DataConfig, TrainConfig
@@ -226,7 +227,7 @@ def test_other_pictures_of_another_size_or_type_are_refused(tiny, item):
 def test_other_pictures_that_lack_an_utterance_are_refused(tiny):
     dataset = plan.prepare(*load(tiny)).dataset
     other = SimpleNamespace(examples=dataset.examples[1:], recipe=dataset.recipe, recipe_id="other")
-    with pytest.raises(ConfigError, match=f"1 utterances have .*, such as {dataset.examples[0].key}"):
+    with pytest.raises(CacheError, match=f"1 utterances have .*, such as {dataset.examples[0].key}"):
         plan._check_comparable(dataset, other)
 
 
