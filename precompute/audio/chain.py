@@ -10,7 +10,7 @@ from precompute.common.errors import RecipeError
 from precompute.common.settings import check_limits, check_words, setting
 
 ALGORITHM = 1
-"""Raised by hand whenever the same parameters give another waveform, so that no older cache answers for it."""
+"""Raised by hand whenever the same parameters give another waveform, so that older caches are not used for it."""
 
 
 @dataclass(frozen=True)
@@ -18,17 +18,17 @@ class Audio:
     """How a recording becomes the frame of which a feature is computed (paper 3.4, doi 10.18280/ts.420205).
 
     Attributes:
-        sample_rate: To which recordings are resampled, in Hz.
-        duration: To which utterances are padded or cropped, in seconds.
-        f_min: Lower end of the band that counts, in Hz, more than 0; by a time-frequency feature, centre of its lowest row or
+        sample_rate: Sample rate to which recordings are resampled, in Hz.
+        duration: Duration to which utterances are padded or cropped, in seconds.
+        f_min: Lower end of the frequency band, in Hz, more than 0; for a time-frequency feature, centre of its lowest row or
             lower edge of its lowest band.
-        f_max: Upper end, at most half the sample rate; likewise of the highest.
-        noise: Added to the recording before it is normalised, seeded by the utterance's key: `none`, `white` or `babble`.
-        snr_db: Signal-to-noise ratio from f_min to f_max in dB; unused without noise.
-        normalise: `rms` divides the utterance, before padding, by its root mean square (3.4) from f_min to f_max; `none` leaves
-            it.  The mean is subtracted in either case.
-        pad: Where the utterance lies in the frame, or which part of a longer one is kept: `end` pads and crops at the
-            end, `centre` on both sides alike, `random` as the paper (3.4), drawn from the utterance's key.
+        f_max: Upper end of the band, at most half the sample rate; likewise for the highest row or band.
+        noise: Noise that is added before normalisation, seeded by the utterance's key: `none`, `white` or `babble`.
+        snr_db: Signal-to-noise ratio in dB, from f_min to f_max.
+        normalise: `rms` divides the utterance, before padding, by its root mean square (3.4) from f_min to f_max; `none` does
+            not.  The mean is subtracted in either case.
+        pad: Position of the utterance in the frame, or which segment of a longer one is kept: `end` pads and crops at the
+            end, `centre` on both sides equally, `random` as in the paper (3.4), drawn from the utterance's key.
     """
 
     sample_rate: int = setting(16000, low=1000, high=192_000)

@@ -109,7 +109,7 @@ def _mixed(data: bytes, begin: float | None, end: float | None) -> Waveform:
     power = float(np.vdot(wave.samples, wave.samples))
     if power < CANCELLED * energy and energy >= SILENCE**2 * len(wave.samples):
         raise UnusableAudioError(
-            f"its {wave.channels} channels cancel each other when they are mixed down: change the sign of one, or keep one only"
+            f"its {wave.channels} channels cancel each other when they are averaged: change the sign of one, or keep only one"
         )
     return wave
 
@@ -291,7 +291,7 @@ def _kept(
     # One sample more shows that a recording of unknown length is longer.
     expected = most + 1 if open_end else last - first
     if not open_end and expected > most:
-        raise UnusableAudioError(f"{expected / rate:g} s are more than the {most / rate:g} s that one utterance may have")
+        raise UnusableAudioError(f"{expected / rate:g} s are longer than the limit of {most / rate:g} s for an utterance")
     passed = 0
     if first and file.frames != UNKNOWN and _can_enter(file):
         passed = file.seek(first)
@@ -315,7 +315,7 @@ def _kept(
             joined[found : found + len(kept)] = kept
         found += len(block)
     if open_end and found > most:
-        raise UnusableAudioError(f"it is longer than the {most / rate:g} s that one utterance may have")
+        raise UnusableAudioError(f"it is longer than the limit of {most / rate:g} s for an utterance")
     if file.frames == UNKNOWN:
         # Only now the length is known, and with it whether it has that part.
         last = _part(passed + found, rate, begin, end)[1]
@@ -377,7 +377,7 @@ def _check_range(samples: NDArray[np.float32]) -> None:
 def _part(frames: int, rate: int, begin: float | None, end: float | None) -> tuple[int, int]:
     """The first sample of a part and the one after its last; the latter is `UNKNOWN` where the recording's is and counts."""
     if not (math.isfinite(begin or 0) and math.isfinite(end or 0)):
-        raise UnusableAudioError(f"the segment from {begin or 0:g} s to {end or 0:g} s is no segment of a recording")
+        raise UnusableAudioError(f"the segment from {begin or 0:g} s to {end or 0:g} s is empty or begins before 0 s")
     first = round((begin or 0) * rate)
     # Times that were rounded for print may lie a hundredth of a second past the end.
     last = frames if end is None or frames < round(end * rate) <= frames + rate // 100 else round(end * rate)

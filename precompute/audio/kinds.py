@@ -6,7 +6,7 @@ LONGEST = 512
 CONVERT = "which cannot be decoded here: convert it to WAV or FLAC"
 
 STARTS = {
-    b"version https://git-lfs": "a Git LFS pointer in the place of the recording: run git lfs pull",
+    b"version https://git-lfs": "a Git LFS pointer instead of the recording: run git lfs pull",
     b"PK\x03\x04": "a zip archive: unpack it",
     b"\x1f\x8b": "a gzip archive: unpack it",
     b"BZh": "a bzip2 archive: unpack it",
@@ -22,7 +22,7 @@ STARTS = {
     b"#!AMR": f"AMR, {CONVERT}",
     b"\xff\xf1": f"AAC, {CONVERT}",
     b"\xff\xf9": f"AAC, {CONVERT}",
-    b"\x00\x05\x16\x07": "what macOS keeps beside a file (AppleDouble), and not the file: remove it",
+    b"\x00\x05\x16\x07": "a companion file of macOS (AppleDouble), not the recording: remove it",
     b"\x93NUMPY": "a NumPy array",
     b"\x89HDF": "an HDF5 file",
     b"SQLite format 3": "an SQLite database",
@@ -31,11 +31,11 @@ STARTS = {
 """What a file is that begins so."""
 
 TEXTS = {
-    b"<!doctype html": "an HTML page, as a download leaves that needs a login: download it again",
-    b"<html": "an HTML page, as a download leaves that needs a login: download it again",
-    b"<?xml": "an XML document, as a server sends with an error: download it again",
-    b"<error": "an XML document, as a server sends with an error: download it again",
-    b"{": "a JSON text, as a server sends with an error: download it again",
+    b"<!doctype html": "an HTML page, perhaps of a download that needs a login: download it again",
+    b"<html": "an HTML page, perhaps of a download that needs a login: download it again",
+    b"<?xml": "an XML document, perhaps an error of the server: download it again",
+    b"<error": "an XML document, perhaps an error of the server: download it again",
+    b"{": "a JSON text, perhaps an error of the server: download it again",
 }
 """What a text is that begins so, whatever its case."""
 
@@ -54,7 +54,7 @@ def name(first: bytes) -> str | None:
     if first[:4] == b"RIFF" and first[8:12] == b"AVI ":
         return f"an AVI film, {CONVERT}"
     if first and not any(first):
-        return "nothing but zero bytes, as a copy leaves that broke off: copy it again"
+        return "only zero bytes, perhaps of an interrupted copy: copy it again"
     text = first.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for start, what in TEXTS.items():
         if text.startswith(start):

@@ -37,11 +37,11 @@ def opened(file: Path) -> Iterator[io.FileIO]:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError:
-        raise OSError(errno.EINVAL, "no file can have this name") from None
+        raise OSError(errno.EINVAL, "not a valid file name") from None
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise UnusableAudioError(f"it is {KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}, and no file")
+            raise UnusableAudioError(f"it is {KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}, not a file")
         _check_size(status.st_size)
         with open(descriptor, "rb", buffering=0, closefd=False) as handle:
             yield handle
@@ -99,4 +99,4 @@ def _pieces(handle: io.FileIO, size: int) -> Iterator[bytes]:
 
 def _check_size(size: int) -> None:
     if size > LARGEST:
-        raise UnusableAudioError(f"the file has {size / 1e9:.1f} GB, over the {LARGEST / 1e9:.1f} GB that a recording may have")
+        raise UnusableAudioError(f"the file has {size / 1e9:.1f} GB, over the limit of {LARGEST / 1e9:.1f} GB")

@@ -67,7 +67,7 @@ def verdict(survey: Survey, found: list[Finding]) -> str:
 
 
 def _differences(survey: Survey) -> Finding:
-    meaning = "The corpus is not what was published: files are missing, doubled, foreign or changed."
+    meaning = "The corpus is not what was published: files are missing, duplicated, unknown or changed."
     return Finding("", meaning, tuple(survey.differences), warning=True)
 
 
@@ -78,7 +78,7 @@ def _unusable(survey: Survey) -> Finding:
 
 def _foreign(survey: Survey) -> Finding:
     items = tuple(f"{one.path}: {one.reason}" for one in survey.foreign)
-    meaning = "These files are left out, since their names say nothing: rename or remove them."
+    meaning = "These files are left out, since their names are not understood: rename or remove them."
     return Finding(_of(len(items), "file", " not understood"), meaning, items, warning=True)
 
 
@@ -90,7 +90,7 @@ def _duplicates(survey: Survey) -> list[Finding]:
             across.append(" = ".join(_labelled(one) for one in group))
         else:
             within.append(" = ".join(one.path for one in group))
-    wrong = "The same samples have several labels or speakers: one label is wrong, or training hears what it is tested on."
+    wrong = "The same samples have several labels or speakers: one label is wrong, or test recordings are in the training set."
     twice = "The same samples count twice, under one speaker and label; speaker-independent folds keep them together."
     return [
         Finding(_of(len(across), "group", " of duplicates across speakers or labels"), wrong, tuple(across), warning=True),
@@ -144,7 +144,7 @@ def _scaled(survey: Survey) -> Finding:
     alike = sum(abs(one - peak) <= PEAK_TOLERANCE_DB for one in peaks)
     scaled = len(peaks) >= FEWEST_SCALED and alike >= SHARE_SCALED * len(peaks)
     items = (f"{alike} of {len(peaks)} files have a peak of {round(peak, 1) + 0.0} dB re full scale",) if scaled else ()
-    meaning = "Recordings were scaled one by one, so that their levels say nothing about how loud anyone spoke."
+    meaning = "Recordings were scaled one by one, so that their levels do not show how loud a speaker was."
     return Finding("recordings scaled to the same peak", meaning, items)
 
 

@@ -221,7 +221,7 @@ def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
         example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
         raise CorpusError(
             f"{directory} holds no recording of {corpus.name} that can be used "
-            f"({counted(len(scan.skipped), 'file')} skipped{example}): lay them as {corpus.usual_place}"
+            f"({counted(len(scan.skipped), 'file')} skipped{example}): place them as {corpus.usual_place}"
         )
 
 

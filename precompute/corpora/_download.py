@@ -93,7 +93,7 @@ def fetch(
             found = None
         elif differences and not accept_changed:
             raise CorpusError(
-                f"{found} is there but not as published ({differences[0]}): move it away, and fetch or lay {corpus.name} anew"
+                f"{found} is there but not as published ({differences[0]}): move it away, fetch or place {corpus.name} again"
             )
     if found is not None:
         _warn(corpus, differences)
@@ -108,17 +108,19 @@ def fetch(
         print(f"  to do      accept the licence and download it: --fetch {corpus.name} --accept-licence")
         return False
     if mirror and not _is_address(mirror):
-        raise CorpusError(f"--mirror {mirror} is no address of a web server: give one that begins with https:// or http://")
+        raise CorpusError(
+            f"--mirror {mirror} is not the address of a web server: give one that begins with https:// or http://"
+        )
     target = child(corpora, corpus.name) or corpora / corpus.name
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise CorpusError(f"{target} is there but is not {corpus.name}: move it away, or give another --corpora DIR")
+        raise CorpusError(f"{target} exists but is not {corpus.name}: move it away, or give another --corpora DIR")
     try:
         with _workplace(corpora / ASIDE):
             _lay(module, corpora / ASIDE, target, mirror, accept_changed)
     except OSError as error:
         why = error.strerror or error
         raise CorpusError(
-            f"{corpus.name} cannot be laid in {corpora} ({why}): make room there, or give another --corpora DIR"
+            f"{corpus.name} cannot be written to {corpora} ({why}): free space there, or give another --corpora DIR"
         ) from error
     return True
 
@@ -218,8 +220,7 @@ def _lay(module: ModuleType, aside: Path, target: Path, mirror: str | None, acce
                 _unpack(archive, folder, corpus.name)
             if module.find(Path(staging)) != folder or not (scan := module.scan(folder)).utterances:
                 raise CorpusError(
-                    f"{archives[0].name} holds nothing that could lie as {corpus.usual_place} and was removed: "
-                    f"get {corpus.name} from {corpus.source}"
+                    f"{archives[0].name} has no {corpus.usual_place} and was removed: get {corpus.name} from {corpus.source}"
                 )
             differences = _differences(corpus, scan, folder)
             if differences and corpus.content and not accept_changed:

@@ -44,7 +44,7 @@ class Feature(ABC):
     """The parameters of a feature, which are fields of the dataclass, and what it makes of a frame by them.
 
     Attributes:
-        algorithm: Raised by hand whenever the same parameters give other numbers, so that no older cache answers for them.
+        algorithm: Raised by hand whenever the same parameters give other numbers, so that older caches are not used for them.
         title: What it gives, in a few words.
     """
 
@@ -64,7 +64,7 @@ class Feature(ABC):
         samples = round(audio.duration * audio.sample_rate, 6)
         if samples % 1:
             raise RecipeError(
-                f"duration={audio.duration} s is {samples:g} samples, no whole number: choose a multiple of "
+                f"duration={audio.duration} s is {samples:g} samples, not a whole number: choose a multiple of "
                 f"{1 / audio.sample_rate:g} s, such as {audio.samples / audio.sample_rate}"
             )
 

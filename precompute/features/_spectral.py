@@ -32,16 +32,16 @@ class TimeFrequency(_base.Feature):
     lie a few dB above 0, so that a fixed range from -70 to 10 dB clips little and keeps level comparable between utterances.
 
     Attributes:
-        scales: Number of rows of the transform: scales or bands; at least 2.
-        columns: Number of time columns into which power is pooled.
-        values: How power is stored: `picture`, 8-bit levels of a range in colours; or `decibels`, float16, without range or
+        scales: Number of rows of the transform (scales or bands), at least 2.
+        columns: Number of time columns over which power is averaged.
+        values: How power is stored: `picture`, 8-bit levels of a range in colours; or `decibels`, float16, without range and
             colour.
         reference: `fixed` puts the top of the range at `top_db`; `peak` at each utterance's own maximum.
-        top_db: Upper end of the range in dB re 1 (squared units of the normalised waveform); unused with `peak`.
+        top_db: Upper end of the range in dB re 1 (squared units of the normalised waveform); only with `fixed`.
         range_db: Dynamic range in dB; more than 0.
         colour: Name of a matplotlib colour map, or `grey`.
-        height: Rows of the image; by default `scales`; other than that, the image is resized.
-        width: Columns of the image; by default `columns`; other than that, the image is resized.
+        height: Rows of the image; by default `scales`; with another value the image is resized.
+        width: Columns of the image; by default `columns`; with another value the image is resized.
     """
 
     algorithm: ClassVar[int] = 4

@@ -43,7 +43,7 @@ OF_PICTURE = (
 """Fields of a record that follow from the recording and the recipe alone."""
 
 Way = Literal["computed", "reused", "found"]
-"""How a unit came: computed here, taken from an earlier cache, or found, since another job had published it meanwhile."""
+"""Origin of a unit: computed here, reused from an earlier cache, or found, since another job had published it."""
 
 
 @dataclass(frozen=True)

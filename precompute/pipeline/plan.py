@@ -1,4 +1,4 @@
-"""What there is to do for a corpus and a recipe: nothing where a root holds the sealed cache, else what is missing."""
+"""The work for a corpus and a recipe: nothing if a root has the sealed cache, else what is missing."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -161,5 +161,5 @@ def _earlier(
                     digest = cache.manifest["files"][f"{array}/{cache.shard_name}"]["sha256"]
                     found[pair] = EarlierUnit(path, array, digest, records)
         except CacheError as error:
-            warnings.append(f"nothing is taken from an earlier cache: {error}")
+            warnings.append(f"an earlier cache is not reused: {error}")
     return found, warnings

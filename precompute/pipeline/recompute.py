@@ -1,4 +1,4 @@
-"""Make pictures of a cache anew from the recordings, and say in what they differ."""
+"""Recompute pictures of a cache from the recordings, and report differences."""
 
 import random
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from precompute.recipe import Recipe, from_record
 
 
 def recompute(cache: Cache, directory: Path, count: int) -> list[str]:
-    """Make some pictures anew from the recordings: levels that differ by more than one are problems, one sentence each.
+    """Recompute some items from the recordings: differences above the tolerance are problems, one sentence each.
 
-    So are another duration, other channels, and other columns that hold the utterance.
+    So are differences in duration, channels, and the columns of the utterance.
 
     Args:
         cache: Sealed.
@@ -27,7 +27,7 @@ def recompute(cache: Cache, directory: Path, count: int) -> list[str]:
         count: Of utterances, drawn at random; all where there are fewer.
 
     Raises:
-        CacheError: This version makes other pictures by the same parameters.
+        CacheError: This version computes other items from the same parameters.
     """
     recipe = _recipe(cache)
     sample = random.SystemRandom().sample(cache.records, min(count, len(cache.records)))
@@ -47,11 +47,11 @@ def _recipe(cache: Cache) -> Recipe:
 
 
 def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> Iterator[str]:
-    # A cache may be a stranger's: it says which recordings of the corpus, and no other file, are read.
+    # A cache may come from others: only recordings of the corpus are read, and no other files.
     if PurePath(record.path).is_absolute() or ".." in PurePath(record.path).parts:
         yield (
-            f"{cache.path} says that the recording of {record.key} is {record.path}, outside of {directory}, where nothing is "
-            "read: verify without --recompute, or make the cache of a table that lies above its recordings"
+            f"{cache.path} says that the recording of {record.key} is {record.path}, which is outside {directory} and "
+            "is not read: verify without --recompute, or make the cache from a table in a directory above its recordings"
         )
         return
     file = directory / record.path
@@ -59,19 +59,19 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         with recording.one_alone():
             data = recording.read(file)
     except OSError as error:
-        yield f"{file} cannot be read to make {record.key} anew ({error.strerror}): say by --corpora where it is"
+        yield f"{file} cannot be read to recompute {record.key} ({error.strerror}): give its directory with --corpora"
         return
     except UnusableAudioError as error:
-        yield f"{file} cannot be read to make {record.key} anew: {error}"
+        yield f"{file} cannot be read to recompute {record.key}: {error}"
         return
     if sha256(data) != record.sha256:
-        yield f"{file} is another recording than the cache's {record.key}: run precompute, which makes another cache of it"
+        yield f"{file} differs from the recording of {record.key} in the cache: run precompute to make a new cache"
         return
     try:
         with recording.one_alone():
             made = extract(data, record.key, recipe, record.begin, record.end)
     except UnusableAudioError as error:
-        yield f"{file}, of which the cache has a picture, cannot be used any more: {error}"
+        yield f"{file} is in the cache and cannot be used any more: {error}"
         return
     yield from _described(cache, record, (round(made.duration, 6), made.channels, made.start, made.stop))
     stored = cache.read(record.array)[record.row]
@@ -80,7 +80,7 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         picture = cache.item.kind == "picture"
         what, unit = ("picture", " levels") if picture else (recipe.name, "")
         yield (
-            f"the {what} of {record.key} in {cache.path} is up to {distance:g}{unit} from what the recording gives, more than "
+            f"the {what} of {record.key} in {cache.path} is up to {distance:g}{unit} from the recomputed one, more than "
             f"{cache.item.tolerance:g}: {remedy(cache.path)}"
         )
 

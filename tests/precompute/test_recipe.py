@@ -372,5 +372,5 @@ def test_a_feature_that_is_not_installed_is_named_and_never_looked_for_by_its_pa
 def test_an_item_that_no_cache_can_hold_is_refused():
     with pytest.raises(RecipeError, match=r"takes 460800000 bytes, more than 25165824"):
         Recipe("waveform", duration=600.0, sample_rate=192_000)
-    with pytest.raises(RecipeError, match=r"no whole number: choose a multiple of 6\.25e-05 s"):
+    with pytest.raises(RecipeError, match=r"not a whole number: choose a multiple of 6\.25e-05 s"):
         Recipe("waveform", duration=1.00001)

@@ -84,9 +84,9 @@ def read(file: Path, name: str) -> Table:
         CorpusError: The name cannot be a corpus's or is that of another, or the table cannot be read.
     """
     if not layout.legal_corpus(name) or "%" in name:
-        raise CorpusError(f"--name {name} cannot be a corpus's: give one of letters, digits, _ and -")
+        raise CorpusError(f"--name {name} cannot be the name of a corpus: use letters, digits, _ and -")
     if name in (*corpora.names(), "all", "table"):
-        raise CorpusError(f"--name {name} is taken: give your corpus another")
+        raise CorpusError(f"--name {name} is the name of another corpus: give your corpus a different one")
     header, rows = formats.read(file)
     columns = understand(header)
     directory = file if file.is_dir() else file.parent
@@ -133,7 +133,7 @@ def _like_times(columns: Columns, rows: list[Row]) -> Iterator[str]:
         cells = [row.cells[at] for row in rows if at < len(row.cells) and not is_nothing(row.cells[at])]
         if cells and all(map(is_time, cells)):
             yield (
-                f"line 1: column {name} looks like times, and is none that is understood: rename it to start or end, or to a "
+                f"line 1: column {name} looks like times, but its name is not known: rename it to start or end, or to a "
                 "name without such a word"
             )
 
@@ -159,7 +159,7 @@ class _Lines:
         times = {column: self._time(column, said, wrong) for column in ("start", "end", "duration")}
         sex = said.get("sex", "").lower()
         if sex not in SEXES:
-            wrong.append(f"sex is '{sex}', and neither female nor male")
+            wrong.append(f"sex is '{sex}', not female or male")
         if others := said.get(layout.SAME_SPEAKERS_AS):
             wrong += _of_corpus(others)
         if wrong:
@@ -171,7 +171,7 @@ class _Lines:
         utterance = self._utterance(row, said, path, begin, end)
         wrong += _of_recording(utterance, self._length(path))
         if not wrong and utterance.key in self.found:
-            wrong = [f"{utterance.key} is in {self.found[utterance.key][0]} already"]
+            wrong = [f"{utterance.key} is already in {self.found[utterance.key][0]}"]
         wrong = wrong or list(self._of_names(row.place, said)) or list(self._of_speaker(row.place, said))
         if not wrong:
             self.found[utterance.key] = (row.place, utterance)
@@ -188,7 +188,7 @@ class _Lines:
         try:
             return seconds(said[column], self.columns.unit[column])
         except ValueError:
-            wrong.append(f"{column} is '{said[column]}', and not a number of seconds")
+            wrong.append(f"{column} is '{said[column]}', not a number of seconds")
             return None
 
     def _path(self, said: str) -> str:
@@ -260,7 +260,7 @@ class _Lines:
 
 
 def _missing(column: str, cell: str) -> str:
-    return f"{column} is '{cell}', which stands for nothing: write another word" if cell else f"{column} is empty"
+    return f"{column} is '{cell}', which means an empty cell: write another word" if cell else f"{column} is empty"
 
 
 def _part(
@@ -282,7 +282,7 @@ def _part(
         start = round(end - duration, 9)
     elif not isinstance(length, str) and abs(length[0] - duration) > 0.05:
         wrong.append(
-            f"duration {duration:g} s is not that of the recording, {length[0]:.2f} s, and nothing says where it begins: "
+            f"duration {duration:g} s is not that of the recording, {length[0]:.2f} s, and it is unknown where it begins: "
             "give start"
         )
     return start, end
@@ -325,7 +325,7 @@ def _of_recording(utterance: Utterance, known: tuple[float, float] | str) -> Ite
     if not 0 <= begin < end:
         yield f"start {begin:g} s is not between 0 and the end, {end:g} s"
     elif most < end - begin < math.inf:
-        yield f"{end - begin:g} s are more than the {most:g} s that one utterance may have: cut it by start and end"
+        yield f"{end - begin:g} s are longer than the limit of {most:g} s for an utterance: cut it by start and end"
 
 
 def _lengths(file: Path) -> tuple[float, float] | str:
@@ -340,4 +340,4 @@ def _lengths(file: Path) -> tuple[float, float] | str:
     except OSError as error:
         return f"{file} cannot be read ({error.strerror})"
     except UnusableAudioError as error:
-        return f"{file} is no recording that can be read ({error})"
+        return f"{file} is not a readable recording ({error})"

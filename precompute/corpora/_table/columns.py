@@ -90,7 +90,7 @@ def understand(header: Sequence[str]) -> Columns:
             taken.setdefault(meant, []).append(at)
             unit[at] = factor or 1.0
         elif slip := _slip(name):
-            faults.append(f"column {name} is nearly {slip}: rename it to {slip}, or to something less like it")
+            faults.append(f"column {name} is similar to {slip}: rename it to {slip}, or to a name less similar")
     chosen: dict[str, int] = {}
     for meant, places in taken.items():
         exact = [at for at in places if names[at].lower() == meant]
@@ -107,7 +107,7 @@ def understand(header: Sequence[str]) -> Columns:
     for at, name in enumerate(names):
         if at not in chosen.values():
             if name.lower() in extras or name.lower() in chosen:
-                faults.append(f"column {name} is there more than once")
+                faults.append(f"column {name} occurs more than once")
             extras[name.lower()] = at
     return Columns(chosen, {meant: unit[at] for meant, at in chosen.items()}, extras, tuple(f"line 1: {one}" for one in faults))
 

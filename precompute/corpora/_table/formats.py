@@ -52,7 +52,7 @@ def read(file: Path) -> tuple[list[str], list[Row]]:
     try:
         return _csv(file, text)
     except csv.Error as error:
-        raise CorpusError(f"{file} is no table that can be read ({error}): look for a quote that is never closed") from None
+        raise CorpusError(f"{file} is not a readable table ({error}): look for a quote that is never closed") from None
 
 
 def _text(file: Path) -> str:
@@ -94,9 +94,9 @@ def _json_lines(file: Path, text: str) -> tuple[list[str], list[Row]]:
         if line.strip():
             try:
                 value = json.loads(line)
-                wrong = "" if isinstance(value, dict) else "it is no JSON object"
+                wrong = "" if isinstance(value, dict) else "it is not a JSON object"
             except (ValueError, RecursionError):
-                value, wrong = {}, "it is no JSON that can be read"
+                value, wrong = {}, "it is not valid JSON"
             found.append((number, value if isinstance(value, dict) else {}, wrong))
     columns = list(dict.fromkeys(name for _, value, _ in found for name in value))
     rows = []

@@ -136,7 +136,7 @@ def test_a_constant_is_silence(encode, level):
 @pytest.mark.parametrize("rest", [0, 1e-4, 3e-3])
 def test_channels_that_cancel_are_said_to(encode, rest):
     other = -NOISE + rest * np.roll(NOISE, 99)
-    with pytest.raises(UnusableAudioError, match="its 2 channels cancel each other when they are mixed down"):
+    with pytest.raises(UnusableAudioError, match="its 2 channels cancel each other when they are averaged"):
         decode(encode(np.stack([NOISE, other], axis=1), subtype="FLOAT"))
     assert len(decode(encode(np.stack([NOISE, 0 * NOISE, np.roll(NOISE, 9)], axis=1))).samples) == 8000
 
@@ -300,7 +300,7 @@ class TestUnknownLengths:
 
     def test_a_stream_longer_than_the_limit_is_refused(self, encode, monkeypatch):
         monkeypatch.setattr(module, "LONGEST", 0.25)
-        with pytest.raises(UnusableAudioError, match=r"longer than the 0\.25 s that one utterance may have"):
+        with pytest.raises(UnusableAudioError, match=r"longer than the limit of 0\.25 s for an utterance"):
             decode(flac_that_says(encode, 0))
         assert len(decode(flac_that_says(encode, 0), 0.2, 0.4).samples) == 3200
 
@@ -308,7 +308,8 @@ class TestUnknownLengths:
     @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
     def test_a_head_that_lies_is_refused(self, encode, frames, subtype):
         with pytest.raises(
-            UnusableAudioError, match=r"cut short: 0\.50000 s of 0\.50006 s|s are more than the 3600 s|not a readable"
+            UnusableAudioError,
+            match=r"cut short: 0\.50000 s of 0\.50006 s|s are longer than the limit of 3600 s|not a readable",
         ):
             decode(flac_that_says(encode, frames, subtype=subtype))
 
@@ -325,13 +326,13 @@ class TestLimits:
 
     def test_a_recording_of_hours_is_refused_with_its_length(self):
         data = wav_that_says(1000, pcm=np.tile(np.array([1000, -1000], "<i2"), 3_700_000).tobytes())
-        with pytest.raises(UnusableAudioError, match="7400 s are more than the 3600 s that one utterance may have"):
+        with pytest.raises(UnusableAudioError, match="7400 s are longer than the limit of 3600 s for an utterance"):
             decode(data)
         assert len(decode(data, 7000, 7100).samples) == 100_000
 
     def test_channels_count_towards_the_limit(self, monkeypatch):
         monkeypatch.setattr(module, "MOST_SAMPLES", 7999)
-        with pytest.raises(UnusableAudioError, match=r"0\.25 s are more than the 0\.2499"):
+        with pytest.raises(UnusableAudioError, match=r"0\.25 s are longer than the limit of 0\.2499"):
             decode(wav_that_says(channels=2))
 
     def test_the_chunks_of_a_wav_are_not_counted_for_ever(self):
@@ -340,7 +341,7 @@ class TestLimits:
 
     @pytest.mark.parametrize(("begin", "end"), [(np.nan, None), (None, np.nan), (np.inf, None), (0, np.inf), (-np.inf, 0.1)])
     def test_times_that_are_no_numbers_are_refused(self, encode, begin, end):
-        with pytest.raises(UnusableAudioError, match=r"exceeds the recording|is no segment"):
+        with pytest.raises(UnusableAudioError, match=r"exceeds the recording|is empty or"):
             decode(encode(NOISE), begin, end)
 
     @pytest.mark.parametrize(

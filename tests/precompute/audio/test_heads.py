@@ -164,7 +164,7 @@ KINDS = {
     b"PK\x03\x04" + bytes(range(256)): "a zip archive: unpack it",
     b"\xff\xf1\x50\x80" + bytes(range(256)): "AAC",
     b"%PDF-1.7\n": "a PDF document",
-    bytes(1000): "nothing but zero bytes",
+    bytes(1000): "only zero bytes",
     b"see the other folder\n": "a text",
     "Größe: keine\n".encode(): "a text",
     b"RIFF\x10\0\0\0AVI LIST" + bytes(range(256)): "an AVI film",

@@ -42,13 +42,13 @@ def lay_huge(path):
 
 
 IN_THE_WAY = {
-    "pipe": (lay_pipe, "it is a named pipe, and no file"),
-    "link to a pipe": (lay_link_to_pipe, "it is a named pipe, and no file"),
-    "endless device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, and no file"),
-    "device that waits": (lambda path: path.symlink_to("/dev/ptmx"), "it is a device, and no file"),
-    "directory": (lambda path: path.mkdir(), "it is a directory, and no file"),
-    "link to a directory": (lambda path: path.symlink_to(path.parent), "it is a directory, and no file"),
-    "huge file": (lay_huge, "the file has 4.3 GB, over the 4.3 GB that a recording may have"),
+    "pipe": (lay_pipe, "it is a named pipe, not a file"),
+    "link to a pipe": (lay_link_to_pipe, "it is a named pipe, not a file"),
+    "endless device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a file"),
+    "device that waits": (lambda path: path.symlink_to("/dev/ptmx"), "it is a device, not a file"),
+    "directory": (lambda path: path.mkdir(), "it is a directory, not a file"),
+    "link to a directory": (lambda path: path.symlink_to(path.parent), "it is a directory, not a file"),
+    "huge file": (lay_huge, "the file has 4.3 GB, over the limit of 4.3 GB"),
 }
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_recording_is_refused_at_once(tmp_path, kind, use):
 
 @pytest.mark.parametrize("name", ["a\0b.wav", "\udcff\ud800.wav"])
 def test_a_name_that_no_file_can_have_is_an_error_of_the_file(tmp_path, name):
-    with pytest.raises(OSError, match="no file can have this name"):
+    with pytest.raises(OSError, match="not a valid file name"):
         recording.read(tmp_path / name)
 
 

@@ -260,7 +260,7 @@ class TestRecompute:
         changed.write_bytes(changed.read_bytes()[:-2])
         found = recompute(cache, tmp_path / "ravdess", 1000)
         assert sum(f"{gone} cannot be read" in problem for problem in found) == 1
-        assert sum(f"{changed} is another recording" in problem for problem in found) == 1
+        assert sum(f"{changed} differs from the recording" in problem for problem in found) == 1
         assert len(found) == 2
 
     @pytest.mark.parametrize(

@@ -511,7 +511,7 @@ UNSAFE = {
     "an encrypted recording": (encrypted(), "is not a whole zip archive"),
     "another corpus": (
         archive(**{"notes.txt": b"x", "data/readme.md": b"y"}),
-        "holds nothing that could lie as ravdess/Actor_NN",
+        "has no ravdess/Actor_NN",
     ),
 }
 
@@ -551,7 +551,7 @@ class TestUnpacking:
         usage = namedtuple("Usage", "free")
         with monkeypatch.context() as patch:
             patch.setattr(_download.shutil, "disk_usage", lambda _: usage(1000))
-            assert is_refused(run(), "0 MB are free", "make room there", "--corpora DIR")
+            assert is_refused(run(), "0 MB are free", "free space there", "--corpora DIR")
         assert run()[0] == 0
         assert len(publisher.asked) == 1
 
@@ -564,7 +564,7 @@ class TestUnpacking:
             raise OSError(number, os.strerror(number))
 
         monkeypatch.setattr(_download, step, fail)
-        assert is_refused(run(), os.strerror(number), str(tmp_path / "corpora"), "make room there")
+        assert is_refused(run(), os.strerror(number), str(tmp_path / "corpora"), "free space there")
         assert ravdess.find(tmp_path / "corpora") is None
 
     def test_a_folder_that_cannot_be_made_is_one_sentence(self, publisher, offer, run, whole, tmp_path):

@@ -78,18 +78,18 @@ FAULTS = {
     "wav/a.wav,anna,,,,": "line 4: emotion is empty",
     "wav/none.wav,anna,sad,,,": "line 5: there is no file",
     "wav/a.wav,anna,sad,0,9.5,": "line 6: end 9.5 s is past the end of wav/a.wav, which has 2.00 s",
-    "wav/a.wav,anna,sad,one,,": "line 7: start is 'one', and not a number of seconds",
+    "wav/a.wav,anna,sad,one,,": "line 7: start is 'one', not a number of seconds",
     "wav/a.wav,anna,sad,1.5,1.0,": "line 8: start 1.5 s is not between 0 and the end, 1 s",
-    "wav/a.wav,anna,sad,,,unknown": "line 9: sex is 'unknown', and neither female nor male",
-    "wav/a.wav,anna,happy,,,": "line 10: wav/a.wav is in line 2 already",
-    "my.csv,anna,sad,,,": "line 11: .*my.csv is no recording that can be read",
+    "wav/a.wav,anna,sad,,,unknown": "line 9: sex is 'unknown', not female or male",
+    "wav/a.wav,anna,happy,,,": "line 10: wav/a.wav is already in line 2",
+    "my.csv,anna,sad,,,": "line 11: .*my.csv is not a readable recording",
     "wav/c.ogg,Anna,sad,,,": "line 12: speaker Anna differs from anna in line 2 by capitals, accents, spaces or zeros only",
     "wav/c.ogg,anna,sad": "line 13: 3 cells, the header has 6",
-    "wav/c.ogg,anna,sad,-inf,,": "line 14: start is '-inf', and not a number of seconds",
-    "wav/open.flac,anna,sad,,inf,": "line 15: end is 'inf', and not a number of seconds",
+    "wav/c.ogg,anna,sad,-inf,,": "line 14: start is '-inf', not a number of seconds",
+    "wav/open.flac,anna,sad,,inf,": "line 15: end is 'inf', not a number of seconds",
     "wav/slow.wav,anna,sad,0,1,": "line 16: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
     "wav/slow.wav,bert,sad,,,": "line 17: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
-    "wav/lying.flac,anna,sad,,,": "line 18: 4.29497e+06 s are more than the 3600 s that one utterance may have: cut it",
+    "wav/lying.flac,anna,sad,,,": "line 18: 4.29497e+06 s are longer than the limit of 3600 s for an utterance: cut it",
     "wav/lying.flac,anna,sad,5,3606,": "line 19: 3601 s are more than the 3600 s",
 }
 BAD = "path,speaker,emotion,start,end,sex\nwav/a.wav,anna,sad,,,\n" + "\n".join(FAULTS) + "\nwav/b.flac,bert,happy,,,m\n"
@@ -130,7 +130,7 @@ def test_good_lines_go_through(folder):
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("path,speaker,emotion,Emotion\nwav/a.wav,a,sad,happy\n", "line 1: column Emotion is there more than once"),
+        ("path,speaker,emotion,Emotion\nwav/a.wav,a,sad,happy\n", "line 1: column Emotion occurs more than once"),
         ('path,speaker,emotion\nwav/a.wav,"a\nb",sad\n', "line 3: speaker has a line break"),
         (f"path,speaker,emotion\n{'x' * 300}.wav,a,sad\n", "line 2: .*cannot be read|line 2: .*File name too long|line 2"),
         (f"path,speaker,emotion\nwav/a.wav,{'ü' * 100},sad\n", "line 2: the name '"),
@@ -177,7 +177,7 @@ def test_a_line_separator_in_a_cell_is_no_end_of_line(folder):
 
 @pytest.mark.parametrize("text", ['wav/a.wav,s1,"angry\nwav/b.flac,s2,sad\n', "wav/a.wav,s1," + "x" * 200_000])
 def test_a_table_that_cannot_be_parsed_is_one_sentence(folder, text):
-    with pytest.raises(CorpusError, match="is no table that can be read"):
+    with pytest.raises(CorpusError, match="is not a readable table"):
         table.read(write(folder, "path,speaker,emotion\n" + text), "mine")
 
 

@@ -62,8 +62,8 @@ def test_manifest_of_nemo(folder):
     ("line", "fault"),
     [
         ('{"audio_filepath": "a.wav", "label": "sad", "speaker": ["x"]}', "line 2: speaker holds more than one value"),
-        ("[1, 2]", "line 2: it is no JSON object"),
-        ('{"audio_filepath": ', "line 2: it is no JSON that can be read"),
+        ("[1, 2]", "line 2: it is not a JSON object"),
+        ('{"audio_filepath": ', "line 2: it is not valid JSON"),
         ('{"audio_filepath": "a.wav", "label": null, "speaker": "x"}', "line 2: emotion is empty"),
     ],
 )

@@ -35,7 +35,7 @@ def test_word_for_nothing_is_empty_in_every_column(folder, word):
         assert (one.key, one.begin, one.sex, one.session, one.more) == ("a.wav", None, None, None, {})
         needed = read(folder, f"path,speaker,emotion\na.wav,{spelled},sad\nb.wav,anna,{spelled}\n{spelled},anna,sad\n")
         assert needed.faults == tuple(
-            f"line {line}: {column} is '{spelled}', which stands for nothing: write another word"
+            f"line {line}: {column} is '{spelled}', which means an empty cell: write another word"
             for line, column in ((2, "speaker"), (3, "emotion"), (4, "path"))
         )
 
