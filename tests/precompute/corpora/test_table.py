@@ -90,7 +90,7 @@ FAULTS = {
     "wav/slow.wav,anna,sad,0,1,": "line 16: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
     "wav/slow.wav,bert,sad,,,": "line 17: .*its sample rate of 8 Hz is not between 1000 and 768000 Hz",
     "wav/lying.flac,anna,sad,,,": "line 18: 4.29497e+06 s are longer than the limit of 3600 s for an utterance: cut it",
-    "wav/lying.flac,anna,sad,5,3606,": "line 19: 3601 s are more than the 3600 s",
+    "wav/lying.flac,anna,sad,5,3606,": "line 19: 3601 s are longer than the limit of 3600 s",
 }
 BAD = "path,speaker,emotion,start,end,sex\nwav/a.wav,anna,sad,,,\n" + "\n".join(FAULTS) + "\nwav/b.flac,bert,happy,,,m\n"
 
