@@ -45,7 +45,7 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
 EXPERIMENTS = {
     "a variable of the environment": (
         "cache_root: 'cache:${oc.env:MY_SECRET_TOKEN}'\n",
-        "holds 'cache:${oc.env:MY_SECRET_TOKEN}'",
+        "contains 'cache:${oc.env:MY_SECRET_TOKEN}'",
     ),
     "a variable in a list": ("corpus: ['${oc.env:MY_SECRET_TOKEN}']\n", "${...} is not replaced here"),
     "a variable in a sweep": ("sweep: {seed: ['${oc.env:MY_SECRET_TOKEN}', 1]}\n", "${...} is not replaced here"),
@@ -58,7 +58,7 @@ EXPERIMENTS = {
     "depth": ("[" * 20_000, "cannot be read"),
     "size": ("# " + "x" * (2 << 20), "1048576 at most"),
     "bytes": (b"\xff\xfe\x00", "cannot be read"),
-    "a list": ("- 1\n", "is no mapping"),
+    "a list": ("- 1\n", "is not a mapping"),
 }
 
 

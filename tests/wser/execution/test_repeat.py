@@ -297,7 +297,10 @@ FAULTS = {
     "no configuration": (damage(results.CONFIG, None), "config.yaml cannot be read"),
     "half a configuration": (damage(results.CONFIG, "model: {name: "), "config.yaml cannot be read"),
     "a key of the future": (lambda path: change_config(path, "\nseed: 0\n", "\nseed: 0\nsead: 1\n"), "there is no key 'sead'"),
-    "a value of no type": (lambda path: change_config(path, "batch: 4", "batch: four"), "config.yaml is of another version"),
+    "a value of no type": (
+        lambda path: change_config(path, "batch: 4", "batch: four"),
+        "config.yaml was made by another version",
+    ),
     "no finished fold": (no_fold, "has no finished fold: run the command in its run.json first"),
     "no predictions": (damage("fold_1/predictions.csv", None), "predictions.csv is damaged"),
     "no epoch": (
