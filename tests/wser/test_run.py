@@ -68,7 +68,7 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
         (["fold=-1"], 2, "folds 0 to 1"),
         (["fold=first"], 2, "neither all nor numbers"),
         (["protocol.folds=3"], 1, "give protocol.folds=2 or fewer, or protocol=loso"),
-        (["protocol=session_folds"], 1, "ravdess gives no session for 24 of 24 utterances"),
+        (["protocol=session_folds"], 1, "ravdess has no session for 24 of 24 utterances"),
         (["protocol=speaker_folds"], 1, "complete the corpus, or give protocol=loso"),
         (["protocol=cross_corpus"], 1, "give protocol.test=NAME"),
         (["protocol=cross_corpus", "protocol.test=emodb"], 1, "name it too, as in corpus=[ravdess,emodb]"),

@@ -112,7 +112,7 @@ def test_a_change_of_the_corpus_is_a_miss_for_just_what_changed(corpora, run, tm
     computed = change(corpora)
     out = run(corpora, root)
     reused = {f"{speaker}/{emotion}" for speaker in ("01", "02") for emotion in ("angry", "happy", "sad")} - set(computed)
-    assert f"of these    {sum(computed.values())} computed, {2 * len(reused)}an earlier cache" in out
+    assert f"of these    {sum(computed.values())} computed, {2 * len(reused)} taken from an earlier cache" in out
     assert content(old) == before
     (new,) = set(roots.sealed(root)) - {old}
     cache, earlier = Cache(new), Cache(old)

@@ -52,11 +52,11 @@ EXPERIMENTS = {
     "a variable for a key": ("'${oc.env:MY_SECRET_TOKEN}': 1\n", "${...} is not replaced here"),
     "another key": ("train: {epochs: '${seed}'}\n", "${...} is not replaced here"),
     "itself": ("preset: '${preset}'\n", "${...} is not replaced here"),
-    "aliases": (BOMB, "the alias *a: write its value out"),
+    "aliases": (BOMB, "the alias *a is not supported: write its value"),
     "a name that is a list": ("corpus: [small, [x]]\n", "must be a list of names"),
     "a tag": ("seed: !!python/object/apply:os.getpid []\n", "cannot be read"),
     "depth": ("[" * 20_000, "cannot be read"),
-    "size": ("# " + "x" * (2 << 20), "1048576 at most"),
+    "size": ("# " + "x" * (2 << 20), "more than the limit of 1048576"),
     "bytes": (b"\xff\xfe\x00", "cannot be read"),
     "a list": ("- 1\n", "is not a mapping"),
 }
