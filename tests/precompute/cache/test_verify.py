@@ -274,7 +274,7 @@ class TestRecompute:
         monkeypatch.setattr(recording.os, "open", lambda *arguments: opened.append(arguments))
         cache.records = tuple(dataclasses.replace(record, path=path) for record in cache.records[:1])
         (problem,) = recompute(cache, tmp_path / "ravdess", 1)
-        assert f"is {path}, outside of {tmp_path / 'ravdess'}" in problem
+        assert f"is {path}, which is outside {tmp_path / 'ravdess'}" in problem
         assert opened == []
 
     def test_a_corpus_that_is_laid_by_links_is_read(self, cache, small_ravdess, tmp_path):
