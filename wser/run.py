@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from precompute.common.arrays import Array
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
+    from wser.protocols import Fold
     from wser.reports.html.opened import Measured
 
 MOST_VALUES = 8
@@ -154,19 +155,19 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         tables.paragraph(f"{len(experiments)} points: {swept}", "  ")
     _announce_leakage(experiments)
     _announce_older(experiments)
-    to_do = [(experiment, fold.number) for experiment in experiments for fold in experiment.pending()]
+    to_do = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
     _announce_faults(to_do)
     left = [sum(one is experiment for one, _ in to_do) for experiment in experiments]
     pending = len(to_do)
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max((one.train.epochs for one in configs if one.model.is_network), default=0)
     print(
-        f"{asked} run{'s' * (asked != 1)}: {asked - pending} finished, {pending} to do"
+        f"{counted(asked, 'run')}: {asked - pending} finished, {pending} to do"
         + (f", up to {epochs} epochs each" if pending and epochs else "")
     )
     sys.stdout.flush()
     if dry_run:
-        _announce_time(experiments, configs[0].jobs)
+        _announce_time(to_do, configs[0].jobs)
         return 0
     command = shlex.join(["python", "-m", "wser.run", *settings])
     say = _Points(experiments, left, axes).say if axes else _finished
@@ -183,22 +184,22 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     return terminal.FAILED if failed else terminal.DONE
 
 
-def _announce_time(experiments: "Sequence[Experiment]", jobs: int) -> None:
+def _announce_time(to_do: "Sequence[tuple[Experiment, Fold]]", jobs: int) -> None:
     from wser.execution import estimate
     from wser.execution.progress import duration
 
-    if seconds := estimate.seconds(experiments, jobs):
+    if seconds := estimate.seconds(to_do, jobs):
         print(f"about {duration(seconds)} on this machine as it is now, if no run stops early: a few batches were timed")
 
 
-def _announce_faults(to_do: "Sequence[tuple[Experiment, int]]") -> None:
+def _announce_faults(to_do: "Sequence[tuple[Experiment, Fold]]") -> None:
     """Say why folds that are there are trained again."""
     from wser import results
 
     for experiment, fold in to_do:
         path = experiment.directory
-        if files.exists(path / results.fold_name(fold), path.parent) and (
-            why := results.fault(path, fold, experiment.identity)
+        if files.exists(path / results.fold_name(fold.number), path.parent) and (
+            why := results.fault(path, fold.number, experiment.identity)
         ):
             print(f"warning: {why}: the fold is trained again", file=sys.stderr)
 
@@ -246,7 +247,7 @@ def _announce(experiment: "Experiment", axes: Collection[str]) -> None:
     trained = {"optimiser": train.optimiser, "lr": f"lr {train.lr:g}", "batch": f"batch {train.batch}"}
     said = ", ".join(text for key, text in trained.items() if f"train.{key}" not in axes)
     how = f"{said}; " if one.model.is_network and said else ""
-    print(f"  {how}{one.protocol.name}: {count} fold{'s' * (count != 1)}")
+    print(f"  {how}{one.protocol.name}: {counted(count, 'fold')}")
     for fold in experiment.folds:
         here = {dataset.examples[i].label for i in fold.train}
         if missing := sorted(

@@ -102,7 +102,7 @@ def _list(options: argparse.Namespace) -> int:
     from precompute.cache import roots
     from precompute.cache.summary import summaries
 
-    wanted = {*_some(options, options.ids, everywhere=True)}
+    wanted = {*_some(options, options.ids, everywhere=True)} if options.ids else None
     total: Counter[str] = Counter()
     for root in places.parse(options.cache):
         roots.check_root(root)
@@ -111,7 +111,7 @@ def _list(options: argparse.Namespace) -> int:
             Column("speakers", right=True, spare=3), Column("MB", right=True), Column("made", spare=1), Column("by", spare=2),
         ]  # fmt: skip
         table = tables.Table(f"caches in {root}", columns)
-        listed = [cache for cache in summaries(root) if cache.path in wanted]
+        listed = [cache for cache in summaries(root) if wanted is None or cache.path in wanted]
         for one in listed:
             counts = (str(one.utterances), str(one.speakers)) if one.state == "sealed" else (one.state, "")
             table.add(one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
@@ -270,7 +270,7 @@ def _rm(options: argparse.Namespace) -> int:
 
     paths = _some(options, options.ids, everywhere=True)
     for name in options.ids:
-        if len(meant := _some(options, [name], everywhere=True)) > 1 and not name.endswith("/"):
+        if len(meant := _some(options, [name], everywhere=True)) > 1 and not name.endswith(ALL):
             raise _ambiguous(name, meant)
     for path in paths:
         if places.is_remote(path):

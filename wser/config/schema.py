@@ -164,7 +164,8 @@ class Config:
     """One experiment.
 
     Attributes:
-        experiment: Experiment file: its name in experiments/, or its path.  The directory of the results begins with its name.
+        experiment: Experiment file: its name in experiments/, or its path.  The name of the results begins with it, unless it
+            is `default`.
         preset: Preset: a file in experiments/preset with values of many keys, which the experiment and the command line
             override.
         corpus: Corpora to train and test on; several are joined.
@@ -173,7 +174,7 @@ class Config:
         cache: Id of the cache, if a corpus and recipe have several.
         protocol: Which utterances are held out for testing, and how validation is cut from the rest.
         model: What is trained.
-        data: How utterances reach a network, and their augmentation.  A model that is no network does not read these keys.
+        data: How utterances reach a network, and their augmentation.  Other models read `data.test_recipe` alone.
         train: How a network is trained.  A model that is no network does not read these keys.
         selection: Which epoch's weights are tested.  `last` takes the last epoch: nothing is chosen, and nothing is cut from
             training.  `validation` takes the epoch of the lowest loss on validation speakers (or utterances) cut from training.

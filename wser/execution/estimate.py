@@ -24,19 +24,14 @@ EPOCHS = 3
 """Of which the first, which is slower than the others, does not count."""
 
 
-def seconds(experiments: "Sequence[Experiment]", jobs: int) -> float | None:
-    """Time until all pending folds are trained if none stops early; None where no network is to be trained.
+def seconds(to_do: "Sequence[tuple[Experiment, Fold]]", jobs: int) -> float | None:
+    """Time until all folds are trained if none stops early; None if no network is to be trained.
 
     Args:
-        experiments: Prepared.
+        to_do: Pending folds, each with its experiment.
         jobs: As of `plan.execute`.
     """
-    work = [
-        (experiment, fold)
-        for experiment in experiments
-        if experiment.config.model.is_network and experiment.trained is None
-        for fold in experiment.pending()
-    ]
+    work = [(one, fold) for one, fold in to_do if one.config.model.is_network and one.trained is None]
     if not work:
         return None
     at_once = plan.at_once([experiment for experiment, _ in work], jobs)

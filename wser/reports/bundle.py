@@ -23,7 +23,6 @@ from wser.evaluation.published import Published
 from wser.protocols import ProtocolError, file
 from wser.reports import stale
 from wser.reports.html import opened
-from wser.reports.html import run as page
 from wser.reports.html.opened import Measured
 from wser.results import ResultError, identity
 
@@ -116,7 +115,7 @@ def write(path: Path, target: Path, entries: Sequence[Published]) -> None:
         raise ResultError(f"{path} is not finished, fold {missing} is missing: run the command in its {results.RUN} again")
     name = path.resolve().name
     if not MEMBER.fullmatch(f"{name}/{MANIFEST}"):
-        raise ResultError(f"{name} cannot be the name of a directory in {target}: copy the run to another, as default-1a2b3c4d")
+        raise ResultError(f"{name} cannot be the name of a directory in {target}: copy the run to another one")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         contents = _contents(replace(run, stored=replace(run.stored, path=root / name), notes=()), path, root, entries)
@@ -129,6 +128,9 @@ def write(path: Path, target: Path, entries: Sequence[Published]) -> None:
 
 def _contents(run: Measured, path: Path, root: Path, entries: Sequence[Published]) -> dict[str, bytes]:
     """Content of each file of a bundle; `run` is to lie in a directory of its own, where the page is made."""
+    # Its figures need matplotlib, which a verification does without.
+    from wser.reports.html import run as page
+
     inside = run.stored.path
     names = [*OF_RUN, *(f"{results.fold_name(fold)}/{at}" for fold in run.stored.folds for at in OF_FOLD)]
     contents = {at: files.read(path / at, path) for at in names if files.exists(path / at, path)}
@@ -249,18 +251,21 @@ def _rows(path: Path, record: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
     classes, rows, faults = record["classes"], [], []
     every: list[dict[str, str]] = []
     for fold in range(record["folds"]):
-        stated, predictions = None, _predictions(path, fold)
-        recomputed = _measured(predictions, classes)
+        stated = None
         try:
             stated = results.read_metrics(path, fold)
-            results.checked_predictions(path, fold, classes, stated)
+            predictions = results.checked_predictions(path, fold, classes, stated)
             if results.CURVES in stated.get("files", {}):
                 results.read_curves(path, fold)
+        except ResultError as error:
+            faults.append(error.what)
+            predictions = _predictions(path, fold)
+            recomputed = _measured(predictions, classes)
+        else:
+            recomputed = _measured(predictions, classes)
             where = f"{results.fold_name(fold)}/{results.METRICS}"
             apart = stale.apart(stated, recomputed.as_dict() if recomputed else {})
             faults += [f"{where} says {at} = {theirs}, and the predictions give {ours}" for at, theirs, ours in apart][:1]
-        except ResultError as error:
-            faults.append(error.what)
         every += predictions
         rows.append(Row(f"fold {fold}", recomputed, stated))
     try:
@@ -332,9 +337,10 @@ def _split(run: Measured) -> tuple[list[str], list[str]]:
                 wrong.append(f"{said}, which protocol={record['protocol']} excludes")
             else:
                 facts.append(said)
-    if _is_independent(record["protocol"]) and split.speakers != "disjoint":
+    independent = _is_independent(record["protocol"])
+    if independent and split.speakers != "disjoint":
         wrong.append(f"{results.SPLIT} lets folds share speakers, and protocol={record['protocol']} does not")
-    if _is_independent(record["protocol"]) or split.speakers == "disjoint":
+    if independent or split.speakers == "disjoint":
         shared = [*_shared_speakers(run, split.folds)]
         wrong += shared
         facts += [] if shared else ["no speaker is both in training and in test"]

@@ -82,10 +82,10 @@ def _summary(
 
 
 def pooled(records: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Headline metrics of the test parts of some folds, their utterances taken together.
+    """Headline metrics of one set of some folds, such as their test sets, the utterances taken together.
 
     Args:
-        records: Of the folds, as metrics.json has them.
+        records: Each with the confusion matrix of the set, as metrics.json has it.
     """
     confusion = np.array([record["confusion"] for record in records], dtype=np.float64).sum(axis=0)
     return {name: float(value) for name, value in uncertainty.scores(uncertainty.counts(confusion)).items()}

@@ -138,11 +138,11 @@ def verdict_table(verdict: "Verdict") -> Table:
         verdict: Of its verification.
     """
     pairs = [
-        Column(heading, right=True, spare=spare)
-        for spare, name in enumerate(HEADLINES)
-        for heading in (f"{NAMES[name]} %", f"{NAMES[name]}\nstated")
+        Column(heading, right=True, spare=2 * at + stated)
+        for at, name in enumerate(HEADLINES)
+        for stated, heading in enumerate((f"{NAMES[name]} %", f"{NAMES[name]}\nstated"))
     ]
-    table = Table(verdict.title, [Column("fold"), Column("utterances", right=True, spare=4), *pairs])
+    table = Table(verdict.title, [Column("fold"), Column("utterances", right=True, spare=6), *pairs])
     for row in verdict.rows:
         cells = [str(row.recomputed.utterances) if row.recomputed else ""]
         for name in HEADLINES:

@@ -333,11 +333,12 @@ def read_weights(path: Path, fold: int) -> bytes:
         ResultError: It is damaged, gone, or not the one that its metrics were made with.
     """
     file = path / fold_name(fold) / WEIGHTS
+    remedy = f"move {file.parent} away and run again"
     try:
         content = files.read(file, path)
     except (OSError, UnsafePathError) as error:
-        raise ResultError(f"{file} cannot be read ({_why(error)}): move {file.parent} away and run again") from None
-    _check_vouched(file, content, read_metrics(path, fold), f"move {file.parent} away and run again")
+        raise ResultError(f"{file} cannot be read ({_why(error)})", remedy) from None
+    _check_vouched(file, content, read_metrics(path, fold), remedy)
     return content
 
 
@@ -446,7 +447,7 @@ def read_record(path: Path) -> dict[str, Any]:
     record = _json(path / RUN, path, remedy, "damaged or foreign")
     checked(record, Recorded, path / RUN, remedy, "damaged or foreign")
     if len({*record["classes"]}) < len(record["classes"]):
-        raise ResultError(f"{path / RUN} is damaged or foreign (two classes have one name): {remedy}")
+        raise ResultError(f"{path / RUN} is damaged or foreign (two classes have one name)", remedy)
     return record
 
 
@@ -460,7 +461,7 @@ def read_config(path: Path) -> dict[str, Any]:
         typed(settings := read_yaml(path / CONFIG, path), _Config)
         return flatten(settings)
     except (OSError, UnreadableError) as error:
-        raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)}): restore it, {AGAIN}") from None
+        raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)})", f"restore it, {AGAIN}") from None
 
 
 def checked_predictions(

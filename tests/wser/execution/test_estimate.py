@@ -33,20 +33,24 @@ def slow(monkeypatch):
     return runs
 
 
+def seconds(experiment):
+    return estimate.seconds([(experiment, fold) for fold in experiment.pending()], 1)
+
+
 @pytest.mark.parametrize("epochs", [3, 70])
 def test_time_grows_with_epochs_and_folds(experiment, slow, epochs):
     config = replace(experiment.config, train=replace(experiment.config.train, epochs=epochs))
     experiment = replace(experiment, config=config)
     expected = sum(len(fold.train) for fold in experiment.folds) * epochs / 1000
-    assert estimate.seconds([experiment], 1) == pytest.approx(expected, rel=1e-3)
+    assert seconds(experiment) == pytest.approx(expected, rel=1e-3)
     half = replace(experiment, wanted=[0])
-    assert estimate.seconds([half], 1) == pytest.approx(len(experiment.folds[0].train) * epochs / 1000, rel=1e-3)
+    assert seconds(half) == pytest.approx(len(experiment.folds[0].train) * epochs / 1000, rel=1e-3)
 
 
 def test_few_utterances_of_each_set_are_trained_on(experiment, slow, monkeypatch):
     monkeypatch.setattr(estimate, "BATCHES", 1)
     config = replace(experiment.config, train=replace(experiment.config.train, batch=4))
-    estimate.seconds([replace(experiment, config=config)], 1)
+    seconds(replace(experiment, config=config))
     (run,) = slow
     whole = experiment.folds[0]
     assert len(run.fold.train) == 4
@@ -55,8 +59,8 @@ def test_few_utterances_of_each_set_are_trained_on(experiment, slow, monkeypatch
 
 
 def test_nothing_is_left_and_nothing_is_timed_where_nothing_is_pending(experiment, slow):
-    assert estimate.seconds([replace(experiment, wanted=[])], 1) is None
+    assert seconds(replace(experiment, wanted=[])) is None
     assert not slow
-    estimate.seconds([experiment], 1)
+    seconds(experiment)
     assert not slow[0].directory.exists()
     assert not experiment.directory.exists()

@@ -139,7 +139,7 @@ class Measured:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             why = reason or " ".join(str(error).split())[:200] or type(error).__name__
-            raise ResultError(f"{path} cannot be read ({why}): restore it, {results.AGAIN}") from None
+            raise ResultError(f"{path} cannot be read ({why})", f"restore it, {results.AGAIN}") from None
         return found
 
 
@@ -159,8 +159,8 @@ def summarised(path: Path) -> Measured:
         confusions = [part["confusion"] for part in (metrics, metrics.get("validation")) if part]
         square = {len(stored.classes)} == {len(rows) for counts in confusions for rows in (counts, *counts)}
         if metrics["fold"] != fold or not square:
-            raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes: {remedy}")
+            raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes", remedy)
         if {*metrics["speakers"]["test"]} != {row["speaker"] for row in stored.parts[fold]}:
-            raise ResultError(f"{folder / results.METRICS} has other test speakers than {results.PREDICTIONS}: {remedy}")
+            raise ResultError(f"{folder / results.METRICS} has other test speakers than {results.PREDICTIONS}", remedy)
     found = summary.of(stored)
     return Measured(stored, found, [*filter(None, [stale.note(path, found)])])
