@@ -42,6 +42,8 @@ ALLOWED = {
     ("precompute/common/zips.py", "open"): "a member of a zip file, to be read",
     ("wser/execution/estimate.py", "tempfile.TemporaryDirectory"): "of a run that is timed, of which nothing is kept",
     ("wser/reports/bundle.py", "tempfile.TemporaryDirectory"): "an empty directory of its own, of which nothing stays",
+    ("wser/data/decoded.py", "np.memmap"): "read-only",
+    ("wser/training/checkpoint.py", "torch.save"): "into memory",
     ("wser/training/network.py", "torch.save"): "into memory",
     ("wser/training/loggers.py", "mkdir"): "the directory of MLflow's data base, which is not among the results",
 }

@@ -1,7 +1,7 @@
 """Sealed caches, opened for reading: every file is checked against the manifest."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -317,7 +317,7 @@ class Cache:
         Raises:
             CacheError: The array is damaged, or does not match the index.
         """
-        return next(self._read([array]))
+        return next(self.units([array]))
 
     def each(self, array: str) -> Iterator[NDArray[Any]]:
         """The items one by one, with memory for one of them and for the compressed shard."""
@@ -332,7 +332,7 @@ class Cache:
         """All items, (utterances, *item.shape), in the order of `records`."""
         items = np.empty((len(self.records), *self.item.shape), self.item.dtype)
         at = 0
-        for unit in self._read(list(self.arrays)):
+        for unit in self.units(list(self.arrays)):
             items[at : at + len(unit)] = unit
             at += len(unit)
         return items
@@ -343,7 +343,8 @@ class Cache:
             raise CacheError(f"{self.path} has no array '{array}': choose one that its index names")
         return len(self.arrays[array])
 
-    def _read(self, arrays: list[str]) -> Iterator[NDArray[Any]]:
+    def units(self, arrays: Sequence[str]) -> Iterator[NDArray[Any]]:
+        """The items of some arrays, one array after another; errors as of `read`."""
         from precompute.cache import shard
 
         contents = self._shards(arrays)
@@ -352,7 +353,7 @@ class Cache:
             with readable(self.path / file, self.path):
                 yield shard.decode(contents[file], self.count(array), self.item)
 
-    def _shards(self, arrays: list[str]) -> dict[str, bytes]:
+    def _shards(self, arrays: Sequence[str]) -> dict[str, bytes]:
         """The shards of some arrays, after a check of their metadata against layout and index."""
         counts = {array: self.count(array) for array in arrays}
         contents = self.fetch(f"{array}/{name}" for array in arrays for name in (layout.GROUP, self.shard_name))

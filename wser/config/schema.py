@@ -143,6 +143,8 @@ class TrainConfig:
         precision: Number format of training: `auto` is bfloat16 if the device has instructions for it, otherwise float32.
         device: Where training runs; `auto` takes an accelerator if there is one.
         threads: Threads of one run on the CPU; 0 divides the cores among the folds of the protocol.
+        compile: Whether the network's loops are compiled (torch.compile), if the model can do that: `auto` does so on a CPU
+            where there is a C++ compiler and training is long enough to win time by it.
     """
 
     epochs: int = setting(50, low=1, high=100_000)
@@ -157,6 +159,7 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", hashed=False, swept=False)
     threads: int = setting(0, low=0, high=1024, hashed=False, swept=False)
+    compile: Literal["auto", "always", "never"] = setting("auto", hashed=False, swept=False)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from precompute.cache.reader import Cache
 from precompute.cache.roots import Roots, answers, candidates, find
 from precompute.common.arrays import Array
 from precompute.common.errors import CacheError
-from wser.data import labels
+from wser.data import decoded, labels
 from wser.data.people import identify
 from wser.data.recordings import Origin, recordings
 
@@ -66,6 +66,7 @@ class Dataset:
         examples: Utterances that the map keeps, in the order of the caches.
         dropped: Number of utterances of each emotion that the map leaves out.
         dropped_keys: Keys of these utterances.
+        results: Directory of results beside which the caches are decoded; None decodes them in memory.
     """
 
     caches: tuple[Cache, ...]
@@ -73,6 +74,7 @@ class Dataset:
     examples: tuple[Example, ...]
     dropped: dict[str, int]
     dropped_keys: frozenset[str] = frozenset()
+    results: Path | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -115,18 +117,42 @@ class Dataset:
         return self.caches[0].item
 
     @cached_property
-    def values(self) -> NDArray[Any]:
-        """What they hold of all examples, (examples, *item.shape)."""
-        everything = np.concatenate([cache.read_all() for cache in self.caches])
+    def values(self) -> NDArray[Any] | list[NDArray[Any]]:
+        """What they hold of each example, `item.shape`; where there is a `table`, levels, uint8 (rows, columns)."""
+        arrays = [decoded.load(cache, self.results) for cache in self.caches]
         rows = [example.row for example in self.examples]
-        return everything if rows == list(range(len(everything))) else everything[rows]
+        if len(arrays) == 1 and rows == list(range(len(arrays[0]))):
+            return arrays[0]
+        every = [row for array in arrays for row in array]
+        return [every[row] for row in rows]
+
+    @property
+    def table(self) -> NDArray[np.uint8] | None:
+        """Colours of the levels in `values`, uint8 (256, 3); None where these are what the caches hold."""
+        return decoded.table(self.caches[0])
+
+    def utterance(self, index: int) -> NDArray[Any]:
+        """What the caches hold of an example, `item.shape`."""
+        values, table = self.values[index], self.table
+        return values if table is None else table[values]
+
+    def decode(self) -> None:
+        """Decode the caches into memory maps beside the results, for all processes of the machine.
+
+        Raises:
+            CacheError: A cache is damaged.
+            OSError: A file cannot be written.
+        """
+        if self.results:
+            for cache in self.caches:
+                decoded.make(cache, self.results)
 
 
-def channels_first(values: NDArray[Any], item: Array) -> NDArray[Any]:
+def channels_first(values: Any, item: Array) -> Any:
     """Utterances as networks take them: channels, then whatever else, time last.
 
     Args:
-        values: (n, *item.shape), or of another length along the axis of time.
+        values: Array or tensor (n, *item.shape), or of another length along the axis of time.
         item: What each is.
 
     Returns:
@@ -135,15 +161,15 @@ def channels_first(values: NDArray[Any], item: Array) -> NDArray[Any]:
     """
     if item.time is None:
         return values
-    last = np.moveaxis(values, 1 + item.time, -1)
-    if "colour" not in item.axes:
-        return last[:, None]
-    return np.moveaxis(last, 1 + [axis for axis in item.axes if axis != "time"].index("colour"), 1)
+    order = [axis for axis in item.axes if axis not in ("colour", "time")]
+    places = [1 + item.axes.index(axis) for axis in ("colour", *order, "time") if axis in item.axes]
+    turned = values.transpose(0, *places) if isinstance(values, np.ndarray) else values.permute(0, *places)
+    return turned if "colour" in item.axes else turned[:, None]
 
 
 def input_shape(item: Array) -> tuple[int, ...]:
     """Shape of `channels_first` without utterances and time: (3, height), (1, rows), (1,)."""
-    shape = channels_first(np.empty((0, *item.shape)), item).shape[1:]
+    shape: tuple[int, ...] = channels_first(np.empty((0, *item.shape)), item).shape[1:]
     return shape if item.time is None else shape[:-1]
 
 
@@ -153,6 +179,7 @@ def open_dataset(
     recipe: str,
     cache: str | Sequence[str] | None = None,
     label_map: str | None = None,
+    results: Path | None = None,
 ) -> Dataset:
     """Open the sealed caches of some corpora and map their emotions to classes; no array is read yet.
 
@@ -164,6 +191,7 @@ def open_dataset(
         cache: Id of the cache where there are several for one corpus and recipe; of joined corpora, of the one that has it.
             Or one id for each corpus.
         label_map: Name of the label map; by default the corpus's own.
+        results: Directory of results beside which the caches may be decoded.
 
     Raises:
         CacheError: A cache is missing, ambiguous or damaged.
@@ -215,7 +243,7 @@ def open_dataset(
                 )
             )
     dropped = Counter(emotion for emotion, label in zip(emotions, places, strict=True) if label is None)
-    return Dataset(caches, chosen, tuple(examples), dict(dropped), frozenset(dropped_keys))
+    return Dataset(caches, chosen, tuple(examples), dict(dropped), frozenset(dropped_keys), results)
 
 
 def _check_alike(caches: Sequence[Cache]) -> None:

@@ -42,5 +42,5 @@ class UtteranceDataset(TorchDataset[tuple[Tensor, int]]):
         return len(self.examples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        values = channels_first(self.dataset.values[index : index + 1], self.dataset.item)[0]
+        values = channels_first(self.dataset.utterance(index)[None], self.dataset.item)[0]
         return torch.from_numpy(values.copy()), self.examples[index].label

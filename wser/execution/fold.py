@@ -43,15 +43,17 @@ def _publish(run: Run) -> None:
     while True:
         try:
             files.rename(run.aside, run.final, run.root)
-            return
+            break
         except OSError:
             # Another process finished the same fold first: the same run, so its results are as good.
             if results.whole(run.directory, run.fold.number, run.identity):
-                return
+                break
             if not files.exists(run.final, run.root):
                 raise
             place = files.to_trash(run.final, run.directory / files.TRASH, run.root)
             print(f"warning: {run.final} cannot be read, and was moved to {place}", file=sys.stderr)
+    if files.exists(run.checkpoint, run.root):
+        files.unlink(run.checkpoint, run.root)
 
 
 def _train_and_score(run: Run) -> None:
@@ -79,7 +81,7 @@ def _train_and_score(run: Run) -> None:
         "speakers": {part: sorted({dataset.examples[i].speaker for i in indices}) for part, indices in parts.items()},
         "counts": {part: len(indices) for part, indices in parts.items()},
         "selection": config.selection,
-        "seconds": round(time.monotonic() - started, 2),
+        "seconds": round(outcome.before + time.monotonic() - started, 2),
         "revision": revision(),
         "source": identity.code(),
         **provenance(PACKAGES),

@@ -14,6 +14,7 @@ from precompute.common import files
 from precompute.common.clearing import Garbage
 from wser import results
 from wser.config.schema import is_hashed
+from wser.data import decoded
 from wser.evaluation.sweeps import as_text
 from wser.results import ResultError
 
@@ -108,7 +109,7 @@ def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbag
     """What a directory of results holds that nobody needs.
 
     What a killed job left is garbage at once where its process is known to be gone, and after a day otherwise; the trash, and
-    a run without a single finished fold, after the time of grace.
+    a run without a single finished fold, after the time of grace, and so are decoded pictures.
 
     Args:
         root: Directory of all results.
@@ -127,6 +128,10 @@ def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbag
                 yield Garbage(
                     place, f"in the trash since {datetime.fromtimestamp(since, UTC):%Y-%m-%d}", files.total(place, root), True
                 )
+    for name in files.names(root / decoded.DIRECTORY, root) if decoded.DIRECTORY in files.names(root, root) else ():
+        place = root / decoded.DIRECTORY / name
+        if time() - files.changed(place, root) > grace_days * DAY:
+            yield Garbage(place, "decoded pictures, which the next run makes again", files.total(place, root), True)
     for path in runs(root):
         idle = (time() - files.newest(path, root)) / DAY
         if not results.finished(path) and idle > grace_days:

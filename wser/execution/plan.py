@@ -124,14 +124,15 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
     loggers.check(config.logger, config.results)
     protocol = protocols.load(config.protocol)
     where, corpora = places.parse(config.cache_root), tuple(config.corpus)
-    dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels)
+    beside = Path(config.results)
+    dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels, beside)
     models.check_takes(config.model, dataset.item)
     folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
     precision = hardware.precision(config.train) if config.model.is_network else ""
     tested = trained = None
     if config.data.test_recipe:
         inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)
-        tested = opened(where, corpora, config.data.test_recipe, inputs, config.labels)
+        tested = opened(where, corpora, config.data.test_recipe, inputs, config.labels, beside)
         _check_comparable(dataset, tested)
         trained = results.directory(_clean(config), identity.of(_clean(config), dataset, folds, precision))
     named = identity.of(config, dataset, folds, precision, tested)
@@ -215,6 +216,9 @@ def execute(
         return
     from wser.training.run import Run
 
+    for dataset in {id(one): one for experiment, _ in work for one in (experiment.dataset, experiment.tested) if one}.values():
+        # Before there are several processes that would each do it.
+        dataset.decode()
     jobs = at_once([experiment for experiment, _ in work], jobs)
     runs = [
         Run(

@@ -3,11 +3,14 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from wser.models import _fused
+from wser.models._norm import Masked, MaskedBatchNorm
 
 if TYPE_CHECKING:
     from wser.models.three_pipe import Config
@@ -23,94 +26,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leaky_relu": partial(nn.LeakyReLU, inplace=True),
     "gelu": nn.GELU,
 }
-
-
-class MaskedNorm(torch.autograd.Function):
-    """Batch norm over the columns within each utterance, zero in the others.
-
-    Statistics and gradient come from PyTorch's kernels for all columns, and are corrected for the few that are outside: hardly
-    more passes over memory than without a mask.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, inside: Tensor, weight: Tensor, bias: Tensor, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Normalise float (batch, channels, rows, columns); also gives mean, variance and number of what is inside."""
-        mean, variance = _statistics(x)
-        total, count = x.numel() // x.shape[1], inside.sum() * x.shape[2]
-        # Chan et al. 1979, equations 2.1: two groups to all, here solved for one of the groups.
-        others = x.permute(0, 3, 1, 2)[~inside].float()
-        their_mean = others.sum((0, 2)) / (total - count).clamp(min=1)
-        their_squares = (others - their_mean[:, None]).square().sum((0, 2))
-        apart = (their_mean - mean) * total / count
-        mean = mean - apart * (total - count) / total
-        variance = (total * variance - their_squares - apart.square() * count * (total - count) / total) / count
-        variance = variance.clamp(min=0)
-        normal = torch.native_batch_norm(x, weight, bias, mean, variance, False, 0.0, eps)[0]
-        normal.permute(0, 3, 1, 2)[~inside] = 0
-        ctx.save_for_backward(x, inside, weight, mean, variance, count)
-        ctx.eps, ctx.total = eps, total
-        ctx.mark_non_differentiable(mean, variance, count)
-        return normal, mean, variance, count
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, None, Tensor, Tensor, None]:
-        """Gradients of input, weight and bias."""
-        x, inside, weight, mean, variance, count = ctx.saved_tensors
-        gradient = gradient.clone()
-        gradient.permute(0, 3, 1, 2)[~inside] = 0
-        inverse, more = (variance + ctx.eps).rsqrt(), ctx.total / count
-        # PyTorch's kernel divides by the number of all columns, which are `more` times those inside.
-        found, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
-            gradient, x, weight * more, None, None, mean, inverse, True, ctx.eps, [True, True, True]
-        )
-        own = (weight * inverse * (1 - more))[:, None, None].to(x.dtype)
-        found.addcmul_(gradient, own)
-        found.permute(0, 3, 1, 2)[~inside] = 0
-        return found, None, of_weight, of_bias, None
-
-
-def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel, float32 (channels,)."""
-    if x.device.type in ("cpu", "cuda"):
-        # Thirty times as fast on a CPU as var_mean, and in bfloat16 summed in float32.
-        unused = torch.zeros(x.shape[1], device=x.device)
-        mean, variance = torch.batch_norm_update_stats(x, unused, unused.clone(), 0.0)
-        return mean, variance
-    variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
-    return mean, variance
-
-
-class MaskedBatchNorm(nn.BatchNorm2d):
-    """Batch norm whose statistics leave out the columns past the end of each utterance, which it sets to zero."""
-
-    running_mean: Tensor
-    running_var: Tensor
-    num_batches_tracked: Tensor
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:  # type: ignore[override]
-        """Normalise float (batch, channels, rows, columns) over the columns of `inside`, bool (batch, columns)."""
-        if not self.training:
-            return super().forward(x) * inside[:, None, None].to(x.dtype)
-        normal: Tensor
-        normal, mean, variance, count = MaskedNorm.apply(x, inside, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            momentum = self.momentum or 0.0
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), momentum)
-        return normal
-
-
-class Masked(nn.Module):
-    """What stands in the place of batch norm where there is none: zero past the end of each utterance."""
-
-    title = "no batch norm"
-
-    def forward(self, x: Tensor, inside: Tensor) -> Tensor:
-        """Set float (batch, channels, rows, columns) to zero outside of `inside`, bool (batch, columns)."""
-        return x * inside[:, None, None].to(x.dtype)
 
 
 class Block(nn.Module):
@@ -144,6 +59,8 @@ class Block(nn.Module):
         self.norm = MaskedBatchNorm(filters * len(shapes)) if config.batch_norm else Masked()
         self.activation = ACTIVATIONS[config.activation]()
         self.pool = pooling(stride, config)
+        self.kind: str = config.activation
+        self.fused = False
 
     def forward(self, x: Tensor, inside: Tensor) -> Tensor:
         """One stage.
@@ -157,9 +74,20 @@ class Block(nn.Module):
         """
         maps = [pipe(x) for pipe in self.pipes]
         merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+        if self.fused and isinstance(self.norm, MaskedBatchNorm) and (self.training or not torch.is_grad_enabled()):
+            return self._fused(merged, inside, self.norm)
         # All activations leave zero at zero, so that what is pooled is zero past an utterance's end.
         pooled: Tensor = self.pool(self.activation(self.norm(merged, inside)))
         return pooled
+
+    def _fused(self, maps: Tensor, inside: Tensor, norm: MaskedBatchNorm) -> Tensor:
+        """The same after the convolutions, by compiled loops."""
+        average = self.pool if isinstance(self.pool, nn.AvgPool2d) else None
+        maps, statistics = maps.contiguous(memory_format=torch.channels_last), norm.statistics(maps, inside)
+        pooled: Tensor = _fused.NormActivatePool.apply(  # type: ignore[no-untyped-call]
+            maps, inside, norm.weight, norm.bias, statistics, norm.eps, self.kind, average
+        )
+        return pooled if average else self.pool(pooled)
 
 
 def pooling(stride: tuple[int, int], config: "Config") -> nn.Module:
@@ -275,6 +203,21 @@ class Model(nn.Module):
             ("classifier", self.classifier),
         ]
         return [*blocks, *((stage, part) for stage, part in rest if part is not None)]
+
+    def fuse(self, dtype: torch.dtype) -> None:
+        """Have batch norm, activation and pooling done by compiled loops from now on.
+
+        Args:
+            dtype: Of the maps: float32, or what autocast makes of it.
+
+        Raises:
+            RuntimeError: They cannot be compiled here; the network is then as it was.
+        """
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
+        for kind in {block.kind for block in blocks}:
+            _fused.compile_loops(kind, dtype)
+        for block in blocks:
+            block.fused = True
 
     def forward(self, images: Tensor, lengths: Tensor) -> Tensor:
         """Logits.

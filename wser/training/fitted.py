@@ -53,7 +53,7 @@ def fit(run: Run) -> Outcome:
 def _utterances(dataset: Dataset, indices: Sequence[int]) -> list[NDArray[Any]]:
     """What the caches hold of each, along the axis of time its own part: of pictures uint8 (height, columns, 3)."""
     examples, item = dataset.examples, dataset.item
-    return [dataset.values[i][item.part(examples[i].start, examples[i].stop)] for i in indices]
+    return [dataset.utterance(i)[item.part(examples[i].start, examples[i].stop)] for i in indices]
 
 
 def _labels(dataset: Dataset, indices: Sequence[int]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ here: every module takes Lightning from this one, and every trainer from `traine
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
@@ -41,12 +41,13 @@ __all__ = ["pl", "trainer"]
 rank_zero_only.rank = 0  # type: ignore[attr-defined]
 
 
-def trainer(**options: Any) -> pl.Trainer:
+def trainer(plugins: Sequence[Any] = (), **options: Any) -> pl.Trainer:
     """A trainer on one device of this process.
 
     Args:
-        options: Of `pytorch_lightning.Trainer`; those not given have its own defaults.
+        plugins: Of `pytorch_lightning.Trainer`.
+        options: The others; those not given have its own defaults.
     """
     with _unlaunched():
         # Named, so that it does not look for another.
-        return pl.Trainer(devices=1, num_nodes=1, plugins=[LightningEnvironment()], **options)
+        return pl.Trainer(devices=1, num_nodes=1, plugins=[LightningEnvironment(), *plugins], **options)

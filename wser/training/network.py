@@ -6,31 +6,27 @@ import logging
 import os
 import platform
 import sys
-import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from precompute.common import files
 from wser import models, results
+from wser.config.schema import Config, ConfigError
 from wser.data.dataset import input_shape
-from wser.evaluation import metrics
-from wser.results import (
-    CURVES,
-    WEIGHTS,
-    ResultError,
-    fold_name,
-)
-from wser.training import lightning, loggers
-from wser.training.batches import Batches, Statistics, measure, statistics_shape, unstandardised
+from wser.protocols import Fold
+from wser.results import CURVES, WEIGHTS, ResultError, fold_name
+from wser.training import hardware, lightning, loggers
+from wser.training.batches import Batches
+from wser.training.checkpoint import AfterEachEpoch, Checkpoints
+from wser.training.curves import Curves
 from wser.training.lightning import pl
 from wser.training.module import Training, class_weights
 from wser.training.run import Outcome, Run
+from wser.training.standardise import Standardise, Statistics, measure, statistics_shape, unstandardised
 
 MALLOC = {-3: 2**30, -1: 2**31 - 1, -2: 2**27}
 """M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3), in bytes."""
@@ -41,88 +37,8 @@ KERNELS = (
 )  # fmt: skip
 """Environment variables that choose the kernels of libraries."""
 
-Tell = Callable[[int, dict[str, float]], None]
-
-
-class Curves(pl.Callback):
-    """Writes a line for each epoch, hands it on to the loggers, and keeps the weights of the best.
-
-    The best epoch has the lowest loss on the validation part: on the few speakers there, a recall jumps by several points
-    from epoch to epoch, and its highest value is chance.  With `selection=last` it is the last.  With `selection=test` it has
-    the highest accuracy on the test part, as the paper's figures (4.1 to 4.3 report "the highest accuracy" of each fold).
-
-    Args:
-        file: CSV to write, opened.
-        classes: Names of the classes.
-        selection: `validation`, `last` or `test`.
-        patience: Epochs without a better one after which training stops; 0 never stops it.
-        tell: Takes each epoch's number and figures, and the learning rate of its last step, for the loggers.
-    """
-
-    FIGURES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "validation_uar")
-
-    def __init__(self, file: BinaryIO, classes: list[str], selection: str, patience: int, tell: Tell | None = None) -> None:
-        self.file, self.classes, self.selection, self.patience = file, classes, selection, patience
-        self.tell, self.rate = tell, np.nan
-        self.best: float | None = None
-        self.diverged = False
-        self.best_epoch, self.weights = 0, dict[str, Tensor]()
-        self.best_found: metrics.Metrics | None = None
-        self.best_seconds = 0.0
-        self.train: list[dict[str, Any]] = []
-        self.validation: list[dict[str, Any]] = []
-        self.started = time.monotonic()
-
-    def _write(self, cells: Sequence[str]) -> None:
-        self.file.write(f"{','.join(cells)}\n".encode())
-        # Progress is read from it.
-        self.file.flush()
-
-    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        """Note the learning rate before the schedule sets that of the next step."""
-        self.rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-
-    def on_train_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
-        """Collect a training batch."""
-        self.train.append({name: value.detach() for name, value in outputs.items()})
-
-    def on_validation_batch_end(self, _t: pl.Trainer, _m: pl.LightningModule, outputs: Any, *_: Any) -> None:
-        """Collect a validation batch."""
-        self.validation.append(outputs)
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: Training) -> None:  # type: ignore[override]
-        """Write the epoch's line; keep its weights if they are the best; stop where patience has run out."""
-        count = sum(int(batch["count"]) for batch in self.train)
-        train_loss = sum(float(batch["loss"]) * int(batch["count"]) for batch in self.train) / count
-        hits = sum(int(batch["hits"]) for batch in self.train) / count
-        loss = accuracy = uar = np.nan
-        found = None
-        if self.validation:
-            labels = torch.cat([batch["labels"] for batch in self.validation]).cpu().numpy()
-            logits = torch.cat([batch["logits"] for batch in self.validation]).cpu().numpy()
-            loss = sum(float(batch["loss"]) for batch in self.validation) / len(labels)
-            found = metrics.measure(labels, logits.argmax(1), self.classes)
-            accuracy, uar = found.accuracy, found.uar
-        epoch = trainer.current_epoch + 1
-        seconds = time.monotonic() - self.started
-        values = (train_loss, hits, loss, accuracy, uar)
-        if epoch == 1:
-            self._write(["epoch", *self.FIGURES, "seconds"])
-        self._write([str(epoch), *(f"{value:.6f}" for value in values), f"{seconds:.2f}"])
-        if self.tell:
-            figures = dict(zip(self.FIGURES, values, strict=True)) | {"lr": self.rate}
-            self.tell(epoch, {name: value for name, value in figures.items() if np.isfinite(value) or "train" in name})
-        self.diverged = not np.isfinite(train_loss)
-        if self.diverged:
-            trainer.should_stop = True
-        finite = np.isfinite(train_loss if self.selection == "last" else loss)
-        rank = accuracy if self.selection == "test" else -np.inf if not finite else epoch if self.selection == "last" else -loss
-        if self.best is None or rank > self.best:
-            self.best, self.best_epoch, self.weights = rank, epoch, dict(module.weights())
-            self.best_seconds, self.best_found = seconds, found
-        elif self.patience and epoch - self.best_epoch >= self.patience:
-            trainer.should_stop = True
-        self.train, self.validation = [], []
+WORTH_COMPILING = 10_000
+"""Utterances seen in training from which on compiled loops have saved more time than it takes to compile them."""
 
 
 def train(run: Run) -> Outcome:
@@ -148,6 +64,8 @@ def train(run: Run) -> Outcome:
     pl.seed_everything(seed, verbose=False)
 
     network = models.build(config.model, input_shape(dataset.item), len(dataset.classes))
+    precision = run.identity["settings"]["train.precision"]
+    computing = {"threads": torch.get_num_threads(), "kernels": kernels(fused=fuse(network, config, fold, precision))}
     stored = _stored(run, network)
     if stored:
         statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
@@ -155,29 +73,33 @@ def train(run: Run) -> Outcome:
         statistics = unstandardised(dataset.item) if config.data.standardise == "none" else measure(dataset, fold.train)
     labels = [dataset.examples[i].label for i in fold.train]
     balance = class_weights(labels, len(dataset.classes)) if config.train.balanced else None
-    module = Training(network, config.train, config.data, seed, balance)
+    own = config.data.standardise == "utterance"
+    module = Training(network, Standardise(dataset.item, statistics, dataset.table, own), config.train, balance)
+    checkpoints = Checkpoints(run, computing)
     tell = partial(loggers.log, logs, config)
     with files.create(aside / CURVES, run.root) as file:
         curves = Curves(file, dataset.classes, config.selection, config.train.patience, tell)
         trainer = lightning.trainer(
+            plugins=[checkpoints],
             accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu", "mps": "mps"}[config.train.device],
-            precision=run.identity["settings"]["train.precision"],
+            precision=precision,
             max_epochs=config.train.epochs,
             limit_val_batches=0 if config.selection == "last" and not fold.validation else None,
             num_sanity_val_steps=0,
-            callbacks=[curves],
+            callbacks=[curves, AfterEachEpoch(checkpoints.path)],
             logger=logs,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            # Compiled loops are made for tensors that know of gradients.
+            inference_mode=False,
             default_root_dir=aside,
         )
         if stored and run.trained:
             weights = stored["model"]
             file.write(files.read(run.trained / run.final.name / CURVES, run.root, results.LARGEST_CURVES))
         else:
-            batches = Batches(dataset, fold, config.data, config.train.batch, statistics, seed)
-            _fit(trainer, module, batches)
+            _fit(trainer, module, Batches(dataset, fold, config.data, config.train.batch, seed), curves, checkpoints)
             weights = curves.weights
     contents: dict[str, bytes] = {}
     if not stored:
@@ -185,25 +107,26 @@ def train(run: Run) -> Outcome:
         saved = {"model": weights, "mean": mean, "deviation": deviation, "classes": dataset.classes}
         contents[WEIGHTS] = _as_file(saved)
     module.model.load_state_dict(weights)
-    scored = Batches(run.tested or dataset, fold, config.data, config.train.batch, statistics, seed)
+    tested = run.tested or dataset
+    module.standardise = Standardise(dataset.item, statistics, tested.table, own)
+    scored = Batches(tested, fold, config.data, config.train.batch, seed)
     probabilities = torch.cat(trainer.predict(module, datamodule=scored)).numpy()  # type: ignore[arg-type]
 
     loggers.close(logs)
     contents[CURVES] = files.read(aside / CURVES, run.root)
     record = {
-        # With `selection=test`, what the callback has measured is the test part.
-        "validation": curves.best_found.as_dict() if fold.validation and curves.best_found else None,
+        # With `selection=test`, what the callback has measured is the test set.
+        "validation": curves.best_metrics if fold.validation else None,
         "epoch": curves.best_epoch,
-        "epochs": trainer.current_epoch,
+        "epochs": curves.epoch,
         "diverged": curves.diverged,
         "parameters": sum(parameter.numel() for parameter in module.model.parameters()),
         "seconds_to_epoch": round(curves.best_seconds, 2),
         "device": device_name(trainer),
         "precision": trainer.precision,
-        "threads": torch.get_num_threads(),
-        "kernels": kernels(),
+        **computing,
     }
-    return Outcome(probabilities, contents, record)
+    return Outcome(probabilities, contents, record, curves.before)
 
 
 def _as_file(record: dict[str, Any]) -> bytes:
@@ -237,12 +160,57 @@ def _stored(run: Run, network: torch.nn.Module) -> dict[str, Any] | None:
     return stored
 
 
-def _fit(trainer: pl.Trainer, module: Training, batches: Batches) -> None:
+def _fit(trainer: pl.Trainer, module: Training, batches: Batches, curves: Curves, checkpoints: Checkpoints) -> None:
+    state = checkpoints.stored()
+    if state:
+        then = state["callbacks"][curves.state_key]
+        if then["stopped"] or then["epoch"] == trainer.max_epochs:
+            curves.load_state_dict(then)
+            return
     try:
-        trainer.fit(module, datamodule=batches)
+        trainer.fit(module, datamodule=batches, ckpt_path=checkpoints.path if state else None)
     except SystemExit:
         # Lightning leaves the process on Ctrl-C; the command line has a better answer.
         raise KeyboardInterrupt from None
+
+
+def fuse(network: torch.nn.Module, config: Config, fold: Fold, precision: str) -> bool:
+    """Have a network compile its loops, where that is asked for, or pays.
+
+    What decides is the same for a fold that is trained alone, resumed, or among others, since sums depend on it in their last
+    digits.
+
+    Args:
+        network: A network that has a method `fuse`, or else nothing is done.
+        config: Of the experiment.
+        fold: To be trained.
+        precision: Of training, as Lightning names it.
+
+    Returns:
+        Whether it was done.
+
+    Raises:
+        ConfigError: It was asked for, and cannot be done.
+    """
+    wanted = config.train.compile
+    enough = len(fold.train) * config.train.epochs >= WORTH_COMPILING
+    if wanted == "never" or (wanted == "auto" and (not enough or hardware.accelerated(config.train))):
+        return False
+    remedy = "give train.compile=never"
+    compile_loops: Callable[[torch.dtype], None] | None = getattr(network, "fuse", None)
+    if compile_loops is None:
+        if wanted == "auto":
+            return False
+        raise ConfigError(f"train.compile={wanted} is not for model={config.model.name}, which has no method fuse: {remedy}")
+    try:
+        compile_loops(torch.bfloat16 if precision == "bf16-mixed" else torch.float32)
+    except RuntimeError as error:
+        if wanted == "auto":
+            return False
+        raise ConfigError(
+            f"train.compile={wanted} cannot be done here ({error}): install a C++ compiler, or {remedy}"
+        ) from None
+    return True
 
 
 def quiet() -> None:
@@ -270,7 +238,11 @@ def device_name(trainer: pl.Trainer) -> str:
     return f"{trainer.strategy.root_device.type}, {platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
-def kernels() -> dict[str, str]:
-    """What chooses the processor's kernels, by which sums differ in their last digits."""
+def kernels(fused: bool) -> dict[str, str]:
+    """What chooses the processor's kernels, by which sums differ in their last digits.
+
+    Args:
+        fused: Whether loops of the network were compiled here.
+    """
     chosen = {name: os.environ[name] for name in KERNELS if name in os.environ}
-    return {"cpu": torch.backends.cpu.get_cpu_capability(), **chosen}
+    return {"cpu": torch.backends.cpu.get_cpu_capability(), **chosen, **({"loops": "compiled"} if fused else {})}

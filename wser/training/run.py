@@ -50,6 +50,11 @@ class Run:
         return self.directory / fold_name(self.fold.number)
 
     @property
+    def checkpoint(self) -> Path:
+        """Where the state of training lies until the results are there."""
+        return self.directory / f".{self.final.name}.checkpoint"
+
+    @property
     def seed(self) -> int:
         """Of all that is drawn in it: of the run's seed and the fold."""
         return int(np.random.SeedSequence([self.config.seed, self.fold.number]).generate_state(1)[0])
@@ -63,8 +68,10 @@ class Outcome:
         probabilities: Of each test utterance and class, float (n, classes).
         files: Content of the fold's files by name, besides predictions and metrics.
         record: What metrics.json says of training and of where it ran.
+        before: Seconds of training before this process, of a run that was continued.
     """
 
     probabilities: NDArray[np.floating]
     files: dict[str, bytes]
     record: dict[str, Any]
+    before: float = 0.0

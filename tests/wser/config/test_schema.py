@@ -149,7 +149,7 @@ def changed(key: str) -> Config:
     return altered
 
 
-WHERE_AND_WHICH = {"fold", "jobs", "logger", "cache_root", "results", "cache", "train.device", "train.threads"}
+WHERE_AND_WHICH = {"fold", "jobs", "logger", "cache_root", "results", "cache", "train.device", "train.threads", "train.compile"}
 HASHED_BY_CONTENT = {
     *("experiment", "preset", "labels", "recipe", "data.test_recipe", "protocol.test", "protocol.file", "protocol.speakers"),
 }

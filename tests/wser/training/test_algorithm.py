@@ -22,8 +22,8 @@ from wser.training.run import Run
 
 STORED = Path(__file__).with_name("algorithm.json")
 CLASSES = ["a", "b", "c"]
-TOLERANCE = 5e-3
-"""Other kernels of one processor make 0.0002; any change of the algorithm made 0.1 and more."""
+TOLERANCE = 2e-2
+"""Other kernels of one processor make 0.0002, sums in another order 0.006; any change of the algorithm made 0.1 and more."""
 
 
 def picture(key: str, label: int) -> np.ndarray:
@@ -53,9 +53,12 @@ def predictions(tmp_path) -> list[dict[str, str]]:
         )
         for i, key in enumerate(keys)
     ]
+    pictures = [picture(one.key, one.label) for one in examples]
     dataset = SimpleNamespace(
         examples=examples,
-        values=np.stack([picture(one.key, one.label) for one in examples]),
+        values=pictures,
+        utterance=pictures.__getitem__,
+        table=None,
         classes=CLASSES,
         item=arrays.picture(16, 48),
         caches=(),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from precompute.common import arrays
 from wser.config.schema import DataConfig
 from wser.protocols import Fold
-from wser.training.batches import COLUMN_MULTIPLE, Batches, ByLength, measure, unstandardised
+from wser.training.batches import COLUMN_MULTIPLE, Batch, Batches, ByLength
+from wser.training.standardise import Standardise, Statistics, measure, unstandardised
 
 HEIGHT, WIDTH = 6, 40
 
@@ -23,13 +24,20 @@ def corpus(lengths: list[int], starts: list[int] | None = None, width: int = WID
     starts = starts or [0] * len(lengths)
     places = zip(starts, lengths, strict=True)
     examples = [SimpleNamespace(start=a, stop=a + n, label=i % 3) for i, (a, n) in enumerate(places)]
-    return SimpleNamespace(values=images, examples=examples, item=arrays.picture(HEIGHT, width))
+    return SimpleNamespace(
+        values=images, examples=examples, item=arrays.picture(HEIGHT, width), table=None, utterance=images.__getitem__
+    )
 
 
-def batches_of(dataset, fold=None, batch=4, statistics=None, seed=0, **changes) -> Batches:
+def batches_of(dataset, fold=None, batch=4, seed=0, **changes) -> Batches:
     whole = tuple(range(len(dataset.examples)))
-    fold = fold or Fold(0, whole, (), whole)
-    return Batches(dataset, fold, DataConfig(**changes), batch, statistics or unstandardised(dataset.item), seed)
+    return Batches(dataset, fold or Fold(0, whole, (), whole), DataConfig(**changes), batch, seed)
+
+
+def seen(dataset, batch: Batch, statistics: Statistics | None = None, own: bool = False) -> torch.Tensor:
+    """What the network sees of a batch."""
+    standardise = Standardise(dataset.item, statistics or unstandardised(dataset.item), dataset.table, own)
+    return standardise(batch.values, batch.lengths, batch.spoken)
 
 
 def drawn(sampler) -> list[int]:
@@ -80,25 +88,28 @@ def test_batches_hold_utterances_of_similar_length():
 def test_trimmed_batch_holds_each_utterance_from_its_own_start_and_zero_after_it(places, width):
     dataset = corpus([n for _, n in places], [start for start, _ in places], width=width)
     (batch,) = batches_of(dataset, batch=8).predict_dataloader()
+    inputs = seen(dataset, batch)
     longest = max(n for _, n in places)
-    assert batch.inputs.dtype == torch.float32
-    assert batch.inputs.shape[:3] == (len(places), 3, HEIGHT)
-    assert batch.inputs.shape[3] % COLUMN_MULTIPLE == 0
-    assert longest <= batch.inputs.shape[3] < longest + COLUMN_MULTIPLE
+    assert batch.values.dtype == torch.uint8, "bytes travel to the device"
+    assert inputs.dtype == torch.float32
+    assert inputs.shape[:3] == (len(places), 3, HEIGHT)
+    assert inputs.shape[3] % COLUMN_MULTIPLE == 0
+    assert longest <= inputs.shape[3] < longest + COLUMN_MULTIPLE
     assert batch.lengths.tolist() == [n for _, n in places]
     for i, (start, n) in enumerate(places):
         expected = dataset.values[i, :, start : start + n] / 255
-        np.testing.assert_allclose(batch.inputs[i, :, :, :n].permute(1, 2, 0), expected, atol=1e-6)
-        assert not batch.inputs[i, :, :, n:].any()
+        np.testing.assert_allclose(inputs[i, :, :, :n].permute(1, 2, 0), expected, atol=1e-6)
+        assert not inputs[i, :, :, n:].any()
 
 
 @pytest.mark.parametrize("width", [40, 43])
 def test_paper_padding_gives_the_whole_frame(width):
     dataset = corpus([5, 30], [3, 0], width=width)
     (batch,) = batches_of(dataset, pad="paper").predict_dataloader()
+    inputs = seen(dataset, batch)
     assert batch.lengths.tolist() == [width, width]
-    np.testing.assert_allclose(batch.inputs[..., :width].permute(0, 2, 3, 1), dataset.values / 255, atol=1e-6)
-    assert not batch.inputs[..., width:].any()
+    np.testing.assert_allclose(inputs[..., :width].permute(0, 2, 3, 1), dataset.values / 255, atol=1e-6)
+    assert not inputs[..., width:].any()
 
 
 def test_labels_and_order_are_the_folds():
@@ -107,8 +118,8 @@ def test_labels_and_order_are_the_folds():
     batches = batches_of(dataset, fold, batch=2)
     for loader, part in ((batches.predict_dataloader(), fold.test), (batches.val_dataloader(), fold.validation)):
         assert [label for batch in loader for label in batch.labels.tolist()] == [i % 3 for i in part]
-        images = torch.cat([batch.inputs for batch in loader])
-        np.testing.assert_allclose(images.permute(0, 2, 3, 1), dataset.values[list(part), :, :8] / 255, atol=1e-6)
+        images = torch.cat([batch.values for batch in loader])
+        np.testing.assert_array_equal(images, dataset.values[list(part), :, :8])
 
 
 def test_training_batches_hold_the_training_part_and_nothing_else():
@@ -122,14 +133,18 @@ def test_without_validation_part_the_epoch_is_chosen_on_the_test_part():
     dataset = corpus([8] * 6)
     (batch,) = batches_of(dataset, Fold(0, (0, 1, 2), (), (3, 4, 5))).val_dataloader()
     assert batch.labels.tolist() == [0, 1, 2]
-    np.testing.assert_allclose(batch.inputs.permute(0, 2, 3, 1), dataset.values[3:, :, :8] / 255, atol=1e-6)
+    np.testing.assert_array_equal(batch.values, dataset.values[3:, :, :8])
 
 
 def test_standardised_training_part_has_mean_zero_and_deviation_one():
     dataset = corpus([11, 29, 7, 40, 16, 5], [3, 0, 20, 0, 24, 0])
     fold = Fold(0, (0, 1, 2, 3), (4,), (5,))
-    batches = batches_of(dataset, fold, statistics=measure(dataset, fold.train))
-    columns = [image[:, :, :n] for b in batches.train_dataloader() for image, n in zip(b.inputs, b.lengths, strict=True)]
+    statistics = measure(dataset, fold.train)
+    columns = [
+        image[:, :, :n]
+        for batch in batches_of(dataset, fold).train_dataloader()
+        for image, n in zip(seen(dataset, batch, statistics), batch.lengths, strict=True)
+    ]
     columns = torch.cat(columns, dim=2).double()
     assert columns.shape[2] == 11 + 29 + 7 + 40
     np.testing.assert_allclose(columns.mean(dim=2), 0, atol=1e-5)
@@ -140,8 +155,9 @@ def test_standardised_training_part_has_mean_zero_and_deviation_one():
 def test_utterance_standardised_by_itself_has_mean_zero_and_little_less_than_its_own_deviation(pad):
     dataset = corpus([11, 29, 20], [3, 0, 20])
     statistics = measure(dataset, [0, 1, 2])
-    (batch,) = batches_of(dataset, statistics=statistics, standardise="utterance", pad=pad).predict_dataloader()
-    for image, levels, example in zip(batch.inputs, dataset.values, dataset.examples, strict=True):
+    (batch,) = batches_of(dataset, pad=pad).predict_dataloader()
+    images = seen(dataset, batch, statistics, own=True)
+    for image, levels, example in zip(images, dataset.values, dataset.examples, strict=True):
         spoken = levels[:, example.start : example.stop]
         deviation = spoken.std(axis=1)
         expected = deviation / (deviation + 0.1 * statistics.deviation[:, 0])
@@ -157,9 +173,7 @@ def test_utterance_standardised_by_itself_does_not_hear_a_filter():
     filtered.values[:] = dataset.values + np.arange(HEIGHT, dtype=np.uint8)[:, None, None]
     statistics = measure(dataset, [0, 1])
     one, other = (
-        torch.cat(
-            [batch.inputs for batch in batches_of(d, statistics=statistics, standardise="utterance").predict_dataloader()]
-        )
+        torch.cat([seen(d, batch, statistics, own=True) for batch in batches_of(d).predict_dataloader()])
         for d in (dataset, filtered)
     )
     np.testing.assert_allclose(one, other, atol=1e-4)
@@ -171,8 +185,8 @@ def test_row_that_never_varies_is_not_blown_up():
     dataset.values[0, 2, 0] = 8
     statistics = measure(dataset, [0, 1])
     assert (statistics.deviation[2] == 1).all()
-    (batch,) = batches_of(dataset, statistics=statistics).predict_dataloader()
-    assert batch.inputs[:, :, 2].abs().max() <= 1
+    (batch,) = batches_of(dataset).predict_dataloader()
+    assert seen(dataset, batch, statistics)[:, :, 2].abs().max() <= 1
 
 
 def test_statistics_come_from_the_training_part_alone():
@@ -193,3 +207,38 @@ def test_statistics_are_those_of_numpy():
     statistics = measure(dataset, [0, 1, 2])
     np.testing.assert_allclose(statistics.mean[:, 0], columns.mean(axis=1), rtol=1e-6)
     np.testing.assert_allclose(statistics.deviation[:, 0], columns.astype(float).std(axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_levels_in_the_colours_of_a_table_are_seen_as_the_picture(own):
+    """Exactly: to the last bit of float32."""
+    rng = np.random.default_rng(0)
+    table = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    dataset = corpus([11, 29, 20], [3, 0, 20])
+    levels = rng.integers(0, 256, dataset.values.shape[:3], dtype=np.uint8)
+    pictures = table[levels]
+    statistics = measure(SimpleNamespace(**vars(dataset) | {"utterance": pictures.__getitem__}), [0, 1, 2])
+    coloured, plain = (
+        SimpleNamespace(**vars(dataset) | {"values": values, "table": colours})
+        for values, colours in ((levels, table), (pictures, None))
+    )
+    one, other = (
+        seen(data, batch, statistics, own) for data in (coloured, plain) for batch in batches_of(data).predict_dataloader()
+    )
+    assert torch.equal(one, other)
+
+
+def test_generators_continue_from_a_stored_state():
+    dataset = corpus([8 + i for i in range(24)])
+    settings = {"mask_columns": 4, "mixup": 0.3, "shift_rows": 2, "mask_rows": 2}
+
+    def drawn_by(batches) -> list[list[int]]:
+        return [
+            [*batch.labels.tolist(), *batch.draws.shifts.tolist(), *batch.draws.partners.tolist()]
+            for batch in batches.train_dataloader()
+        ]
+
+    one, other = (batches_of(dataset, seed=seed, **settings) for seed in (0, 1))
+    drawn_by(one)
+    other.load_state_dict(one.state_dict())
+    assert drawn_by(one) == drawn_by(other)

@@ -12,23 +12,22 @@ import numpy as np
 import pytest
 import torch
 from forging import reseal
-from hypothesis import given
-from hypothesis import strategies as st
 
 from precompute.common.arrays import Array, picture
 from precompute.common.errors import CacheError
 from wser import models, results, run
 from wser.config.compose import load
-from wser.config.schema import ConfigError, DataConfig, TrainConfig
+from wser.config.schema import ConfigError, TrainConfig
 from wser.data.dataset import open_dataset
 from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.execution import plan
 from wser.execution.fold import execute
 from wser.protocols import Fold
-from wser.training.batches import Batch, Batches, Statistics
-from wser.training.module import Training, augment, class_weights, mix
-from wser.training.network import Curves
+from wser.training.batches import Batches
+from wser.training.curves import Curves
+from wser.training.module import Training, class_weights
 from wser.training.run import Run
+from wser.training.standardise import Standardise, Statistics
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -104,9 +103,15 @@ def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny
     rows = results.read_predictions(directory, fold)
     part = tuple(place[row["key"]] for row in rows)
     statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
-    batches = Batches(dataset, Fold(fold, (), (), part), config.data, config.train.batch, statistics, 0)
+    batches = Batches(dataset, Fold(fold, (), (), part), config.data, config.train.batch, 0)
+    standardise = Standardise(dataset.item, statistics, dataset.table, config.data.standardise == "utterance")
     with torch.inference_mode():
-        found = torch.cat([model(batch.inputs, batch.lengths).softmax(1) for batch in batches.predict_dataloader()])
+        found = torch.cat(
+            [
+                model(standardise(batch.values, batch.lengths, batch.spoken), batch.lengths).softmax(1)
+                for batch in batches.predict_dataloader()
+            ]
+        )
     expected = [[float(row[f"p_{name}"]) for name in dataset.classes] for row in rows]
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
 
@@ -138,9 +143,8 @@ def unchanged(dataset, _fold):
 def blurred(dataset, part):
     """The same dataset with other pictures in one part."""
     changed = dataclasses.replace(dataset)
-    images = dataset.values.copy()
-    images[list(part)] = 255 - images[list(part)]
-    changed.__dict__["values"] = images
+    chosen = {*part}
+    changed.__dict__["values"] = [255 - image if at in chosen else image for at, image in enumerate(dataset.values)]
     return changed
 
 
@@ -313,7 +317,7 @@ def test_training_learns_what_is_plain_to_see(learn, optimiser):
         changed.__dict__["values"] = np.zeros_like(dataset.values)
         kinds = sorted({example.label for example in dataset.examples})
         for image, example in zip(changed.values, dataset.examples, strict=True):
-            image[..., kinds.index(example.label)] = 200
+            image[:] = 100 * kinds.index(example.label)
         return changed
 
     rate = {"adam": 0.01, "sgd": 0.3}[optimiser]
@@ -359,7 +363,7 @@ LOSSES = [(1.0, 0.0), (0.5, 0.25), (0.6, 0.75), (0.7, 0.75), (0.4, 0.5), (0.9, 0
 def test_patience_counts_epochs_without_a_better_one(tmp_path, selection, patience, best, stopped):
     curves, epochs = curves_of(tmp_path, selection, patience, LOSSES)
     assert (curves.best_epoch, epochs) == (best, stopped)
-    assert curves.best_found.accuracy == LOSSES[best - 1][1]
+    assert curves.best_metrics["accuracy"] == LOSSES[best - 1][1]
     assert int(curves.weights["epoch"]) == best, "the weights are those of the chosen epoch"
     lines = (tmp_path / "curves.csv").read_text().splitlines()
     assert len(lines) == 1 + stopped
@@ -407,100 +411,7 @@ def test_where_and_which_folds_do_not_name_the_results(trained, tiny, tmp_path, 
     assert "UNFINISHED: folds 0 are missing" in capsys.readouterr().out
 
 
-# Augmentation.
-
-
-def speech(batch: int = 3, height: int = 12, columns: int = 24) -> torch.Tensor:
-    return 1 + torch.rand(batch, 3, height, columns, generator=torch.Generator().manual_seed(0))
-
-
-@given(seed=st.integers(0, 1000))
-def test_no_augmentation_leaves_pictures_untouched(seed):
-    images = speech()
-    rng = np.random.default_rng(seed)
-    assert torch.equal(augment(images, torch.tensor([24, 20, 5]), DataConfig(), rng), speech())
-    mixed, other, share = mix(images, 0.0, rng)
-    assert torch.equal(mixed, speech())
-    assert other.tolist() == [0, 1, 2]
-    assert share == 1
-
-
-@given(rows=st.integers(0, 20), columns=st.integers(0, 40), seed=st.integers(0, 10_000))
-def test_masks_are_bands_of_zeros_of_limited_width_and_change_nothing_else(rows, columns, seed):
-    images, lengths = speech(), torch.tensor([24, 20, 5])
-    for i, length in enumerate(lengths.tolist()):
-        images[i, ..., length:] = 0
-    before = images.clone()
-    found = augment(images, lengths, DataConfig(mask_rows=rows, mask_columns=columns), np.random.default_rng(seed))
-    assert torch.equal(images, before), "the pictures given are left unchanged"
-    for was, now, length in zip(before, found, lengths.tolist(), strict=True):
-        same = now == was
-        assert (same | (now == 0)).all()
-        hidden = ~same[0, :, :length]
-        masked_rows, masked_columns = hidden.all(1), hidden.all(0)
-        for masked, most, extent in ((masked_rows, rows, 12), (masked_columns, columns, length)):
-            assert masked.sum() <= min(most, extent // 2), "at most half of a picture is hidden"
-            places = masked.nonzero().flatten()
-            assert len(places) == 0 or places[-1] - places[0] + 1 == len(places), "one band"
-        assert torch.equal(hidden, masked_rows[:, None] | masked_columns[None])
-        assert torch.equal(same[0], same[1])
-
-
-@pytest.mark.parametrize("most", [1, 3, 12, 20, 30])
-def test_shift_moves_rows_by_at_most_so_many_and_fills_with_zeros(most):
-    picture = torch.arange(1.0, 13).repeat(24, 1).T.expand(1, 3, 12, 24).contiguous()
-    seen = set()
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        rows = augment(picture, torch.tensor([24]), DataConfig(shift_rows=most), rng)[0, 0, :, 0].tolist()
-        candidates = range(-most, most + 1)
-        by = [s for s in candidates if rows == [i - s + 1 if 0 <= i - s < 12 else 0 for i in range(12)]]
-        assert by, rows
-        seen.update(by[:1])
-    assert len(seen) > 1
-
-
-@given(alpha=st.floats(0.01, 10), batch=st.integers(1, 8), seed=st.integers(0, 10_000))
-def test_mixtures_are_of_a_picture_and_at_most_as_much_of_its_partner(alpha, batch, seed):
-    images = speech(batch)
-    mixed, other, share = mix(images, alpha, np.random.default_rng(seed))
-    assert 0.5 <= share <= 1
-    assert sorted(other.tolist()) == list(range(batch))
-    torch.testing.assert_close(mixed, share * images + (1 - share) * images[other])
-    assert torch.equal(images, speech(batch))
-
-
-@given(seed=st.integers(0, 1000))
-def test_augmentation_follows_from_its_generator(seed):
-    config = DataConfig(mask_rows=4, mask_columns=8, shift_rows=3)
-    images, lengths = speech(), torch.tensor([24, 20, 5])
-    torch.manual_seed(seed)
-    one = augment(images, lengths, config, np.random.default_rng(seed))
-    torch.manual_seed(seed + 1)
-    assert torch.equal(augment(images, lengths, config, np.random.default_rng(seed)), one)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-@pytest.mark.parametrize("alpha", [0.0, 0.4])
-def test_loss_weighs_both_labels_of_a_mixture_by_their_shares(alpha, smoothing):
-    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
-    images, labels, lengths = speech(4), torch.tensor([0, 1, 2, 0]), torch.tensor([24, 20, 5, 9])
-    seen = {}
-
-    class Fixed(torch.nn.Module):
-        def forward(self, given, columns):
-            seen.update(images=given, columns=columns)
-            return logits
-
-    training = Training(Fixed(), TrainConfig(label_smoothing=smoothing), DataConfig(mixup=alpha), seed=5)
-    found = training.training_step(Batch(images, lengths, labels), 0)
-    mixed, other, share = mix(images, alpha, np.random.default_rng(5))
-    assert torch.equal(seen["images"], mixed)
-    assert seen["columns"].tolist() == [max(a, b) for a, b in zip(lengths, lengths[other], strict=True)]
-    own, partner = (torch.nn.functional.cross_entropy(logits, of, label_smoothing=smoothing) for of in (labels, labels[other]))
-    assert (share < 1) == (alpha > 0)
-    torch.testing.assert_close(found["loss"], share * own + (1 - share) * partner)
-    assert int(found["count"]) == 4
+# Weights of classes.
 
 
 def test_class_weights_make_every_class_count_alike():
@@ -512,8 +423,8 @@ def test_class_weights_make_every_class_count_alike():
 
 
 def test_class_weights_reach_the_training_loss():
-    labels, logits = torch.tensor([0, 0, 0, 2]), speech(4, 3, 1)[:, 0, :, 0]
-    module = Training(torch.nn.Identity(), TrainConfig(), DataConfig(), 0, class_weights(labels.tolist(), 3))
+    labels, logits = torch.tensor([0, 0, 0, 2]), torch.rand(4, 3, generator=torch.Generator().manual_seed(0))
+    module = Training(torch.nn.Identity(), torch.nn.Identity(), TrainConfig(), class_weights(labels.tolist(), 3))
     own = -logits.log_softmax(1)[torch.arange(4), labels]
     assert torch.isclose(module._loss(logits, labels), own[:3].mean() / 2 + own[3] / 2)
 
