@@ -111,7 +111,7 @@ class Batches(pl.LightningDataModule):
         self.sampler.rng.bit_generator.state, self.rng.bit_generator.state = state["order"], state["draws"]
 
     def _in_order(self, indices: Sequence[int]) -> DataLoader[Batch]:
-        return DataLoader(indices, batch_size=2 * self.batch, collate_fn=self._collate)  # type: ignore[arg-type]
+        return DataLoader(indices, batch_size=self.batch, collate_fn=self._collate)  # type: ignore[arg-type]
 
     def _augmented(self, indices: Sequence[int]) -> Batch:
         batch, config, item = self._collate(indices), self.config, self.dataset.item

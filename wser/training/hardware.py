@@ -20,12 +20,14 @@ def accelerated(config: TrainConfig) -> bool:
     Raises:
         ConfigError: The configuration asks for a device that is not here.
     """
+    if not _may_be_accelerated(config):
+        return False
     import torch
 
     here = [name for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
     if config.device not in ("auto", "cpu", *here):
         raise ConfigError(f"train.device={config.device} is not here: choose from {', '.join(['auto', 'cpu', *here])}")
-    return config.device != "cpu" and bool(here)
+    return bool(here)
 
 
 def precision(config: TrainConfig) -> Precision:
@@ -36,7 +38,7 @@ def precision(config: TrainConfig) -> Precision:
     """
     if config.precision != "auto":
         return "32-true" if config.precision == "fp32" else "bf16-mixed"
-    if _may_be_accelerated(config) and accelerated(config):
+    if accelerated(config):
         import torch
 
         native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

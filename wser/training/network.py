@@ -28,8 +28,8 @@ from wser.training.module import Training, class_weights
 from wser.training.run import Outcome, Run
 from wser.training.standardise import Standardise, Statistics, measure, statistics_shape, unstandardised
 
-MALLOC = {-3: 2**30, -1: 2**31 - 1, -2: 2**27}
-"""M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD of mallopt(3), in bytes."""
+MALLOC = {-3: 2**30, -1: 2**31 - 1}
+"""M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3), in bytes."""
 
 KERNELS = (
     "ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_DEFAULT_FPMATH_MODE",
@@ -112,6 +112,7 @@ def train(run: Run) -> Outcome:
     scored = Batches(tested, fold, config.data, config.train.batch, seed)
     probabilities = torch.cat(trainer.predict(module, datamodule=scored)).numpy()  # type: ignore[arg-type]
 
+    give_back_memory()
     loggers.close(logs)
     contents[CURVES] = files.read(aside / CURVES, run.root)
     record = {
@@ -229,6 +230,13 @@ def keep_memory() -> None:
     if mallopt:
         for parameter, value in MALLOC.items():
             mallopt(parameter, value)
+
+
+def give_back_memory() -> None:
+    """Have the C library give back what it has kept, since the process may wait for long now."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
 
 
 def device_name(trainer: pl.Trainer) -> str:
