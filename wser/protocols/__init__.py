@@ -5,7 +5,6 @@ that sets cannot overlap.  A published split may name its validation set too, an
 still the rest.
 """
 
-import hashlib
 import itertools
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
@@ -14,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-import rfc8785
 
-from precompute.common import plugins
+from precompute.common import canonical, plugins
 from precompute.common.errors import WserError
 from precompute.common.errors import unknown as unknown
 from wser.config.schema import ProtocolConfig, Selection, choice
@@ -228,7 +226,7 @@ def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
 
 def hash_of_keys(folds: Any) -> str:
     """The same of what `as_keys` gives, as results store it."""
-    return hashlib.sha256(rfc8785.dumps(folds)).hexdigest()
+    return canonical.digest({part: fold[part] for part in sorted(fold)} for fold in folds)
 
 
 def as_keys(folds: Sequence[Fold], examples: Sequence[Example]) -> list[dict[str, list[str]]]:
