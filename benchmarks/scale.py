@@ -254,10 +254,16 @@ def prepared_loso(folder: Path, clock: Clock) -> None:
 def _prepared(folder: Path, clock: Clock, stage: str, *settings: str) -> None:
     from wser.config import compose
     from wser.execution import plan
+    from wser.protocols import ProtocolError
 
     with clock(stage):
-        experiments = plan.prepare_all(compose.load(_settings(folder, *settings)))
-        experiments[0].pending()
+        try:
+            experiments = plan.prepare_all(compose.load(_settings(folder, *settings)))
+        except ProtocolError as error:
+            # A split that nobody could read again: the time until it is refused.
+            print(error)
+        else:
+            experiments[0].pending()
 
 
 def run(folder: Path, clock: Clock) -> None:

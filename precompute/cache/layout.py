@@ -349,13 +349,13 @@ def _facts(one: Utterance) -> list[Any]:
 
 def fingerprint(records: Iterable[Record]) -> str:
     """Id of the items: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
-    return canonical.digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
+    return canonical.digest(sorted((r.key, r.speaker, r.emotion, r.label, r.image_sha256) for r in records))
 
 
 def content(records: Iterable[Record]) -> str:
     """Id of the content: the same with duration, start and stop, which a network gets too."""
     rows = sorted((r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256) for r in records)
-    return canonical.digest([*row[:4], canonical.number(row[4]), *row[5:]] for row in rows)
+    return canonical.digest((*row[:4], canonical.number(row[4]), *row[5:]) for row in rows)
 
 
 def copy_id(manifest: dict[str, Any]) -> str:

@@ -48,9 +48,9 @@ MOST_ALIKE = 100
 """Number of occurrences above which a key is ignored, as too common."""
 
 
-PAIRS = 4
-"""Pairs of equal keys for each step, at most: of large corpora, only rarer keys are compared, so that time grows with their
-number, and not with its square."""
+PAIRS, FEW_PAIRS = 4, 10_000_000
+"""Pairs of equal keys for each step, at most, where there are more than a few: of large corpora only rarer keys are compared,
+so that time and memory grow with the number of recordings, and not with its square."""
 
 AT_ONCE = 1 << 14
 """Pairs of recordings that are compared at once."""
@@ -107,7 +107,8 @@ def fingerprint(levels: NDArray[np.uint8], frequencies: NDArray[np.float64], col
 def near_doubles(fingerprints: Sequence[str], speakers: Sequence[str]) -> list[Pair]:
     """Pairs of near doubles, in the order of their indices.
 
-    Only recordings that share some keys at the same shift are compared, so that the time grows linearly with their number.
+    Only recordings that share some keys at the same shift are compared, and of very many recordings only by rarer keys, so that
+    time grows linearly with their number.
 
     Args:
         fingerprints: As `fingerprint` gives them, of one recipe; empty ones match nothing.
@@ -174,14 +175,14 @@ def _candidates(steps: Sequence[Steps]) -> tuple[Places, Places, Places]:
 
 
 def _most_alike(sizes: NDArray[np.int64]) -> int:
-    """Number of occurrences above which a key is ignored: `MOST_ALIKE`, or so many that pairs are `PAIRS` a step at most.
+    """Number of occurrences above which a key is ignored: `MOST_ALIKE`, or fewer where there would be too many pairs.
 
     Args:
         sizes: Number of occurrences of each key.
     """
     known = np.arange(MOST_ALIKE + 1)
     pairs = np.bincount(sizes[sizes <= MOST_ALIKE], minlength=MOST_ALIKE + 1) * (known * (known - 1) // 2)
-    return int(np.flatnonzero(pairs.cumsum() <= PAIRS * sizes.sum())[-1])
+    return int(np.flatnonzero(pairs.cumsum() <= max(FEW_PAIRS, PAIRS * sizes.sum()))[-1])
 
 
 def _agreements(steps: Sequence[Steps], first: Places, second: Places, shift: Places) -> NDArray[np.float64]:

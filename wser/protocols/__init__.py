@@ -6,6 +6,7 @@ still the rest.
 """
 
 import itertools
+import json
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -18,11 +19,15 @@ from numpy.typing import NDArray
 from precompute.common import canonical, plugins
 from precompute.common.errors import WserError
 from precompute.common.errors import unknown as unknown
+from precompute.common.reading import LARGEST_JSON
 from wser.config.schema import ProtocolConfig, Selection, choice
 from wser.data.dataset import Example
 from wser.data.recordings import double, relation
 
 Settings = TypeVar("Settings", bound=ProtocolConfig)
+
+INDENTED = 6
+"""Bytes of a key's line in split.json besides the key: four spaces, a comma and the end of the line."""
 
 
 class ProtocolError(WserError, ValueError):
@@ -101,11 +106,19 @@ class BaseProtocol(ABC, Generic[Settings]):
             dropped: Keys of the utterances that the label map leaves out.
 
         Raises:
-            ProtocolError: The protocol cannot be applied, or a split shares speakers or recordings.
+            ProtocolError: The protocol cannot be applied, a split shares speakers or recordings, or the record of the split
+                would be larger than is read.
         """
         self.dropped = dropped
         folds, everything = [], list(range(len(examples)))
+        listed, most = 0, _most_listed(examples)
         for number, held in enumerate(self.held_out(examples, np.random.default_rng([self.config.seed, 0]))):
+            listed += len(examples) - len(held.left_out)
+            if listed > most:
+                raise ProtocolError(
+                    f"{number + 1} folds of {len(examples)} utterances take more than {LARGEST_JSON} bytes in split.json, and "
+                    "there may be more: hold out groups, as with protocol=speaker_folds protocol.folds=10"
+                )
             out = {*held.test, *held.left_out}
             # The same objects in every fold, of which there may be thousands.
             rest = [index for index in everything if index not in out]
@@ -130,6 +143,12 @@ class BaseProtocol(ABC, Generic[Settings]):
             )
         chosen = set(balanced_by_sex(speakers, examples, rng)[:wanted])
         return {i for i in rest if examples[i].speaker in chosen}
+
+
+def _most_listed(examples: Sequence[Example]) -> float:
+    """Number of keys that all folds may list together in a file that is read again."""
+    mean = sum(len(json.dumps(example.key)) + INDENTED for example in examples) / max(1, len(examples))
+    return LARGEST_JSON / max(1, mean)
 
 
 def balanced_by_sex(speakers: Sequence[str], examples: Sequence[Example], rng: np.random.Generator) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from wser import protocols
+from wser import protocols, results
 from wser.config.schema import ConfigError
 from wser.data.dataset import Example
 from wser.data.recordings import Origin
@@ -493,3 +493,14 @@ def test_split_does_not_depend_on_the_global_generator(name):
     one = make(name, examples)
     np.random.seed(1)
     assert make(name, examples) == one
+
+
+def test_a_split_whose_file_would_not_be_read_again_is_refused(monkeypatch):
+    examples = corpus(3, 3)
+    folds = protocols.load(protocols.config("loso")).folds(examples)
+    size = len(results.as_json(as_file("loso", True, folds, examples)))
+    monkeypatch.setattr(protocols, "LARGEST_JSON", size)
+    assert protocols.load(protocols.config("loso")).folds(examples) == folds
+    monkeypatch.setattr(protocols, "LARGEST_JSON", size * 0.6)
+    with pytest.raises(ProtocolError, match=r"folds of 24 utterances take more than"):
+        protocols.load(protocols.config("loso")).folds(examples)
