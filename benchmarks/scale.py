@@ -141,8 +141,8 @@ def precompute(folder: Path, clock: Clock) -> None:
     with clock("plan, with hashing"):
         planned = plan(table.corpus, table.directory, table.scan, recipe, roots)
     rng = np.random.default_rng(0)
-    units = []
-    with planned.draft.open():
+    units, draft = [], planned.draft
+    with draft.open():
         for sources in planned.units.values():
             items = rng.integers(0, 256, (len(sources), *recipe.array.shape), np.uint8)
             bits = _bits(rng, len(sources), BITS)
@@ -155,12 +155,12 @@ def precompute(folder: Path, clock: Clock) -> None:
                 for row in range(len(sources))
             ]  # fmt: skip
             with clock("publish"):
-                units.append(_publish(planned.draft, sources, items, made, _record))
+                units.append(_publish(draft, sources, items, made, _record))
         with clock("plan again, all published"):
             again = plan(table.corpus, table.directory, table.scan, recipe, roots)
         check(not again.units)
         with clock("seal"):
-            planned.draft.seal(units, [], provenance(PACKAGES))
+            draft.seal(units, [], provenance(PACKAGES))
     with clock("plan again, sealed"):
         plan(table.corpus, table.directory, table.scan, recipe, roots)
 
