@@ -44,6 +44,9 @@ RATE, SAMPLES = 8000, 800
 STEPS, ALIKE_STEPS, ALIKE_BANDS = 60, 8, 5
 """Steps of an acoustic fingerprint, as RAVDESS has, and over how many steps and bands its noise is averaged."""
 
+COPIED = 500
+"""Fingerprints of which copies are looked for."""
+
 RECIPE = ["scales=16", "height=16", "columns=64", "width=64", "duration=2.0"]
 MODEL = '''"""Random probabilities."""
 from dataclasses import dataclass
@@ -167,11 +170,36 @@ def precompute(folder: Path, clock: Clock) -> None:
 
 def _bits(rng: np.random.Generator, count: int, bands: int) -> NDArray[np.uint8]:
     """Acoustic fingerprints, packed: the signs of smooth noise, which share as many keys as those of RAVDESS."""
+    return np.packbits(_noise(rng, count, bands) > 0, axis=2)
+
+
+def _noise(rng: np.random.Generator, count: int, bands: int) -> NDArray[np.float32]:
     noise = rng.standard_normal((count, STEPS + ALIKE_STEPS, bands + ALIKE_BANDS), np.float32)
     for axis, width, length in ((1, ALIKE_STEPS, STEPS), (2, ALIKE_BANDS, bands)):
         total = noise.cumsum(axis)
         noise = np.take(total, range(width, width + length), axis) - np.take(total, range(length), axis)
-    return np.packbits(noise > 0, axis=2)
+    return noise
+
+
+def show_copies(count: int) -> None:
+    """How many copies of some fingerprints are found as near doubles among so many, by the share of equal bits."""
+    from precompute.cache.near_doubles import BITS, near_doubles
+
+    rng, shares = np.random.default_rng(0), (0.95, 0.9, 0.86)
+    first, texts = _noise(rng, COPIED, BITS), []
+    for share in (1, *shares):
+        alike = np.cos(np.pi * (1 - share))
+        noise = alike * first + np.sqrt(1 - alike**2) * _noise(rng, COPIED, BITS)
+        texts += [base64.b64encode(np.packbits(one > 0).tobytes()).decode() for one in noise]
+    while len(texts) < count:
+        some = _bits(rng, min(5000, count - len(texts)), BITS)
+        texts += [base64.b64encode(one.tobytes()).decode() for one in some]
+    started = _cpu()
+    found = {(pair.first, pair.second) for pair in near_doubles(texts, list(map(str, range(len(texts)))))}
+    seconds = _cpu() - started
+    hits = {share: sum((one, one + at * COPIED) in found for one in range(COPIED)) for at, share in enumerate(shares, 1)}
+    said = ", ".join(f"{hit / COPIED:.0%} of those with {share:.0%} of equal bits" for share, hit in hits.items())
+    print(f"{len(texts)} fingerprints, {seconds:.1f} s CPU: of {COPIED} copies, {said}", flush=True)
 
 
 def _publish(draft: Any, sources: Any, items: Any, made: Any, record: Callable[..., Any]) -> Any:
@@ -305,7 +333,12 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=list(GROUPS), default=list(GROUPS), help="groups of stages")
     parser.add_argument("--repeats", type=int, default=1, help="of all but precompute and run; medians are printed")
     parser.add_argument("--group", choices=list(GROUPS), help=argparse.SUPPRESS)
+    parser.add_argument("--copies", action="store_true", help="instead: which copies are found as near doubles among so many")
     options = parser.parse_args()
+    if options.copies:
+        for size in options.sizes:
+            show_copies(size)
+        return 0
     if options.group:
         clock = Clock()
         GROUPS[options.group](options.folder, clock)
