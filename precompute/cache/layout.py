@@ -3,18 +3,18 @@
 This module does not read or write recordings, and no other module spells the names of files in a cache.
 """
 
-import hashlib
 import json
 import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 from urllib.parse import quote
 
 import rfc8785
 
+from precompute.common import canonical
 from precompute.common.arrays import MOST_AXES, Array
 from precompute.common.errors import CacheError
 from precompute.common.reading import Count, Digest, Number, Whole
@@ -337,20 +337,25 @@ def check_names(pairs: Iterable[tuple[str, str]]) -> None:
 
 def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
     """Id of the input: of the corpus's information about each utterance, except its path, and its recording's SHA-256."""
-    kept = [field.name for field in fields(Utterance) if field.name != "path"]
     ordered = sorted(inputs, key=lambda pair: pair[0].key)
-    rows = ([*(getattr(utterance, name) for name in kept), sha256] for utterance, sha256 in ordered)
-    return _digest(rows)[:ID_LENGTH]
+    return canonical.digest([*_facts(utterance), sha256] for utterance, sha256 in ordered)[:ID_LENGTH]
+
+
+def _facts(one: Utterance) -> list[Any]:
+    """Fields of an utterance but its path, in their order."""
+    said = [one.key, one.speaker, one.emotion, one.label, one.sex, one.sentence, one.intensity, one.session]
+    return [*said, canonical.number(one.begin), canonical.number(one.end), canonical.mapping(one.more)]
 
 
 def fingerprint(records: Iterable[Record]) -> str:
     """Id of the items: SHA-256 over each (key, speaker, emotion, label, image SHA-256), sorted by key."""
-    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.image_sha256] for r in records))
+    return canonical.digest(sorted((r.key, r.speaker, r.emotion, r.label, r.image_sha256) for r in records))
 
 
 def content(records: Iterable[Record]) -> str:
     """Id of the content: the same with duration, start and stop, which a network gets too."""
-    return _digest(sorted([r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256] for r in records))
+    rows = sorted((r.key, r.speaker, r.emotion, r.label, r.duration, r.start, r.stop, r.image_sha256) for r in records)
+    return canonical.digest((*row[:4], canonical.number(row[4]), *row[5:]) for row in rows)
 
 
 def copy_id(manifest: dict[str, Any]) -> str:
@@ -422,12 +427,3 @@ def check_version(stored: Any, where: str) -> None:
         raise CacheError(
             f"{where} has cache layout {shown}, and this version reads 1.x and {VERSION[0]}.x: upgrade or recompute"
         )
-
-
-def _digest(rows: Iterable[list[Any]]) -> str:
-    """SHA-256 over the canonical JSON of an array, row by row, so that a million rows need not be in memory as text."""
-    digest = hashlib.sha256(b"[")
-    for at, row in enumerate(rows):
-        digest.update((b"," if at else b"") + rfc8785.dumps(row))
-    digest.update(b"]")
-    return digest.hexdigest()

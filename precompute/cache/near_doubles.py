@@ -48,6 +48,17 @@ MOST_ALIKE = 100
 """Number of occurrences above which a key is ignored, as too common."""
 
 
+PAIRS, FEW_PAIRS = 4, 10_000_000
+"""Pairs of equal keys for each step, at most, where there are more than a few: of large corpora only rarer keys are compared,
+so that time and memory grow with the number of recordings, and not with its square."""
+
+AT_ONCE = 1 << 14
+"""Pairs of recordings that are compared at once."""
+
+Steps = NDArray[np.uint32]
+Places = NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two near doubles: their indices in the sequence, in ascending order, and the share of equal bits."""
@@ -96,7 +107,8 @@ def fingerprint(levels: NDArray[np.uint8], frequencies: NDArray[np.float64], col
 def near_doubles(fingerprints: Sequence[str], speakers: Sequence[str]) -> list[Pair]:
     """Pairs of near doubles, in the order of their indices.
 
-    Only recordings that share some keys at the same shift are compared, so that the time grows linearly with their number.
+    Only recordings that share some keys at the same shift are compared, and of very many recordings only by rarer keys, so that
+    time grows linearly with their number.
 
     Args:
         fingerprints: As `fingerprint` gives them, of one recipe; empty ones match nothing.
@@ -106,64 +118,107 @@ def near_doubles(fingerprints: Sequence[str], speakers: Sequence[str]) -> list[P
         ValueError: A text is not a fingerprint.
     """
     steps = [_steps(text) for text in fingerprints]
+    first, second, shift = _candidates(steps)
+    agreement = _agreements(steps, first, second, shift)
     best: dict[tuple[int, int], float] = {}
-    for first, second, shift in _candidates(steps):
-        agreement = max(_agreement(steps[first], steps[second], shift + more) for more in (-1, 0, 1))
-        least = ALIKE_OF_ONE if speakers[first] == speakers[second] else ALIKE
-        if agreement >= max(least, best.get((first, second), 0.0)):
-            best[first, second] = agreement
+    for place in np.flatnonzero(agreement >= min(ALIKE, ALIKE_OF_ONE)).tolist():
+        one, other, found = int(first[place]), int(second[place]), float(agreement[place])
+        if found >= (ALIKE_OF_ONE if speakers[one] == speakers[other] else ALIKE):
+            best[one, other] = max(found, best.get((one, other), 0.0))
     return [Pair(*places, agreement) for places, agreement in sorted(best.items())]
 
 
-def _steps(text: str) -> NDArray[np.uint32]:
+def _steps(text: str) -> Steps:
     try:
         return np.frombuffer(base64.b64decode(text, validate=True), ">u4").astype(np.uint32)
     except ValueError:
         raise ValueError(f"{text[:40]!r} is not an acoustic fingerprint: it must be base64 of 32-bit numbers") from None
 
 
-def _candidates(steps: Sequence[NDArray[np.uint32]]) -> list[tuple[int, int, int]]:
+def _candidates(steps: Sequence[Steps]) -> tuple[Places, Places, Places]:
     """Indices of two recordings and the shift of the second's steps at which they share `MATCHES` keys, within one step."""
     later = 3
     # A key is half of the bits of a step, and a quarter of those of another step that smoothing hardly mixes with it.
     keys = [(step[:-later] & np.uint64(0x55555555)) << 32 | (step[later:] & np.uint64(0x11111111)) for step in steps]
     counts = [len(key) for key in keys]
     if sum(counts) == 0:
-        return []
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, nothing
     owner, moment = np.repeat(np.arange(len(keys)), counts), np.concatenate([np.arange(count) for count in counts])
     every = np.concatenate(keys)
     order = np.argsort(every, kind="stable")
     every, owner, moment = every[order], owner[order], moment[order]
     starts = np.flatnonzero(np.r_[True, every[1:] != every[:-1]])
     sizes = np.diff(np.r_[starts, len(every)])
-    rank = np.arange(len(every)) - np.repeat(starts, sizes)
-    usual = np.repeat(sizes <= MOST_ALIKE, sizes)
+    most = _most_alike(sizes)
+    usual = np.repeat((sizes > 1) & (sizes <= most), sizes)
+    rank = (np.arange(len(every)) - np.repeat(starts, sizes))[usual]
+    owner, moment = owner[usual], moment[usual]
     longest = max(counts) + 1
-    hits = []
-    for back in range(1, int(min(sizes.max(), MOST_ALIKE))):
-        there = np.flatnonzero(usual & (rank >= back))
+    hits = [np.zeros(0, np.int64)]
+    for back in range(1, most):
+        there = np.flatnonzero(rank >= back)
         here = there - back
         # Sorting is stable, so that the first of two equal keys is of the recording that comes first.
         differ = owner[here] != owner[there]
         here, there = here[differ], there[differ]
         pair = owner[here].astype(np.int64) * len(keys) + owner[there]
         hits.append(pair * (2 * longest) + (moment[here] - moment[there] + longest))
-    pairs = np.concatenate(hits) if hits else np.zeros(0, np.int64)
-    places, count = np.unique(np.concatenate([pairs, pairs + 1]), return_counts=True)
-    return [
-        (
-            int(place // (2 * longest)) // len(keys),
-            int(place // (2 * longest)) % len(keys),
-            int(place % (2 * longest)) - longest,
-        )
-        for place in places[count >= MATCHES]
-    ]
+    places, count = np.unique(np.concatenate(hits), return_counts=True)
+    # What is shared at a shift counts together with what is shared at the shift before it, and for both.
+    follows = places[1:] == places[:-1] + 1
+    together = count.copy()
+    together[1:][follows] += count[:-1][follows]
+    last = np.append(~follows, True)[: len(places)]
+    pair, shift = np.divmod(np.sort(np.r_[places[together >= MATCHES], places[last & (count >= MATCHES)] + 1]), 2 * longest)
+    return *np.divmod(pair, len(keys)), shift - longest
 
 
-def _agreement(first: NDArray[np.uint32], second: NDArray[np.uint32], shift: int) -> float:
-    """Share of equal bits where `second` begins `shift` steps after `first`; 0 where they overlap too little."""
-    begin, end = max(0, shift), min(len(first), shift + len(second))
-    if end - begin < max(FEWEST_STEPS, LEAST_COMMON * min(len(first), len(second))):
-        return 0.0
-    differing = np.bitwise_count(first[begin:end] ^ second[begin - shift : end - shift])
-    return 1 - float(differing.sum()) / (BITS * (end - begin))
+def _most_alike(sizes: NDArray[np.int64]) -> int:
+    """Number of occurrences above which a key is ignored: `MOST_ALIKE`, or fewer where there would be too many pairs.
+
+    Args:
+        sizes: Number of occurrences of each key.
+    """
+    known = np.arange(MOST_ALIKE + 1)
+    pairs = np.bincount(sizes[sizes <= MOST_ALIKE], minlength=MOST_ALIKE + 1) * (known * (known - 1) // 2)
+    return int(np.flatnonzero(pairs.cumsum() <= max(FEW_PAIRS, PAIRS * sizes.sum()))[-1])
+
+
+def _agreements(steps: Sequence[Steps], first: Places, second: Places, shift: Places) -> NDArray[np.float64]:
+    """Share of equal bits of two fingerprints, the largest of a shift and its neighbours.
+
+    Args:
+        steps: Of all fingerprints.
+        first: Indices of fingerprints, (n,).
+        second: Of the others, (n,).
+        shift: How many steps after `first` `second` begins, (n,).
+
+    Returns:
+        (n,), 0 where they overlap too little.
+    """
+    lengths = np.array([len(one) for one in steps])
+    best = np.zeros(len(first))
+    if not len(first):
+        return best
+    every, starts = np.concatenate(steps), np.cumsum(lengths) - lengths
+    for at in range(0, len(first), AT_ONCE):
+        part = slice(at, at + AT_ONCE)
+        one, other = first[part], second[part]
+        for more in (-1, 0, 1):
+            moved = shift[part] + more
+            begin, end = np.maximum(0, moved), np.minimum(lengths[one], moved + lengths[other])
+            common = end - begin
+            least = np.maximum(FEWEST_STEPS, LEAST_COMMON * np.minimum(lengths[one], lengths[other]))
+            enough = np.flatnonzero(common >= least)
+            if not len(enough):
+                continue
+            counts = common[enough]
+            ends = np.cumsum(counts)
+            within = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
+            ours = every[np.repeat((starts[one] + begin)[enough], counts) + within]
+            theirs = every[np.repeat((starts[other] + begin - moved)[enough], counts) + within]
+            differing = np.add.reduceat(np.bitwise_count(ours ^ theirs), ends - counts, dtype=np.int64)
+            found = best[part]
+            found[enough] = np.maximum(found[enough], 1 - differing / (BITS * counts))
+    return best

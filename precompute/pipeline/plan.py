@@ -1,5 +1,6 @@
 """The work for a corpus and a recipe: nothing if a root has the sealed cache, else what is missing."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,9 @@ from precompute.cache.roots import Roots, check_root, sealed, writable
 from precompute.common.errors import CacheError, UnusableAudioError
 from precompute.corpora import Corpus, Scan, compare_with_known, compare_with_published
 from precompute.recipe import Recipe
+
+HASHED_TOGETHER = 16
+"""Recordings that one task hashes."""
 
 Pair = tuple[str, str]
 """A speaker and an emotion, which name a unit."""
@@ -130,19 +134,23 @@ def _changed(corpus: Corpus, sources: Sequence[Source]) -> Iterator[str]:
 
 
 def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source], list[Skipped]]:
-    def digest(path: str) -> str | Skipped:
-        try:
-            return recording.digest(directory / path)
-        except OSError as error:
-            return Skipped(layout.printable(path), f"the file cannot be read: {error.strerror}")
-        except UnusableAudioError as error:
-            return Skipped(layout.printable(path), str(error))
-
     paths = list(dict.fromkeys(utterance.path for utterance in utterances))
+    # A task for each recording would take longer than to hash a short one.
+    parts = [paths[at : at + HASHED_TOGETHER] for at in range(0, len(paths), HASHED_TOGETHER)]
     with ThreadPoolExecutor() as pool:
-        digests = dict(zip(paths, pool.map(digest, paths), strict=True))
+        each = pool.map(lambda part: [_digest(directory, path) for path in part], parts)
+        digests = dict(zip(paths, itertools.chain.from_iterable(each), strict=True))
     sources = [Source(one, found) for one in utterances if isinstance(found := digests[one.path], str)]
     return sources, [found for found in digests.values() if isinstance(found, Skipped)]
+
+
+def _digest(directory: Path, path: str) -> str | Skipped:
+    try:
+        return recording.digest(directory / path)
+    except OSError as error:
+        return Skipped(layout.printable(path), f"the file cannot be read: {error.strerror}")
+    except UnusableAudioError as error:
+        return Skipped(layout.printable(path), str(error))
 
 
 def _earlier(

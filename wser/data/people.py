@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from precompute.cache import layout
-from precompute.cache.layout import Record
 from precompute.cache.reader import Cache
 from precompute.common.errors import WserError
 
@@ -57,34 +56,43 @@ def identify(caches: Sequence[Cache]) -> People:
 
 def _groups(caches: Sequence[Cache]) -> list[list[str]]:
     """The corpus by whose name each record's speaker goes."""
-    links = _Links(caches)
-    return [[links.end(cache.corpus, _said(cache, record), record.speaker) for record in cache.records] for cache in caches]
+    said = [_said(cache) for cache in caches]
+    links = _Links(caches, said)
+    return [
+        [links.end(corpus, own, record.speaker) for own, record in zip(of_cache, cache.records, strict=True)]
+        for corpus, of_cache, cache in zip([cache.corpus for cache in caches], said, caches, strict=True)
+    ]
 
 
-def _said(cache: Cache, record: Record) -> str:
-    """The corpus with which a record says that it shares speakers, its own where it says nothing."""
-    own = record.more.get(layout.SAME_SPEAKERS_AS) or cache.same_speakers_as or cache.corpus
-    if not layout.legal_corpus(str(own)):
-        raise SpeakerError(
-            f"{record.key} of {cache.corpus} has {layout.SAME_SPEAKERS_AS} '{own}', which is no corpus's name: correct "
-            "the table"
-        )
-    return str(own)
+def _said(cache: Cache) -> list[str]:
+    """The corpus with which each record says that it shares speakers, its own where it says nothing."""
+    usual, checked = cache.same_speakers_as or cache.corpus, set()
+    said = []
+    for record in cache.records:
+        own = str(record.more.get(layout.SAME_SPEAKERS_AS) or usual)
+        if own not in checked and not layout.legal_corpus(own):
+            raise SpeakerError(
+                f"{record.key} of {cache.corpus} has {layout.SAME_SPEAKERS_AS} '{own}', which is no corpus's name: correct "
+                "the table"
+            )
+        checked.add(own)
+        said.append(own)
+    return said
 
 
 class _Links:
     """What each corpus says of each of its speakers."""
 
-    def __init__(self, caches: Sequence[Cache]) -> None:
+    def __init__(self, caches: Sequence[Cache], said: Sequence[Sequence[str]]) -> None:
         self.known: dict[tuple[str, str, str], str] = {}
         self.of_speaker: dict[tuple[str, str], set[str]] = defaultdict(set)
         of_corpus: dict[str, set[str]] = defaultdict(set)
-        for cache in caches:
-            for record in cache.records:
-                said = _said(cache, record)
-                self.of_speaker[cache.corpus, record.speaker].add(said)
-                of_corpus[cache.corpus].add(said)
-        self.of_corpus = layout.SAME_SPEAKERS | {corpus: min(said) for corpus, said in of_corpus.items() if len(said) == 1}
+        for cache, of_cache in zip(caches, said, strict=True):
+            corpus = cache.corpus
+            of_corpus[corpus] |= {*of_cache}
+            for own, record in zip(of_cache, cache.records, strict=True):
+                self.of_speaker[corpus, record.speaker].add(own)
+        self.of_corpus = layout.SAME_SPEAKERS | {corpus: min(own) for corpus, own in of_corpus.items() if len(own) == 1}
 
     def end(self, corpus: str, said: str, speaker: str) -> str:
         """The corpus to which it leads that `corpus` says to share `speaker` with `said`."""

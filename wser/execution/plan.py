@@ -141,7 +141,7 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
         dataset,
         folds,
         protocol.speaker_independent,
-        [leakage.of_fold(fold, dataset.examples, dataset.near_doubles) for fold in folds],
+        leakage.of_folds(folds, dataset.examples, dataset.near_doubles),
         _wanted(config.fold, len(folds)),
         results.directory(config, named),
         named,

@@ -5,25 +5,29 @@ that sets cannot overlap.  A published split may name its validation set too, an
 still the rest.
 """
 
-import hashlib
 import itertools
+import json
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-import rfc8785
+from numpy.typing import NDArray
 
-from precompute.common import plugins
+from precompute.common import canonical, plugins
 from precompute.common.errors import WserError
 from precompute.common.errors import unknown as unknown
+from precompute.common.reading import LARGEST_JSON
 from wser.config.schema import ProtocolConfig, Selection, choice
 from wser.data.dataset import Example
 from wser.data.recordings import double, relation
 
 Settings = TypeVar("Settings", bound=ProtocolConfig)
+
+INDENTED = 6
+"""Bytes of a key's line in split.json besides the key: four spaces, a comma and the end of the line."""
 
 
 class ProtocolError(WserError, ValueError):
@@ -102,19 +106,28 @@ class BaseProtocol(ABC, Generic[Settings]):
             dropped: Keys of the utterances that the label map leaves out.
 
         Raises:
-            ProtocolError: The protocol cannot be applied, or a split shares speakers or recordings.
+            ProtocolError: The protocol cannot be applied, a split shares speakers or recordings, or the record of the split
+                would be larger than is read.
         """
         self.dropped = dropped
-        folds = []
+        folds, everything = [], list(range(len(examples)))
+        listed, most = 0, _most_listed(examples)
         for number, held in enumerate(self.held_out(examples, np.random.default_rng([self.config.seed, 0]))):
-            rest = sorted(set(range(len(examples))) - held.test - held.left_out)
+            listed += len(examples) - len(held.left_out)
+            if listed > most:
+                raise ProtocolError(
+                    f"{number + 1} folds of {len(examples)} utterances take more than {LARGEST_JSON} bytes in split.json, and "
+                    "there may be more: hold out groups, as with protocol=speaker_folds protocol.folds=10"
+                )
+            out = {*held.test, *held.left_out}
+            # The same objects in every fold, of which there may be thousands.
+            rest = [index for index in everything if index not in out]
             cut = frozenset() if selection == "test" or held.validation is None else held.validation
             if selection == "validation" and held.validation is None:
                 cut = self._validation(examples, rest, np.random.default_rng([self.config.seed, 1, number]))
             train = tuple(index for index in rest if index not in cut)
             folds.append(Fold(number, train, tuple(sorted(cut)), tuple(sorted(held.test))))
-        for fold in folds:
-            check(fold, examples, self.speaker_independent)
+        check(folds, examples, self.speaker_independent)
         return folds
 
     def _validation(self, examples: Sequence[Example], rest: list[int], rng: np.random.Generator) -> set[int]:
@@ -130,6 +143,12 @@ class BaseProtocol(ABC, Generic[Settings]):
             )
         chosen = set(balanced_by_sex(speakers, examples, rng)[:wanted])
         return {i for i in rest if examples[i].speaker in chosen}
+
+
+def _most_listed(examples: Sequence[Example]) -> float:
+    """Number of keys that all folds may list together in a file that is read again."""
+    mean = sum(len(json.dumps(example.key)) + INDENTED for example in examples) / max(1, len(examples))
+    return LARGEST_JSON / max(1, mean)
 
 
 def balanced_by_sex(speakers: Sequence[str], examples: Sequence[Example], rng: np.random.Generator) -> list[str]:
@@ -174,28 +193,50 @@ REMEDIES = {
 """Remedies for what two sets must not share."""
 
 
-def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) -> None:
+def check(folds: Sequence[Fold], examples: Sequence[Example], speaker_independent: bool) -> None:
     """Refuse a fold whose sets share an utterance, a recording or, if the protocol promises not to, a speaker.
 
     Raises:
         ProtocolError: They share one, which the message names, or the training or test set is empty.
     """
-    parts = {"training": fold.train, "validation": fold.validation, "test": fold.test}
-    for part in ("training", "test"):
-        if not parts[part]:
-            raise ProtocolError(f"fold {fold.number} has no {part} set: use more speakers or utterances, or another protocol")
-    for kind, remedy in REMEDIES.items():
-        if kind == "speaker" and not speaker_independent:
-            continue
-        held = {part: {_name(examples[i], kind) for i in members} for part, members in parts.items()}
-        for one, other in itertools.combinations(parts, 2):
-            shared = [(f"{kind} {name}", "") for name in sorted(held[one] & held[other])]
-            if kind == "recording" and shared:
-                shared = _doubles(held[one] & held[other], examples, parts[one], parts[other])
-            if shared:
-                what, how = shared[0]
-                others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
-                raise ProtocolError(f"{what} is in the {one} and the {other} set of fold {fold.number}{how}{others}: {remedy}")
+    kinds = [kind for kind in REMEDIES if kind != "speaker" or speaker_independent]
+    numbers = {kind: numbered(_name(example, kind) for example in examples)[0] for kind in kinds}
+    for fold in folds:
+        parts = {"training": fold.train, "validation": fold.validation, "test": fold.test}
+        for part in ("training", "test"):
+            if not parts[part]:
+                raise ProtocolError(
+                    f"fold {fold.number} has no {part} set: use more speakers or utterances, or another protocol"
+                )
+        members = [np.array(part, np.int64) for part in parts.values()]
+        for kind in kinds:
+            held = np.zeros(len(examples), np.uint8)
+            for bit, indices in enumerate(members):
+                held[numbers[kind][indices]] |= 1 << bit
+            if np.any(held & (held - 1)):
+                _refuse(fold, parts, kind, examples)
+
+
+def numbered(names: Iterable[str | None]) -> tuple[NDArray[np.int64], list[str]]:
+    """A number for each of some names, the same for equal ones, -1 for None; and the names by number."""
+    found: dict[str, int] = {}
+    numbers = [-1 if name is None else found.setdefault(name, len(found)) for name in names]
+    return np.array(numbers, np.int64), list(found)
+
+
+def _refuse(fold: Fold, parts: dict[str, tuple[int, ...]], kind: str, examples: Sequence[Example]) -> None:
+    """Name what two parts share, of which both may hold some that are not doubles of each other."""
+    held = {part: {_name(examples[i], kind) for i in members} for part, members in parts.items()}
+    for one, other in itertools.combinations(parts, 2):
+        shared = [(f"{kind} {name}", "") for name in sorted(held[one] & held[other])]
+        if kind == "recording" and shared:
+            shared = _doubles(held[one] & held[other], examples, parts[one], parts[other])
+        if shared:
+            what, how = shared[0]
+            others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
+            raise ProtocolError(
+                f"{what} is in the {one} and the {other} set of fold {fold.number}{how}{others}: {REMEDIES[kind]}"
+            )
 
 
 def _name(example: Example, kind: str) -> str:
@@ -223,20 +264,28 @@ def _doubles(shared: Set[str], examples: Sequence[Example], *parts: Sequence[int
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
     """SHA-256 of a split: of each fold's parts as sorted keys."""
-    return hash_of_keys(as_keys(folds, examples))
+    return hash_of_keys(_each_as_keys(folds, examples))
 
 
-def hash_of_keys(folds: Any) -> str:
+def hash_of_keys(folds: Iterable[Any]) -> str:
     """The same of what `as_keys` gives, as results store it."""
-    return hashlib.sha256(rfc8785.dumps(folds)).hexdigest()
+    return canonical.digest({part: fold[part] for part in sorted(fold)} for fold in folds)
 
 
 def as_keys(folds: Sequence[Fold], examples: Sequence[Example]) -> list[dict[str, list[str]]]:
     """The folds as lists of utterance keys, as results store them."""
-    return [
-        {part: sorted(examples[i].key for i in getattr(fold, part)) for part in ("train", "validation", "test")}
-        for fold in folds
-    ]
+    return list(_each_as_keys(folds, examples))
+
+
+def _each_as_keys(folds: Sequence[Fold], examples: Sequence[Example]) -> Iterator[dict[str, list[str]]]:
+    """The same one by one: all of them may be more than memory has room for."""
+    order = sorted(range(len(examples)), key=lambda i: examples[i].key)
+    rank, keys = np.empty(len(order), np.int64), np.empty(len(order), object)
+    rank[order] = np.arange(len(order))
+    keys[:] = [examples[i].key for i in order]
+    for fold in folds:
+        parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
+        yield {part: keys[np.sort(rank[np.array(members, np.int64)])].tolist() for part, members in parts.items()}
 
 
 def as_file(protocol: str, speaker_independent: bool, folds: Sequence[Fold], examples: Sequence[Example]) -> dict[str, Any]:

@@ -1,13 +1,19 @@
 """What training and test set of a split have in common: reasons for which results may be too good."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from wser.data.dataset import Example
-from wser.protocols import Fold
+from wser.protocols import Fold, numbered
 
 MOST_NAMED = 5
 """Examples that a report names."""
+
+KNOWN, UNSEEN = 1, 2
+"""The sides of a split: training with validation, and test."""
 
 
 @dataclass(frozen=True)
@@ -47,30 +53,42 @@ class Leakage:
     near_doubles: Shared = Shared(None, ())
 
 
-def of_fold(fold: Fold, examples: Sequence[Example], near_doubles: Sequence[tuple[int, int]] | None) -> Leakage:
-    """The report of a fold.
+def of_folds(
+    folds: Sequence[Fold], examples: Sequence[Example], near_doubles: Sequence[tuple[int, int]] | None
+) -> list[Leakage]:
+    """The reports of all folds.
 
     Args:
-        fold: Of the split.
-        examples: Of the fold.
+        folds: Of the split.
+        examples: Of the folds.
         near_doubles: Places of two examples that sound nearly alike; None where this is unknown.
     """
-    known = [examples[i] for i in (*fold.train, *fold.validation)]
-    unseen = [examples[i] for i in fold.test]
-    here, there = {*fold.train, *fold.validation}, {*fold.test}
-    named = here | there
-    across = [pair for pair in near_doubles or () if {*pair} & here and {*pair} & there]
-    return Leakage(
-        fold.number,
-        speakers=_shared([e.speaker for e in known], [e.speaker for e in unseen]),
-        sessions=_shared([e.session for e in known], [e.session for e in unseen]),
-        sentences=_shared(map(_sentence, known), map(_sentence, unseen)),
-        recordings=_shared([e.origin.heard for e in known], [e.origin.heard for e in unseen]),
-        near_doubles=Shared(None, ())
-        if near_doubles is None
-        else _first([f"{examples[one].key} ~ {examples[other].key}" for one, other in across]),
-        left_out=_first(sorted(example.key for i, example in enumerate(examples) if i not in named)),
-    )
+    columns = {
+        "speakers": numbered(e.speaker for e in examples),
+        "sessions": numbered(e.session for e in examples),
+        "sentences": numbered(map(_sentence, examples)),
+        "recordings": numbered(e.origin.heard for e in examples),
+    }
+    pairs = np.array(near_doubles or [], np.int64).reshape(-1, 2)
+    return [_of_fold(fold, examples, columns, None if near_doubles is None else pairs) for fold in folds]
+
+
+def _of_fold(
+    fold: Fold,
+    examples: Sequence[Example],
+    columns: Mapping[str, tuple[NDArray[np.int64], Sequence[str]]],
+    near_doubles: NDArray[np.int64] | None,
+) -> Leakage:
+    sides = np.zeros(len(examples), np.uint8)
+    sides[np.array((*fold.train, *fold.validation), np.int64)] = KNOWN
+    sides[np.array(fold.test, np.int64)] = UNSEEN
+    shared = {what: _shared(sides, numbers, names) for what, (numbers, names) in columns.items()}
+    across = Shared(None, ())
+    if near_doubles is not None:
+        meeting = near_doubles[sides[near_doubles].sum(axis=1) == KNOWN + UNSEEN].tolist()
+        across = _first([f"{examples[one].key} ~ {examples[other].key}" for one, other in meeting])
+    left_out = _first(sorted(examples[i].key for i in np.flatnonzero(sides == 0).tolist()))
+    return Leakage(fold.number, left_out=left_out, near_doubles=across, **shared)
 
 
 def lines(reports: Sequence[Leakage], speaker_independent: bool) -> list[str]:
@@ -99,10 +117,23 @@ def _sentence(example: Example) -> str | None:
     return None if example.sentence is None else f"{example.speaker}: {example.sentence}"
 
 
-def _shared(known: Iterable[str | None], unseen: Iterable[str | None]) -> Shared:
-    here, there = set(known) - {None}, set(unseen) - {None}
+def _shared(sides: NDArray[np.uint8], numbers: NDArray[np.int64], names: Sequence[str]) -> Shared:
+    """What both sides have of a column.
+
+    Args:
+        sides: Of each example: `KNOWN`, `UNSEEN`, or 0 for neither.
+        numbers: Of its name in the column, -1 for None.
+        names: By number.
+    """
+    # The last one is that of None.
+    found = np.zeros((2, len(names) + 1), bool)
+    for side, has in zip((KNOWN, UNSEEN), found, strict=True):
+        has[numbers[sides == side]] = True
+    here, there = found[:, :-1]
     # If one set has no information, the answer is unknown.
-    return _first(sorted(map(str, here & there))) if here and there else Shared(None, ())
+    if not (here.any() and there.any()):
+        return Shared(None, ())
+    return _first(sorted(names[number] for number in np.flatnonzero(here & there).tolist()))
 
 
 def _first(names: Sequence[str]) -> Shared:

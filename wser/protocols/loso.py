@@ -1,5 +1,6 @@
 """Leave one speaker out: as many folds as speakers."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,5 +18,8 @@ class Protocol(BaseProtocol[ProtocolConfig]):
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:  # noqa: ARG002
         """The utterances of one speaker for each fold."""
-        for speaker in sorted({example.speaker for example in examples}):
-            yield HeldOut({i for i, e in enumerate(examples) if e.speaker == speaker})
+        by_speaker = defaultdict(set)
+        for index, example in enumerate(examples):
+            by_speaker[example.speaker].add(index)
+        for speaker in sorted(by_speaker):
+            yield HeldOut(by_speaker[speaker])

@@ -51,7 +51,8 @@ class Protocol(BaseProtocol[Config]):
         """The utterances of one group of speakers for each fold."""
         of_ravdess = {example.corpus for example in examples} == {"ravdess"}
         for group in _ravdess(examples) if of_ravdess else balanced(examples, self.config.folds, rng):
-            yield HeldOut({i for i, example in enumerate(examples) if example.speaker in group})
+            held = set(group)
+            yield HeldOut({i for i, example in enumerate(examples) if example.speaker in held})
 
 
 def balanced(examples: Sequence[Example], count: int, rng: np.random.Generator) -> list[list[str]]:

@@ -9,6 +9,7 @@ import soundfile
 import soxr
 
 from precompute.audio import synthesis
+from precompute.cache import near_doubles as near_doubles_module
 from precompute.cache.near_doubles import ALIKE, BITS, Pair, fingerprint, near_doubles
 from precompute.pipeline.extract import extract
 from precompute.recipe import Recipe, named
@@ -139,3 +140,13 @@ def test_alike_steps_of_many_recordings_take_no_time():
     # Each key occurs in all of them, and so says nothing.
     text = base64.b64encode(bytes(4 * 100)).decode()
     assert pairs_of([text] * 5000) == []
+
+
+def test_of_too_many_recordings_only_rarer_keys_are_compared(monkeypatch):
+    rng = np.random.default_rng(0)
+    often, rare = (base64.b64encode(rng.bytes(4 * 60)).decode() for _ in range(2))
+    texts = [often] * 20 + [rare] * 2
+    assert len(pairs_of(texts)) == 20 * 19 // 2 + 1
+    monkeypatch.setattr(near_doubles_module, "FEW_PAIRS", 0)
+    monkeypatch.setattr(near_doubles_module, "PAIRS", 1)
+    assert pairs_of(texts) == [Pair(20, 21, 1.0)]

@@ -194,11 +194,13 @@ def test_held_out_actors_are_held_out_in_speech_and_song(settings, count, joined
         held, known = ({joined.examples[i].key[-2:] for i in part} for part in (fold.test, fold.train))
         assert not held & known
         assert len(held) == 4 / count
-        assert _leakage.of_fold(fold, joined.examples, []).speakers.count == 0
+        assert _leakage.of_folds([fold], joined.examples, [])[0].speakers.count == 0
 
 
 def test_random_splits_say_that_actors_are_known(joined):
-    (report,) = [_leakage.of_fold(fold, joined.examples, []) for fold in folds_of(joined, name="speaker_dependent", folds=1)]
+    (report,) = [
+        _leakage.of_folds([fold], joined.examples, [])[0] for fold in folds_of(joined, name="speaker_dependent", folds=1)
+    ]
     assert report.speakers.count
     assert set(report.speakers.examples) <= {f"ravdess/0{actor}" for actor in (1, 2, 3, 4)}
 

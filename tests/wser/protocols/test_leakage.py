@@ -23,7 +23,7 @@ EXAMPLES = [
 
 
 def test_report_counts_and_names_what_training_and_test_share():
-    report = _leakage.of_fold(Fold(3, (0,), (2,), (1, 3, 4)), EXAMPLES, [])
+    report = _leakage.of_folds([Fold(3, (0,), (2,), (1, 3, 4))], EXAMPLES, [])[0]
     assert report == Leakage(
         3,
         speakers=Shared(2, ("anna", "bert")),
@@ -37,26 +37,26 @@ def test_report_counts_and_names_what_training_and_test_share():
 
 def test_pairs_of_near_doubles_are_named_where_one_is_in_each_part():
     pairs = [(0, 1), (1, 2), (0, 2), (3, 4), (3, 5)]
-    report = _leakage.of_fold(Fold(3, (0,), (2,), (1, 3, 4)), EXAMPLES, pairs)
+    report = _leakage.of_folds([Fold(3, (0,), (2,), (1, 3, 4))], EXAMPLES, pairs)[0]
     assert report.near_doubles == Shared(2, ("u0 ~ u1", "u1 ~ u2"))
     assert any("nearly equal recordings" in line and "2, such as u0 ~ u1" in line for line in _leakage.lines([report], True))
 
 
 def test_sentence_counts_only_for_the_same_speaker():
     again = dataclasses.replace(EXAMPLES[0], key="u6", origin=Origin("sha6", None, None, "6"), row=6)
-    report = _leakage.of_fold(Fold(0, (0, 2), (), (4, 6)), [*EXAMPLES, again], [])
+    report = _leakage.of_folds([Fold(0, (0, 2), (), (4, 6))], [*EXAMPLES, again], [])[0]
     assert report.sentences == Shared(1, ("anna: kids",))
 
 
 @pytest.mark.parametrize(("one", "other"), [((None, None), (None, None)), ((0.0, 2.0), (2.0, 3.0)), ((None, 1.0), (1.0, None))])
 def test_same_recording_is_counted_whichever_part_of_it_is_used(one, other):
     known, unseen = (dataclasses.replace(EXAMPLES[0], origin=Origin("sha", *part, f"{part}")) for part in (one, other))
-    assert _leakage.of_fold(Fold(0, (0,), (), (1,)), [known, unseen], []).recordings == Shared(1, ("sha",))
+    assert _leakage.of_folds([Fold(0, (0,), (), (1,))], [known, unseen], [])[0].recordings == Shared(1, ("sha",))
 
 
 def test_report_says_when_the_corpus_does_not():
     silent = [dataclasses.replace(e, session=None, sentence=None) for e in EXAMPLES]
-    report = _leakage.of_fold(Fold(0, (0, 1), (2, 3), (4, 5)), silent, None)
+    report = _leakage.of_folds([Fold(0, (0, 1), (2, 3), (4, 5))], silent, None)[0]
     assert report.sessions == report.sentences == Shared(None, ())
     assert report.near_doubles == Shared(None, ())
     assert report.speakers == Shared(0, ())
@@ -64,12 +64,12 @@ def test_report_says_when_the_corpus_does_not():
 
 def test_report_names_a_few_only():
     many = [dataclasses.replace(EXAMPLES[0], key=f"u{i}", speaker=f"s{i % 9}", row=i) for i in range(18)]
-    report = _leakage.of_fold(Fold(0, tuple(range(9)), (), tuple(range(9, 18))), many, [])
+    report = _leakage.of_folds([Fold(0, tuple(range(9)), (), tuple(range(9, 18)))], many, [])[0]
     assert report.speakers == Shared(9, ("s0", "s1", "s2", "s3", "s4"))
 
 
 def reports(*folds: Fold) -> list[Leakage]:
-    return [_leakage.of_fold(fold, EXAMPLES, []) for fold in folds]
+    return _leakage.of_folds(folds, EXAMPLES, [])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from wser import protocols
+from wser import protocols, results
 from wser.config.schema import ConfigError
 from wser.data.dataset import Example
 from wser.data.recordings import Origin
@@ -150,7 +150,7 @@ def test_speakers_are_on_one_side_only_where_the_protocol_says_so(name, examples
 def test_every_fold_passes_the_check_of_run_time(name):
     examples = corpus(women=3, men=3)
     for fold in make(name, examples):
-        check(fold, examples, is_speaker_independent(name))
+        check([fold], examples, is_speaker_independent(name))
 
 
 def test_a_recording_that_occurs_twice_cannot_stand_on_both_sides(name):
@@ -429,26 +429,26 @@ def test_check_names_what_two_parts_share(kind, word, sides):
     examples[other] = dataclasses.replace(examples[other], **{field: getattr(examples[one], field) for field in fields})
     named = [side.replace("train", "training") for side in sides]
     with pytest.raises(ProtocolError) as refused:
-        check(Fold(7, *parts.values()), examples, speaker_independent=True)
+        check([Fold(7, *parts.values())], examples, speaker_independent=True)
     shared = getattr(examples[one], kind)
     assert f"{word} {shared} is in the {named[0]} and the {named[1]} set of fold 7" in str(refused.value)
 
 
 def test_check_allows_shared_speakers_where_nothing_else_was_promised():
     examples = [example(i, speaker="one") for i in range(3)]
-    check(Fold(0, (0,), (1,), (2,)), examples, speaker_independent=False)
+    check([Fold(0, (0,), (1,), (2,))], examples, speaker_independent=False)
     with pytest.raises(ProtocolError, match="speaker one"):
-        check(Fold(0, (0,), (1,), (2,)), examples, speaker_independent=True)
+        check([Fold(0, (0,), (1,), (2,))], examples, speaker_independent=True)
 
 
 @pytest.mark.parametrize("parts", [((), (1,), (0, 2)), ((0, 1), (2,), ())])
 def test_check_refuses_an_empty_part(parts):
     with pytest.raises(ProtocolError, match=r"has no (training|test) set"):
-        check(Fold(0, *parts), [example(i, speaker=f"s{i}") for i in range(3)], speaker_independent=True)
+        check([Fold(0, *parts)], [example(i, speaker=f"s{i}") for i in range(3)], speaker_independent=True)
 
 
 def test_check_allows_no_validation_part():
-    check(Fold(0, (0,), (), (1,)), [example(i, speaker=f"s{i}") for i in range(2)], speaker_independent=True)
+    check([Fold(0, (0,), (), (1,))], [example(i, speaker=f"s{i}") for i in range(2)], speaker_independent=True)
 
 
 @CONTRACT
@@ -493,3 +493,14 @@ def test_split_does_not_depend_on_the_global_generator(name):
     one = make(name, examples)
     np.random.seed(1)
     assert make(name, examples) == one
+
+
+def test_a_split_whose_file_would_not_be_read_again_is_refused(monkeypatch):
+    examples = corpus(3, 3)
+    folds = protocols.load(protocols.config("loso")).folds(examples)
+    size = len(results.as_json(as_file("loso", True, folds, examples)))
+    monkeypatch.setattr(protocols, "LARGEST_JSON", size)
+    assert protocols.load(protocols.config("loso")).folds(examples) == folds
+    monkeypatch.setattr(protocols, "LARGEST_JSON", size * 0.6)
+    with pytest.raises(ProtocolError, match=r"folds of 24 utterances take more than"):
+        protocols.load(protocols.config("loso")).folds(examples)
