@@ -13,8 +13,8 @@ from precompute.common import files, finding, paths, tables, terminal
 from precompute.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from wser.evaluation.published import Published
-    from wser.reports.html.opened import Measured
+    from wser.evaluation.published import LiteratureResult
+    from wser.reports.html.opened import SummarisedRun
 
 EPILOG = """\
 The page needs nothing else: it can be mailed, printed and opened without a network.  Its figures (PNG, SVG) and tables
@@ -166,7 +166,7 @@ def _bundle(runs: list[Path], sweeps: list[Path], options: argparse.Namespace) -
     return 0
 
 
-def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", options: argparse.Namespace) -> Path:
+def _write(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureResult]", options: argparse.Namespace) -> Path:
     from wser import results
     from wser.reports.html import run, several, sweep
 
@@ -183,7 +183,7 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", op
     return several.write_page(runs, out, entries)
 
 
-def _opened(paths: list[Path], sweeps: list[Path]) -> "list[Measured]":
+def _opened(paths: list[Path], sweeps: list[Path]) -> "list[SummarisedRun]":
     """The runs, or those of the sweep; says what must be said of their files."""
     from wser.reports.html import opened, sweep
 
@@ -193,7 +193,7 @@ def _opened(paths: list[Path], sweeps: list[Path]) -> "list[Measured]":
     return runs
 
 
-def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
+def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureResult]") -> str:
     """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
     from wser.evaluation import caveats
     from wser.reports.html import literature, measured

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
     from wser.protocols import Fold
-    from wser.reports.html.opened import Measured
+    from wser.reports.html.opened import SummarisedRun
 
 MOST_VALUES = 8
 """Values of an axis that are named before a sweep begins; its table has all."""
@@ -347,7 +347,7 @@ class _Points:
         )
 
 
-def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tuple[Measured, str]":
+def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tuple[SummarisedRun, str]":
     """Write summary and page of an experiment; what was measured, and why they could not be written, if so.
 
     Another job may finish a fold of the same run meanwhile, and write its own summary earlier than this one: what is there is
@@ -383,7 +383,7 @@ def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tup
     return measured, failed
 
 
-def _show(experiment: "Experiment", measured: "Measured", failed: str) -> None:
+def _show(experiment: "Experiment", measured: "SummarisedRun", failed: str) -> None:
     """Print the table of a run, and where its files are."""
     from wser import results
     from wser.reports.tables import fold_table
@@ -395,7 +395,7 @@ def _show(experiment: "Experiment", measured: "Measured", failed: str) -> None:
 
 
 def _report_sweep(
-    experiments: "Sequence[Experiment]", runs: "Sequence[Measured]", axes: dict[str, list[Any]], command: str
+    experiments: "Sequence[Experiment]", runs: "Sequence[SummarisedRun]", axes: dict[str, list[Any]], command: str
 ) -> None:
     """Write table and page of a sweep, and print the table."""
     from wser import results

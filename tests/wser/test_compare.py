@@ -10,6 +10,8 @@ from forging import figures
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from wser import compare, results, run
+from wser.evaluation import uncertainty
+from wser.reports import stale
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -102,6 +104,17 @@ def test_better_by_hand(pair, capsys):
     assert "p is at least 0.031" in err
     assert err.count("warning: ") == 1
     assert "UAR: A is better than B by 33.3 points (95 % interval 33.3 to 33.3, p = 0.031)" in said(capsys, *pair[::-1])[0]
+
+
+def test_each_run_is_resampled_once(pair, capsys, monkeypatch):
+    summary = {"missing": [], "interval": {"uar": [0.0, 1.0]}}
+    (pair[0] / results.SUMMARY).write_text(json.dumps(summary))
+    resampled = []
+    intervals = uncertainty.intervals
+    for module in (uncertainty, stale):
+        monkeypatch.setattr(module, "intervals", lambda counts: resampled.append(counts) or intervals(counts))
+    assert "says interval.uar.0 = 0, and the predictions give" in said(capsys, *pair)[1]
+    assert len(resampled) == 2
 
 
 def test_what_may_be_chance_is_called_so(tmp_path, capsys):

@@ -203,22 +203,33 @@ def _name(example: Example, kind: str) -> str:
 
 
 def _doubles(shared: Set[str], examples: Sequence[Example], *parts: Sequence[int]) -> list[tuple[str, str]]:
-    """Of each recording in two parts, what a double in the one and a double in the other have in common, and how.
+    """Of each recording in two sets, what a double in the first and a double in the second have in common, and how.
 
-    A recording is left out whose utterances are all doubles of one in neither part, and of none in the other.
+    Parts that touch count where one speaker speaks in both.  A recording is left out whose utterances are all doubles of one in
+    neither set, and of none in the other.
     """
     members: list[dict[str, list[Example]]] = [defaultdict(list), defaultdict(list)]
     for side, part in zip(members, parts, strict=True):
         for example in (examples[i] for i in part):
             if example.recording in shared:
                 side[example.recording].append(example)
-    found = []
+    doubles = []
     for ours, theirs in ([side[name] for side in members] for name in sorted(shared)):
-        if places := double([e.origin for e in ours], [e.origin for e in theirs]):
-            one, other = ours[places[0]], theirs[places[1]]
-            what, how = relation(one.origin, other.origin)
-            found.append((what, f", as {one.key} and {other.key} ({how})"))
-    return found
+        if pair := _double(ours, theirs):
+            what, how = relation(pair[0].origin, pair[1].origin)
+            doubles.append((what, f", as {pair[0].key} and {pair[1].key} ({how})"))
+    return doubles
+
+
+def _double(ours: Sequence[Example], theirs: Sequence[Example]) -> tuple[Example, Example] | None:
+    """An example of each set that are doubles, or parts of one recording that touch and have one speaker."""
+    if places := double([example.origin for example in ours], [example.origin for example in theirs]):
+        return ours[places[0]], theirs[places[1]]
+    for speaker in sorted({example.speaker for example in ours} & {example.speaker for example in theirs}):
+        here, there = ([example for example in side if example.speaker == speaker] for side in (ours, theirs))
+        if places := double([example.origin for example in here], [example.origin for example in there], touching=True):
+            return here[places[0]], there[places[1]]
+    return None
 
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:

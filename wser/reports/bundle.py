@@ -19,11 +19,11 @@ from precompute.common.reading import LARGEST_JSON, UnreadableError, read_json, 
 from precompute.common.terminal import in_a_line
 from wser import protocols, results
 from wser.evaluation.metrics import Metrics, measure
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.protocols import ProtocolError, file
 from wser.reports import stale
 from wser.reports.html import opened
-from wser.reports.html.opened import Measured
+from wser.reports.html.opened import SummarisedRun
 from wser.results import ResultError, identity
 
 MANIFEST = "manifest.json"
@@ -95,7 +95,7 @@ class _Manifest(TypedDict):
     files: dict[str, Vouched]
 
 
-def write(path: Path, target: Path, entries: Sequence[Published]) -> None:
+def write(path: Path, target: Path, entries: Sequence[LiteratureResult]) -> None:
     """Write the bundle of a finished run; the same run gives the same bytes.
 
     Summary and page are made anew from its predictions.  In the configuration and on the page, the home directory of whoever
@@ -126,7 +126,7 @@ def write(path: Path, target: Path, entries: Sequence[Published]) -> None:
             archive.writestr(zips.member(f"{name}/{at}"), content)
 
 
-def _contents(run: Measured, path: Path, root: Path, entries: Sequence[Published]) -> dict[str, bytes]:
+def _contents(run: SummarisedRun, path: Path, root: Path, entries: Sequence[LiteratureResult]) -> dict[str, bytes]:
     """Content of each file of a bundle; `run` is to lie in a directory of its own, where the page is made."""
     # Its figures need matplotlib, which a verification does without.
     from wser.reports.html import run as page
@@ -321,7 +321,7 @@ def _identity_differences(path: Path, record: Mapping[str, Any]) -> Iterator[str
             yield f"{results.CONFIG} has {key} = {config[key]}, and {results.IDENTITY} {value}"
 
 
-def _split(run: Measured) -> tuple[list[str], list[str]]:
+def _split(run: SummarisedRun) -> tuple[list[str], list[str]]:
     """What the split is like, and what is wrong with it; parts of a fold that overlap are refused on the way."""
     path, record = run.stored.path, run.stored.record
     split = file.read(path / results.SPLIT)
@@ -357,7 +357,7 @@ def _is_independent(protocol: str) -> bool:
         return False
 
 
-def _shared_speakers(run: Measured, folds: Sequence[Mapping[str, frozenset[str]]]) -> Iterator[str]:
+def _shared_speakers(run: SummarisedRun, folds: Sequence[Mapping[str, frozenset[str]]]) -> Iterator[str]:
     """Speakers who are in the test part and in another, by the predictions, the metrics or the report of leakage."""
     speaker = {row["key"]: row["speaker"] for row in run.stored.rows}
     for number, fold in enumerate(folds):

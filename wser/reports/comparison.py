@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from precompute.common.errors import few
 from wser.evaluation.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
 from wser.reports.tables import ends, p_value
-from wser.results import ResultError, Stored
+from wser.results import ResultError, StoredRun
 
 CERTAIN = 0.05
 """A difference with a smaller p is called one; the usual level."""
@@ -19,7 +19,7 @@ MOST_NAMED = 3
 """Utterances that a message names."""
 
 
-def check_same(first: Stored, other: Stored) -> None:
+def check_same(first: StoredRun, other: StoredRun) -> None:
     """Refuse runs that do not answer the same questions.
 
     Raises:
@@ -51,7 +51,7 @@ def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
 
 
-def warnings(runs: Sequence[Stored]) -> list[str]:
+def warnings(runs: Sequence[StoredRun]) -> list[str]:
     """What should be known before a comparison is believed, besides the caveats of its runs.
 
     Args:
@@ -78,7 +78,7 @@ def warnings(runs: Sequence[Stored]) -> list[str]:
     return found
 
 
-def counts(run: Stored, classes: list[str]) -> NDArray[np.float64]:
+def counts(run: StoredRun, classes: list[str]) -> NDArray[np.float64]:
     """Counts of each test speaker of a run, as `wser.evaluation.uncertainty.by_speaker` has them."""
     place = {name: index for index, name in enumerate(classes)}
     true, predicted = ([place[row[side]] for row in run.rows] for side in ("true", "predicted"))

@@ -12,7 +12,7 @@ from wser.evaluation.metrics import guessing, measure
 from wser.evaluation.uncertainty import spread
 
 
-def of(stored: results.Stored) -> dict[str, Any]:
+def of(stored: results.StoredRun) -> dict[str, Any]:
     """The summary of a run, from the files of its finished folds."""
     record = stored.record
     marks = {

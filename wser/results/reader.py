@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from precompute.cache.layout import Vouched
 from precompute.common import files
-from precompute.common.errors import UnsafePathError, few
+from precompute.common.errors import UnsafePathError, few, reason
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from precompute.common.sheet import from_sheet
 from wser.config.schema import flatten, is_hashed
@@ -129,7 +129,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRun:
     """An experiment, or its finished part, as its directory holds it.
 
     Attributes:
@@ -256,7 +256,7 @@ def fault(path: Path, fold: int, named: Mapping[str, Any]) -> str | None:
     return None
 
 
-def open_finished(path: Path) -> Stored:
+def open_finished(path: Path) -> StoredRun:
     """Read what is stored of a finished experiment.
 
     Raises:
@@ -272,7 +272,7 @@ def open_finished(path: Path) -> Stored:
     return _open(path, record, list(range(record["folds"])))
 
 
-def open_begun(path: Path) -> Stored:
+def open_begun(path: Path) -> StoredRun:
     """Read what is stored of an experiment of which one fold at least is finished.
 
     Raises:
@@ -323,7 +323,7 @@ def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
         return {name: [float(row[name]) for row in rows] for name in (*rows[0], *CURVE_COLUMNS)}
     except (OSError, ValueError, TypeError, LookupError, csv.Error, UnsafePathError) as error:
-        raise ResultError(f"{file} is damaged ({_why(error)})", _again(path, fold)) from None
+        raise ResultError(f"{file} is damaged ({reason(error)})", _again(path, fold)) from None
 
 
 def read_weights(path: Path, fold: int) -> bytes:
@@ -337,7 +337,7 @@ def read_weights(path: Path, fold: int) -> bytes:
     try:
         content = files.read(file, path)
     except (OSError, UnsafePathError) as error:
-        raise ResultError(f"{file} cannot be read ({_why(error)})", remedy) from None
+        raise ResultError(f"{file} cannot be read ({reason(error)})", remedy) from None
     _check_vouched(file, content, read_metrics(path, fold), remedy)
     return content
 
@@ -367,7 +367,7 @@ def checked(record: Any, kind: type[T], file: Path, remedy: str, otherwise: str 
     try:
         return typed(record, kind)
     except UnreadableError as error:
-        raise ResultError(f"{file} is {otherwise} ({_why(error)})", remedy) from None
+        raise ResultError(f"{file} is {otherwise} ({reason(error)})", remedy) from None
 
 
 def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> dict[str, Any]:
@@ -388,19 +388,14 @@ def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> di
         # Whoever may not read it cannot say that it is damaged.
         raise
     except (OSError, UnreadableError) as error:
-        raise ResultError(f"{file} is {otherwise} ({_why(error)})", remedy) from None
+        raise ResultError(f"{file} is {otherwise} ({reason(error)})", remedy) from None
 
 
 def _again(path: Path, fold: int) -> str:
     return f"move {path / fold_name(fold)} away and run the command in {RUN} again"
 
 
-def _why(error: BaseException) -> str:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return reason or " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
+def _open(path: Path, record: dict[str, Any], folds: list[int]) -> StoredRun:
     config, restore = read_config(path), f"restore it, {AGAIN}"
     split = checked(_json(path / SPLIT, path, restore), _Split, path / SPLIT, restore)["folds"]
     if len(split) < record["folds"]:
@@ -416,7 +411,7 @@ def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
     for fold, rows in parts.items():
         if sorted(row["key"] for row in rows) != sorted(split[fold]["test"]):
             raise ResultError(f"{path / fold_name(fold) / PREDICTIONS} has other utterances than the run's split", restore)
-    return Stored(path, record, config, parts, metrics)
+    return StoredRun(path, record, config, parts, metrics)
 
 
 def _is_hash_of(split: list[_Part], sha256: str) -> bool:
@@ -461,7 +456,7 @@ def read_config(path: Path) -> dict[str, Any]:
         typed(settings := read_yaml(path / CONFIG, path), _Config)
         return flatten(settings)
     except (OSError, UnreadableError) as error:
-        raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)})", f"restore it, {AGAIN}") from None
+        raise ResultError(f"{path / CONFIG} cannot be read ({reason(error)})", f"restore it, {AGAIN}") from None
 
 
 def checked_predictions(
@@ -494,7 +489,7 @@ def checked_predictions(
     except KeyError as error:
         why = f"no {error}"
     except (OSError, ValueError, TypeError, csv.Error, UnsafePathError) as error:
-        why = _why(error)
+        why = reason(error)
     if why:
         raise ResultError(f"{file} is damaged ({why})", _again(path, fold))
     return rows

@@ -13,7 +13,7 @@ from wser.reports.comparison import counts
 from wser.reports.html.opened import KINDS
 from wser.reports.html.table import Column, Table
 from wser.reports.tables import NAMES
-from wser.results import Stored
+from wser.results import StoredRun
 
 MOST_SPEAKERS = 8
 """Speakers that a row names."""
@@ -24,7 +24,7 @@ MOST_FOLDS = 20
 METRICS = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for name in HEADLINES)
 
 
-def folds(stored: Stored, summary: dict[str, Any]) -> Table:
+def folds(stored: StoredRun, summary: dict[str, Any]) -> Table:
     """A row for each finished fold; beneath, of a whole run alone, mean, deviation, pooled metrics and their interval."""
     columns = [Column("fold", "ordinal"), Column("test speakers"), Column("utterances", "count"), *METRICS]
     columns += [Column("epoch", "count"), Column("seconds", "seconds")]
@@ -87,7 +87,7 @@ def classes(found: dict[str, Any], papers_network: bool) -> Table:
     return Table("classes", "Classes", columns, rows, notes=notes)
 
 
-def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table | None:
+def speakers(stored: StoredRun, whole: bool, sexes: dict[str, str | None]) -> Table | None:
     """A row for each test speaker; None of an unfinished run some of whose speakers are tested in several folds."""
     columns = [Column("speaker"), Column("sex"), Column("fold"), Column("utterances", "count"), *METRICS]
     tested: dict[str, list[int]] = {}
@@ -106,7 +106,7 @@ def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table
     return Table("speakers", "Speakers", columns, rows, notes=notes)
 
 
-def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
+def sexes(stored: StoredRun, known: dict[str, str | None]) -> Table | None:
     """A row for each sex, over its speakers' utterances together; None where they are not known."""
     columns = [Column("sex"), Column("speakers", "count"), Column("utterances", "count"), *METRICS]
     rows = []
@@ -119,7 +119,7 @@ def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
     return Table("sexes", "Sexes", columns, rows) if rows else None
 
 
-def mistakes(stored: Stored, most: int | None = None) -> Table:
+def mistakes(stored: StoredRun, most: int | None = None) -> Table:
     """Test utterances that were misclassified, the most confident errors first.
 
     Args:
@@ -150,14 +150,14 @@ def mistakes(stored: Stored, most: int | None = None) -> Table:
     return Table("mistakes", f"{len(wrong)} of {len(stored.rows)} test utterances were misclassified", columns, rows)
 
 
-def confusion(stored: Stored, counts: Sequence[Sequence[int]]) -> Table:
+def confusion(stored: StoredRun, counts: Sequence[Sequence[int]]) -> Table:
     """Utterances of each true class (rows) by predicted class (columns), of all folds together."""
     columns = [Column("true"), *(Column(one, "count") for one in stored.classes)]
     rows = [[true, *row] for true, row in zip(stored.classes, counts, strict=True)]
     return Table("confusion", "Utterances of each true class by predicted class", columns, rows)
 
 
-def confusion_folds(stored: Stored, summary: dict[str, Any]) -> Table:
+def confusion_folds(stored: StoredRun, summary: dict[str, Any]) -> Table:
     """The same of each fold."""
     columns = [Column("fold", "ordinal"), Column("true"), *(Column(one, "count") for one in stored.classes)]
     rows = [
@@ -200,7 +200,7 @@ def _probability(row: dict[str, str], name: str) -> float | None:
     return None if isnan(value) else value
 
 
-def _measure(stored: Stored, rows: Sequence[dict[str, str]]) -> dict[str, Any]:
+def _measure(stored: StoredRun, rows: Sequence[dict[str, str]]) -> dict[str, Any]:
     place = {name: index for index, name in enumerate(stored.classes)}
     return measure([place[row["true"]] for row in rows], [place[row["predicted"]] for row in rows], stored.classes).as_dict()
 

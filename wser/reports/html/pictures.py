@@ -17,7 +17,7 @@ from precompute.common.errors import WserError
 from precompute.common.finding import Corpora
 from precompute.common.html.page import Thumbnail, one_of_each, thumbnail
 from wser.data.people import identify
-from wser.results import Stored, relative_link
+from wser.results import StoredRun, relative_link
 
 MOST_SPEAKERS = 24
 """Speakers whose pictures are shown: a few pages, and less than 1 MB."""
@@ -63,7 +63,7 @@ class Album:
     why_not: str = ""
 
 
-def look(stored: Stored, others: Iterable[str], recordings: Corpora | None, page: Path) -> Album:
+def look(stored: StoredRun, others: Iterable[str], recordings: Corpora | None, page: Path) -> Album:
     """Open the caches whose pictures a run was tested on, and take what the page shows; it is no error if they are gone.
 
     Args:

@@ -12,16 +12,16 @@ from precompute.common.finding import Corpora
 from precompute.common.html.plot import svg
 from precompute.common.reading import read_json
 from wser import results
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.protocols._leakage import lines as leakage_lines
 from wser.reports import figures
 from wser.reports.html import glossary, literature, measured, words
-from wser.reports.html.opened import Measured
+from wser.reports.html.opened import SummarisedRun
 from wser.reports.html.pictures import Album, look
 from wser.reports.html.table import Table
-from wser.reports.html.write import Beside, write
-from wser.results import Stored
+from wser.reports.html.write import PageFiles, write
+from wser.results import StoredRun
 
 MOST_ERRORS = 12
 """Confident errors that are shown with their pictures; the file holds all."""
@@ -47,7 +47,7 @@ class Matrix:
         return self.counts[row][column] / total if total else None
 
 
-def write_page(run: Measured, out: Path, entries: Sequence[Published], recordings: Corpora | None = None) -> Path:
+def write_page(run: SummarisedRun, out: Path, entries: Sequence[LiteratureResult], recordings: Corpora | None = None) -> Path:
     """Write the page of a run, its figures and its tables.
 
     Args:
@@ -60,7 +60,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         The page.
     """
     stored, found, whole = run.stored, run.summary, run.whole
-    beside = Beside(out, run.caveats)
+    beside = PageFiles(out, run.caveats)
     errors = measured.mistakes(stored, MOST_ERRORS)
     album = look(stored, [row[1] for row in errors.rows], recordings, out)
     tables: dict[str, Table | None] = {
@@ -146,7 +146,7 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     return page
 
 
-def _shared(run: Measured) -> list[tuple[str, str]]:
+def _shared(run: SummarisedRun) -> list[tuple[str, str]]:
     """What training and test share, and how much of it over all folds."""
     found = leakage_lines(run.reports, speaker_independent=False)[1:]
     # Two columns for the screen; what was left out has no columns but a colon.
@@ -154,7 +154,7 @@ def _shared(run: Measured) -> list[tuple[str, str]]:
     return [(name, said.strip()) for name, _, said in pairs]
 
 
-def _bars(groups: list[tuple[str, list[Any]]], beside: Beside) -> list[Markup]:
+def _bars(groups: list[tuple[str, list[Any]]], beside: PageFiles) -> list[Markup]:
     """A plot for each group, to stand side by side in the page; and all of them in one, in the files."""
     label = "% accuracy or UAR, as named"
     beside.figure(figures.bars(groups, label), "comparison")
@@ -182,13 +182,13 @@ def _undrawn(found: dict[str, Any], drawn: int) -> dict[str, str]:
     return said
 
 
-def _in_order_of_classes(stored: Stored, album: Album) -> list[str]:
+def _in_order_of_classes(stored: StoredRun, album: Album) -> list[str]:
     """Emotions of the gallery, as the classes that they are counted in."""
     place = {row["key"]: stored.classes.index(row["true"]) for row in stored.rows}
     return list(dict.fromkeys(album.pictures[key].emotion for key in sorted(album.gallery, key=lambda key: place[key])))
 
 
-def _provenance(stored: Stored) -> list[tuple[str, str]]:
+def _provenance(stored: StoredRun) -> list[tuple[str, str]]:
     """What made the results, by name."""
     record = stored.record
     caches = "; ".join(f"{one['corpus']} {one['cache']}, fingerprint {one['fingerprint']}" for one in record["corpora"])

@@ -7,20 +7,20 @@ from typing import Annotated, Any, TypedDict
 from markupsafe import Markup
 from msgspec import Meta
 
-from precompute.common.errors import few
+from precompute.common.errors import few, reason
 from precompute.common.html.plot import svg
 from precompute.common.reading import UnreadableError, read_json, typed
 from wser import results
 from wser.evaluation.caveats import together
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
 from wser.evaluation.uncertainty import spread
 from wser.execution.progress import duration
 from wser.reports import figures
 from wser.reports.html import glossary, literature, words
-from wser.reports.html.opened import Measured, summarised
+from wser.reports.html.opened import SummarisedRun, summarised
 from wser.reports.html.table import Column, Link, Table
-from wser.reports.html.write import Beside, write
+from wser.reports.html.write import PageFiles, write
 from wser.results import ResultError
 
 MOST_NUMBERS = 10
@@ -41,7 +41,7 @@ class _Record(TypedDict):
     titles: list[str]
 
 
-def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequence[Published]) -> Path:
+def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Sequence[LiteratureResult]) -> Path:
     """Write the page of a sweep, its figure and its tables.
 
     Args:
@@ -64,7 +64,7 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
     found = Sweep(list(record["axes"]), points)
     unfinished = [run for run in runs if not run.whole]
     caveats = together((Path(one.directory).name, one.caveats) for one in found.points)
-    beside = Beside(out, caveats)
+    beside = PageFiles(out, caveats)
     table = _points(found, runs, out)
     over_seeds = _over_seeds(found) if not unfinished else None
     # Beside what the paper reports: runs of a preset's own values, and the chosen setting.
@@ -110,7 +110,7 @@ def _axis(found: Sweep, axis: str, title: str) -> tuple[Column, list[Any]]:
     return (Column(title, "ordinal"), values) if figures.are_numbers(values) else (Column(title), found.labels(axis))
 
 
-def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
+def _plots(whole: Sweep, beside: PageFiles) -> list[tuple[str, Markup]]:
     """A plot for each axis, to stand in the page; and all of them in a row, in the files."""
     beside.figure(figures.sweep(whole), "axes")
     titles = dict(zip(whole.axes, whole.titles(), strict=True))
@@ -120,7 +120,7 @@ def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
     ]
 
 
-def opened(path: Path) -> list[Measured]:
+def opened(path: Path) -> list[SummarisedRun]:
     """The runs of a sweep, in the order of its points.
 
     Args:
@@ -139,9 +139,8 @@ def _read(path: Path) -> _Record:
         if any(record["axes"].keys() - point["values"].keys() for point in record["points"]):
             raise UnreadableError("a point lacks the value of an axis")
     except (OSError, UnreadableError) as error:
-        why = " ".join(str(error).split())[:200]
         raise ResultError(
-            f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it again"
+            f"{file} is damaged or foreign ({reason(error)}): run the command of the sweep again, which writes it again"
         ) from None
     return record
 
@@ -154,7 +153,7 @@ def _place(sweep: Path, directory: str) -> Path:
     return beside
 
 
-def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
+def _points(found: Sweep, runs: Sequence[SummarisedRun], page: Path) -> Table:
     axes = [_axis(found, axis, title) for axis, title in zip(found.axes, found.titles(), strict=True)]
     columns = [Column("run"), *(column for column, _ in axes)]
     columns += [
@@ -175,7 +174,7 @@ def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
     return Table("points", "Settings", columns, rows, notes=[note], strong=best)
 
 
-def _metrics(run: Measured) -> list[Any]:
+def _metrics(run: SummarisedRun) -> list[Any]:
     """Validation and test metrics and cost; nothing but the cost where a fold is missing."""
     summary = run.summary
     if not run.whole:
