@@ -201,7 +201,7 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureRe
     from wser.results import ResultError
 
     runs = _opened(paths, sweeps)
-    if unfinished := [one.stored.path for one in runs if not one.whole]:
+    if unfinished := [run.stored.path for run in runs if not run.whole]:
         raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
     if len(runs) == 1:
         return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].caveats).as_markdown()

@@ -218,8 +218,8 @@ def choice(section: str, name: str) -> type[Any]:
     """
     module = plugins.load(ROOMS[section], name, section, ConfigError)
     base: type[Any] = ProtocolConfig if section == "protocol" else ModelConfig
-    found: type[Any] = getattr(module, "Config", base)
-    return found
+    settings: type[Any] = getattr(module, "Config", base)
+    return settings
 
 
 def _default(section: str) -> Any:
@@ -228,31 +228,31 @@ def _default(section: str) -> Any:
 
 def with_key(section: str, name: str) -> list[str]:
     """Names of the choices of a section that have a key."""
-    return [one for one in plugins.names(ROOMS[section]) if name in {own.name for own in fields(choice(section, one))}]
+    return [option for option in plugins.names(ROOMS[section]) if name in {own.name for own in fields(choice(section, option))}]
 
 
 @lru_cache(maxsize=1)
 def known() -> dict[str, Facts]:
     """What is known of every key, with those of every protocol and model, by dotted key."""
-    found = {key: facts(one) for key, one in _leaves(Config())}
+    facts_by_key = {key: facts(leaf) for key, leaf in _leaves(Config())}
     for section, room in ROOMS.items():
         for name in plugins.names(room):
-            found |= {f"{section}.{one.name}": facts(one) for one in fields(choice(section, name))}
-    return found
+            facts_by_key |= {f"{section}.{field.name}": facts(field) for field in fields(choice(section, name))}
+    return facts_by_key
 
 
 def _leaves(section: Any, prefix: str = "") -> Iterator[tuple[str, "Field[Any]"]]:
-    for one in fields(section):
-        value = getattr(section, one.name)
+    for leaf in fields(section):
+        value = getattr(section, leaf.name)
         if is_dataclass(value):
-            yield from _leaves(value, f"{prefix}{one.name}.")
+            yield from _leaves(value, f"{prefix}{leaf.name}.")
         else:
-            yield prefix + one.name, one
+            yield prefix + leaf.name, leaf
 
 
 def declared(config: Config) -> dict[str, Facts]:
     """What is known of the keys of a configuration, by dotted key."""
-    return {key: facts(one) for key, one in _leaves(config)}
+    return {key: facts(leaf) for key, leaf in _leaves(config)}
 
 
 def is_hashed(key: str) -> bool:

@@ -188,14 +188,16 @@ def check(fold: Fold, examples: Sequence[Example], speaker_independent: bool) ->
         if kind == "speaker" and not speaker_independent:
             continue
         held = {part: {_name(examples[i], kind) for i in members} for part, members in parts.items()}
-        for one, other in itertools.combinations(parts, 2):
-            shared = [(f"{kind} {name}", "") for name in sorted(held[one] & held[other])]
+        for first, second in itertools.combinations(parts, 2):
+            shared = [(f"{kind} {name}", "") for name in sorted(held[first] & held[second])]
             if kind == "recording" and shared:
-                shared = _doubles(held[one] & held[other], examples, parts[one], parts[other])
+                shared = _doubles(held[first] & held[second], examples, parts[first], parts[second])
             if shared:
                 what, how = shared[0]
                 others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
-                raise ProtocolError(f"{what} is in the {one} and the {other} set of fold {fold.number}{how}{others}: {remedy}")
+                raise ProtocolError(
+                    f"{what} is in the {first} and the {second} set of fold {fold.number}{how}{others}: {remedy}"
+                )
 
 
 def _name(example: Example, kind: str) -> str:
@@ -274,8 +276,8 @@ def protocol(name: str) -> type[BaseProtocol[Any]]:
     Raises:
         ProtocolError: There is none of that name.
     """
-    found: type[BaseProtocol[Any]] = plugins.load(__name__, name, "protocol", ProtocolError).Protocol
-    return found
+    kind: type[BaseProtocol[Any]] = plugins.load(__name__, name, "protocol", ProtocolError).Protocol
+    return kind
 
 
 def config(name: str, **keys: Any) -> Any:

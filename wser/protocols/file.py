@@ -124,10 +124,10 @@ def read(path: Path) -> SplitFile:
             )
     filled = [{part: frozenset(fold.get(part, ())) for part in PARTS} for fold in folds]
     for number, fold in enumerate(filled):
-        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-            if twice := sorted(fold[one] & fold[other]):
+        for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            if twice := sorted(fold[first] & fold[second]):
                 raise ProtocolError(
-                    f"{path} has {_listed(twice, 'utterance')} in {one} and {other} of fold {number}: leave each in one set"
+                    f"{path} has {_listed(twice, 'utterance')} in {first} and {second} of fold {number}: leave each in one set"
                 )
     return SplitFile(speakers, filled)
 
@@ -156,12 +156,12 @@ MISNAMED = {"OA_bite_neutral": "OAF_bite_neutral"}
 
 
 def _read_emobox(path: Path) -> list[dict[str, list[str]]]:
-    found = [(int(match[1]), folder) for folder in path.iterdir() if (match := re.fullmatch(r"fold_(\d+)", folder.name))]
-    if not found:
+    folders = [(int(match[1]), folder) for folder in path.iterdir() if (match := re.fullmatch(r"fold_(\d+)", folder.name))]
+    if not folders:
         raise ProtocolError(
             f"{path} has no folders fold_1, fold_2, ...: give EmoBox's folder of one corpus, as in EmoBox/data/emodb"
         )
-    return [_read_emobox_fold(folder) for _, folder in sorted(found)]
+    return [_read_emobox_fold(folder) for _, folder in sorted(folders)]
 
 
 def _read_emobox_fold(folder: Path) -> dict[str, list[str]]:

@@ -171,9 +171,9 @@ def verify(bundle: Path) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         path = _unpack(bundle, root)
-        found = _verify(path)
+        verdict = _verify(path)
         # The bundle is what the reader knows, and not where it was unpacked for a moment.
-        return replace(found, differences=[*dict.fromkeys(text.replace(f"{path}/", "") for text in found.differences)])
+        return replace(verdict, differences=[*dict.fromkeys(text.replace(f"{path}/", "") for text in verdict.differences)])
 
 
 def _refusal(bundle: Path, member: str, what: str) -> ResultError:
@@ -298,7 +298,7 @@ def _identity_differences(path: Path, record: Mapping[str, Any]) -> Iterator[str
     try:
         whole = read_json(path / results.IDENTITY, path)
         named = results.checked(whole, _Identity, path / results.IDENTITY, "")
-        digests, config = [identity.digest(one) for one in (whole, record.get("recipe") or {})], results.read_config(path)
+        digests, config = [identity.digest(part) for part in (whole, record.get("recipe") or {})], results.read_config(path)
     except (OSError, ValueError) as error:
         yield f"{results.IDENTITY} cannot be read ({in_a_line(str(error))[:200]})"
         return

@@ -30,9 +30,9 @@ def check_same(first: StoredRun, other: StoredRun) -> None:
             f"{first.path} has the classes {', '.join(first.classes)}, and {other.path} {', '.join(other.classes)}: "
             "compare runs with the same label map"
         )
-    one, two = (Counter(row["key"] for row in run.rows) for run in (first, other))
-    if one != two:
-        here, there = one - two, two - one
+    ours, theirs = (Counter(row["key"] for row in run.rows) for run in (first, other))
+    if ours != theirs:
+        here, there = ours - theirs, theirs - ours
         raise ResultError(
             f"{here.total()} test utterances are in {first.path} alone and {there.total()} in {other.path} alone "
             f"({few(sorted(here or there), MOST_NAMED)}): compare runs of the same corpus, protocol and protocol.seed"
@@ -57,25 +57,25 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
     Args:
         runs: The first is held against each of the others.
     """
-    found = []
+    sentences = []
     protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
     if len(protocols) > 1:
-        found.append(f"protocols differ ({', '.join(protocols)}): so do the training parts, and with them the figures")
+        sentences.append(f"protocols differ ({', '.join(protocols)}): so do the training parts, and with them the figures")
     elif len({run.record["split_hash"] for run in runs}) > 1:
-        found.append("training or validation parts differ, though the test utterances are the same")
+        sentences.append("training or validation parts differ, though the test utterances are the same")
     seeds = list(dict.fromkeys(str(run.record["seed"]) for run in runs))
     if len(seeds) > 1:
-        found.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")
+        sentences.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")
     speakers = len({row["speaker"] for row in runs[0].rows})
     if speakers == 1:
-        found.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the figures")
+        sentences.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the figures")
     elif speakers < FEW_SPEAKERS:
-        found.append(
+        sentences.append(
             f"{speakers} test speakers are few: intervals are rather too narrow, and p is at least {smallest_p(speakers):.2g}"
         )
     if len(runs) > 2:
-        found.append(f"the p-values of {len(runs) - 1} comparisons are not corrected for their number")
-    return found
+        sentences.append(f"the p-values of {len(runs) - 1} comparisons are not corrected for their number")
+    return sentences
 
 
 def counts(run: StoredRun, classes: list[str]) -> NDArray[np.float64]:
@@ -85,23 +85,23 @@ def counts(run: StoredRun, classes: list[str]) -> NDArray[np.float64]:
     return by_speaker(true, predicted, [row["speaker"] for row in run.rows], len(classes))
 
 
-def in_words(first: str, second: str, found: Difference) -> str:
+def in_words(first: str, second: str, difference: Difference) -> str:
     """What a difference means.
 
     Args:
         first: Name of the run that is subtracted.
         second: Name of the other one.
-        found: Second minus first.
+        difference: Second minus first.
     """
-    points = f"{100 * abs(found.value):.1f}"
+    points = f"{100 * abs(difference.value):.1f}"
     if points == "0.0":
         return f"{first} and {second} agree to a tenth of a point"
-    better, worse = (second, first) if found.value > 0 else (first, second)
-    p = p_value(found.p)
+    better, worse = (second, first) if difference.value > 0 else (first, second)
+    p = p_value(difference.p)
     p = f"p {p}" if p.startswith("<") else f"p = {p}"
-    low, high = found.interval or (0.0, 0.0)
-    sides = (low, high) if found.value > 0 else (-high, -low)
-    evidence = f"95 % interval {ends(sides)}, {p}" if found.interval else p
-    if found.p < CERTAIN:
+    low, high = difference.interval or (0.0, 0.0)
+    sides = (low, high) if difference.value > 0 else (-high, -low)
+    evidence = f"95 % interval {ends(sides)}, {p}" if difference.interval else p
+    if difference.p < CERTAIN:
         return f"{better} is better than {worse} by {points} points ({evidence})"
     return f"{better} is {points} points above {worse}, which may be chance ({evidence})"

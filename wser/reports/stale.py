@@ -76,17 +76,19 @@ def note_of(
     return note(stored.path, summary)
 
 
-def apart(one: Any, other: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
+def apart(stated: Any, recomputed: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
     """Where two values of JSON differ, by dotted key, as far as both have it."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in other:
-            if key in one:
-                yield from apart(one[key], other[key], f"{place}.{key}" if place else key)
-    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
-        for at, (left, right) in enumerate(zip(one, other, strict=True)):
+    if isinstance(stated, dict) and isinstance(recomputed, dict):
+        for key in recomputed:
+            if key in stated:
+                yield from apart(stated[key], recomputed[key], f"{place}.{key}" if place else key)
+    elif isinstance(stated, list | tuple) and isinstance(recomputed, list | tuple) and len(stated) == len(recomputed):
+        for at, (left, right) in enumerate(zip(stated, recomputed, strict=True)):
             yield from apart(left, right, f"{place}.{at}")
-    elif one != other and not (isinstance(one, float) and isinstance(other, float) and abs(one - other) < SAME):
-        yield place, _shown(one), _shown(other)
+    elif stated != recomputed and not (
+        isinstance(stated, float) and isinstance(recomputed, float) and abs(stated - recomputed) < SAME
+    ):
+        yield place, _shown(stated), _shown(recomputed)
 
 
 def _shown(value: Any) -> str:

@@ -16,12 +16,12 @@ def of(stored: results.StoredRun) -> dict[str, Any]:
     """The summary of a run, from the files of its finished folds."""
     record = stored.record
     marks = {
-        "synthetic": any(one["synthetic"] for one in record["corpora"]),
+        "synthetic": any(corpus["synthetic"] for corpus in record["corpora"]),
         "selection": record["selection"],
         "caveats": [*map(str, caveats.of(record, list(stored.metrics.values())))],
     }
     target = stored.config.get("protocol.test")
-    corpora = [target] if target else [one["corpus"] for one in record["corpora"]]
+    corpora = [target] if target else [corpus["corpus"] for corpus in record["corpora"]]
     return marks | _summary(stored.metrics, stored.rows, stored.classes, record["folds"], corpora)
 
 
@@ -111,8 +111,8 @@ def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
 def human(corpora: Sequence[str]) -> list[dict[str, Any]]:
     """Published accuracies of human listeners on these corpora."""
     return [
-        {"corpus": one.corpus, "accuracy": one.value, "classes": one.classes, "doi": one.doi, "source": one.source}
+        {"corpus": entry.corpus, "accuracy": entry.value, "classes": entry.classes, "doi": entry.doi, "source": entry.source}
         for corpus in corpora
-        for one in published.load()
-        if one.listeners and one.corpus == corpus and one.metric == "accuracy"
+        for entry in published.load()
+        if entry.listeners and entry.corpus == corpus and entry.metric == "accuracy"
     ]

@@ -172,7 +172,7 @@ class StoredRun:
     @property
     def title(self) -> str:
         """What it is, in a line, and what nobody may overlook about its figures."""
-        corpora = [(one["corpus"], one["synthetic"]) for one in self.record["corpora"]]
+        corpora = [(corpus["corpus"], corpus["synthetic"]) for corpus in self.record["corpora"]]
         names = corpus_names(corpora, self.record["selection"])
         model = self.settings.get("model.name")
         tested = self.settings.get("data.test_recipe")
@@ -404,8 +404,8 @@ def _open(path: Path, record: dict[str, Any], folds: list[int]) -> StoredRun:
     if "identity" in record and not _is_hash_of(split, record["split_hash"]):
         raise ResultError(f"{path / SPLIT} is not the split of the run, by its hash in {RUN}", restore)
     metrics = {fold: read_metrics(path, fold) for fold in folds}
-    for fold, one in metrics.items():
-        if one.get("identity") != record.get("identity"):
+    for fold, of_fold in metrics.items():
+        if of_fold.get("identity") != record.get("identity"):
             raise ResultError(f"{path / fold_name(fold) / METRICS} is of another run, by its identity", _again(path, fold))
     parts = {fold: checked_predictions(path, fold, record["classes"], metrics[fold]) for fold in folds}
     for fold, rows in parts.items():

@@ -31,8 +31,10 @@ def is_comparable(entry: LiteratureResult, run: SummarisedRun) -> bool:
 
 def best(entries: Sequence[LiteratureResult], run: SummarisedRun) -> LiteratureResult | None:
     """The highest comparable result of a machine, not chosen on the test set, whose source gives its number of classes."""
-    machines = [one for one in entries if is_comparable(one, run) and one.classes and not one.listeners and not one.chosen]
-    return max(machines, key=lambda one: one.value, default=None)
+    machines = [
+        entry for entry in entries if is_comparable(entry, run) and entry.classes and not entry.listeners and not entry.chosen
+    ]
+    return max(machines, key=lambda entry: entry.value, default=None)
 
 
 def is_papers_network(stored: StoredRun) -> bool:
@@ -50,11 +52,11 @@ def comparison(entries: Sequence[LiteratureResult], run: SummarisedRun) -> tuple
     Returns:
         Neither where nothing is published for the corpus.
     """
-    of_corpus = [one for one in entries if one.corpus == run.corpus]
+    of_corpus = [entry for entry in entries if entry.corpus == run.corpus]
     if not of_corpus:
         return None, None
-    near = [one for one in of_corpus if is_comparable(one, run)]
-    far = [one for one in of_corpus if not is_comparable(one, run)]
+    near = [entry for entry in of_corpus if is_comparable(entry, run)]
+    far = [entry for entry in of_corpus if not is_comparable(entry, run)]
     columns = [
         Column("work", key="figure"), Column("method"), Column("protocol"), Column("classes", "count"), Column("metric"),
         Column("%", "percent", bar=True), Column("SD", "percent"), Column("source"), Column("remarks"),
@@ -69,7 +71,7 @@ def comparison(entries: Sequence[LiteratureResult], run: SummarisedRun) -> tuple
     ]  # fmt: skip
     kind = f"{SPEAKERS[run.speakers]}, {len(stored.classes)} classes"
     rows = sorted([*ours, *map(_row, near)], key=lambda row: -row[5])
-    strong = frozenset(at for at, row in enumerate(rows) if any(row is one for one in ours))
+    strong = frozenset(at for at, row in enumerate(rows) if any(row is own_row for own_row in ours))
     silent = any(row[3] is None for row in rows)
     notes = ["No number of classes: the source does not give it."] if silent else []
     table = Table("comparison", kind.capitalize(), columns, rows, notes=notes, strong=strong)
@@ -84,9 +86,9 @@ def bars(entries: Sequence[LiteratureResult], run: SummarisedRun) -> list[tuple[
     """Bars of the run and of published results, those of other protocols apart, for `wser.reports.figures.bars`."""
     pooled, interval = run.summary["pooled"], run.summary["interval"] or {}
     ours = [(f"this run, {name}", pooled[metric], interval.get(metric), "ours") for metric, name in METRICS.items()]
-    of_corpus = [one for one in entries if one.corpus == run.corpus]
-    near = [_bar(one) for one in of_corpus if is_comparable(one, run)]
-    far = [_bar(one, True) for one in of_corpus if not is_comparable(one, run)]
+    of_corpus = [entry for entry in entries if entry.corpus == run.corpus]
+    near = [_bar(entry) for entry in of_corpus if is_comparable(entry, run)]
+    far = [_bar(entry, True) for entry in of_corpus if not is_comparable(entry, run)]
     majority = run.summary["majority"]
     floor = [
         ("chance, UAR", run.summary["chance"], None, "reference"),
@@ -124,7 +126,7 @@ def claims(
     ]  # fmt: skip
     rows: list[list[Any]] = []
     notes = ["SD: over folds. From, to: 95 % interval over speakers."]
-    for claim in (one for one in entries if one.doi == PAPER and one.folds):
+    for claim in (entry for entry in entries if entry.doi == PAPER and entry.folds):
         measured = [run for run in runs if run.clean and (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
         if not measured:
             continue
@@ -146,7 +148,7 @@ def claims(
 def siblings(run: SummarisedRun) -> list[SummarisedRun]:
     """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and selection."""
     made: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
-    corpora = [one["corpus"] for one in run.stored.record["corpora"]]
+    corpora = [corpus["corpus"] for corpus in run.stored.record["corpora"]]
     here = run.stored.path.resolve()
     for path in results.below(here.parent):
         if path == here or _preset(path) != "paper":
@@ -154,23 +156,23 @@ def siblings(run: SummarisedRun) -> list[SummarisedRun]:
         try:
             record = read_json(path / results.RUN, path.parent)
             key = (record["protocol"], record["selection"], tuple(record["classes"]))
-            if corpora == [one["corpus"] for one in record["corpora"]]:
+            if corpora == [corpus["corpus"] for corpus in record["corpora"]]:
                 made.setdefault(key, []).append((str(record["created"]), path))
         except (OSError, ValueError, LookupError, TypeError):
             continue  # foreign or damaged: not what was asked about
     latest = (next(filter(None, map(_literal, sorted(group, reverse=True))), None) for _, group in sorted(made.items()))
-    return [one for one in latest if one]
+    return [sibling for sibling in latest if sibling]
 
 
 def _literal(made: tuple[str, Path]) -> SummarisedRun | None:
     """A run if it is whole and of the paper's own values."""
     try:
-        one = summarised(made[1])
+        run = summarised(made[1])
     except (ResultError, OSError):
         return None  # half-written, or not readable: it has no metrics yet
     return (
-        one
-        if one.whole and one.clean and one.stored.config.get("preset") == "paper" and not words.changes(one.stored)
+        run
+        if run.whole and run.clean and run.stored.config.get("preset") == "paper" and not words.changes(run.stored)
         else None
     )
 
@@ -203,7 +205,7 @@ def _row(entry: LiteratureResult) -> list[Any]:
         entry.note,
     ]
     work = f"listeners, {entry.work}" if entry.listeners else entry.work
-    said = ". ".join(one[0].upper() + one[1:].rstrip(".") for one in remarks if one)
+    said = ". ".join(remark[0].upper() + remark[1:].rstrip(".") for remark in remarks if remark)
     where = urlsplit(entry.url).netloc if entry.url else f"doi {entry.doi}"
     return [
         work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],

@@ -101,7 +101,7 @@ class SummarisedRun:
     @property
     def corpus(self) -> str:
         """The corpus; several are joined by `+`, and where only one of them is tested on, it is named."""
-        joined = "+".join(one["corpus"] for one in self.stored.record["corpora"])
+        joined = "+".join(corpus["corpus"] for corpus in self.stored.record["corpora"])
         target = self.stored.config.get("protocol.test")
         return f"{joined}, tested on {target}" if target else joined
 
@@ -118,7 +118,7 @@ class SummarisedRun:
     @property
     def speakers(self) -> str:
         """Whether the test speakers were `known` from training, as the leakage report has it."""
-        return "known" if any(one.speakers.count for one in self.reports) else "unknown"
+        return "known" if any(report.speakers.count for report in self.reports) else "unknown"
 
     @cached_property
     def caveats(self) -> list[Caveat]:
@@ -134,12 +134,12 @@ class SummarisedRun:
         """
         path = self.stored.path / results.LEAKAGE
         try:
-            found = typed(read_json(path, self.stored.path), list[Leakage])
-            if len(found) != self.stored.record["folds"]:
-                raise ValueError(f"{len(found)} folds, not {self.stored.record['folds']}")
+            reports = typed(read_json(path, self.stored.path), list[Leakage])
+            if len(reports) != self.stored.record["folds"]:
+                raise ValueError(f"{len(reports)} folds, not {self.stored.record['folds']}")
         except (OSError, ValueError) as error:
             raise ResultError(f"{path} cannot be read ({reason(error)})", f"restore it, {results.AGAIN}") from None
-        return found
+        return reports
 
 
 def summarised(path: Path) -> SummarisedRun:
@@ -161,5 +161,5 @@ def summarised(path: Path) -> SummarisedRun:
             raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes", remedy)
         if {*metrics["speakers"]["test"]} != {row["speaker"] for row in stored.parts[fold]}:
             raise ResultError(f"{folder / results.METRICS} has other test speakers than {results.PREDICTIONS}", remedy)
-    found = summary.of(stored)
-    return SummarisedRun(stored, found, [*filter(None, [stale.note(path, found)])])
+    figures = summary.of(stored)
+    return SummarisedRun(stored, figures, [*filter(None, [stale.note(path, figures)])])

@@ -120,12 +120,12 @@ def _differences(first: SummarisedRun, others: Sequence[tuple[str, SummarisedRun
     rows: list[list[Any]] = []
     sentences = []
     for letter, run in others:
-        found = uncertainty.differences(base, comparison.counts(run.stored, classes))
+        differences = uncertainty.differences(base, comparison.counts(run.stored, classes))
         for metric in uncertainty.HEADLINES:
-            one = found[metric]
-            low, high = one.interval or (None, None)
-            rows.append([f"{letter} - A", NAMES[metric], one.value, low, high, one.p])
-        sentences.append(f"UAR: {comparison.in_words('A', letter, found['uar'])}.")
+            difference = differences[metric]
+            low, high = difference.interval or (None, None)
+            rows.append([f"{letter} - A", NAMES[metric], difference.value, low, high, difference.p])
+        sentences.append(f"UAR: {comparison.in_words('A', letter, differences['uar'])}.")
     columns = [
         Column("difference"), Column("metric", key="figure"), Column("points", "points"), Column("from", "points"),
         Column("to", "points"), Column("p", "p"),

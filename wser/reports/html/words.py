@@ -54,7 +54,7 @@ def protocol(record: dict[str, Any]) -> str:
 
 def corpora(stored: StoredRun) -> str:
     """The corpora, synthetic ones named as such."""
-    return corpus_names([(one["corpus"], one["synthetic"]) for one in stored.record["corpora"]], selection="")
+    return corpus_names([(corpus["corpus"], corpus["synthetic"]) for corpus in stored.record["corpora"]], selection="")
 
 
 def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
@@ -103,11 +103,11 @@ def commands(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]
     """Commands that concern a run: what each does, and what to type."""
     directory = f"{stored.config.get('results')}/{stored.path.resolve().name}"
     begun = str(stored.record["command"])
-    found = [
+    listed = [
         ("Started by", begun),
         ("To run it again and compare every prediction", shlex.join(["python", "-m", "wser.run", "--repeat", directory])),
     ]
-    return [*found, ("To print the layers of its network", f"{begun} --describe")] if is_network(summary) else found
+    return [*listed, ("To print the layers of its network", f"{begun} --describe")] if is_network(summary) else listed
 
 
 def preset(stored: StoredRun) -> str:
@@ -189,8 +189,8 @@ def verdict(summary: dict[str, Any]) -> str:
 def literature(summary: dict[str, Any], best: LiteratureResult | None) -> list[str]:
     """What others reached on the same corpus: listeners, and the best comparable machine."""
     said = [
-        f"Human listeners of {one['corpus']} reached {100 * one['accuracy']:.0f} % accuracy ({one['classes']} emotions)."
-        for one in summary["human"]
+        f"Human listeners of {entry['corpus']} reached {100 * entry['accuracy']:.0f} % accuracy ({entry['classes']} emotions)."
+        for entry in summary["human"]
     ]
     if best:
         pretrained = ", pretrained on other speech" if best.pretrained else ""
