@@ -21,7 +21,7 @@ The first run is compared with each of the others, on the same test utterances. 
 speakers; p is that of a two-sided permutation test that swaps the two runs' predictions for whole speakers.
 
 example:
-  python -m wser.compare runs/emodb-row_svm-loso-1a2b3c4d runs/emodb-row_svm-loso-5e6f7a8b
+  python -m wser.compare runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d
 """
 
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a run says of one utterance of a test part.
+    """What a run says of one utterance of a test set.
 
     Attributes:
-        fold: In whose test part it is.
+        fold: In whose test set it is.
         key: Of the utterance.
         speaker: Who said it.
         true: Name of its class.
@@ -76,7 +76,7 @@ class Run:
         path: Their directory.
         title: What it is, in a line, and what nobody may overlook about its figures.
         classes: Names of the classes, by index.
-        predictions: One for each utterance of the test parts, by fold.
+        predictions: One for each utterance of the test sets, by fold.
         metrics: Of the predictions of all folds together.
         fold_metrics: Of each fold by its number.
         split: Which utterances are in which part.

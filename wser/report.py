@@ -21,13 +21,15 @@ The page needs nothing else: it can be mailed, printed and opened without a netw
 (CSV, LaTeX) lie beside it in a directory named report.
 
 examples:
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d                    writes report.html there
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d --audio ~/corpora  with links to the recordings
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d runs/demo-row_svm-loso-5e6f7a8b    side by side, with the paired test
-  python -m wser.report runs/demo-row_svm-loso-sweep-9c0d1e2f              a sweep
-  python -m wser.report --index runs                                       all runs in one table: runs/index.html
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d --bundle review.zip    all that a reviewer needs, in one file
-  python -m wser.report --verify review.zip                                every figure recomputed from that file
+  python -m wser.report RUN                            writes report.html there
+  python -m wser.report RUN --audio ~/corpora          with links to the recordings
+  python -m wser.report RUN RUN                        side by side, with the paired test
+  python -m wser.report runs/demo-row_svm-loso-sweep-9c0d1e2f3a4b    a sweep
+  python -m wser.report --index runs                   all runs in one table: runs/index.html
+  python -m wser.report RUN --bundle review.zip        all that a reviewer needs, in one file
+  python -m wser.report --verify review.zip            every figure recomputed from that file
+
+RUN is the directory of a run, such as runs/demo-row_svm-loso-1a2b3c4d5e6f.
 """
 
 MOST_DIFFERENCES = 100
@@ -113,7 +115,7 @@ def _verify(options: argparse.Namespace) -> int:
     if verdict.differences:
         return terminal.FAILED
     print("verified: every figure follows from the predictions, and all files agree.")
-    print("Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation parts.")
+    print("Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation sets.")
     return 0
 
 
@@ -128,7 +130,7 @@ def _report(options: argparse.Namespace) -> int:
 
     runs: list[Path] = options.runs
     if not runs:
-        raise UsageError("no run is named: give one, as runs/emodb-row_svm-loso-1a2b3c4d, or --index runs for all of them")
+        raise UsageError("no run is named: give one, as runs/emodb-row_svm-loso-1a2b3c4d5e6f, or --index runs for all of them")
     if len(runs) > len(string.ascii_uppercase):
         raise UsageError(f"{len(runs)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
     if len({path.resolve() for path in runs}) < len(runs):

@@ -33,7 +33,7 @@ examples:
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
   python -m wser.run model.pipes=1,3 --describe        the networks: layers, shapes, parameters, multiply-adds
-  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d    again; are all predictions the same?
+  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d5e6f    again; are all predictions the same?
 
 keys, and their values in a plain run:
 """
@@ -253,7 +253,7 @@ def _announce(experiment: "Experiment", axes: Collection[str]) -> None:
         if missing := sorted(
             {dataset.classes[dataset.examples[i].label] for i in fold.test if dataset.examples[i].label not in here}
         ):
-            print(f"warning: fold {fold.number} tests {', '.join(missing)}, which its training part lacks", file=sys.stderr)
+            print(f"warning: fold {fold.number} tests {', '.join(missing)}, which its training set lacks", file=sys.stderr)
     if dataset.dropped:
         left_out = ", ".join(f"{emotion} {count}" for emotion, count in sorted(dataset.dropped.items()))
         print(f"  left out by label map {dataset.label_map.name}: {left_out}")

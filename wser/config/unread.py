@@ -39,7 +39,7 @@ def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
 
 
 def _of_protocols(config: Config) -> dict[str, tuple[Reader, ...]]:
-    """What has each key of the section `protocol` read: the protocols that declare it, and a validation part."""
+    """What has each key of the section `protocol` read: the protocols that declare it, and a validation set."""
     room = ROOMS["protocol"]
     names = plugins.names(room)
     classes = {name: plugins.load(room, name, "protocol", ConfigError).Protocol for name in names}

@@ -67,7 +67,7 @@ LONGEST = 60
 
 
 def of_selection(selection: str) -> list[Caveat]:
-    """What must be known about figures by the part on which their epoch was chosen."""
+    """What must be known about figures by the set on which their epoch was chosen."""
     return [CHOSEN_ON_TEST] if selection == "test" else []
 
 

@@ -1,4 +1,4 @@
-"""A sweep as one result: its points in a row each, and the best setting, chosen without a look at the test part."""
+"""A sweep as one result: its points in a row each, and the best setting, chosen without a look at the test set."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -58,12 +58,12 @@ class Setting:
 
     @property
     def validation(self) -> float:
-        """UAR of the validation parts, where all points have one."""
+        """UAR of the validation sets, where all points have one."""
         return fmean(point.summary["validation"]["uar"] for point in self.points)
 
     @property
     def test(self) -> float:
-        """UAR of the test parts."""
+        """UAR of the test sets."""
         return fmean(point.summary["pooled"]["uar"] for point in self.points)
 
     @property

@@ -69,7 +69,7 @@ class BaseProtocol(ABC, Generic[Settings]):
     Attributes:
         title: How utterances are held out, in a line without a full stop, as reports say it; without one they have the name.
         speaker_independent: Whether no speaker may stand on both sides of a split.
-        own_keys: Keys of its settings that the protocol reads, besides those of the validation part.
+        own_keys: Keys of its settings that the protocol reads, besides those of the validation set.
         dropped: Keys of the utterances that the label map leaves out, which are no examples.
     """
 
@@ -97,7 +97,7 @@ class BaseProtocol(ABC, Generic[Settings]):
 
         Args:
             examples: In an order that does not change between runs.
-            selection: With `validation` there is a validation part; with `last`, only where the split names one; with `test`
+            selection: With `validation` there is a validation set; with `last`, only where the split names one; with `test`
                 there is none, and one that the split names stays in training.
             dropped: Keys of the utterances that the label map leaves out.
 
@@ -235,7 +235,7 @@ def _double(ours: Sequence[Example], theirs: Sequence[Example]) -> tuple[Example
 
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
-    """SHA-256 of a split: of each fold's parts as sorted keys."""
+    """SHA-256 of a split: of each fold's sets as sorted keys."""
     return hash_of_keys(as_keys(folds, examples))
 
 

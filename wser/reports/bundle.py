@@ -358,7 +358,7 @@ def _is_independent(protocol: str) -> bool:
 
 
 def _shared_speakers(run: SummarisedRun, folds: Sequence[Mapping[str, frozenset[str]]]) -> Iterator[str]:
-    """Speakers who are in the test part and in another, by the predictions, the metrics or the report of leakage."""
+    """Speakers who are in the test set and in another, by the predictions, the metrics or the report of leakage."""
     speaker = {row["key"]: row["speaker"] for row in run.stored.rows}
     for number, fold in enumerate(folds):
         named = run.stored.metrics[number].get("speakers", {})

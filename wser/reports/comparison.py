@@ -60,9 +60,9 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
     sentences = []
     protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
     if len(protocols) > 1:
-        sentences.append(f"protocols differ ({', '.join(protocols)}): so do the training parts, and with them the figures")
+        sentences.append(f"protocols differ ({', '.join(protocols)}): so do the training sets, and with them the figures")
     elif len({run.record["split_hash"] for run in runs}) > 1:
-        sentences.append("training or validation parts differ, though the test utterances are the same")
+        sentences.append("training or validation sets differ, though the test utterances are the same")
     seeds = list(dict.fromkeys(str(run.record["seed"]) for run in runs))
     if len(seeds) > 1:
         sentences.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")

@@ -236,7 +236,7 @@ def _places(values: Sequence[Any]) -> tuple[list[float], str]:
 
 
 def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float], connected: bool) -> None:
-    """One part's UAR: means at each place, and the points where there are several, else the test part's intervals."""
+    """One part's UAR: means at each place, and the points where there are several, else the test set's intervals."""
     colour, marker, side = PARTS[part]
     beside = BESIDE * side
     metrics = "validation" if part == "validation" else "pooled"

@@ -40,7 +40,7 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         each headline metric of `pooled`, None for a single speaker; `chance`, the unweighted average recall of guessing;
         `majority`, the figures of always answering the most frequent class; `human`, published accuracies of listeners;
         `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `validation`,
-        headline metrics and confusion matrix of the validation parts at the chosen epochs, pooled; `epoch`, the mean chosen
+        headline metrics and confusion matrix of the validation sets at the chosen epochs, pooled; `epoch`, the mean chosen
         one; `seconds` of all folds, and `seconds_to_epoch`, of training up to the end of the chosen epochs.  Validation and
         seconds to the epoch are None where a finished fold has none.
     """
@@ -92,13 +92,13 @@ def pooled(records: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Headline metrics and confusion matrix of the validation parts of some folds, their utterances taken together.
+    """Headline metrics and confusion matrix of the validation sets of some folds, their utterances taken together.
 
     Args:
         records: Of the folds, as metrics.json has them.
 
     Returns:
-        None where any fold has no validation part, or was written before it was recorded.
+        None where any fold has no validation set, or was written before it was recorded.
     """
     parts = [record.get("validation") for record in records]
     if not all(parts):

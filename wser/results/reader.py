@@ -88,7 +88,7 @@ class Scores(TypedDict):
 
 
 class Scored(Scores):
-    """What metrics.json has of a fold; of some versions without the validation part."""
+    """What metrics.json has of a fold; of some versions without the validation set."""
 
     utterances: int
     validation: NotRequired[Scores | None]
@@ -428,7 +428,7 @@ def read_record(path: Path) -> dict[str, Any]:
         ResultError: The directory is missing, empty, foreign or damaged; one sentence says which, and the remedy.
     """
     if not path.is_dir():
-        raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/emodb-row_svm-loso-1a2b3c4d")
+        raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/emodb-row_svm-loso-1a2b3c4d5e6f")
     if not files.exists(path / RUN, path):
         inside = sorted(file.parent.name for file in path.glob(f"*/{RUN}"))
         if inside:
@@ -436,7 +436,7 @@ def read_record(path: Path) -> dict[str, Any]:
         what = "is empty" if not any(path.iterdir()) else f"has no {RUN}"
         raise ResultError(
             f"{path} {what}, so it holds no results: run the command that was to fill it, or give another directory, "
-            "as runs/emodb-row_svm-loso-1a2b3c4d"
+            "as runs/emodb-row_svm-loso-1a2b3c4d5e6f"
         )
     remedy = f"give a directory that wser.run made, {AGAIN}"
     record = _json(path / RUN, path, remedy, "damaged or foreign")

@@ -149,7 +149,7 @@ def _place(sweep: Path, directory: str) -> Path:
     """Where a point's results are: beside the sweep, wherever all of them were moved to."""
     beside = sweep.resolve().parent / Path(directory).name
     if not beside.is_dir():
-        raise ResultError(f"{beside}, a run of {sweep}, is gone: bring it back, or run the command of the sweep again")
+        raise ResultError(f"{beside}, a run of {sweep}, is gone: restore it, or run the command of the sweep again")
     return beside
 
 
