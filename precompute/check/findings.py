@@ -164,7 +164,7 @@ def _silent(survey: Survey) -> Finding:
 def _long(survey: Survey) -> Finding:
     limit = survey.limit
     items = _each(survey, lambda measured: f"{measured.duration:.2f} s" if measured.duration > limit else "")
-    meaning = f"The picture holds {limit:g} s; what exceeds it is cropped."
+    meaning = f"The picture holds {limit:g} s, and the rest is cut off. A table with start and end cuts them into windows."
     return Finding(_of(len(items), "utterance", f" longer than {limit:g} s"), meaning, items)
 
 

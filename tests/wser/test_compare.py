@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from wser import compare, results, run
 from wser.evaluation import uncertainty
 from wser.reports import stale
+from wser.reports.comparison import changes
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -167,7 +168,7 @@ def test_settings_that_differ_are_named(pair, tmp_path, capsys):
     ("changes", "says"),
     [
         ({"protocol": "other"}, "protocols differ (loso, other)"),
-        ({"split_hash": "01"}, "training or validation parts differ"),
+        ({"split_hash": "01"}, "training or validation sets differ"),
         ({"seed": 3}, "seeds differ (0, 3)"),
         ({"selection": "test"}, "The epoch was chosen on the test set (B): as in the paper"),
     ],
@@ -362,3 +363,12 @@ def test_real_command_line_explains_itself(pair):
     assert "swaps the two runs' predictions for whole speakers" in found.stdout
     found = subprocess.run([*command, *map(str, pair)], capture_output=True, text=True, timeout=300, check=True)
     assert "B is better than A" in found.stdout
+
+
+def test_settings_that_only_one_of_two_models_has_are_not_listed(tmp_path):
+    one = write(tmp_path / "one")
+    other = write(tmp_path / "two")
+    config = (other / results.CONFIG).read_text().replace("{name: three_pipe, lstm: 100}", "{name: row_svm, c: 0.01}")
+    (other / results.CONFIG).write_text(config)
+    first, second = (results.open_finished(path).settings for path in (one, other))
+    assert changes(first, second) == ["model.name: row_svm instead of three_pipe"]
