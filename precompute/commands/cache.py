@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
     verify.add_argument("ids", metavar="ID", nargs="*")
-    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
+    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also compute N pictures of each again")
     _options.corpora(verify, "for --recompute, directory of the corpora, or of a table")
 
     diff = add("diff", _diff, "How recipes differ from the first, and caches of a corpus: parameters, recordings, labels.")
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     clearing.confirmation(remove)
     restore = add("restore", _restore, "Move caches back from the trash: undoes rm.")
     restore.add_argument("ids", metavar="ID", nargs="+")
-    clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
+    clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; move abandoned unfinished caches to the trash.")
     clearing.options(clean, "age in days")
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")

@@ -68,7 +68,7 @@ BROKEN = (
 def fetch(
     module: ModuleType, corpora: Path, accept_licence: bool, mirror: str | None = None, accept_changed: bool = False
 ) -> bool:
-    """Download a corpus and lay it under the directory of corpora; where that cannot be done from here, print how to get it.
+    """Download a corpus and place it under the directory of corpora; where that cannot be done from here, print how to get it.
 
     Args:
         module: The corpus.
@@ -317,7 +317,7 @@ def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: D
 
 
 def _receive(url: str, file: Path, corpus: Corpus, download: Download, limit: int) -> None:
-    """Append to `file` what it still lacks, up to `limit` bytes, or begin anew where the server cannot go on in the middle."""
+    """Append to `file` what it still lacks, up to `limit` bytes, or start over if the server cannot continue."""
     import requests
 
     have = file.stat().st_size

@@ -98,7 +98,7 @@ class _Manifest(TypedDict):
 def write(path: Path, target: Path, entries: Sequence[LiteratureResult]) -> None:
     """Write the bundle of a finished run; the same run gives the same bytes.
 
-    Summary and page are made anew from its predictions.  In the configuration and on the page, the home directory of whoever
+    Summary and page are made from its predictions again.  In the configuration and on the page, the home directory of whoever
     writes it is `~`; the command in run.json stays as it was given.
 
     Args:
@@ -136,7 +136,7 @@ def _contents(run: SummarisedRun, path: Path, root: Path, entries: Sequence[Lite
     contents = {at: files.read(path / at, path) for at in names if files.exists(path / at, path)}
     contents[results.SUMMARY] = results.as_json(run.summary)
     for at, content in contents.items():
-        _lay(inside / at, content, root)
+        _place(inside / at, content, root)
     page.write_page(run, inside, entries)
     made = [results.PAGE, *(f"{results.BESIDE_PAGE}/{at}" for at in files.names(inside / results.BESIDE_PAGE, root))]
     contents |= {at: files.read(inside / at, root) for at in made}
@@ -145,7 +145,7 @@ def _contents(run: SummarisedRun, path: Path, root: Path, entries: Sequence[Lite
     return contents
 
 
-def _lay(target: Path, content: bytes, root: Path) -> None:
+def _place(target: Path, content: bytes, root: Path) -> None:
     files.make_directory(target.parent, root)
     files.write_new(target, content, root)
 
@@ -183,7 +183,7 @@ def _refusal(bundle: Path, member: str, what: str) -> ResultError:
 
 
 def _unpack(bundle: Path, root: Path) -> Path:
-    """Lay the files of a bundle into an empty directory; gives that of the run."""
+    """Unpack the files of a bundle into an empty directory; gives that of the run."""
     refuse = partial(_refusal, bundle)
     with zips.opened(bundle, lambda what: ResultError(f"{bundle} {what}: ask for another bundle")) as archive:
         members = zips.members(archive, lambda name: bool(MEMBER.fullmatch(name)), "is no file of a bundle of a run", refuse)
@@ -197,7 +197,7 @@ def _unpack(bundle: Path, root: Path) -> Path:
             if info.file_size > most:
                 raise refuse(name, f"has {info.file_size} bytes, of {most} at most")
         for name, info in members.items():
-            _lay(root / name, zips.content(archive, info, refuse), root)
+            _place(root / name, zips.content(archive, info, refuse), root)
     return root / runs.pop()
 
 

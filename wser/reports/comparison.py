@@ -1,4 +1,4 @@
-"""What a comparison of finished runs rests on: that they answer the same questions, and what their differences mean."""
+"""What a comparison of finished runs requires: the same test utterances and classes; and what their differences mean."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MOST_NAMED = 3
 
 
 def check_same(first: StoredRun, other: StoredRun) -> None:
-    """Refuse runs that do not answer the same questions.
+    """Refuse runs whose test utterances, classes or speakers differ.
 
     Raises:
         ResultError: Their classes, test utterances, true classes or speakers differ; one sentence says how, and the remedy.
@@ -64,7 +64,7 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
     """What should be known before a comparison is believed, besides the caveats of its runs.
 
     Args:
-        runs: The first is held against each of the others.
+        runs: The first is compared with each of the others.
     """
     sentences = []
     protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
