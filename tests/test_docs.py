@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import precompute
 import wser
+from precompute.__main__ import main as precompute_main
 from precompute.corpora import demo
+from wser.data.dataset import open_dataset
 from wser.run import main
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -72,6 +75,24 @@ def test_the_examples_of_the_library_give_what_they_say(home):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(examples, out=said.write)
     assert not runner.failures, said.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore::precompute.library.CorpusWarning")
+def test_the_example_of_windows_covers_each_recording_and_keeps_its_windows_together(tmp_path, monkeypatch):
+    (script,) = re.findall("```python\n(# windows.py\n.*?)```", (DOCS / "guide.md").read_text("utf-8"), flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    lengths = {"recordings/anna/happy/long.wav": 20.4, "recordings/ben/sad/short.wav": 3.25}
+    rng = np.random.default_rng(0)
+    for path, seconds in lengths.items():
+        (tmp_path / path).parent.mkdir(parents=True)
+        soundfile.write(path, 0.1 * rng.standard_normal(int(16_000 * seconds)), 16_000)
+    exec(script, {})
+    assert precompute_main(["build", "table", "--table", "windows.csv", "--name", "mine", "--jobs", "1"]) == 0
+    records = precompute.open_cache("mine").records
+    parts = [sorted((record.begin, record.end) for record in records if record.path == path) for path in lengths]
+    assert parts == [[(0, 8), (8, 16), (16, 20.4)], [(0, 3.25)]]
+    examples = open_dataset([tmp_path / "cache"], ["mine"], "default").examples
+    assert len({example.recording for example in examples}) == len(lengths)
 
 
 def test_every_public_name_is_documented():

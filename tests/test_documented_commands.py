@@ -49,22 +49,24 @@ NOT_RUN = {
     r"^(\.|export|mkdir|chgrp|chmod|tensorboard|chromium|sbatch|python -m webbrowser) ": "another program",
     r"benchmarks/|python -m pytest": "takes minutes",
     r"fetch ": "downloads",
+    r"python windows.py": "tests/test_docs.py runs it",
     r"s3://": "an object store: the tests of the cache have one",
     r"corpus=iemocap": "a corpus under a licence agreement",
     r"--repeat": "the tests of repetition repeat runs",
     r"--markdown runs/paper_table4": "the paper's network, whose results take an hour",
     r"--verify review.zip": "the tests of bundles verify one",
-    r"cache restore": "nothing is in the trash here: the tests of the cache bring back what is",
+    r"cache restore": "nothing is in the trash here: the tests of the cache restore what is",
     r"wandb": "a package that is not installed here",
 }
 """What is not run, by a part of it, and why; it is still read by its program, if that is one of ours."""
 
 STAND_FOR = {
     "recipe=ID": f"recipe={recipe.named('default').id}",
+    "windows.csv": "my.csv",
     "5f0c": "ID",
     "d07343eea313-c87e8e73a3f8": "ID",
-    "runs/paper_table4-*": "runs/emodb-row_svm-loso-1a2b3c4d runs/emodb-row_svm-loso-5e6f7a8b",
-    "RUN": "runs/emodb-row_svm-loso-1a2b3c4d",
+    "runs/paper_table4-*": "runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d",
+    "RUN": "runs/emodb-row_svm-loso-1a2b3c4d5e6f",
     "NAME": "emodb",
     "DIR": "corpora",
     "/data/R": "corpora/ravdess",
@@ -159,8 +161,8 @@ def present(command: str) -> str:
     runs = sorted(map(str, Path("runs").glob("emodb-*")))
     (cache,) = Path("cache/emodb").glob(f"{recipe.named('default').id}-*")
     for word, there in {
-        "runs/emodb-row_svm-loso-1a2b3c4d": runs[0],
-        "runs/emodb-row_svm-loso-5e6f7a8b": runs[1],
+        "runs/emodb-row_svm-loso-1a2b3c4d5e6f": runs[0],
+        "runs/emodb-row_svm-loso-5e6f7a8b9c0d": runs[1],
         "ID": cache.name,
     }.items():
         command = command.replace(word, there)

@@ -1,4 +1,4 @@
-"""The command `python -m wser.compare`: hold finished runs against each other, from their stored predictions."""
+"""The command `python -m wser.compare`: compares finished runs by their stored predictions."""
 
 import argparse
 import string
@@ -11,14 +11,17 @@ from precompute.common import paths, tables, terminal
 from precompute.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from wser.results import Stored
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from wser.results import StoredRun
 
 EPILOG = """\
-The first run is held against each of the others, on the same test utterances.  Intervals are 95 % of a bootstrap over
+The first run is compared with each of the others, on the same test utterances.  Intervals are 95 % of a bootstrap over
 speakers; p is that of a two-sided permutation test that swaps the two runs' predictions for whole speakers.
 
 example:
-  python -m wser.compare runs/emodb-row_svm-loso-1a2b3c4d runs/emodb-row_svm-loso-5e6f7a8b
+  python -m wser.compare runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d
 """
 
 
@@ -47,7 +50,9 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _compare(named: Sequence[Path]) -> int:
     from wser import results
-    from wser.reports.comparison import check_same
+    from wser.evaluation import uncertainty
+    from wser.reports import stale
+    from wser.reports.comparison import check_same, counts
 
     if not 2 <= len(named) <= len(string.ascii_uppercase):
         raise UsageError(f"{len(named)} given, where 2 to {len(string.ascii_uppercase)} runs can be compared: name them")
@@ -56,15 +61,17 @@ def _compare(named: Sequence[Path]) -> int:
     runs = [results.open_finished(path) for path in named]
     for other in runs[1:]:
         check_same(runs[0], other)
-    _announce(runs)
-    _report(runs)
+    matrices = [counts(run, runs[0].classes) for run in runs]
+    intervals = [uncertainty.intervals(matrix) for matrix in matrices]
+    notes = [stale.note_of(*of_run) for of_run in zip(runs, matrices, intervals, strict=True)]
+    _announce(runs, [note for note in notes if note])
+    _report(runs, matrices, intervals)
     return 0
 
 
-def _announce(runs: Sequence["Stored"]) -> None:
+def _announce(runs: Sequence["StoredRun"], notes: Sequence[str]) -> None:
     """Say what is compared, and what should be known before its figures are believed."""
     from wser.evaluation import caveats
-    from wser.reports import stale
     from wser.reports.comparison import changes, warnings
 
     first = runs[0]
@@ -74,34 +81,37 @@ def _announce(runs: Sequence["Stored"]) -> None:
         tables.paragraph(f"{run.path}: differs from A in {differ or 'no setting'}", f"{letter}  ")
     sys.stdout.flush()
     told = caveats.together(
-        (letter, caveats.of(run.record, [{**one, "fold": fold} for fold, one in run.metrics.items()]))
+        (letter, caveats.of(run.record, [{**metrics, "fold": fold} for fold, metrics in run.metrics.items()]))
         for letter, run in zip(string.ascii_uppercase, runs, strict=False)
     )
-    for warning in [*warnings(runs), *told, *filter(None, map(stale.note_of, runs))]:
+    for warning in [*warnings(runs), *told, *notes]:
         print(f"warning: {warning}", file=sys.stderr)
 
 
-def _report(runs: Sequence["Stored"]) -> None:
+def _report(
+    runs: Sequence["StoredRun"],
+    matrices: Sequence["NDArray[np.float64]"],
+    intervals: Sequence[dict[str, tuple[float, float]] | None],
+) -> None:
     from wser.evaluation import caveats, uncertainty
-    from wser.reports.comparison import counts, in_words
+    from wser.reports.comparison import in_words
     from wser.reports.tables import comparison_table
 
-    every = [counts(run, runs[0].classes) for run in runs]
     letters = string.ascii_uppercase[: len(runs)]
     names = [
         " ".join([letter, *(f"({caveat.short})" for caveat in caveats.of_selection(run.record["selection"]))])
         for letter, run in zip(letters, runs, strict=True)
     ]
     rows = []
-    for name, matrices in zip(names, every, strict=True):
-        figures = {key: float(value) for key, value in uncertainty.scores(matrices.sum(0)).items()}
-        rows.append((name, figures, uncertainty.intervals(matrices)))
-    found = [uncertainty.differences(every[0], matrices) for matrices in every[1:]]
-    against_first = [(f"{letter} - A", one) for letter, one in zip(letters[1:], found, strict=True)]
-    title = f"{len(runs[0].rows)} test utterances of {len(every[0])} speakers, pooled over all folds"
+    for name, matrix, interval in zip(names, matrices, intervals, strict=True):
+        figures = {key: float(value) for key, value in uncertainty.scores(matrix.sum(0)).items()}
+        rows.append((name, figures, interval))
+    differences = [uncertainty.differences(matrices[0], matrix) for matrix in matrices[1:]]
+    against_first = [(f"{letter} - A", of_run) for letter, of_run in zip(letters[1:], differences, strict=True)]
+    title = f"{len(runs[0].rows)} test utterances of {len(matrices[0])} speakers, pooled over all folds"
     tables.show(comparison_table(title, rows, against_first))
-    for name, one in zip(names[1:], found, strict=True):
-        print(f"UAR: {in_words(names[0], name, one['uar'])}")
+    for name, of_run in zip(names[1:], differences, strict=True):
+        print(f"UAR: {in_words(names[0], name, of_run['uar'])}")
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a run says of one utterance of a test part.
+    """What a run says of one utterance of a test set.
 
     Attributes:
-        fold: In whose test part it is.
+        fold: In whose test set it is.
         key: Of the utterance.
         speaker: Who said it.
         true: Name of its class.
@@ -76,7 +76,7 @@ class Run:
         path: Their directory.
         title: What it is, in a line, and what nobody may overlook about its figures.
         classes: Names of the classes, by index.
-        predictions: One for each utterance of the test parts, by fold.
+        predictions: One for each utterance of the test sets, by fold.
         metrics: Of the predictions of all folds together.
         fold_metrics: Of each fold by its number.
         split: Which utterances are in which part.
@@ -103,8 +103,9 @@ class Run:
         """
         names = ("fold", "key", "speaker", "true", "predicted")
         rows = [
-            {name: getattr(one, name) for name in names} | {f"p_{name}": one.probabilities.get(name) for name in self.classes}
-            for one in self.predictions
+            {name: getattr(prediction, name) for name in names}
+            | {f"p_{name}": prediction.probabilities.get(name) for name in self.classes}
+            for prediction in self.predictions
         ]
         return data_frame(rows, [*names, *(f"p_{name}" for name in self.classes)])
 
@@ -157,7 +158,7 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
         warnings.warn(note, stacklevel=2)
     published = file.read(directory / results.SPLIT)
     parts = {fold: tuple(_prediction(fold, row, stored.classes) for row in rows) for fold, rows in stored.parts.items()}
-    predictions = tuple(one for part in parts.values() for one in part)
+    predictions = tuple(prediction for part in parts.values() for prediction in part)
     return Run(
         path=directory,
         title=stored.title,
@@ -179,4 +180,8 @@ def _prediction(fold: int, row: Mapping[str, str], classes: Sequence[str]) -> Pr
 
 def _measure(predictions: Sequence[Prediction], classes: list[str]) -> Metrics:
     place = {name: index for index, name in enumerate(classes)}
-    return measure([place[one.true] for one in predictions], [place[one.predicted] for one in predictions], classes)
+    return measure(
+        [place[prediction.true] for prediction in predictions],
+        [place[prediction.predicted] for prediction in predictions],
+        classes,
+    )

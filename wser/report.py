@@ -13,21 +13,23 @@ from precompute.common import files, finding, paths, tables, terminal
 from precompute.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from wser.evaluation.published import Published
-    from wser.reports.html.opened import Measured
+    from wser.evaluation.published import LiteratureResult
+    from wser.reports.html.opened import SummarisedRun
 
 EPILOG = """\
 The page needs nothing else: it can be mailed, printed and opened without a network.  Its figures (PNG, SVG) and tables
 (CSV, LaTeX) lie beside it in a directory named report.
 
 examples:
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d                    writes report.html there
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d --audio ~/corpora  with links to the recordings
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d runs/demo-row_svm-loso-5e6f7a8b    side by side, with the paired test
-  python -m wser.report runs/demo-row_svm-loso-sweep-9c0d1e2f              a sweep
-  python -m wser.report --index runs                                       all runs in one table: runs/index.html
-  python -m wser.report runs/demo-row_svm-loso-1a2b3c4d --bundle review.zip    all that a reviewer needs, in one file
-  python -m wser.report --verify review.zip                                every figure recomputed from that file
+  python -m wser.report RUN                            writes report.html there
+  python -m wser.report RUN --audio ~/corpora          with links to the recordings
+  python -m wser.report RUN RUN                        side by side, with the paired test
+  python -m wser.report runs/demo-row_svm-loso-sweep-9c0d1e2f3a4b    a sweep
+  python -m wser.report --index runs                   all runs in one table: runs/index.html
+  python -m wser.report RUN --bundle review.zip        all that a reviewer needs, in one file
+  python -m wser.report --verify review.zip            every figure recomputed from that file
+
+RUN is the directory of a run, such as runs/demo-row_svm-loso-1a2b3c4d5e6f.
 """
 
 MOST_DIFFERENCES = 100
@@ -113,7 +115,7 @@ def _verify(options: argparse.Namespace) -> int:
     if verdict.differences:
         return terminal.FAILED
     print("verified: every figure follows from the predictions, and all files agree.")
-    print("Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation parts.")
+    print("Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation sets.")
     return 0
 
 
@@ -128,7 +130,7 @@ def _report(options: argparse.Namespace) -> int:
 
     runs: list[Path] = options.runs
     if not runs:
-        raise UsageError("no run is named: give one, as runs/emodb-row_svm-loso-1a2b3c4d, or --index runs for all of them")
+        raise UsageError("no run is named: give one, as runs/emodb-row_svm-loso-1a2b3c4d5e6f, or --index runs for all of them")
     if len(runs) > len(string.ascii_uppercase):
         raise UsageError(f"{len(runs)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
     if len({path.resolve() for path in runs}) < len(runs):
@@ -166,7 +168,7 @@ def _bundle(runs: list[Path], sweeps: list[Path], options: argparse.Namespace) -
     return 0
 
 
-def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", options: argparse.Namespace) -> Path:
+def _write(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureResult]", options: argparse.Namespace) -> Path:
     from wser import results
     from wser.reports.html import run, several, sweep
 
@@ -183,7 +185,7 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[Published]", op
     return several.write_page(runs, out, entries)
 
 
-def _opened(paths: list[Path], sweeps: list[Path]) -> "list[Measured]":
+def _opened(paths: list[Path], sweeps: list[Path]) -> "list[SummarisedRun]":
     """The runs, or those of the sweep; says what must be said of their files."""
     from wser.reports.html import opened, sweep
 
@@ -193,7 +195,7 @@ def _opened(paths: list[Path], sweeps: list[Path]) -> "list[Measured]":
     return runs
 
 
-def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]") -> str:
+def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureResult]") -> str:
     """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
     from wser.evaluation import caveats
     from wser.reports.html import literature, measured
@@ -201,7 +203,7 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[Published]")
     from wser.results import ResultError
 
     runs = _opened(paths, sweeps)
-    if unfinished := [one.stored.path for one in runs if not one.whole]:
+    if unfinished := [run.stored.path for run in runs if not run.whole]:
         raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
     if len(runs) == 1:
         return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].caveats).as_markdown()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
     from wser.protocols import Fold
-    from wser.reports.html.opened import Measured
+    from wser.reports.html.opened import SummarisedRun
 
 MOST_VALUES = 8
 """Values of an axis that are named before a sweep begins; its table has all."""
@@ -33,7 +33,7 @@ examples:
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
   python -m wser.run model.pipes=1,3 --describe        the networks: layers, shapes, parameters, multiply-adds
-  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d    again; are all predictions the same?
+  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d5e6f    again; are all predictions the same?
 
 keys, and their values in a plain run:
 """
@@ -253,7 +253,7 @@ def _announce(experiment: "Experiment", axes: Collection[str]) -> None:
         if missing := sorted(
             {dataset.classes[dataset.examples[i].label] for i in fold.test if dataset.examples[i].label not in here}
         ):
-            print(f"warning: fold {fold.number} tests {', '.join(missing)}, which its training part lacks", file=sys.stderr)
+            print(f"warning: fold {fold.number} tests {', '.join(missing)}, which its training set lacks", file=sys.stderr)
     if dataset.dropped:
         left_out = ", ".join(f"{emotion} {count}" for emotion, count in sorted(dataset.dropped.items()))
         print(f"  left out by label map {dataset.label_map.name}: {left_out}")
@@ -347,7 +347,7 @@ class _Points:
         )
 
 
-def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tuple[Measured, str]":
+def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tuple[SummarisedRun, str]":
     """Write summary and page of an experiment; what was measured, and why they could not be written, if so.
 
     Another job may finish a fold of the same run meanwhile, and write its own summary earlier than this one: what is there is
@@ -383,7 +383,7 @@ def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tup
     return measured, failed
 
 
-def _show(experiment: "Experiment", measured: "Measured", failed: str) -> None:
+def _show(experiment: "Experiment", measured: "SummarisedRun", failed: str) -> None:
     """Print the table of a run, and where its files are."""
     from wser import results
     from wser.reports.tables import fold_table
@@ -395,7 +395,7 @@ def _show(experiment: "Experiment", measured: "Measured", failed: str) -> None:
 
 
 def _report_sweep(
-    experiments: "Sequence[Experiment]", runs: "Sequence[Measured]", axes: dict[str, list[Any]], command: str
+    experiments: "Sequence[Experiment]", runs: "Sequence[SummarisedRun]", axes: dict[str, list[Any]], command: str
 ) -> None:
     """Write table and page of a sweep, and print the table."""
     from wser import results

@@ -51,8 +51,8 @@ def _main(arguments: Sequence[str]) -> int:
 def _list(options: argparse.Namespace) -> int:
     from wser.execution.housekeeping import listed
 
-    found = list(listed(options.results))
-    if not found:
+    runs = list(listed(options.results))
+    if not runs:
         print(f"no runs in {options.results}: python -m wser.run results={options.results} makes one")
         return 0
     columns = [
@@ -61,15 +61,15 @@ def _list(options: argparse.Namespace) -> int:
         Column("leftovers\nMB", right=True, spare=5), Column("begun, UTC", spare=6), Column("by", spare=7),
     ]  # fmt: skip
     table = tables.Table(f"runs in {options.results}", columns)
-    for one in found:
-        folds = f"{one.done} of {one.folds}" if one.folds else ""
-        left = f"{one.leftovers / 1e6:.1f}" if one.leftovers else ""
-        size = f"{one.size / 1e6:.1f}"
-        table.add(one.path.name, one.corpus, one.protocol, one.settings, folds, one.state, size, left, one.made, one.by)
+    for run in runs:
+        folds = f"{run.done} of {run.folds}" if run.folds else ""
+        left = f"{run.leftovers / 1e6:.1f}" if run.leftovers else ""
+        size = f"{run.size / 1e6:.1f}"
+        table.add(run.path.name, run.corpus, run.protocol, run.settings, folds, run.state, size, left, run.made, run.by)
     tables.show(table)
-    unfinished = sum(one.state != "finished" for one in found)
-    total = sum(one.size for one in found)
-    print(f"{len(found)} run{'s' * (len(found) > 1)}, {unfinished} of them not finished, {total / 1e6:.1f} MB")
+    unfinished = sum(run.state != "finished" for run in runs)
+    total = sum(run.size for run in runs)
+    print(f"{len(runs)} run{'s' * (len(runs) > 1)}, {unfinished} of them not finished, {total / 1e6:.1f} MB")
     return 0
 
 
@@ -77,8 +77,8 @@ def _gc(options: argparse.Namespace) -> int:
     from wser.execution import housekeeping
 
     act = functools.partial(housekeeping.clear, root=options.results)
-    found = [(one, act) for one in housekeeping.garbage(options.results, options.grace)]
-    return clearing.clear("wser.runs", found, options.yes)
+    leftovers = [(leftover, act) for leftover in housekeeping.garbage(options.results, options.grace)]
+    return clearing.clear("wser.runs", leftovers, options.yes)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,10 @@ def _place(text: str) -> Path:
             place = cast(Path, UPath(text))
             fs, path = _remote(place)
         except (ImportError, ValueError) as error:
-            raise CacheError(f"{text} cannot be opened ({error}): install wser[s3], or the package that fsspec needs") from None
+            raise CacheError(
+                f"{text} cannot be opened ({error}): run python -m pip install universal-pathlib, with "
+                "s3fs for s3://, or with the package that fsspec needs for another store"
+            ) from None
         # Wrong credentials and addresses are reported now, not in the middle of the work.
         fs.exists(path)
     return place

@@ -294,8 +294,12 @@ def _command(corpus: str, recipes: str, roots: Roots) -> str:
 
 def _table(corpus: str, roots: Roots) -> str:
     """The table that a corpus was last cached from, as a shell takes it; what stands for it where no cache says so."""
-    every = [one for root in roots for path in sealed(root, glob.escape(corpus)) for one in provenance(path)]
-    tables = [one[TABLE] for one in sorted(every, key=lambda one: str(one.get("created"))) if isinstance(one.get(TABLE), str)]
+    every = [record for root in roots for path in sealed(root, glob.escape(corpus)) for record in provenance(path)]
+    tables = [
+        record[TABLE]
+        for record in sorted(every, key=lambda record: str(record.get("created")))
+        if isinstance(record.get(TABLE), str)
+    ]
     return shlex.quote(tables[-1]) if tables else "YOUR.csv"
 
 

@@ -71,10 +71,10 @@ def _hum(spectrum: NDArray[np.complex64], n: int, length: int, rate: int) -> tup
     power = (
         np.square(np.abs(scipy.fft.rfft([low[start : start + second] * np.hanning(second) for start in starts]))) + LEAST_POWER
     )
-    found = (MAINS[0], 0.0)
+    strongest = (MAINS[0], 0.0)
     for line in sorted({mains * multiple for mains in MAINS for multiple in range(1, HARMONICS + 1)}):
         peak = power[:, line - NEAR : line + NEAR + 1].max(axis=1)
         around = (power[:, line - BESIDE : line - NEAR - 1], power[:, line + NEAR + 2 : line + BESIDE + 1])
         beside = np.median(np.concatenate(around, axis=1), axis=1)
-        found = max(found, (line, float((10 * np.log10(peak / beside)).min())), key=lambda one: one[1])
-    return found
+        strongest = max(strongest, (line, float((10 * np.log10(peak / beside)).min())), key=lambda hum: hum[1])
+    return strongest

@@ -47,21 +47,21 @@ class Finding:
 
 def findings(survey: Survey) -> list[Finding]:
     """Everything found, warnings first."""
-    found = [
+    every = [
         _differences(survey), _unusable(survey), _foreign(survey), *_duplicates(survey), _near_doubles(survey),
         _channels(survey), _rates(survey), _clipped(survey), _scaled(survey), _silent(survey), _long(survey), _offset(survey),
         _hum(survey), _rumble(survey), _empty_cells(survey),
     ]  # fmt: skip
-    return sorted((finding for finding in found if finding.items), key=lambda finding: not finding.warning)
+    return sorted((finding for finding in every if finding.items), key=lambda finding: not finding.warning)
 
 
-def verdict(survey: Survey, found: list[Finding]) -> str:
+def verdict(survey: Survey, findings: list[Finding]) -> str:
     """The corpus in a sentence: how much it is, whether as published, and what was found."""
     what = f"{_of(len(survey.checked), 'utterance')} of {_of(len(survey.speakers), 'speaker')}"
     # Of a corpus that a table lists, nothing is published.
     as_published = ", as published" if survey.corpus.doi else ""
     phrases = [what + (", not as published" if survey.differences else as_published)]
-    phrases += [finding.short for finding in found if finding.short]
+    phrases += [finding.short for finding in findings if finding.short]
     phrases += [] if survey.unusable else ["nothing unusable"]
     return "; ".join(phrases) + "."
 
@@ -72,12 +72,12 @@ def _differences(survey: Survey) -> Finding:
 
 
 def _unusable(survey: Survey) -> Finding:
-    items = tuple(sorted(f"{one.path}: {why_unusable(survey.corpus, one.path, one.reason)}" for one in survey.unusable))
+    items = tuple(sorted(f"{file.path}: {why_unusable(survey.corpus, file.path, file.reason)}" for file in survey.unusable))
     return Finding(f"{len(items)} unusable", "precompute skips these recordings: get them again.", items, warning=True)
 
 
 def _foreign(survey: Survey) -> Finding:
-    items = tuple(f"{one.path}: {one.reason}" for one in survey.foreign)
+    items = tuple(f"{file.path}: {file.reason}" for file in survey.foreign)
     meaning = "These files are left out, since their names are not understood: rename or remove them."
     return Finding(_of(len(items), "file", " not understood"), meaning, items, warning=True)
 
@@ -86,10 +86,10 @@ def _duplicates(survey: Survey) -> list[Finding]:
     across: list[str] = []
     within: list[str] = []
     for group in survey.duplicates:
-        if len({(one.utterance.speaker, one.utterance.emotion) for one in group}) > 1:
-            across.append(" = ".join(_labelled(one) for one in group))
+        if len({(checked.utterance.speaker, checked.utterance.emotion) for checked in group}) > 1:
+            across.append(" = ".join(_labelled(checked) for checked in group))
         else:
-            within.append(" = ".join(one.path for one in group))
+            within.append(" = ".join(checked.path for checked in group))
     wrong = "The same samples have several labels or speakers: one label is wrong, or test recordings are in the training set."
     twice = "The same samples count twice, under one speaker and label; speaker-independent folds keep them together."
     return [
@@ -100,7 +100,7 @@ def _duplicates(survey: Survey) -> list[Finding]:
 
 def _near_doubles(survey: Survey) -> Finding:
     pairs = sorted(survey.near_doubles, key=lambda pair: -pair[2])
-    items = tuple(f"{_labelled(one)} ~ {_labelled(other)}: {agreement:.0%} alike" for one, other, agreement in pairs)
+    items = tuple(f"{_labelled(first)} ~ {_labelled(second)}: {agreement:.0%} alike" for first, second, agreement in pairs)
     meaning = (
         "They may be one recording (resampled, cut, compressed, at another level) or two takes of one sentence: listen, and "
         "keep copies of one recording on one side of a split."
@@ -108,8 +108,8 @@ def _near_doubles(survey: Survey) -> Finding:
     return Finding(_of(len(items), "pair", " of nearly equal recordings"), meaning, items)
 
 
-def _labelled(one: Checked) -> str:
-    return f"{one.path} ({one.utterance.speaker}, {one.utterance.emotion})"
+def _labelled(checked: Checked) -> str:
+    return f"{checked.path} ({checked.utterance.speaker}, {checked.utterance.emotion})"
 
 
 def _channels(survey: Survey) -> Finding:
@@ -141,7 +141,7 @@ def _clipped(survey: Survey) -> Finding:
 def _scaled(survey: Survey) -> Finding:
     peaks = [measured.peak for measured in survey.usable.values()]
     peak = statistics.median(peaks or [0.0])
-    alike = sum(abs(one - peak) <= PEAK_TOLERANCE_DB for one in peaks)
+    alike = sum(abs(level - peak) <= PEAK_TOLERANCE_DB for level in peaks)
     scaled = len(peaks) >= FEWEST_SCALED and alike >= SHARE_SCALED * len(peaks)
     items = (f"{alike} of {len(peaks)} files have a peak of {round(peak, 1) + 0.0} dB re full scale",) if scaled else ()
     meaning = "Recordings were scaled one by one, so that their levels do not show how loud a speaker was."
@@ -164,7 +164,7 @@ def _silent(survey: Survey) -> Finding:
 def _long(survey: Survey) -> Finding:
     limit = survey.limit
     items = _each(survey, lambda measured: f"{measured.duration:.2f} s" if measured.duration > limit else "")
-    meaning = f"The picture holds {limit:g} s; what exceeds it is cropped."
+    meaning = f"The picture holds {limit:g} s, and the rest is cut off. A table with start and end cuts them into windows."
     return Finding(_of(len(items), "utterance", f" longer than {limit:g} s"), meaning, items)
 
 
@@ -179,8 +179,12 @@ def _offset(survey: Survey) -> Finding:
 
 def _hum(survey: Survey) -> Finding:
     def hums(measured: Measurements) -> str:
-        found = measured.disturbances
-        return f"{found.line} Hz, {found.hum:.0f} dB above what lies beside" if found.hum >= LEAST_HUM_DB else ""
+        disturbances = measured.disturbances
+        return (
+            f"{disturbances.line} Hz, {disturbances.hum:.0f} dB above what lies beside"
+            if disturbances.hum >= LEAST_HUM_DB
+            else ""
+        )
 
     items = _each(survey, hums)
     meaning = "A line of the mains (50 or 60 Hz and multiples) goes through; it shows as a bright row in pauses."
@@ -209,8 +213,8 @@ def _empty_cells(survey: Survey) -> Finding:
 
 def _each(survey: Survey, say: Callable[[Measurements], str]) -> tuple[str, ...]:
     """A line for each usable utterance about which there is something to say, sorted by path."""
-    ordered = sorted(survey.checked, key=lambda one: one.path)
-    return tuple(f"{one.path}: {said}" for one in ordered if one.measured and (said := say(one.measured)))
+    ordered = sorted(survey.checked, key=lambda checked: checked.path)
+    return tuple(f"{checked.path}: {said}" for checked in ordered if checked.measured and (said := say(checked.measured)))
 
 
 def _of(count: int, noun: str, rest: str = "") -> str:

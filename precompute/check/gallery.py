@@ -34,12 +34,12 @@ def choose(survey: Survey) -> list[Utterance]:
     and emotions have comes first, and of several repetitions the first.
     """
     shown = set(list(survey.speakers)[:MOST_SPEAKERS])
-    usable = [one.utterance for one in survey.checked if one.measured and one.utterance.speaker in shown]
+    usable = [checked.utterance for checked in survey.checked if checked.measured and checked.utterance.speaker in shown]
     return one_of_each(
         usable,
-        lambda one: (one.speaker, one.emotion),
-        lambda one: (one.sentence or "", one.intensity or ""),
-        lambda one: one.key,
+        lambda utterance: (utterance.speaker, utterance.emotion),
+        lambda utterance: (utterance.sentence or "", utterance.intensity or ""),
+        lambda utterance: utterance.key,
     )
 
 

@@ -31,12 +31,12 @@ class Plot:
     caption: str
 
 
-def render(survey: Survey, found: list[Finding], pictures: list[Shown], recipe: Recipe, about: str, made: str) -> str:
+def render(survey: Survey, findings: list[Finding], pictures: list[Shown], recipe: Recipe, about: str, made: str) -> str:
     """The page.
 
     Args:
         survey: What was measured.
-        found: What was found.
+        findings: What was found.
         pictures: One of each speaker and emotion.
         recipe: That made them.
         about: Description of the corpus.
@@ -48,14 +48,14 @@ def render(survey: Survey, found: list[Finding], pictures: list[Shown], recipe: 
         TEMPLATE,
         survey=survey,
         corpus=survey.corpus,
-        verdict=verdict(survey, found),
+        verdict=verdict(survey, findings),
         facts=facts(survey),
-        findings=found,
+        findings=findings,
         most_items=MOST_ITEMS,
         share={cell: round(100 * count / most) for cell, count in survey.counts.items()},
         plots=_plots(survey) if survey.usable else [],
-        cells={(one.utterance.speaker, one.utterance.emotion): one for one in pictures},
-        pictured=list(dict.fromkeys(one.utterance.speaker for one in pictures)),
+        cells={(picture.utterance.speaker, picture.utterance.emotion): picture for picture in pictures},
+        pictured=list(dict.fromkeys(picture.utterance.speaker for picture in pictures)),
         about=_about(about),
         recipe=recipe,
         made=made,

@@ -49,9 +49,9 @@ def silence(survey: Survey) -> str:
 def levels(survey: Survey) -> str:
     """Level of each speaker's utterances: quartiles as boxes and extremes as lines, or medians alone for many speakers."""
     by_speaker: dict[str, list[float]] = defaultdict(list)
-    for one in survey.checked:
-        if one.measured:
-            by_speaker[one.utterance.speaker].append(one.measured.level)
+    for checked in survey.checked:
+        if checked.measured:
+            by_speaker[checked.utterance.speaker].append(checked.measured.level)
     names = sorted(by_speaker)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(WIDTH, max(2.4, min(5.2, 0.8 + 0.2 * len(names)))), layout="constrained")

@@ -40,14 +40,14 @@ def write(
         raise CorpusError(f"{out} cannot be written, since {out.parent} is no directory: make it, or give another --out FILE")
     corpora.require_utterances(corpus, directory, scan)
     measured = survey(corpus, directory, scan, recipe, jobs)
-    found = findings(measured)
+    listed = findings(measured)
     pictures = gallery.thumbnails(gallery.choose(measured), directory, recipe, jobs)
-    text = page.render(measured, found, pictures, recipe, _about(corpus), _made(command))
+    text = page.render(measured, listed, pictures, recipe, _about(corpus), _made(command))
     try:
         files.replace(out, text.encode("utf-8", "backslashreplace"), out.parent)
     except OSError as error:
         raise CorpusError(f"{out} cannot be written ({error.strerror}): give another --out FILE") from None
-    return measured, found
+    return measured, listed
 
 
 def _about(corpus: Corpus) -> str:

@@ -34,9 +34,10 @@ class Checked:
     @property
     def path(self) -> str:
         """Of the recording, as text; of a part of it, with the part."""
-        one = self.utterance
-        part = "" if one.begin is None and one.end is None else f" ({one.begin or 0:g} s to {_until(one.end)})"
-        return layout.printable(one.path) + part
+        utterance = self.utterance
+        whole = utterance.begin is None and utterance.end is None
+        part = "" if whole else f" ({utterance.begin or 0:g} s to {_until(utterance.end)})"
+        return layout.printable(utterance.path) + part
 
 
 @dataclass(frozen=True)
@@ -58,33 +59,33 @@ class Survey:
     @cached_property
     def usable(self) -> dict[str, Measurements]:
         """Measurements by the utterance's key."""
-        return {one.utterance.key: one.measured for one in self.checked if one.measured}
+        return {checked.utterance.key: checked.measured for checked in self.checked if checked.measured}
 
     @cached_property
     def unusable(self) -> list[Checked]:
         """Utterances whose recording cannot be used."""
-        return [one for one in self.checked if one.measured is None]
+        return [checked for checked in self.checked if checked.measured is None]
 
     @cached_property
     def differences(self) -> list[str]:
         """Differences between what was found and what is published."""
-        found = compare_with_published(self.corpus, [one.utterance for one in self.checked])
-        if found or self.unusable:
-            return found
+        differences = compare_with_published(self.corpus, [checked.utterance for checked in self.checked])
+        if differences or self.unusable:
+            return differences
         recordings = ((key, measured.file_sha256) for key, measured in self.usable.items())
         return compare_with_known(self.corpus, recordings)
 
     @cached_property
     def speakers(self) -> dict[str, str]:
         """Sex of each speaker, empty where unknown; sorted by the speaker's name."""
-        return dict(sorted({one.utterance.speaker: one.utterance.sex or "" for one in self.checked}.items()))
+        return dict(sorted({checked.utterance.speaker: checked.utterance.sex or "" for checked in self.checked}.items()))
 
     @cached_property
     def emotions(self) -> dict[str, str]:
         """The corpus's own labels of each emotion, in the published order; others follow, sorted."""
         labels: dict[str, set[str]] = defaultdict(set)
-        for one in self.checked:
-            labels[one.utterance.emotion].add(one.utterance.label)
+        for checked in self.checked:
+            labels[checked.utterance.emotion].add(checked.utterance.label)
         order = list(self.corpus.emotions)
         order += sorted(labels.keys() - set(order))
         return {emotion: ", ".join(sorted(labels[emotion])) for emotion in order}
@@ -92,31 +93,33 @@ class Survey:
     @cached_property
     def counts(self) -> Counter[tuple[str, str]]:
         """Utterances by speaker and emotion."""
-        return Counter((one.utterance.speaker, one.utterance.emotion) for one in self.checked)
+        return Counter((checked.utterance.speaker, checked.utterance.emotion) for checked in self.checked)
 
     @cached_property
     def totals(self) -> Counter[str]:
         """Utterances by emotion."""
-        return Counter(one.utterance.emotion for one in self.checked)
+        return Counter(checked.utterance.emotion for checked in self.checked)
 
     @cached_property
     def duplicates(self) -> list[list[Checked]]:
         """Utterances of the same samples, each group sorted by key."""
         groups: dict[str, list[Checked]] = defaultdict(list)
-        for one in self.checked:
-            if one.measured:
-                groups[one.measured.samples_sha256].append(one)
+        for checked in self.checked:
+            if checked.measured:
+                groups[checked.measured.samples_sha256].append(checked)
         return [group for group in groups.values() if len(group) > 1]
 
     @cached_property
     def near_doubles(self) -> list[tuple[Checked, Checked, float]]:
         """Utterances of other samples that sound nearly alike, and the share of their fingerprints that agrees."""
-        found = near_doubles([one.fingerprint for one in self.checked], [one.utterance.speaker for one in self.checked])
-        pairs = ((self.checked[pair.first], self.checked[pair.second], pair.agreement) for pair in found)
+        pairs = near_doubles(
+            [checked.fingerprint for checked in self.checked], [checked.utterance.speaker for checked in self.checked]
+        )
+        checked_pairs = ((self.checked[pair.first], self.checked[pair.second], pair.agreement) for pair in pairs)
         return [
-            (one, other, agreement)
-            for one, other, agreement in pairs
-            if one.measured and other.measured and one.measured.samples_sha256 != other.measured.samples_sha256
+            (first, second, agreement)
+            for first, second, agreement in checked_pairs
+            if first.measured and second.measured and first.measured.samples_sha256 != second.measured.samples_sha256
         ]
 
     @property
@@ -151,7 +154,7 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
                 advance(len(some))
     except BrokenProcessPool:
         raise CorpusError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
-    checked.sort(key=lambda one: one.utterance.key)
+    checked.sort(key=lambda result: result.utterance.key)
     return Survey(corpus, tuple(checked), scan.skipped, recipe.audio.duration)
 
 
@@ -161,10 +164,10 @@ def _check(directory: Path, sharing: Sequence[Utterance], recipe: Recipe) -> lis
         with recording.one_alone():
             data = recording.read(directory / sharing[0].path)
     except OSError as error:
-        return [Checked(one, None, f"the file cannot be read: {error.strerror}") for one in sharing]
+        return [Checked(utterance, None, f"the file cannot be read: {error.strerror}") for utterance in sharing]
     except UnusableAudioError as error:
-        return [Checked(one, None, str(error)) for one in sharing]
-    return [_check_one(one, data, recipe) for one in sharing]
+        return [Checked(utterance, None, str(error)) for utterance in sharing]
+    return [_check_one(utterance, data, recipe) for utterance in sharing]
 
 
 def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:

@@ -43,10 +43,10 @@ def recipes(options: argparse.Namespace) -> "dict[str, Recipe]":
     """
     from precompute import recipe
 
-    found = {" ".join([name, *options.set]): recipe.named(name, options.set) for name in options.recipe.split(",")}
+    recipes = {" ".join([name, *options.set]): recipe.named(name, options.set) for name in options.recipe.split(",")}
     if options.jobs == 0:
         raise UsageError("--jobs 0 is neither -1 nor at least 1: give 1 or more, or -1 for every core")
-    return found
+    return recipes
 
 
 def each(
@@ -70,11 +70,11 @@ def each(
     """
     if wanted == "table":
         own = _read_table(options)
-        found = [(own.corpus, own.directory, lambda _: own.scan)]
+        located = [(own.corpus, own.directory, lambda _: own.scan)]
     else:
-        found = [(module.CORPUS, directory, module.scan) for module, directory in _locate(wanted, where, make)]
+        located = [(module.CORPUS, directory, module.scan) for module, directory in _locate(wanted, where, make)]
     codes = set()
-    for (corpus, directory, scan), (words, recipe) in itertools.product(found, chosen.items()):
+    for (corpus, directory, scan), (words, recipe) in itertools.product(located, chosen.items()):
         try:
             codes.add(work(corpus, directory, scan(directory), recipe, words))
         except WserError as error:
@@ -101,40 +101,41 @@ def _read_table(options: argparse.Namespace) -> "Table":
 
     if not options.table or not options.name:
         raise UsageError("--corpus table needs the table and a name for the corpus: give --table my.csv --name mine")
-    found = _table.read(options.table, options.name)
-    for fault in found.faults:
+    table = _table.read(options.table, options.name)
+    for fault in table.faults:
         print(f"{options.table}: {fault}", file=sys.stderr)
-    if found.faults and not (options.skip_bad and found.scan.utterances):
-        many = len(found.faults) > 1
+    if table.faults and not (options.skip_bad and table.scan.utterances):
+        many = len(table.faults) > 1
         them, their_lines = ("them", "their lines") if many else ("it", "its line")
         remedy = f"correct {them}" + ("" if options.skip_bad else f", or leave {their_lines} out by --skip-bad")
-        raise CorpusError(f"{options.table} has {counted(len(found.faults), 'fault')}, listed above: {remedy}")
-    if not found.scan.utterances:
+        raise CorpusError(f"{options.table} has {counted(len(table.faults), 'fault')}, listed above: {remedy}")
+    if not table.scan.utterances:
         raise CorpusError(f"{options.table} lists no utterance: give it a line for each, below the header")
-    if found.extras:
-        one = len(found.extras) == 1
+    if table.extras:
+        single = len(table.extras) == 1
         print(
-            f"{options.table}: kept as {'it is' if one else 'they are'}: {', '.join(map(repr, found.extras))}", file=sys.stderr
+            f"{options.table}: kept as {'it is' if single else 'they are'}: {', '.join(map(repr, table.extras))}",
+            file=sys.stderr,
         )
-    if found.words:
+    if table.words:
         print(
-            f"warning: {', '.join(found.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "
+            f"warning: {', '.join(table.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "
             "have, kept as they are",
             file=sys.stderr,
         )
-    return found
+    return table
 
 
 def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[ModuleType, Path]]:
     """Modules and where of the corpora asked for; a corpus that is made on the spot is made."""
     if "all" in wanted.split(","):
         modules = [module for module in map(corpora.load, corpora.names()) if not module.CORPUS.synthetic]
-        found = [(module, directory) for module in modules if (directory := find(module, where))]
-        if not found:
+        located = [(module, directory) for module in modules if (directory := find(module, where))]
+        if not located:
             raise CorpusError(
                 f"no corpus lies in {where}: place one there (see --list for where to get them), or give --corpora DIR"
             )
-        return found
+        return located
     located = []
     for name in dict.fromkeys(wanted.split(",")):
         module = corpora.load(name)

@@ -13,15 +13,15 @@ MOST_SPEAKERS = 24
 """Speakers of the table of labels that have a row each."""
 
 
-def show(survey: Survey, found: list[Finding]) -> None:
+def show(survey: Survey, findings: list[Finding]) -> None:
     """Print the verdict, the facts, labels by speaker, and what was found."""
     tables.paragraph(survey.corpus.title)
-    tables.paragraph(verdict(survey, found))
+    tables.paragraph(verdict(survey, findings))
     print()
     tables.show(_facts(survey))
     print()
     tables.show(_labels(survey))
-    for finding in found:
+    for finding in findings:
         print()
         tables.paragraph(f"{'warning: ' if finding.warning else ''}{finding.short or 'not as published'}")
         tables.paragraph(finding.meaning, "  ")

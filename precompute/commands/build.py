@@ -111,12 +111,15 @@ def _build(
         cache = Cache(plan.draft.path)
         # Names that did not parse when the cache was sealed may be gone by now; what was scanned is what it was.
         scanned = {layout.printable(utterance.path) for utterance in scan.utterances}
-        skipped = [*{*skipped, *(one for one in cache.skipped if one.path in scanned)}]
+        skipped = [*{*skipped, *(record for record in cache.skipped if record.path in scanned)}]
         if not options.dry_run:
             there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
             _summarise(cache, recipe, words, len(skipped), ways, there, time.monotonic() - started)
-    for one in sorted(skipped, key=lambda one: terminal.natural(one.path)):
-        print(f"skipped: {corpus.name}: {one.path}: {corpora.why_unusable(corpus, one.path, one.reason)}", file=sys.stderr)
+    for recording in sorted(skipped, key=lambda recording: terminal.natural(recording.path)):
+        print(
+            f"skipped: {corpus.name}: {recording.path}: {corpora.why_unusable(corpus, recording.path, recording.reason)}",
+            file=sys.stderr,
+        )
     if not plan.draft.sealed and not options.dry_run:
         raise CorpusError(
             f"none of the {len(scan.utterances)} recordings of {corpus.name} in {directory} can be used: replace the files"

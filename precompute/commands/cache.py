@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
     verify.add_argument("ids", metavar="ID", nargs="*")
-    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also make N pictures of each anew")
+    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also compute N pictures of each again")
     _options.corpora(verify, "for --recompute, directory of the corpora, or of a table")
 
     diff = add("diff", _diff, "How recipes differ from the first, and caches of a corpus: parameters, recordings, labels.")
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     clearing.confirmation(remove)
     restore = add("restore", _restore, "Move caches back from the trash: undoes rm.")
     restore.add_argument("ids", metavar="ID", nargs="+")
-    clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; take away caches that nobody finishes.")
+    clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; move abandoned unfinished caches to the trash.")
     clearing.options(clean, "age in days")
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
@@ -112,10 +112,10 @@ def _list(options: argparse.Namespace) -> int:
         ]  # fmt: skip
         table = tables.Table(f"caches in {root}", columns)
         listed = [cache for cache in summaries(root) if wanted is None or cache.path in wanted]
-        for one in listed:
-            counts = (str(one.utterances), str(one.speakers)) if one.state == "sealed" else (one.state, "")
-            table.add(one.corpus, one.recipe, one.path.name, *counts, f"{one.size / 1e6:.1f}", one.made, one.by)
-            total.update(caches=1, utterances=one.utterances, bytes=one.size)
+        for cache in listed:
+            counts = (str(cache.utterances), str(cache.speakers)) if cache.state == "sealed" else (cache.state, "")
+            table.add(cache.corpus, cache.recipe, cache.path.name, *counts, f"{cache.size / 1e6:.1f}", cache.made, cache.by)
+            total.update(caches=1, utterances=cache.utterances, bytes=cache.size)
         if listed:
             tables.show(table)
         elif not options.ids:
@@ -161,10 +161,10 @@ def _about(cache: "Cache") -> Iterator[tuple[str, str | list[str]]]:
         if key not in ("colour_table", "array"):
             other = f"   (default: {usual[key]})" if key in usual and usual[key] != value else ""
             yield f"    {key:<12} ", f"{value}{other}"
-    for one in provenance(cache.path):
-        versions = one.get("versions")
+    for record in provenance(cache.path):
+        versions = record.get("versions")
         listed = [f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items()]
-        made = f"{one.get('created', '?')} by {one.get('by', '?')} with"
+        made = f"{record.get('created', '?')} by {record.get('by', '?')} with"
         yield "  made         ", [made, *tables.listed(listed or ["?"])]
     yield "  skipped      ", str(len(cache.skipped))
     for skipped in cache.skipped:
@@ -188,27 +188,27 @@ def _verify(options: argparse.Namespace) -> int:
     paths, bad = _some(options, options.ids, everywhere=True), 0
     for path in paths:
         started = time.monotonic()
-        found = problems(path)
-        result = "DAMAGED" if found else "sound  "
-        if options.recompute and not found:
+        faults = problems(path)
+        result = "DAMAGED" if faults else "sound  "
+        if options.recompute and not faults:
             cache = Cache(path)
             # A table's corpus is no module; its paths are relative to the table's folder.
             known = cache.corpus in corpora.names()
             own = where.own.get(cache.corpus, where.root)
             directory = where.find(corpora.load(cache.corpus)) if known else own
             if directory is None:
-                found = [f"{path}: {cache.corpus} is not in {where}: say where it is by --corpora {cache.corpus}=DIR"]
+                faults = [f"{path}: {cache.corpus} is not in {where}: say where it is by --corpora {cache.corpus}=DIR"]
             else:
                 from precompute.pipeline.recompute import recompute
 
-                found = recompute(cache, directory, options.recompute)
-            result = f"{'NOT REPRODUCED' if found else 'sound  '}"
-        for problem in found:
+                faults = recompute(cache, directory, options.recompute)
+            result = f"{'NOT REPRODUCED' if faults else 'sound  '}"
+        for problem in faults:
             print(f"precompute cache: {problem}", file=sys.stderr)
-        bad += bool(found)
-        again = f", {options.recompute} pictures reproduced" if options.recompute and not found else ""
+        bad += bool(faults)
+        again = f", {options.recompute} pictures reproduced" if options.recompute and not faults else ""
         print(f"{result}  {path}{again}  ({time.monotonic() - started:.1f} s)", flush=True)
-        for what in unchecked(Cache(path)) if not found else ():
+        for what in unchecked(Cache(path)) if not faults else ():
             print(f"         not checked: {what}")
     print(f"{len(paths) - bad} of {len(paths)} caches are sound")
     return terminal.FAILED if bad or not paths else terminal.DONE
@@ -229,13 +229,13 @@ def _diff(options: argparse.Namespace) -> int:
 def _differences(ours: "dict[str, Any]", first: "Cache | None", theirs: "dict[str, Any]", second: "Cache | None") -> None:
     from precompute.cache import diff
 
-    found = diff.parameters(ours, theirs)
-    for key, old, new in found:
+    changed_parameters = diff.parameters(ours, theirs)
+    for key, old, new in changed_parameters:
         print(f"{key:<12} {'another' if key == 'colour_table' else f'{old}  ->  {new}'}")
-    if not found:
+    if not changed_parameters:
         print("the recipes are the same")
     if first and second and first.corpus == second.corpus:
-        changed = diff.inputs(first.records, second.records, pictures=not found)
+        changed = diff.inputs(first.records, second.records, pictures=not changed_parameters)
         print(f"utterances   {len(first.records)}  ->  {len(second.records)}, {len(changed)} differ")
         for key, how in changed:
             print(f"  {key}: {how}")
@@ -293,9 +293,9 @@ def _rm(options: argparse.Namespace) -> int:
 
 
 def _undo(path: Path) -> str:
-    """How to bring back a cache that was moved to the trash."""
+    """How to restore a cache that was moved to the trash."""
     command = ["python", "-m", "precompute", "cache", "restore", f"{path.parent.name}/{path.name}"]
-    return f"; to bring it back: {shlex.join([*command, '--cache', str(places.root_of(path))])}"
+    return f"; to restore it: {shlex.join([*command, '--cache', str(places.root_of(path))])}"
 
 
 def _restore(options: argparse.Namespace) -> int:
@@ -330,19 +330,21 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _older(places: Sequence[Path]) -> str:
-    one = len(places) == 1
-    return f"; {len(places)} older one{'' if one else 's'} of this name stay{'s' * one} in the trash" if places else ""
+    single = len(places) == 1
+    return f"; {len(places)} older one{'' if single else 's'} of this name stay{'s' * single} in the trash" if places else ""
 
 
 def _gc(options: argparse.Namespace) -> int:
     from precompute.cache import removal, roots
 
-    found = []
+    leftovers = []
     for root in places.parse(options.cache):
         roots.check_root(root)
         clear = functools.partial(removal.clear, root=root)
-        found += [(one, clear) for one in (() if places.is_remote(root) else removal.garbage(root, options.grace))]
-    return clearing.clear("precompute cache", found, options.yes, lambda _, path: _undo(path))
+        leftovers += [
+            (leftover, clear) for leftover in (() if places.is_remote(root) else removal.garbage(root, options.grace))
+        ]
+    return clearing.clear("precompute cache", leftovers, options.yes, lambda _, path: _undo(path))
 
 
 def _remind(options: argparse.Namespace) -> None:

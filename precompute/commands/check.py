@@ -82,10 +82,10 @@ def _check(
     from precompute.commands import _survey
 
     out = options.out or Path(f"check-{corpus.name}.html")
-    measured, found = report.write(corpus, directory, scan, recipe, options.jobs, out, command)
-    _survey.show(measured, found)
+    measured, findings = report.write(corpus, directory, scan, recipe, options.jobs, out, command)
+    _survey.show(measured, findings)
     print(f"page: {out}")
-    return WORTH_READING if any(finding.warning for finding in found) else AS_PUBLISHED
+    return WORTH_READING if any(finding.warning for finding in findings) else AS_PUBLISHED
 
 
 if __name__ == "__main__":

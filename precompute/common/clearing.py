@@ -73,7 +73,7 @@ def clear(
         name: Of the command, which begins each error message.
         garbage: Each item with the function that removes it, which returns its place in the trash, or None if it was deleted.
         yes: Whether to do it.
-        undo: Says how to bring back what was moved to the trash: takes its place there, and where it was.
+        undo: Says how to restore what was moved to the trash: takes its place there, and where it was.
     """
     code, count, size = 0, 0, 0
     for item, remove in garbage:

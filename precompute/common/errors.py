@@ -69,6 +69,12 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     return f"there is no {what} '{name}'{listed}{hint}"
 
 
+def reason(error: BaseException) -> str:
+    """Why something failed, in a line."""
+    why = error.strerror if isinstance(error, OSError) else None
+    return why or " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def few(names: Sequence[object], shown: int = 5) -> str:
     """The first few of some names, and how many more there are: `a, b, c and 4 more`."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""

@@ -120,15 +120,15 @@ def read(path: Path, root: Path, most: int | None = None) -> bytes:
             _refuse_link(path, path.name, above)
             raise _of(error, path) from None
     try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise UnsafePathError(f"{path} is not a regular file: remove it, or replace it by a file")
-        if most is not None and found.st_size > most:
+        if most is not None and status.st_size > most:
             raise UnsafePathError(
-                f"{path} has {found.st_size} bytes, more than the limit of {most}: replace it by the right file"
+                f"{path} has {status.st_size} bytes, more than the limit of {most}: replace it by the right file"
             )
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(found.st_size)
+            return file.read(status.st_size)
     finally:
         os.close(handle)
 
@@ -154,10 +154,10 @@ def plain_size(path: Path, root: Path) -> int | None:
     """
     try:
         with folder(path.parent, root) as above:
-            found = os.stat(path.name, dir_fd=above, follow_symlinks=False)
+            status = os.stat(path.name, dir_fd=above, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def is_directory(path: Path, root: Path) -> bool:
@@ -207,7 +207,7 @@ def sizes(path: Path, root: Path) -> dict[str, int]:
         UnsafePathError: The directory, or what is above it, is a symbolic link.
         OSError: There is no such directory.
     """
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
 
     def look(handle: int, prefix: str, deep: int) -> None:
         with os.scandir(handle) as entries:
@@ -221,11 +221,11 @@ def sizes(path: Path, root: Path) -> dict[str, int]:
                             os.close(below)
                     else:
                         plain = entry.is_file(follow_symlinks=False)
-                        found[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size if plain else LINK
+                        sizes[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size if plain else LINK
 
     with folder(path, root) as top:
         look(top, "", 1)
-    return found
+    return sizes
 
 
 def size(path: Path, root: Path) -> int:
@@ -240,9 +240,9 @@ def newest(path: Path, root: Path) -> float:
     latest = 0.0
     try:
         with folder(path.parent, root) as above:
-            found = os.stat(path.name, dir_fd=above, follow_symlinks=False)
-            latest = found.st_mtime
-            if stat.S_ISDIR(found.st_mode):
+            status = os.stat(path.name, dir_fd=above, follow_symlinks=False)
+            latest = status.st_mtime
+            if stat.S_ISDIR(status.st_mode):
                 for _, folders, files, handle in os.fwalk(path.name, dir_fd=above):
                     for name in (*folders, *files):
                         # Another job removed it meanwhile.
@@ -320,8 +320,8 @@ def _set_mode(name: str, above: int, mode: int) -> None:
     try:
         # Only where an access list, or a parent without setgid, changed it: a needless change of mode by a user outside the
         # directory's group would drop setgid.
-        if (found := stat.S_IMODE(os.fstat(handle).st_mode)) != mode:
-            os.fchmod(handle, mode | (found & stat.S_ISGID))
+        if (current := stat.S_IMODE(os.fstat(handle).st_mode)) != mode:
+            os.fchmod(handle, mode | (current & stat.S_ISGID))
     finally:
         os.close(handle)
 
@@ -491,8 +491,8 @@ def name_before_trash(name: str) -> str | None:
 def sync_tree(path: Path, root: Path) -> None:
     """Wait until every file and directory at and below a path is on the disk."""
     with folder(path, root) as top:
-        for _, _, found, handle in os.fwalk(".", topdown=False, dir_fd=top):
-            for name in found:
+        for _, _, below, handle in os.fwalk(".", topdown=False, dir_fd=top):
+            for name in below:
                 if stat.S_ISREG(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
                     opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=handle)
                     try:

@@ -26,7 +26,5 @@ def data_frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> "pa
     try:
         import pandas
     except ImportError:
-        raise PandasMissingError(
-            "a DataFrame needs pandas, which is not installed: run pip install pandas, or pip install 'wser[pandas]'"
-        ) from None
+        raise PandasMissingError("a DataFrame needs pandas, which is not installed: run python -m pip install pandas") from None
     return pandas.DataFrame.from_records([[row[column] for column in columns] for row in rows], columns=list(columns))

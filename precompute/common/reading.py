@@ -154,7 +154,7 @@ def _in_words(message: str, kind: Any, where: str) -> str:
         message, place = located[1], " in ".join(filter(None, (located[2] and "a key", located[3])))
     subject = " of ".join(filter(None, (place and f"'{place}'", where))) or "it"
     hint = get_type_hints(kind).get(place) if isinstance(kind, type) else None
-    if choices := [one for part in (hint, *get_args(hint)) for one in get_args(part) if isinstance(one, str)]:
+    if choices := [choice for part in (hint, *get_args(hint)) for choice in get_args(part) if isinstance(choice, str)]:
         return f"{subject} must be {' or '.join(choices)}"
     if missing := re.fullmatch("Object missing required field `(.*)`", message):
         return f"{subject} lacks '{missing[1]}'"

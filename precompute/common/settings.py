@@ -65,14 +65,14 @@ def setting(default: Any, *, read_with: Mapping[str, Sequence[Any]] | None = Non
 
 def facts(of: "Field[Any]") -> Facts:
     """What is known of a field."""
-    found: Facts = of.metadata.get(_FACTS, Facts())
-    return found
+    known: Facts = of.metadata.get(_FACTS, Facts())
+    return known
 
 
 def types(section: type[Any]) -> dict[str, Any]:
     """Types of the fields of a dataclass, by name; text annotations (`from __future__ import annotations`) are resolved."""
-    found: dict[str, Any] = _hints(section)
-    return found
+    hints: dict[str, Any] = _hints(section)
+    return hints
 
 
 def check_limits(section: Any, error: type[WserError], prefix: str = "") -> None:
@@ -99,10 +99,10 @@ def check_words(section: Any, error: type[WserError], prefix: str = "") -> None:
 
 
 def _limited(section: Any) -> Iterator[tuple[str, Any, Facts]]:
-    for one in fields(section):
-        known = facts(one)
+    for key in fields(section):
+        known = facts(key)
         if known.low is not None or known.high is not None:
-            yield one.name, getattr(section, one.name), known
+            yield key.name, getattr(section, key.name), known
 
 
 def refusal(key: str, readers: Sequence[Reader], settings: Mapping[str, Any]) -> str | None:

@@ -25,14 +25,14 @@ def digest(files: Sequence[Path]) -> str:
 
 def with_imports(file: Path) -> list[Path]:
     """A file and the files beside it that it imports, directly or indirectly, sorted."""
-    found, new = {file}, [file]
+    reached, new = {file}, [file]
     while new:
         for name in _imported(new.pop().read_text("utf-8")):
             beside = file.parent / f"{name}.py"
-            if beside not in found and beside.is_file() and beside.name != "__init__.py":
-                found.add(beside)
+            if beside not in reached and beside.is_file() and beside.name != "__init__.py":
+                reached.add(beside)
                 new.append(beside)
-    return sorted(found)
+    return sorted(reached)
 
 
 # Each fold asks for the digest of the source, which seldom changes.

@@ -128,7 +128,7 @@ class Table:
     def _grid(self, shown: Sequence[int], widths: Sequence[int]) -> Iterator[Line]:
         headings = [self.columns[at].heading.split("\n") for at in shown]
         tallest = max(map(len, headings))
-        yield from self._side_by_side(shown, widths, [[""] * (tallest - len(one)) + one for one in headings], True)
+        yield from self._side_by_side(shown, widths, [[""] * (tallest - len(lines)) + lines for lines in headings], True)
         rule = Line("-" * (sum(widths) + len(BETWEEN) * (len(widths) - 1)))
         for section in filter(None, self._sections):
             yield rule

@@ -29,7 +29,7 @@ STEERING = re.compile(
 
 def printable(text: str) -> str:
     r"""Text with escapes, as `\x1b`, for what would steer a terminal or cannot be seen; line feeds and tabs stay."""
-    return STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+    return STEERING.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def natural(text: str) -> list[tuple[int, str]]:

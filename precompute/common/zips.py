@@ -58,13 +58,13 @@ def members(archive: zipfile.ZipFile, known: Callable[[str], bool], unknown: str
         unknown: What is wrong with a name that may not.
         refuse: Gives the error to raise.
     """
-    found = {info.orig_filename: info for info in archive.infolist() if known(info.orig_filename)}
-    above = {name[: at + 1] for name in found for at, letter in enumerate(name) if letter == "/"}
+    known_members = {info.orig_filename: info for info in archive.infolist() if known(info.orig_filename)}
+    above = {name[: at + 1] for name in known_members for at, letter in enumerate(name) if letter == "/"}
     seen: set[str] = set()
     for info in archive.infolist():
         name, mode = info.orig_filename, stat.S_IFMT(info.external_attr >> 16)
         folder = name in above and info.file_size == 0
-        if not folder and name not in found:
+        if not folder and name not in known_members:
             raise refuse(name, unknown)
         if name.casefold() in seen or f"{name}/" in above:
             raise refuse(name, "occurs twice, if case is ignored, or as a file and a directory")
@@ -77,7 +77,7 @@ def members(archive: zipfile.ZipFile, known: Callable[[str], bool], unknown: str
             raise refuse(name, f"is compressed by method {info.compress_type}, not stored or deflated")
         if info.file_size > FREE_BYTES + LARGEST_FACTOR * info.compress_size:
             raise refuse(name, f"would grow from {info.compress_size} to {info.file_size} bytes")
-    return found
+    return known_members
 
 
 def overlap(archive: zipfile.ZipFile) -> str | None:
@@ -90,9 +90,9 @@ def content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, refuse: Refuse) -> 
     """Content of a member, which must have the size that it declares."""
     try:
         with archive.open(info) as reader:
-            found = reader.read(info.file_size)
+            bytes_read = reader.read(info.file_size)
     except _BROKEN as error:
         raise refuse(info.orig_filename, f"cannot be read ({error or type(error).__name__})") from None
-    if len(found) != info.file_size:
-        raise refuse(info.orig_filename, f"declares {info.file_size} bytes, and has {len(found)}")
-    return found
+    if len(bytes_read) != info.file_size:
+        raise refuse(info.orig_filename, f"declares {info.file_size} bytes, and has {len(bytes_read)}")
+    return bytes_read

@@ -5,8 +5,8 @@ A corpus module defines
 - `CORPUS`, a `Corpus`: origin, licence and published counts;
 - `scan(directory)`, which lists the utterances under `directory` and the files it could not understand;
 - `NAMES`, names of its folder in lower case, the best first;
-- `copies(directory, own=False)`, which gives the folders, `directory` or such as are below it, that each hold a copy of it;
-  `own` says that `directory` is the corpus's, so that what cannot be understood there is reported, and not passed over;
+- `copies(directory, own=False)`, which gives the folders that each hold a copy of it, `directory` or folders below it;
+  `own` says that `directory` is the corpus's, so that what cannot be understood there is reported, and not ignored;
 - `find(corpora)`, which gives the corpus's own directory under the directory of all corpora, or None;
 - `parse(stem)`, which gives what the name of a recording says;
 - optionally `make(directory)`, for a corpus that is made on the spot.
@@ -98,8 +98,8 @@ class Corpus:
         same_speakers_as: Name of the corpus whose speakers are the same people under the same names; empty where there is none.
         content: SHA-256 of the lines `<SHA-256 of the recording>  <key>` of all recordings in the order of their keys, by
             which a download is compared with the copy that was examined; empty where it is not known.
-        faults: What the publisher or users report of single recordings, by key: a recording that cannot be used is then no
-            fault of one's own copy.
+        faults: What the publisher or users report of single recordings, by key: a recording that cannot be used is then not
+            a fault of your copy.
         table: The table that lists it, as its path was given; empty where a module does.
     """
 
@@ -151,8 +151,8 @@ def scan_names(
 ) -> Scan:
     """List the utterances of a corpus whose file names say everything.
 
-    Files that share a key are one recording laid out twice (as in Kaggle's RAVDESS); the largest counts, since a copy that
-    broke off is smaller, and of equals the one with the shortest path.
+    Files that share a key are one recording laid out twice (as in Kaggle's RAVDESS); the largest counts, since an
+    incomplete copy is smaller, and of several as large the one with the shortest path.
 
     Args:
         directory: The corpus's directory.
@@ -161,7 +161,7 @@ def scan_names(
             name means nothing.
         key: From a recording's path to its key.
     """
-    found: dict[str, Utterance] = {}
+    utterances: dict[str, Utterance] = {}
     skipped = []
     for file in sorted(files, key=lambda file: (-_size(file), len(file.parts), file)):
         path = file.relative_to(directory).as_posix()
@@ -172,8 +172,8 @@ def scan_names(
         except ValueError as error:
             skipped.append(Skipped(printable(path), f"the name does not parse: {printable(str(error))}"))
             continue
-        found.setdefault(name, Utterance(key=name, path=path, **fields))
-    return Scan(tuple(found[name] for name in sorted(found)), tuple(sorted(skipped, key=lambda one: one.path)))
+        utterances.setdefault(name, Utterance(key=name, path=path, **fields))
+    return Scan(tuple(utterances[name] for name in sorted(utterances)), tuple(sorted(skipped, key=lambda file: file.path)))
 
 
 def child(corpora: Path, name: str) -> Path | None:
@@ -205,10 +205,10 @@ def recordings_below(directory: Path, levels: int = 3) -> list[Path]:
 
 def _size(file: Path) -> int:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return -1
-    return found.st_size if stat.S_ISREG(found.st_mode) else -1
+    return status.st_size if stat.S_ISREG(status.st_mode) else -1
 
 
 def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
@@ -218,7 +218,7 @@ def require_utterances(corpus: Corpus, directory: Path, scan: Scan) -> None:
         CorpusError: There is no utterance; the message gives the first file that was skipped, and why.
     """
     if not scan.utterances:
-        example = "".join(f", such as {one.path}: {one.reason}" for one in scan.skipped[:1])
+        example = "".join(f", such as {file.path}: {file.reason}" for file in scan.skipped[:1])
         raise CorpusError(
             f"{directory} holds no recording of {corpus.name} that can be used "
             f"({counted(len(scan.skipped), 'file')} skipped{example}): place them as {corpus.usual_place}"
@@ -238,9 +238,9 @@ def compare_with_known(corpus: Corpus, recordings: Iterable[tuple[str, str]]) ->
         corpus: Nothing is compared where its content is not known.
         recordings: Key of each utterance and SHA-256 of its recording, in the order of the keys.
     """
-    if not corpus.content or (found := content(recordings)) == corpus.content:
+    if not corpus.content or (actual := content(recordings)) == corpus.content:
         return []
-    return [f"the content of the recordings: {found} found, {corpus.content} known"]
+    return [f"the content of the recordings: {actual} found, {corpus.content} known"]
 
 
 def content(recordings: Iterable[tuple[str, str]]) -> str:
@@ -271,9 +271,9 @@ def _counts(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
         (f"'{emotion}'", counts[emotion], corpus.emotions.get(emotion, 0)) for emotion in sorted({*counts, *corpus.emotions})
     ]
     return [
-        f"{what}: {found} found, {published} published ({abs(found - published)} {'missing' if found < published else 'extra'})"
-        for what, found, published in pairs
-        if found != published
+        f"{what}: {here} found, {published} published ({abs(here - published)} {'missing' if here < published else 'extra'})"
+        for what, here, published in pairs
+        if here != published
     ]
 
 
@@ -292,8 +292,8 @@ def _speakers(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
 def _names(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
     if not corpus.keys:
         return []
-    found = {utterance.key for utterance in utterances}
-    missing, extra = sorted(corpus.keys - found), sorted(found - corpus.keys)
+    keys = {utterance.key for utterance in utterances}
+    missing, extra = sorted(corpus.keys - keys), sorted(keys - corpus.keys)
     kinds = (("published but not found", missing), ("found but not published", extra))
     return [f"{kind}: {few(names)}" for kind, names in kinds if names]
 

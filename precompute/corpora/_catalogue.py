@@ -57,7 +57,7 @@ def _sexes(corpus: Corpus) -> str:
         return "sexes unknown"
     men = corpus.speakers - corpus.women
     counts = [(corpus.women, "woman", "women"), (men, "man", "men")]
-    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
+    return ", ".join(f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts if count)
 
 
 def _one_line(paragraph: str) -> str:

@@ -68,7 +68,7 @@ BROKEN = (
 def fetch(
     module: ModuleType, corpora: Path, accept_licence: bool, mirror: str | None = None, accept_changed: bool = False
 ) -> bool:
-    """Download a corpus and lay it under the directory of corpora; where that cannot be done from here, print how to get it.
+    """Download a corpus and place it under the directory of corpora; where that cannot be done from here, print how to get it.
 
     Args:
         module: The corpus.
@@ -84,21 +84,22 @@ def fetch(
         CorpusError: The download failed or is refused, or something else lies in its place.
     """
     corpus: Corpus = module.CORPUS
-    if (found := module.find(corpora)) is not None:
-        scan = module.scan(found)
-        differences = _differences(corpus, scan, found)
-        named = found != corpora and found.relative_to(corpora).parts[0].lower() in module.NAMES
+    if (directory := module.find(corpora)) is not None:
+        scan = module.scan(directory)
+        differences = _differences(corpus, scan, directory)
+        named = directory != corpora and directory.relative_to(corpora).parts[0].lower() in module.NAMES
         if differences and not named:
-            print(f"note: {found} holds {_in_words(scan)} of {corpus.name}, which are not all: left alone", file=sys.stderr)
-            found = None
+            print(f"note: {directory} holds {_in_words(scan)} of {corpus.name}, which are not all: left alone", file=sys.stderr)
+            directory = None
         elif differences and not accept_changed:
             raise CorpusError(
-                f"{found} is there but not as published ({differences[0]}): move it away, fetch or place {corpus.name} again"
+                f"{directory} is there but not as published ({differences[0]}): move it away, fetch or place {corpus.name} "
+                "again"
             )
-    if found is not None:
+    if directory is not None:
         _warn(corpus, differences)
         known_content = ", with the known content" if corpus.content and not differences else ""
-        print(f"{corpus.name}: nothing to do, {_in_words(scan)} are in {found}{known_content}")
+        print(f"{corpus.name}: nothing to do, {_in_words(scan)} are in {directory}{known_content}")
         return True
     _show(corpus)
     if not corpus.downloads:
@@ -179,10 +180,10 @@ def _sweep(aside: Path, age: float) -> None:
     """Remove what lies half downloaded or half unpacked, if it is so many seconds old; archives that are whole stay."""
     for entry in aside.glob(f"{tempfile.gettempprefix()}*"):
         with contextlib.suppress(OSError):
-            found = entry.lstat()
-            if time.time() - found.st_mtime < age:
+            status = entry.lstat()
+            if time.time() - status.st_mtime < age:
                 continue
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(status.st_mode):
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
@@ -304,9 +305,9 @@ def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: D
             time.sleep(wait)
     if download.checksum:
         algorithm = download.checksum.partition(":")[0]
-        found = f"{algorithm}:{pooch.file_hash(output_file, alg=algorithm)}"
-        if found != download.checksum:
-            difference = f"the checksum {found} where {download.checksum} is published"
+        checksum = f"{algorithm}:{pooch.file_hash(output_file, alg=algorithm)}"
+        if checksum != download.checksum:
+            difference = f"the checksum {checksum} where {download.checksum} is published"
             if not accept_changed:
                 raise CorpusError(
                     f"{url} has {difference} and was removed: try again later, get {corpus.name} from {corpus.source}, or take "
@@ -316,7 +317,7 @@ def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: D
 
 
 def _receive(url: str, file: Path, corpus: Corpus, download: Download, limit: int) -> None:
-    """Append to `file` what it still lacks, up to `limit` bytes, or begin anew where the server cannot go on in the middle."""
+    """Append to `file` what it still lacks, up to `limit` bytes, or start over if the server cannot continue."""
     import requests
 
     have = file.stat().st_size

@@ -15,7 +15,7 @@ Quirks: only sentence IEO has levels, and neutral has none; of the 91 x 82 recor
 sentences 1008 WSI, 1009 MTI and 1019 ITH, and two neutral ones); without `VideoDemographics.csv` the sexes are unknown;
 cloned without Git LFS, the files are short texts and not recordings.  By the repository's README, `1076_MTI_SAD_XX` has no
 sound and is skipped; of `AudioMP3`, which is not read here, `1076_MTI_NEU_XX` has no sound either, `1064_TIE_SAD_XX` no
-duration, and `1064_IEO_DIS_MD` is a minute long with every emotion, so nothing is to be converted from there.
+duration, and `1064_IEO_DIS_MD` is a minute long with every emotion: do not convert files from there.
 """
 
 import csv
@@ -69,8 +69,8 @@ CORPUS = Corpus(
 
 def copies(directory: Path, own: bool = False) -> list[Path]:
     """The folders that hold a copy of CREMA-D, see `finding.by_names`."""
-    found = finding.by_names(directory, parse, stem)
-    return [directory] if own and len(found) < 2 and _files(directory) else found
+    places = finding.by_names(directory, parse, stem)
+    return [directory] if own and len(places) < 2 and _files(directory) else places
 
 
 def find(corpora: Path) -> Path | None:
@@ -106,8 +106,8 @@ def scan(directory: Path) -> Scan:
         said = parse(stem)
         return said | actors.get(said["speaker"], {})
 
-    found = scan_names(directory, files, fields)
-    return Scan(found.utterances, (*skipped, *found.skipped))
+    scan = scan_names(directory, files, fields)
+    return Scan(scan.utterances, (*skipped, *scan.skipped))
 
 
 def _files(directory: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """A synthetic corpus, made on the spot: ten voices, seven emotions, six sentences, no human speech.
 
 Origin: `precompute.audio.synthesis`, a source-filter synthesizer that expresses emotion by prosody and voice quality.  It
-shows that the whole line works, offline and in minutes; its recognition rates say nothing about people.
+shows in minutes, and offline, that every step works; its recognition rates do not tell how well emotions of people are
+recognised.
 
 Layout: `<speaker>/<speaker>-<sentence>-<emotion>.wav`, 16 kHz mono PCM16, 420 files: F1 to F5 are women's voices, M1 to M5
 men's.  A name such as `F1-3-angry` is speaker F1, sentence 3.

@@ -94,8 +94,8 @@ def copies(directory: Path, own: bool = False) -> list[Path]:
     """The folders that hold a copy of EmoDB, see `finding.by_names`."""
     if own and (directory / "wav").is_dir():
         return [directory]
-    found = finding.by_names(directory, parse, stem)
-    return [directory] if own and len(found) < 2 and _files(directory) else found
+    places = finding.by_names(directory, parse, stem)
+    return [directory] if own and len(places) < 2 and _files(directory) else places
 
 
 def find(corpora: Path) -> Path | None:

@@ -5,7 +5,7 @@ Evaluation 42, 335-359, doi 10.1007/s10579-008-9076-6.  Free for research, under
 Southern California.
 
 Layout: `Session1` to `Session5`, as the release folder `IEMOCAP_full_release` has them, in the corpus's directory or in a
-folder of it.  Labels: `Session1/dialog/EmoEvaluation/<dialog>.txt`.  Recordings: `Session1/sentences/wav/<dialog>/<turn>.wav`,
+folder in it.  Labels: `Session1/dialog/EmoEvaluation/<dialog>.txt`.  Recordings: `Session1/sentences/wav/<dialog>/<turn>.wav`,
 or `Session1/dialog/wav/<dialog>.wav`, from which a turn that has no file of its own is cut at the times of its label.
 
 A name such as `Ses01F_impro01_M003` is session 1, a dialog in which the woman wears the motion capture markers,
@@ -13,9 +13,9 @@ improvisation 01, and the fourth turn of the man: the last part names who speaks
 speakers, a woman and a man in each session, 151 dialogs.  Labels: neu neutral, hap happy, sad sad, ang angry, exc excited,
 fru frustrated, sur surprised, fea fearful, dis disgusted, oth other, and xxx where the listeners did not agree (unknown).
 
-Quirks: a quarter of the turns has no label that listeners agreed on (xxx); excited is usually joined to happy, which with
+Quirks: listeners did not agree on a label for a quarter of the turns (xxx); excited is usually joined to happy, which with
 neutral, sad and angry makes 5531 turns (labels `iemocap4`); files of labels may have Windows line ends and bytes that
-are no UTF-8; recordings without a label, like labels without a recording, are named and left out; turns that lack a file of
+are not UTF-8; recordings without a label, like labels without a recording, are named and left out; turns that lack a file of
 their own although others have one are cut from the dialog, and a warning names them; a dialog of session 5 is called
 `Ses05M_script01_1b`; that the forced alignments of `Ses03F_impro07_M030` and `Ses03M_impro03_M001` are missing does not matter
 here.
@@ -118,17 +118,19 @@ def parse(stem: str) -> dict[str, Any]:
 
 def scan(directory: Path) -> Scan:
     """The labelled turns under `directory`; turns without recording, and recordings without label, are skipped."""
-    found: dict[str, Utterance] = {}
+    utterances: dict[str, Utterance] = {}
     skipped: list[Skipped] = []
     for session in _sessions(directory):
-        for one in _session(directory / session, session):
-            if isinstance(one, Skipped):
-                skipped.append(one)
-            elif one.key in found:
-                skipped.append(Skipped(one.path, f"{one.key} has a second label, {one.label}; {found[one.key].label} counts"))
+        for line in _session(directory / session, session):
+            if isinstance(line, Skipped):
+                skipped.append(line)
+            elif line.key in utterances:
+                skipped.append(
+                    Skipped(line.path, f"{line.key} has a second label, {line.label}; {utterances[line.key].label} counts")
+                )
             else:
-                found[one.key] = one
-    return Scan(tuple(found[key] for key in sorted(found)), tuple(skipped))
+                utterances[line.key] = line
+    return Scan(tuple(utterances[key] for key in sorted(utterances)), tuple(skipped))
 
 
 def _sessions(directory: Path) -> list[str]:

@@ -5,7 +5,7 @@ Computing 8(1), 67-80, doi 10.1109/TAFFC.2016.2515617.  Free for research, under
 Texas at Dallas.
 
 Layout: `session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav` and so on to `session6`, in the corpus's directory or in its folder
-`Audio`; the labels in `Evalution.txt` (so spelt in the release; `Evaluation.txt` is read too) in either place.
+`Audio`; the labels in `Evalution.txt` (spelled like this in the release; `Evaluation.txt` is read too) in either place.
 
 A name such as `MSP-IMPROV-S01A-F01-P-FM01` is sentence 01, target emotion A (the one that the scenario aims at, not the
 label), the woman of session 1, scenario P, and FM01, kept as the corpus codes it: two letters and the number of the turn.
@@ -14,7 +14,7 @@ read, S other improvised turns, T target sentence improvised.  Labels: N neutral
 where the listeners did not agree (unknown).
 
 Quirks: labels name videos, `UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.6; V:3.0; D:2.8 ; N:4.1;`, with activation, valence,
-dominance and naturalness, of which single ones are `NaN`; the lines below each are of its single raters.  Activation is kept as
+dominance and naturalness, some of which are `NaN`; the lines below each are from its individual raters.  Activation is kept as
 it stands in the file.  Four classes, without other and unknown, make 7798 turns (labels `msp_improv4`).
 """
 
@@ -89,10 +89,10 @@ def scan(directory: Path) -> Scan:
     if any(_sessions(directory)) and not _tables(directory):
         return Scan((), (Skipped("Evalution.txt", "the file of labels is missing: copy it from the release beside session1"),))
     labels, skipped = _labels(directory)
-    found: dict[str, Utterance] = {}
+    utterances: dict[str, Utterance] = {}
     for path in _recordings(directory):
         name = Path(path).stem
-        if name in found:
+        if name in utterances:
             continue
         try:
             fields = parse(name)
@@ -104,13 +104,13 @@ def scan(directory: Path) -> Scan:
             continue
         label, dimensions = labels[name]
         fields["more"] |= dimensions
-        found[name] = Utterance(key=name, path=path, emotion=LABELS[label], label=label, **fields)
+        utterances[name] = Utterance(key=name, path=path, emotion=LABELS[label], label=label, **fields)
     skipped += [
         Skipped(f"{name}.wav", f"{name} is labelled {label}, and it is not recorded")
         for name, (label, _) in labels.items()
-        if name not in found
+        if name not in utterances
     ]
-    return Scan(tuple(found[key] for key in sorted(found)), tuple(skipped))
+    return Scan(tuple(utterances[key] for key in sorted(utterances)), tuple(skipped))
 
 
 def _labels(directory: Path) -> tuple[dict[str, tuple[str, dict[str, float]]], list[Skipped]]:
@@ -139,10 +139,10 @@ def _dimensions(text: str) -> dict[str, float]:
 
 def _tables(directory: Path) -> list[str]:
     """The first file of labels, in the corpus's directory or in `Audio`."""
-    found = [
+    places = [
         f"{place}{name}" for place in ("", *_audio(directory)) for name in names_in(directory / place) if name.lower() in TABLES
     ]
-    return found[:1]
+    return places[:1]
 
 
 def _audio(directory: Path) -> list[str]:

@@ -116,8 +116,8 @@ def fields(stem: str, channel: str, labels: dict[str, str]) -> dict[str, str | N
 
 def copies(directory: Path, own: bool = False) -> list[Path]:
     """The folders that hold a copy of the speech part, see `finding.by_names`."""
-    found = finding.by_names(directory, parse, stem, other(SPEECH))
-    return [directory] if own and len(found) < 2 and part(directory, SPEECH) else found
+    places = finding.by_names(directory, parse, stem, other(SPEECH))
+    return [directory] if own and len(places) < 2 and part(directory, SPEECH) else places
 
 
 def find(corpora: Path) -> Path | None:

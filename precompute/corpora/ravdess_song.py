@@ -44,9 +44,9 @@ CORPUS = Corpus(
 
 def copies(directory: Path, own: bool = False) -> list[Path]:
     """The folders that hold a copy of the song part, see `finding.by_names`."""
-    found = finding.by_names(directory, parse, stem, other(SONG))
+    places = finding.by_names(directory, parse, stem, other(SONG))
     songs = own and any(file.name.startswith(f"03-{SONG}-") for file in recordings_below(directory))
-    return [directory] if songs and len(found) < 2 else found
+    return [directory] if songs and len(places) < 2 else places
 
 
 def find(corpora: Path) -> Path | None:

@@ -9,8 +9,8 @@ folders deeper; or flat, as Kaggle's copies have it (`ALL`, or without a folder)
 A name such as `DC_sa03` is speaker DC and the third sentence of sadness: a anger, d disgust, f fear, h happiness, n neutral,
 sa sadness, su surprise.  The four speakers DC, JE, JK and KL are men.
 
-Quirks: neutral has 30 sentences for each speaker, the other emotions 15; there is no woman, so that no pair of a woman and
-a man can be held out.
+Quirks: neutral has 30 sentences for each speaker, the other emotions 15; there are no women, so that
+`protocol=speaker_independent`, which holds out a woman and a man, is refused.
 """
 
 import re
@@ -49,8 +49,8 @@ CORPUS = Corpus(
 
 def copies(directory: Path, own: bool = False) -> list[Path]:
     """The folders that hold a copy of SAVEE, see `finding.by_names`."""
-    found = finding.by_names(directory, parse, key)
-    return [directory] if own and len(found) < 2 and recordings_below(directory) else found
+    places = finding.by_names(directory, parse, key)
+    return [directory] if own and len(places) < 2 and recordings_below(directory) else places
 
 
 def find(corpora: Path) -> Path | None:

@@ -10,10 +10,11 @@ A name such as `OAF_back_angry` is speaker OAF (the older woman, 64 years; YAF i
 sentence "Say the word back", and the emotion: angry, disgust, fear, happy, neutral, ps (pleasant surprise), sad.  The 200
 words are those of the Northwestern University Auditory Test No. 6.
 
-Quirks: both speakers are women, so that no pair of a woman and a man can be held out; one file of the release is misnamed,
-`OA_bite_neutral`, and is taken for `OAF_bite_neutral`; folders are spelt in several ways (`OAF_Fear`,
-`YAF_pleasant_surprised`), so only names of files count; `OAF_food_fear` has 96 kHz where others have 24,414 Hz (EmoBox's
-list of them says so); users report `YAF_germ_angry` and `YAF_neat_fear` damaged in their copies.
+Quirks: both speakers are women, so that `protocol=speaker_independent`, which holds out a woman and a man, is
+refused; one file of the release is misnamed, `OA_bite_neutral`, and is read as `OAF_bite_neutral`; folders are
+spelled in several ways (`OAF_Fear`, `YAF_pleasant_surprised`), so only names of files count; `OAF_food_fear` has 96
+kHz where others have 24,414 Hz (EmoBox's list of them says so); users report `YAF_germ_angry` and `YAF_neat_fear`
+damaged in their copies.
 """
 
 import re
@@ -61,8 +62,8 @@ CORPUS = Corpus(
 
 def copies(directory: Path, own: bool = False) -> list[Path]:
     """The folders that hold a copy of TESS, see `finding.by_names`."""
-    found = finding.by_names(directory, parse, key)
-    return [directory] if own and len(found) < 2 and recordings_below(directory) else found
+    places = finding.by_names(directory, parse, key)
+    return [directory] if own and len(places) < 2 and recordings_below(directory) else places
 
 
 def find(corpora: Path) -> Path | None:

@@ -1,11 +1,11 @@
-"""What a mother wavelet is to the transform.
+"""What the transform needs of a mother wavelet.
 
 Each gives the Fourier transform Psi(f) = integral psi(t) exp(-2 pi i f t) dt of its psi as
 
     Psi(f) = peak * phase * response(f),        |phase| = 1,  response 1 at the centre frequency,
 
-which is where |Psi| is largest; frequencies are in cycles per unit of time of psi.  The response is real, but for wavelets that
-are symmetric about no time.
+which is where |Psi| is largest; frequencies are in cycles per unit of time of psi.  The response is real, except for
+wavelets that are not symmetric about any time.
 """
 
 import re
@@ -63,12 +63,12 @@ class Wavelet(ABC):
 
     @property
     def sign(self) -> int:
-        """1 where Psi is concentrated on positive frequencies or on both alike, -1 where on negative ones."""
+        """1 where Psi is concentrated on positive frequencies or equally on both, -1 where on negative ones."""
         return 1
 
     @cached_property
     def band(self) -> tuple[float, float]:
-        """Lowest and highest frequency at which |Psi| exceeds `CUTOFF` of its peak; infinite where it never falls for good."""
+        """Lowest and highest frequency at which |Psi| exceeds `CUTOFF` of its peak; infinite where it keeps rising above."""
         f = np.linspace(-16 * self.centre, 16 * self.centre, 2**18 + 1)
         inside = f[np.abs(self.response(f)) > CUTOFF]
         return float(inside[0]), float(inside[-1])

@@ -137,10 +137,10 @@ class Discrete(Wavelet):
         step = 1 / (FINENESS * self._duration)
         f = np.arange(step, 2, step)
         about = f[np.abs(self._product(f)).argmax()]
-        found = minimize_scalar(
+        highest = minimize_scalar(
             lambda f: -np.abs(self._product(np.array([f]))[0]), bounds=(about - step, about + step), options={"xatol": 1e-12}
         )
-        return float(found.x)
+        return float(highest.x)
 
     @cached_property
     def _at_centre(self) -> complex:
@@ -224,7 +224,7 @@ class Discrete(Wavelet):
 
 
 def family(name: str) -> str | None:
-    """The family that a name begins like, in whatever case; None where it is no discrete wavelet's."""
+    """The family with which a name begins, in upper or lower case; None if it is not that of a discrete wavelet."""
     letters = re.match("[a-z]*", name.lower())[0]  # type: ignore[index]
     return letters if letters in PATTERNS and (PATTERNS[letters] != letters or name == letters) else None
 
@@ -258,5 +258,5 @@ def _transform(taps: Array, f: Array) -> NDArray[np.complex128]:
 
 
 def _is_symmetric(taps: Array) -> bool:
-    """Whether they are the same backwards, or the same but for their sign."""
+    """Whether they are the same backwards, or the same except for their sign."""
     return bool(min(np.abs(taps - taps[::-1]).max(), np.abs(taps + taps[::-1]).max()) < 1e-9)

@@ -1,7 +1,7 @@
 """Mother wavelets by their names, and those in closed form: parameters and Fourier transforms.
 
-Names, parameters and signs are those of PyWavelets where it has the wavelet; the generalized Morse wavelet, `gmwG-B` for
-gamma and beta, it lacks.
+Names, parameters and signs are those of PyWavelets.  It lacks the generalized Morse wavelet, which is `gmwG-B` here, with gamma
+and beta.
 """
 
 import re
@@ -131,7 +131,7 @@ class BSplineWavelet(BandLimited):
 class ComplexGaussian(Wavelet):
     """`cgauN`, N = 1 to 8: psi(t) ~ d^N/dt^N (exp(-i t) exp(-t^2)), Psi ~ (i w)^N exp(-(w + 1)^2 / 4), w = 2 pi f.
 
-    Of unit energy.  It turns the other way than the others: its centre lies at the negative frequency
+    Of unit energy.  It rotates in the opposite direction: its centre lies at the negative frequency
     w = -(1 + sqrt(1 + 8 N)) / 2, and it has a smaller lobe at positive frequencies.
     """
 

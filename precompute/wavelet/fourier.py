@@ -1,4 +1,4 @@
-"""Fourier transforms of a frame that lies in columns, as many short ones: pocketfft takes those at several times the speed.
+"""Fourier transforms of a frame that lies in columns, as many short ones, which pocketfft computes several times as fast.
 
 With Cooley and Tukey's factorization (1965, doi 10.1090/S0025-5718-1965-0178586-1), sample c * samples + s enters bin
 k1 + columns * k2 of n = columns * samples with the factor exp(-2 pi i (c k1 / columns + s k1 / n + s k2 / samples)): a
@@ -28,8 +28,8 @@ def spectrum(frame: Real) -> Complex:
     columns, samples = frame.shape
     over_columns = scipy.fft.rfft(frame, axis=0)
     over_columns *= _turns(columns // 2 + 1, columns, samples).conj()
-    found: Complex = scipy.fft.fft(over_columns, axis=1, overwrite_x=True)
-    return found
+    spectrum: Complex = scipy.fft.fft(over_columns, axis=1, overwrite_x=True)
+    return spectrum
 
 
 def resampled(spectrum: Complex, per_column: int) -> Real:

@@ -286,7 +286,7 @@ def _shared_out(
 ) -> tuple[tuple[FromWaveform, ...], tuple[slice, ...]]:
     """What does not depend on the length: filters of scales found from the waveform, and scales found from samples of c."""
     from_samples: list[slice] = []
-    found: dict[Method, list[list[Form]]] = {}
+    forms_by_method: dict[Method, list[list[Form]]] = {}
     for at in range(0, len(frequencies), SCALES_AT_ONCE):
         rows = slice(at, min(at + SCALES_AT_ONCE, len(frequencies)))
         _, _, q = _together(wavelet, frequencies[rows], sample_rate, samples, 2 * COLUMNS_AT_ONCE)
@@ -296,10 +296,12 @@ def _shared_out(
             if forms:
                 best, worth = (method, forms), sum(form.vectors.size for form in forms)
         if best:
-            found.setdefault(best[0], []).append(best[1])
+            forms_by_method.setdefault(best[0], []).append(best[1])
         else:
             from_samples.append(rows)
-    made = (_from_waveform(wavelet, frequencies, sample_rate, samples, method, forms) for method, forms in found.items())
+    made = (
+        _from_waveform(wavelet, frequencies, sample_rate, samples, method, forms) for method, forms in forms_by_method.items()
+    )
     return tuple(made), tuple(from_samples)
 
 

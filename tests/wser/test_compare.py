@@ -10,6 +10,9 @@ from forging import figures
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from wser import compare, results, run
+from wser.evaluation import uncertainty
+from wser.reports import stale
+from wser.reports.comparison import changes
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -104,6 +107,17 @@ def test_better_by_hand(pair, capsys):
     assert "UAR: A is better than B by 33.3 points (95 % interval 33.3 to 33.3, p = 0.031)" in said(capsys, *pair[::-1])[0]
 
 
+def test_each_run_is_resampled_once(pair, capsys, monkeypatch):
+    summary = {"missing": [], "interval": {"uar": [0.0, 1.0]}}
+    (pair[0] / results.SUMMARY).write_text(json.dumps(summary))
+    resampled = []
+    intervals = uncertainty.intervals
+    for module in (uncertainty, stale):
+        monkeypatch.setattr(module, "intervals", lambda counts: resampled.append(counts) or intervals(counts))
+    assert "says interval.uar.0 = 0, and the predictions give" in said(capsys, *pair)[1]
+    assert len(resampled) == 2
+
+
 def test_what_may_be_chance_is_called_so(tmp_path, capsys):
     """One more right answer: its speaker moves the difference, the others do not, and every swap is as large."""
     one, two = write(tmp_path / "one", {"c/1-0"}), write(tmp_path / "two")
@@ -154,7 +168,7 @@ def test_settings_that_differ_are_named(pair, tmp_path, capsys):
     ("changes", "says"),
     [
         ({"protocol": "other"}, "protocols differ (loso, other)"),
-        ({"split_hash": "01"}, "training or validation parts differ"),
+        ({"split_hash": "01"}, "training or validation sets differ"),
         ({"seed": 3}, "seeds differ (0, 3)"),
         ({"selection": "test"}, "The epoch was chosen on the test set (B): as in the paper"),
     ],
@@ -349,3 +363,12 @@ def test_real_command_line_explains_itself(pair):
     assert "swaps the two runs' predictions for whole speakers" in found.stdout
     found = subprocess.run([*command, *map(str, pair)], capture_output=True, text=True, timeout=300, check=True)
     assert "B is better than A" in found.stdout
+
+
+def test_settings_that_only_one_of_two_models_has_are_not_listed(tmp_path):
+    one = write(tmp_path / "one")
+    other = write(tmp_path / "two")
+    config = (other / results.CONFIG).read_text().replace("{name: three_pipe, lstm: 100}", "{name: row_svm, c: 0.01}")
+    (other / results.CONFIG).write_text(config)
+    first, second = (results.open_finished(path).settings for path in (one, other))
+    assert changes(first, second) == ["model.name: row_svm instead of three_pipe"]

@@ -93,14 +93,14 @@ def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict
             raise ConfigError(f"{file}: sweep of {joined} needs lists with a value for each key: write it as {SWEEP}")
         _check_swept(keys)
         points = [dict(zip(keys, (_text(value) for value in row), strict=True)) for row in rows]
-        chosen = [key for key in keys if key in given and {*given[key]} <= {one[key] for one in points}]
-        left = [one for one in points if all(one[key] in given[key] for key in chosen)]
+        chosen = [key for key in keys if key in given and {*given[key]} <= {point[key] for point in points}]
+        left = [point for point in points if all(point[key] in given[key] for key in chosen)]
         if not left:
             asked = " ".join(f"{key}={','.join(given[key])}" for key in chosen)
             raise ConfigError(f"{file}: its sweep of {joined} has no point with {asked}: give {asked} without the experiment")
         replaced = {*given} - {*chosen}
-        left = [{key: value for key, value in one.items() if key not in replaced} for one in left]
-        axes.append([one for at, one in enumerate(left) if one not in left[:at]])
+        left = [{key: value for key, value in point.items() if key not in replaced} for point in left]
+        axes.append([point for at, point in enumerate(left) if point not in left[:at]])
         picked.update(chosen)
     _check_swept(key for key, values in given.items() if len(values) > 1)
     return axes + [[{key: value} for value in values] for key, values in given.items() if key not in picked]
@@ -124,7 +124,7 @@ def _sweep(file: Path) -> dict[Any, Any]:
 
 def _text(value: Any) -> str:
     """A value of a file as one would write it on the command line."""
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return f"[{','.join(value)}]"
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -158,7 +158,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
 def _without_others(stored: DictConfig) -> None:
     """Take out of a stored configuration the keys of other protocols, which each run had once."""
     section = stored.get("protocol", {})
-    own = {one.name for one in fields(choice("protocol", str(section.get("name", Config().protocol.name))))}
+    own = {field.name for field in fields(choice("protocol", str(section.get("name", Config().protocol.name))))}
     for key in [key for key in section if key not in own and with_key("protocol", key)]:
         section.pop(key)
 
@@ -185,7 +185,7 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     config = _typed([environment, *layers], list(point.items()))
     _refuse(unread.find(config, given))
     idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
-    _refuse({key: found for key, found in idle.items() if not found.deciding & {*given}})
+    _refuse({key: refused for key, refused in idle.items() if not refused.deciding & {*given}})
     # If the command line names another protocol, for example, the experiment's settings of its own protocol are dropped.
     for key in idle:
         section, _, name = key.rpartition(".")
@@ -207,7 +207,7 @@ def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
         current = before = getattr(Config(), section).name
         chosen = [str(layer[section].name) for layer in [*layers, command_line] if "name" in layer.get(section, {})][-1:]
         name = chosen[0] if chosen else before
-        own = {one.name for one in fields(choice(section, name))}
+        own = {field.name for field in fields(choice(section, name))}
         for layer in layers:
             keys = layer.get(section, {})
             current = str(keys.get("name", current))
@@ -241,9 +241,9 @@ def _keys(layer: DictConfig) -> list[str]:
     return list(flatten(OmegaConf.to_container(layer)))  # type: ignore[arg-type]
 
 
-def _refuse(found: Mapping[str, Unread]) -> None:
-    for one in found.values():
-        raise ConfigError(one.why)
+def _refuse(unread_keys: Mapping[str, Unread]) -> None:
+    for unread_key in unread_keys.values():
+        raise ConfigError(unread_key.why)
 
 
 def _full(key: str) -> str:
@@ -295,13 +295,13 @@ def _structured(chosen: tuple[tuple[str, Any], ...]) -> Any:
 
 def _with_paths(config: Config) -> Config:
     """The same with the paths in it in full, so that it says to everybody what it said here."""
-    found = declared(config)
+    known = declared(config)
 
     def in_full(section: Any, prefix: str = "") -> dict[str, Any]:
         return {
-            one.name: paths.in_full(value)
-            for one in fields(section)
-            if prefix + one.name in found and found[prefix + one.name].path and (value := getattr(section, one.name))
+            field.name: paths.in_full(value)
+            for field in fields(section)
+            if prefix + field.name in known and known[prefix + field.name].path and (value := getattr(section, field.name))
         }
 
     sections = {name: getattr(config, name) for name in ROOMS}

@@ -68,16 +68,16 @@ class Key:
 def keys() -> list[Key]:
     """Every key of a run: those of each configuration, of every protocol and model, of data and training."""
     plain = flatten(asdict(load([], environment={})[0]))
-    found = list(_of_class(Config, "", (), plain))
+    every = list(_of_class(Config, "", (), plain))
     for section, base in (("protocol", ProtocolConfig), ("model", ModelConfig)):
-        found += _of_class(base, f"{section}.", (), plain)
-        shared = {one.name for one in fields(base)}
+        every += _of_class(base, f"{section}.", (), plain)
+        shared = {field.name for field in fields(base)}
         for name in plugins.names(ROOMS[section]):
             chosen = plain if name == plain[f"{section}.name"] else {}
-            found += _of_class(choice(section, name), f"{section}.", (name,), chosen, shared)
-    found += _of_class(DataConfig, "data.", (), plain)
-    found += _of_class(TrainConfig, "train.", (), plain)
-    return _together(found)
+            every += _of_class(choice(section, name), f"{section}.", (name,), chosen, shared)
+    every += _of_class(DataConfig, "data.", (), plain)
+    every += _of_class(TrainConfig, "train.", (), plain)
+    return _together(every)
 
 
 def parameters() -> list[Key]:
@@ -92,10 +92,10 @@ def shown(name: str) -> str:
         ConfigError: There is none of that name.
     """
     every = [*keys(), *parameters()]
-    found = [str(key) for key in every if key.name == name] or [str(key) for key in every if key.name.endswith(f".{name}")]
-    if not found:
+    matching = [str(key) for key in every if key.name == name] or [str(key) for key in every if key.name.endswith(f".{name}")]
+    if not matching:
         raise ConfigError(unknown("key", name, sorted({key.name for key in every})))
-    return "\n".join(found)
+    return "\n".join(matching)
 
 
 def markdown() -> str:
@@ -104,19 +104,19 @@ def markdown() -> str:
     for key in keys():
         rooms.setdefault(key.name.partition(".")[0] if "." in key.name else "", []).append(key)
     titles = {room: room or "The experiment" for room in rooms}
-    contents = [_entry(titles[room], found) for room, found in rooms.items()] + [_entry(RECIPES, parameters())]
+    contents = [_entry(titles[room], of_room) for room, of_room in rooms.items()] + [_entry(RECIPES, parameters())]
     parts = [HEAD + "\n".join(contents) + "\n"]
     about = _meanings(Config)
-    for room, found in rooms.items():
+    for room, of_room in rooms.items():
         intro = f"{about[room]}\n" if room else "What is run, and where its results go.\n"
         choices = [_choices(room)] if room in ROOMS else []
-        parts += [f"## {titles[room]}\n", intro, *choices, _table(found, f"{room}=" if choices else "")]
+        parts += [f"## {titles[room]}\n", intro, *choices, _table(of_room, f"{room}=" if choices else "")]
     return "\n".join([*parts, RECIPES_HEAD + _table(parameters())])
 
 
-def _entry(title: str, found: Iterable[Key]) -> str:
+def _entry(title: str, entries: Iterable[Key]) -> str:
     """A line of the table of contents, with the keys of the section."""
-    names = dict.fromkeys(f"`{key.name.rpartition('.')[2]}`" for key in found)
+    names = dict.fromkeys(f"`{key.name.rpartition('.')[2]}`" for key in entries)
     return f"- [{title}](#{title.lower().replace(' ', '-')}): {', '.join(names)}"
 
 
@@ -130,19 +130,19 @@ def _choices(room: str) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _table(found: Iterable[Key], choice: str = "") -> str:
+def _table(entries: Iterable[Key], choice: str = "") -> str:
     rows = ["| key | meaning | values | default | only with |", "| --- | --- | --- | --- | --- |"]
-    for key in found:
+    for key in entries:
         readers = ", ".join(f"`{choice}{name}`" for name in key.of)
         cells = (f"`{key.name}`", key.meaning, key.values, f"`{key.default}`", readers)
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(rows) + "\n"
 
 
-def _together(found: Iterable[Key]) -> list[Key]:
+def _together(entries: Iterable[Key]) -> list[Key]:
     """Keys that several protocols, models or features have alike, once."""
     every: dict[Key, list[str]] = {}
-    for key in found:
+    for key in entries:
         every.setdefault(replace(key, of=()), []).extend(key.of)
     return [replace(key, of=tuple(of)) for key, of in every.items()]
 
@@ -152,27 +152,27 @@ def _of_class(
 ) -> Iterator[Key]:
     """The keys that a dataclass declares, without its sections and without what others of its kind have too."""
     meanings, kinds = _meanings(kind), types(kind)
-    for one in fields(kind):
-        if one.name in shared or is_dataclass(kinds[one.name]):
+    for field in fields(kind):
+        if field.name in shared or is_dataclass(kinds[field.name]):
             continue
-        default = plain.get(prefix + one.name, _default(one))
+        default = plain.get(prefix + field.name, _default(field))
         # The settings of somebody's own model may say nothing of themselves.
-        meaning = meanings.get(one.name, "")
-        yield Key(prefix + one.name, of, _values(kinds[one.name], facts(one)), as_setting(default), meaning)
+        meaning = meanings.get(field.name, "")
+        yield Key(prefix + field.name, of, _values(kinds[field.name], facts(field)), as_setting(default), meaning)
 
 
 def _meanings(kind: type[Any]) -> dict[str, str]:
     """What the docstrings of a dataclass and of those before it say of each field, in one line."""
-    found: dict[str, str] = {}
-    for one in reversed(kind.__mro__):
-        section = inspect.cleandoc(one.__doc__ or "").partition("Attributes:\n")[2]
+    meanings: dict[str, str] = {}
+    for ancestor in reversed(kind.__mro__):
+        section = inspect.cleandoc(ancestor.__doc__ or "").partition("Attributes:\n")[2]
         for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE):
-            found[name] = " ".join(text.split())
-    return found
+            meanings[name] = " ".join(text.split())
+    return meanings
 
 
-def _default(one: "Field[Any]") -> Any:
-    return one.default_factory() if one.default_factory is not MISSING else one.default
+def _default(field: "Field[Any]") -> Any:
+    return field.default_factory() if field.default_factory is not MISSING else field.default
 
 
 def as_setting(value: Any) -> str:

@@ -47,7 +47,7 @@ class ProtocolConfig:
     Attributes:
         name: The protocol: a name of the table above, an installed protocol, or the path of a file.  `protocol=NAME` is short
             for it.
-        validation_fraction: Share of the training part that is cut off for the choice of the epoch; of its speakers, where the
+        validation_fraction: Share of the training set that is cut off for the choice of the epoch; of its speakers, where the
             protocol keeps speakers apart.
         seed: Seed of the split alone, so that runs of different `seed` have the same split.
     """
@@ -104,14 +104,14 @@ class DataConfig:
         pad: What a batch contains: `trim` cuts it to its longest utterance, and masks the rest of shorter ones; `paper` takes
             the whole padded frame.
         standardise: Normalisation of the input.  `training` subtracts the mean and divides by the standard deviation of each
-            image row and colour channel over the training part; `utterance` does so over the utterance itself, which removes
+            image row and colour channel over the training set; `utterance` does so over the utterance itself, which removes
             the mean spectrum of voice and room; `none` scales levels to [0, 1], and leaves floats as they are.
         mask_rows: Augmentation: largest height of a band of rows that is masked in training (SpecAugment, doi
             10.21437/Interspeech.2019-2680); for pictures and levels.  0 masks none.
         mask_columns: Augmentation: largest width of a band of columns that is masked in training; 0 masks none.
         shift_rows: Augmentation: largest shift of a training picture (or levels) along the frequency axis, in rows.
         mixup: Augmentation: parameter of the beta distribution of mixup (Zhang et al. 2018, arXiv 1710.09412); 0 does not mix.
-        test_recipe: Recipe of the test part, if it is another than `recipe`, such as one with noise.  The weights are those of
+        test_recipe: Recipe of the test set, if it is another than `recipe`, such as one with noise.  The weights are those of
             the run without this key, which is trained first unless it is finished.
     """
 
@@ -129,7 +129,7 @@ class TrainConfig:
     """How the network is trained.
 
     Attributes:
-        epochs: Largest number of passes over the training part.
+        epochs: Largest number of passes over the training set.
         patience: Early stopping: training ends after so many epochs without a better one; 0 never stops early.
         batch: Number of utterances in one step (batch size).
         optimiser: Optimiser of PyTorch.
@@ -138,7 +138,7 @@ class TrainConfig:
             it to nearly 0, over all epochs (Smith & Topin 2018, arXiv 1708.07120).
         weight_decay: Weight decay of the optimiser.
         label_smoothing: Share of the target that is spread over all classes.
-        balanced: Weights the loss of each utterance by the inverse of its class's share of the training part, so that every
+        balanced: Weights the loss of each utterance by the inverse of its class's share of the training set, so that every
             class counts equally, as in UAR.
         precision: Number format of training: `auto` is bfloat16 if the device has instructions for it, otherwise float32.
         device: Where training runs; `auto` takes an accelerator if there is one.
@@ -181,7 +181,7 @@ class Config:
         train: How a network is trained.  A model that is no network does not read these keys.
         selection: Which epoch's weights are tested.  `last` takes the last epoch: nothing is chosen, and nothing is cut from
             training.  `validation` takes the epoch of the lowest loss on validation speakers (or utterances) cut from training.
-            `test` takes the epoch of the highest accuracy on the test part itself, as the paper did: such results are too good.
+            `test` takes the epoch of the highest accuracy on the test set itself, as the paper did: such results are too good.
         seed: Seed of initial weights, order of batches and augmentation.
         fold: Which folds to train: `all`, or numbers from 0, such as `0,2`.
         jobs: Folds trained at once; 0 is one for each core, up to 8, and a single one on an accelerator.
@@ -221,8 +221,8 @@ def choice(section: str, name: str) -> type[Any]:
     """
     module = plugins.load(ROOMS[section], name, section, ConfigError)
     base: type[Any] = ProtocolConfig if section == "protocol" else ModelConfig
-    found: type[Any] = getattr(module, "Config", base)
-    return found
+    settings: type[Any] = getattr(module, "Config", base)
+    return settings
 
 
 def _default(section: str) -> Any:
@@ -231,31 +231,31 @@ def _default(section: str) -> Any:
 
 def with_key(section: str, name: str) -> list[str]:
     """Names of the choices of a section that have a key."""
-    return [one for one in plugins.names(ROOMS[section]) if name in {own.name for own in fields(choice(section, one))}]
+    return [option for option in plugins.names(ROOMS[section]) if name in {own.name for own in fields(choice(section, option))}]
 
 
 @lru_cache(maxsize=1)
 def known() -> dict[str, Facts]:
     """What is known of every key, with those of every protocol and model, by dotted key."""
-    found = {key: facts(one) for key, one in _leaves(Config())}
+    facts_by_key = {key: facts(leaf) for key, leaf in _leaves(Config())}
     for section, room in ROOMS.items():
         for name in plugins.names(room):
-            found |= {f"{section}.{one.name}": facts(one) for one in fields(choice(section, name))}
-    return found
+            facts_by_key |= {f"{section}.{field.name}": facts(field) for field in fields(choice(section, name))}
+    return facts_by_key
 
 
 def _leaves(section: Any, prefix: str = "") -> Iterator[tuple[str, "Field[Any]"]]:
-    for one in fields(section):
-        value = getattr(section, one.name)
+    for leaf in fields(section):
+        value = getattr(section, leaf.name)
         if is_dataclass(value):
-            yield from _leaves(value, f"{prefix}{one.name}.")
+            yield from _leaves(value, f"{prefix}{leaf.name}.")
         else:
-            yield prefix + one.name, one
+            yield prefix + leaf.name, leaf
 
 
 def declared(config: Config) -> dict[str, Facts]:
     """What is known of the keys of a configuration, by dotted key."""
-    return {key: facts(one) for key, one in _leaves(config)}
+    return {key: facts(leaf) for key, leaf in _leaves(config)}
 
 
 def is_hashed(key: str) -> bool:

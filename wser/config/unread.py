@@ -22,32 +22,32 @@ def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
     """
     settings = flatten(asdict(config))
     readers = {key: known.readers for key, known in declared(config).items()} | _of_protocols(config)
-    found = {}
+    unread_keys = {}
     for key in keys:
         section, _, name = key.rpartition(".")
         if why := refusal(key, readers.get(key, ()), settings):
-            found[key] = Unread(why, frozenset(reader.key for reader in readers[key]))
+            unread_keys[key] = Unread(why, frozenset(reader.key for reader in readers[key]))
         elif section == "model" and (unread := config.model.unread(name)):
-            found[key] = unread
+            unread_keys[key] = unread
         elif not config.model.is_network and key.startswith(TRAINED_EPOCH_BY_EPOCH) and key not in READ_ANYWAY:
             why = f"{key}={settings[key]} has no effect with model.name={config.model.name}, which has no epochs: leave it out"
-            found[key] = Unread(why, frozenset({"model.name"}))
+            unread_keys[key] = Unread(why, frozenset({"model.name"}))
         elif not config.model.is_network and key == "selection" and config.selection == "test":
             why = f"selection=test chooses an epoch, and model.name={config.model.name} has none: give selection=last"
-            found[key] = Unread(why, frozenset({"model.name"}))
-    return found
+            unread_keys[key] = Unread(why, frozenset({"model.name"}))
+    return unread_keys
 
 
 def _of_protocols(config: Config) -> dict[str, tuple[Reader, ...]]:
-    """What has each key of the section `protocol` read: the protocols that declare it, and a validation part."""
+    """What has each key of the section `protocol` read: the protocols that declare it, and a validation set."""
     room = ROOMS["protocol"]
     names = plugins.names(room)
     classes = {name: plugins.load(room, name, "protocol", ConfigError).Protocol for name in names}
     if config.protocol.name not in classes:
         classes[config.protocol.name] = plugins.load(room, config.protocol.name, "protocol", ConfigError).Protocol
-    own = {one.name for one in fields(config.protocol)} - {one.name for one in fields(ProtocolConfig)}
-    found: dict[str, tuple[Reader, ...]] = {}
+    own = {field.name for field in fields(config.protocol)} - {field.name for field in fields(ProtocolConfig)}
+    readers_by_key: dict[str, tuple[Reader, ...]] = {}
     for key in (*own, "seed"):
         readers = Reader("protocol.name", tuple(name for name, made in classes.items() if key in made.reads(config.corpus)))
-        found[f"protocol.{key}"] = (readers, Reader("selection", ("validation",))) if key == "seed" else (readers,)
-    return found
+        readers_by_key[f"protocol.{key}"] = (readers, Reader("selection", ("validation",))) if key == "seed" else (readers,)
+    return readers_by_key

@@ -1,11 +1,14 @@
-"""Which examples are doubles of one recording: by what is heard, by their files, the parts of these, and their pictures.
+"""Which examples are of one recording: by what is heard, by their files, the parts of these, and their pictures.
 
-Two examples are doubles where
+Two examples are doubles, and are never in two sets of a split, where
 
 - they are of one recording, by the SHA-256 of its decoded samples or of its file, and their parts of it overlap by more than
   `OVERLAP` (also of one part twice); or
 - their own decoded samples are equal, as those of a part and of a file that holds this part alone are; or
 - their pictures are equal, byte by byte.
+
+Parts of one recording that touch, as consecutive windows do, are no doubles, but count as one recording: random splits keep
+them together.  They may be in two sets only where their speakers differ, as consecutive turns of a dialogue.
 
 Caches before layout 1.5 do not say what was decoded.  There one recording in two containers shows by its pictures alone, and
 not where a recipe adds noise or pads at random, by the key of the utterance.
@@ -17,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 OVERLAP = 0.01
-"""Seconds that two parts of a file may overlap and still be two recordings, since the times in tables are rounded."""
+"""Seconds that two parts of a file may overlap and still be no doubles, or lie apart and still touch, since the times in tables
+are rounded."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Origin:
 
 
 def recordings(origins: Sequence[Origin]) -> list[str]:
-    """The recording of each example: the same for doubles, for doubles of these, and so on.
+    """The recording of each example: the same for doubles, for parts of a file that touch, for doubles of these, and so on.
 
     Returns:
         The least `name` among those that belong together, which does not depend on their order.
@@ -89,7 +93,7 @@ def recordings(origins: Sequence[Origin]) -> list[str]:
 
 
 def _pairs(origins: Sequence[Origin]) -> Iterator[tuple[int, int]]:
-    """Places of doubles, enough of them that all are linked."""
+    """Places of doubles and of parts that touch, enough of them that all are linked."""
     first: dict[str, int] = {}
     wholes = defaultdict(list)
     for place, origin in enumerate(origins):
@@ -100,18 +104,24 @@ def _pairs(origins: Sequence[Origin]) -> Iterator[tuple[int, int]]:
     for places in wholes.values():
         latest = -1
         for place in sorted(places, key=lambda place: origins[place].part):
-            # Of all that begin earlier, the one that ends last overlaps most.
-            if latest >= 0 and _overlap(origins[latest], origins[place]):
+            # Of all that begin earlier, the one that ends last comes nearest.
+            if latest >= 0 and _touch(origins[latest], origins[place]):
                 yield place, latest
             if latest < 0 or origins[place].part[1] > origins[latest].part[1]:
                 latest = place
 
 
-def double(some: Sequence[Origin], others: Sequence[Origin]) -> tuple[int, int] | None:
+def double(some: Sequence[Origin], others: Sequence[Origin], touching: bool = False) -> tuple[int, int] | None:
     """Places of one of some examples and one of others that are doubles of each other; None where there are none.
 
     One recording is looked for first, then equal samples, then one picture.
+
+    Args:
+        some: Examples.
+        others: Other examples.
+        touching: Whether parts of a recording that touch count too.
     """
+    related = _touch if touching else _overlap
     sides = (some, others)
     latest: dict[tuple[str, int], int] = {}
     order = [
@@ -122,7 +132,7 @@ def double(some: Sequence[Origin], others: Sequence[Origin]) -> tuple[int, int] 
     ]
     for whole, part, side, place in sorted(order):
         met = latest.get((whole, 1 - side))
-        if met is not None and _overlap(sides[1 - side][met], sides[side][place]):
+        if met is not None and related(sides[1 - side][met], sides[side][place]):
             return (met, place) if side else (place, met)
         own = latest.get((whole, side))
         if own is None or part[1] > sides[side][own].part[1]:
@@ -130,25 +140,28 @@ def double(some: Sequence[Origin], others: Sequence[Origin]) -> tuple[int, int] 
     equal = {name: place for place, origin in enumerate(some) for name in origin.equals}
     shared = [(name, place) for place, origin in enumerate(others) for name in origin.equals if name in equal]
     # "samples" after "picture": what was heard says more.
-    return next(((equal[name], place) for name, place in sorted(shared, key=lambda one: one[0], reverse=True)), None)
+    return next(((equal[name], place) for name, place in sorted(shared, key=lambda pair: pair[0], reverse=True)), None)
 
 
-def relation(one: Origin, other: Origin) -> tuple[str, str]:
-    """What two doubles have in common, and how they are doubles, in words."""
-    files = "one file" if one.sha256 == other.sha256 else "different files"
-    if not {*one.wholes} & {*other.wholes} or not _overlap(*sorted((one, other), key=lambda origin: origin.part)):
-        parts = f"different parts of {files}" if one.sha256 == other.sha256 else files
-        if one.samples and one.samples == other.samples:
-            return f"utterance with SHA-256 {one.samples} of its samples", f"the same samples from {parts}"
-        return f"picture with SHA-256 {one.picture}", f"the same picture from {parts}"
-    same = one.sha256 == other.sha256
-    what = f"recording with SHA-256 {one.sha256 if same else f'{one.recording} of its samples'}"
+def relation(first: Origin, second: Origin) -> tuple[str, str]:
+    """What two doubles, or two parts that touch, have in common, and how, in words."""
+    same = first.sha256 == second.sha256
+    of_one = bool({*first.wholes} & {*second.wholes})
+    overlapping = of_one and _overlap(*sorted((first, second), key=lambda origin: origin.part))
+    if not overlapping:
+        parts = "different parts of one file" if same else "different files"
+        if first.samples and first.samples == second.samples:
+            return f"utterance with SHA-256 {first.samples} of its samples", f"the same samples from {parts}"
+        if first.picture == second.picture:
+            return f"picture with SHA-256 {first.picture}", f"the same picture from {parts}"
+    what = f"recording with SHA-256 {first.sha256 if same else f'{first.recording} of its samples'}"
     whole = "one file" if same else "one recording, in different files"
-    if one.part != other.part:
-        return what, f"overlapping parts of {whole}, {_seconds(one)} and {_seconds(other)}"
-    if one.part == (0, math.inf):
+    if first.part != second.part:
+        how = "overlapping" if overlapping else "consecutive"
+        return what, f"{how} parts of {whole}, {_seconds(first)} and {_seconds(second)}"
+    if first.part == (0, math.inf):
         return what, "the same file" if same else "the same samples from different files"
-    return what, f"the same part of {whole}, {_seconds(one)}"
+    return what, f"the same part of {whole}, {_seconds(first)}"
 
 
 def _seconds(origin: Origin) -> str:
@@ -160,3 +173,8 @@ def _overlap(earlier: Origin, later: Origin) -> bool:
     """Whether parts of one file are doubles; what is shorter than what may overlap counts where it lies in the other."""
     begin, end = later.part
     return min(earlier.part[1], end) - begin > min(OVERLAP, (end - begin) / 2)
+
+
+def _touch(earlier: Origin, later: Origin) -> bool:
+    """Whether the later part of one file begins before the earlier one ends, or within `OVERLAP` after it."""
+    return later.part[0] - earlier.part[1] <= OVERLAP

@@ -67,7 +67,7 @@ LONGEST = 60
 
 
 def of_selection(selection: str) -> list[Caveat]:
-    """What must be known about figures by the part on which their epoch was chosen."""
+    """What must be known about figures by the set on which their epoch was chosen."""
     return [CHOSEN_ON_TEST] if selection == "test" else []
 
 
@@ -78,12 +78,12 @@ def of(record: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> list[Ca
         record: Of the run, as run.json has it.
         folds: Records of its finished folds, as metrics.json has them.
     """
-    found = [SYNTHETIC] if any(one["synthetic"] for one in record["corpora"]) else []
-    found += of_selection(record["selection"])
-    if diverged := tuple(one["fold"] for one in folds if one.get("diverged")):
+    caveats = [SYNTHETIC] if any(corpus["synthetic"] for corpus in record["corpora"]) else []
+    caveats += of_selection(record["selection"])
+    if diverged := tuple(fold["fold"] for fold in folds if fold.get("diverged")):
         said = f"The loss became infinite in {_folds(diverged)}, and training stopped there"
-        found.append(Caveat("loss became infinite", said, folds=diverged))
-    return found + mixtures(folds)
+        caveats.append(Caveat("loss became infinite", said, folds=diverged))
+    return caveats + mixtures(folds)
 
 
 def mixtures(records: Sequence[Mapping[str, Any]]) -> list[Caveat]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from precompute.common.errors import WserError, unknown
+from precompute.common.errors import WserError, reason, unknown
 from precompute.common.reading import LARGEST_YAML, UnreadableError, parse_yaml, typed
 
 Speakers = Literal["unknown", "known", "unclear"]
@@ -22,7 +22,7 @@ class PublishedError(WserError, ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class LiteratureResult:
     """One published figure.
 
     Attributes:
@@ -75,7 +75,7 @@ class Published:
         return ", ".join(filter(None, (self.work, self.protocol, quoted)))
 
 
-def load(more: Path | None = None) -> list[Published]:
+def load(more: Path | None = None) -> list[LiteratureResult]:
     """All entries, those of the user last.
 
     Args:
@@ -88,7 +88,7 @@ def load(more: Path | None = None) -> list[Published]:
 
 
 @lru_cache
-def _own() -> tuple[Published, ...]:
+def _own() -> tuple[LiteratureResult, ...]:
     return tuple(_parse(parse_yaml((files("wser.evaluation") / "published.yaml").read_bytes()), "published.yaml"))
 
 
@@ -98,11 +98,10 @@ def _read(path: Path) -> Any:
             # One byte more than may be says that there are more, however many, as of a device.
             return parse_yaml(file.read(LARGEST_YAML + 1))
     except (OSError, UnreadableError) as error:
-        why = (isinstance(error, OSError) and error.strerror) or " ".join(str(error).split())[:200]
-        raise PublishedError(f"{path} cannot be read ({why}): give a file of the form of published.yaml") from None
+        raise PublishedError(f"{path} cannot be read ({reason(error)}): give a file of the form of published.yaml") from None
 
 
-def _parse(entries: Any, name: str) -> list[Published]:
+def _parse(entries: Any, name: str) -> list[LiteratureResult]:
     try:
         listed = typed(entries, list[dict[str, Any]], name)
         return [_entry(entry, f"entry {number} of {name}") for number, entry in enumerate(listed, 1)]
@@ -110,8 +109,8 @@ def _parse(entries: Any, name: str) -> list[Published]:
         raise PublishedError(f"{error}: give each as '- corpus: ...', as published.yaml does") from None
 
 
-def _entry(entry: dict[str, Any], name: str) -> Published:
-    known = {field.name for field in fields(Published)}
+def _entry(entry: dict[str, Any], name: str) -> LiteratureResult:
+    known = {field.name for field in fields(LiteratureResult)}
     if strange := [key for key in entry if key not in known]:
         raise PublishedError(f"{name}: {unknown('key', strange[0][:60], known)}")
-    return typed(entry, Published, name)
+    return typed(entry, LiteratureResult, name)

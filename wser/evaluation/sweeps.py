@@ -1,4 +1,4 @@
-"""A sweep as one result: its points in a row each, and the best setting, chosen without a look at the test part."""
+"""A sweep as one result: its points in a row each, and the best setting, chosen without a look at the test set."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -58,12 +58,12 @@ class Setting:
 
     @property
     def validation(self) -> float:
-        """UAR of the validation parts, where all points have one."""
+        """UAR of the validation sets, where all points have one."""
         return fmean(point.summary["validation"]["uar"] for point in self.points)
 
     @property
     def test(self) -> float:
-        """UAR of the test parts."""
+        """UAR of the test sets."""
         return fmean(point.summary["pooled"]["uar"] for point in self.points)
 
     @property
@@ -87,7 +87,7 @@ class Sweep:
     @cached_property
     def settings(self) -> list[Setting]:
         """The points, those that differ in their seed alone together."""
-        return [Setting(group) for group in _groups(self.points, lambda one: (one.task, _others(one)))]
+        return [Setting(group) for group in _groups(self.points, lambda point: (point.task, _others(point)))]
 
     @cached_property
     def best(self) -> list[Setting]:
@@ -108,7 +108,7 @@ class Sweep:
             return f"{len(lacking)} of {len(self.points)} points have no validation UAR, and the test set must not choose" + (
                 older or ": give selection=validation"
             )
-        if any(len({point.folds for one in group for point in one.points}) > 1 for group in self._choices):
+        if any(len({point.folds for setting in group for point in setting.points}) > 1 for group in self._choices):
             return "the points have different finished folds, and cannot be ranked: give fold=all"
         return None
 
@@ -120,11 +120,11 @@ class Sweep:
     @property
     def _choices(self) -> list[list[Setting]]:
         """Settings with a common ranking, where there are several."""
-        return [group for group in _groups(self.settings, lambda one: one.points[0].task) if len(group) > 1]
+        return [group for group in _groups(self.settings, lambda setting: setting.points[0].task) if len(group) > 1]
 
     def is_best(self, point: Point) -> bool:
         """Whether a point belongs to a best setting."""
-        return any(point is one for setting in self.best for one in setting.points)
+        return any(point is member for setting in self.best for member in setting.points)
 
     def titles(self) -> list[str]:
         """Of each axis, the last part of its key where no other key ends so."""
@@ -147,18 +147,18 @@ class Sweep:
         """The best setting in words, or why there is none."""
         if self.obstacle:
             return [f"no best: {self.obstacle}"]
-        return [f"best by validation UAR: {self._in_words(one)}" for one in self.best]
+        return [f"best by validation UAR: {self._in_words(setting)}" for setting in self.best]
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each point: values, what is finished, figures in [0, 1], cost, whether it is the best, and its caveats."""
-        any_ = any(one.caveats for one in self.points)
+        any_ = any(point.caveats for point in self.points)
         return [
             {
-                **{key: as_text(value) for key, value in one.values.items()},
-                **self._figures(one),
-                **({"caveats": " ".join(map(str, one.caveats))} if any_ else {}),
+                **{key: as_text(value) for key, value in point.values.items()},
+                **self._figures(point),
+                **({"caveats": " ".join(map(str, point.caveats))} if any_ else {}),
             }
-            for one in self.points
+            for point in self.points
         ]
 
     def record(self) -> dict[str, Any]:
@@ -168,12 +168,12 @@ class Sweep:
             "points": [{"values": point.values, **self._figures(point)} for point in self.points],
             "best": [
                 {
-                    "values": one.values,
-                    "validation_uar": one.validation,
-                    "test_uar": one.test,
-                    "directories": [point.directory for point in one.points],
+                    "values": setting.values,
+                    "validation_uar": setting.validation,
+                    "test_uar": setting.test,
+                    "directories": [point.directory for point in setting.points],
                 }
-                for one in self.best
+                for setting in self.best
             ],
             "no_best": self.obstacle,
         }
@@ -212,8 +212,8 @@ def as_text(value: Any) -> str:
 
 
 def _highest(settings: Sequence[Setting]) -> Setting:
-    highest = max(one.validation for one in settings)
-    return min((one for one in settings if one.validation > highest - SAME), key=lambda one: one.seconds)
+    highest = max(setting.validation for setting in settings)
+    return min((setting for setting in settings if setting.validation > highest - SAME), key=lambda setting: setting.seconds)
 
 
 def _groups(items: Sequence[Any], by: Callable[[Any], Any]) -> list[list[Any]]:
@@ -247,5 +247,5 @@ def _title(axis: str, tails: Sequence[str]) -> str:
 def _compact(value: Any) -> str:
     """Lists without brackets, pairs within them as 2x2."""
     if isinstance(value, list):
-        return ",".join("x".join(map(str, one)) if isinstance(one, list) else as_text(one) for one in value)
+        return ",".join("x".join(map(str, item)) if isinstance(item, list) else as_text(item) for item in value)
     return as_text(value)

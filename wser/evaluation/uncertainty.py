@@ -76,27 +76,27 @@ def by_speaker(true: ArrayLike, predicted: ArrayLike, speakers: ArrayLike, class
     """
     true, predicted = np.asarray(true), np.asarray(predicted)
     names, place = np.unique(np.asarray(speakers), return_inverse=True)
-    found = np.zeros((len(names), 3, classes))
+    counted = np.zeros((len(names), 3, classes))
     right = true == predicted
-    np.add.at(found, (place[right], 0, true[right]), 1)
-    np.add.at(found, (place, np.ones_like(place), true), 1)
-    np.add.at(found, (place, np.full_like(place, 2), predicted), 1)
-    return found
+    np.add.at(counted, (place[right], 0, true[right]), 1)
+    np.add.at(counted, (place, np.ones_like(place), true), 1)
+    np.add.at(counted, (place, np.full_like(place, 2), predicted), 1)
+    return counted
 
 
-def scores(found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def scores(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Headline figures of many confusion matrices at once, as `wser.evaluation.metrics.measure` defines them.
 
     UAR and macro F1 average the classes that occur in each matrix: where a resample of speakers lacks a class (with EmoDB's
     speaker 08 alone: disgust), that resample averages the others.
 
     Args:
-        found: Of each matrix its `counts` (..., 3, K), at least one utterance in each.
+        counted: Of each matrix its `counts` (..., 3, K), at least one utterance in each.
 
     Returns:
         An array (...,) for each of `HEADLINES`.
     """
-    right, true, guessed = (found[..., part, :] for part in range(3))
+    right, true, guessed = (counted[..., part, :] for part in range(3))
     occurs = true > 0
     there = occurs.sum(-1)
     recall = np.divide(right, true, out=np.zeros_like(true), where=occurs)
@@ -104,22 +104,27 @@ def scores(found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     return {"uar": recall.sum(-1) / there, "accuracy": right.sum(-1) / true.sum(-1), "macro_f1": f1.sum(-1) / there}
 
 
-def intervals(found: NDArray[np.float64], seed: int = 0) -> dict[str, tuple[float, float]] | None:
+def intervals(speakers: NDArray[np.float64], seed: int = 0) -> dict[str, tuple[float, float]] | None:
     """Percentile bootstrap intervals of the pooled headline figures.
 
     Speakers are drawn with replacement, as many as there are, each with all of its utterances (Efron & Tibshirani 1993, An
     Introduction to the Bootstrap, chapters 8 and 13).
 
     Args:
-        found: Counts of each speaker (speakers, 3, K).
+        speakers: Counts of each (speakers, 3, K).
         seed: Of the drawing.
 
     Returns:
         Low and high end for each of `HEADLINES`; None for a single speaker, from whom nothing about others follows.
     """
-    if len(found) < 2:
+    if len(speakers) < 2:
         return None
-    drawn = _in_parts(RESAMPLES, found, _resamples(len(found), seed), lambda weights: scores(_sums(weights, found)))
+    drawn = _in_parts(
+        RESAMPLES,
+        speakers,
+        _resamples(len(speakers), seed),
+        lambda weights: scores(_sums(weights, speakers)),
+    )
     return {name: _percentiles(drawn[name]) for name in HEADLINES}
 
 
@@ -157,20 +162,20 @@ def differences(first: NDArray[np.float64], second: NDArray[np.float64], seed: i
     observed = _gaps(first.sum(0), second.sum(0))
     interval = dict.fromkeys(HEADLINES, None) if len(first) < 2 else _paired_intervals(first, second, seed)
     number, draw = _swaps(len(first), seed)
-    gap, one, other = second - first, first.sum(0), second.sum(0)
+    gap, ours, theirs = second - first, first.sum(0), second.sum(0)
 
     def swap(swaps: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         moved = _sums(swaps, gap)
-        return _gaps(one + moved, other - moved)
+        return _gaps(ours + moved, theirs - moved)
 
     swapped = _in_parts(number, first, draw, swap)
     exact = _is_exact(len(first))
-    found = {}
+    differing = {}
     for name in HEADLINES:
         as_large = int((np.abs(swapped[name]) >= np.abs(observed[name]) - SAME).sum())
         p = as_large / number if exact else (as_large + 1) / (number + 1)
-        found[name] = Difference(float(observed[name]), interval[name], p)
-    return found
+        differing[name] = Difference(float(observed[name]), interval[name], p)
+    return differing
 
 
 def smallest_p(speakers: int) -> float:
@@ -193,8 +198,8 @@ def _paired_intervals(
 
 
 def _gaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    one, other = scores(first), scores(second)
-    return {name: other[name] - one[name] for name in HEADLINES}
+    ours, theirs = scores(first), scores(second)
+    return {name: theirs[name] - ours[name] for name in HEADLINES}
 
 
 Draw = Callable[[int, int], NDArray[np.float64]]
@@ -218,19 +223,19 @@ def _swaps(speakers: int, seed: int) -> tuple[int, Draw]:
 
 def _in_parts(
     number: int,
-    found: NDArray[np.float64],
+    counted: NDArray[np.float64],
     draw: Draw,
     work: Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]],
 ) -> dict[str, NDArray[np.float64]]:
-    """Figures of many rows of weights for the speakers of `found`, a part of them at a time."""
-    rows = max(1, MOST_AT_ONCE // max(len(found), found[0].size))
+    """Figures of many rows of weights for the speakers of `counted`, a part of them at a time."""
+    rows = max(1, MOST_AT_ONCE // max(len(counted), counted[0].size))
     parts = [work(draw(start, min(start + rows, number))) for start in range(0, number, rows)]
     return {name: np.concatenate([part[name] for part in parts]) for name in HEADLINES}
 
 
-def _sums(weights: NDArray[np.float64], found: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sums(weights: NDArray[np.float64], counted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted sums over speakers: (n, speakers) times (speakers, 3, K) is (n, 3, K)."""
-    return np.tensordot(weights, found, axes=1)
+    return np.tensordot(weights, counted, axes=1)
 
 
 def _percentiles(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from wser import results
 from wser.config import compose
 from wser.config.schema import flatten, recorded
 from wser.protocols import split_hash
-from wser.results import ResultError, Stored, identity
+from wser.results import ResultError, StoredRun, identity
 
 if TYPE_CHECKING:
     from wser.config.schema import Config
@@ -192,7 +192,7 @@ def _facts(path: Path, fold: int) -> dict[str, Any]:
     return record
 
 
-def _prepare(stored: Stored, settings: Sequence[str], then: dict[int, dict[str, Any]]) -> "Experiment":
+def _prepare(stored: StoredRun, settings: Sequence[str], then: dict[int, dict[str, Any]]) -> "Experiment":
     """The experiment as it was, its results going into the run's own directory; nothing is written."""
     from wser.execution import plan
 
@@ -223,7 +223,7 @@ def _threads(config: "Config", recorded: Sequence[int]) -> int:
     return most if 0 < most <= executor.cores() else config.train.threads
 
 
-def _choose_caches(config: "Config", stored: Stored) -> tuple[str, ...]:
+def _choose_caches(config: "Config", stored: StoredRun) -> tuple[str, ...]:
     """The caches of the record by their ids: the recipe's name may mean another today, or newer inputs be sealed."""
     roots = places.parse(config.cache_root)
     config.recipe = stored.record["recipe_id"]
@@ -237,7 +237,7 @@ def _choose_caches(config: "Config", stored: Stored) -> tuple[str, ...]:
     return tuple(cache for _, cache in used)
 
 
-def _check_same(stored: Stored, experiment: "Experiment") -> None:
+def _check_same(stored: StoredRun, experiment: "Experiment") -> None:
     """Refuse to train on anything else than then."""
     path, record, dataset = stored.path, stored.record, experiment.dataset
     revision = f"use the software as it was then (revision {record.get('revision')})"
@@ -273,7 +273,7 @@ class _Identity(TypedDict):
     caches: list[Any]
 
 
-def _check_pictures(stored: Stored, experiment: "Experiment") -> None:
+def _check_pictures(stored: StoredRun, experiment: "Experiment") -> None:
     """Refuse other utterances than then; of another copy of the cache, say that its pictures may differ by a level."""
     path, caches = stored.path, experiment.dataset.caches
     try:
@@ -299,7 +299,7 @@ def _check_pictures(stored: Stored, experiment: "Experiment") -> None:
             )
 
 
-def _probabilities(stored: Stored, path: Path, fold: int) -> tuple[list[dict[str, str]], NDArray[np.float64]]:
+def _probabilities(stored: StoredRun, path: Path, fold: int) -> tuple[list[dict[str, str]], NDArray[np.float64]]:
     """Predictions of a fold sorted by key, and their probabilities."""
     rows = sorted(results.checked_predictions(path, fold, stored.classes), key=lambda row: row["key"])
     try:
@@ -309,7 +309,7 @@ def _probabilities(stored: Stored, path: Path, fold: int) -> tuple[list[dict[str
         raise ResultError(f"{file} is damaged (no probability {error}): restore it, {results.AGAIN}") from None
 
 
-def _compare(stored: Stored, then: dict[str, Any], again: Path, fold: int) -> FoldVerdict:
+def _compare(stored: StoredRun, then: dict[str, Any], again: Path, fold: int) -> FoldVerdict:
     now = results.read_metrics(again, fold)
     rows, probabilities = _probabilities(stored, stored.path, fold)
     new_rows, new_probabilities = _probabilities(stored, again, fold)
@@ -348,7 +348,7 @@ def _changes(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, 
     }
 
 
-def _conclude(stored: Stored, folds: Sequence[FoldVerdict], again: Path) -> Conclusion:
+def _conclude(stored: StoredRun, folds: Sequence[FoldVerdict], again: Path) -> Conclusion:
     """The verdict, stored too."""
     conclusion = Conclusion(stored.path, again, tuple(folds), tuple(sorted({*range(stored.record["folds"])} - {*stored.folds})))
     record = {"matches": conclusion.matches, "verdict": conclusion.verdict, "folds": [asdict(fold) for fold in folds]}

@@ -44,7 +44,7 @@ class Fitted(Protocol):
     """A model that is fitted at once."""
 
     def fit(self, utterances: "Sequence[NDArray[Any]]", labels: "NDArray[np.int64]") -> object:
-        """Fit it to the training part."""
+        """Fit it to the training set."""
 
     def predict_proba(self, utterances: "Sequence[NDArray[Any]]") -> "NDArray[np.floating]":
         """Probabilities of each class, (n, classes)."""

@@ -1,7 +1,7 @@
 """A linear support vector machine on the mean and the standard deviation of each picture row: what a picture says without time.
 
 A baseline of the kind that every study of emotion in speech gives (Schuller et al. 2009, Interspeech, the emotion challenge).
-Features are standardised by the training part.  Probabilities are the softmax of the distances to the planes, which rank as
+Features are standardised by the training set.  Probabilities are the softmax of the distances to the planes, which rank as
 the distances do and are not calibrated.
 """
 
@@ -22,7 +22,7 @@ class Config(FittedModelConfig):
 
     Attributes:
         c: Inverse of the strength of regularisation.
-        balanced: Weight each utterance by the inverse of its class's share of the training part.
+        balanced: Weight each utterance by the inverse of its class's share of the training set.
     """
 
     takes: ClassVar[tuple[str, ...]] = ("picture", "levels")
@@ -57,7 +57,7 @@ class Model:
         return self
 
     def predict_proba(self, pictures: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-        """Softmax of the distances, float64 (n, classes); 0 for a class that was not in the training part."""
+        """Softmax of the distances, float64 (n, classes); 0 for a class that was not in the training set."""
         distances = self.machine.decision_function(features(pictures))
         if distances.ndim == 1:
             distances = np.stack([-distances, distances], axis=1)

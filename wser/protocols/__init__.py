@@ -73,7 +73,7 @@ class BaseProtocol(ABC, Generic[Settings]):
     Attributes:
         title: How utterances are held out, in a line without a full stop, as reports say it; without one they have the name.
         speaker_independent: Whether no speaker may stand on both sides of a split.
-        own_keys: Keys of its settings that the protocol reads, besides those of the validation part.
+        own_keys: Keys of its settings that the protocol reads, besides those of the validation set.
         dropped: Keys of the utterances that the label map leaves out, which are no examples.
     """
 
@@ -101,7 +101,7 @@ class BaseProtocol(ABC, Generic[Settings]):
 
         Args:
             examples: In an order that does not change between runs.
-            selection: With `validation` there is a validation part; with `last`, only where the split names one; with `test`
+            selection: With `validation` there is a validation set; with `last`, only where the split names one; with `test`
                 there is none, and one that the split names stays in training.
             dropped: Keys of the utterances that the label map leaves out.
 
@@ -227,15 +227,15 @@ def numbered(names: Iterable[str | None]) -> tuple[NDArray[np.int64], list[str]]
 def _refuse(fold: Fold, parts: dict[str, tuple[int, ...]], kind: str, examples: Sequence[Example]) -> None:
     """Name what two parts share, of which both may hold some that are not doubles of each other."""
     held = {part: {_name(examples[i], kind) for i in members} for part, members in parts.items()}
-    for one, other in itertools.combinations(parts, 2):
-        shared = [(f"{kind} {name}", "") for name in sorted(held[one] & held[other])]
+    for first, second in itertools.combinations(parts, 2):
+        shared = [(f"{kind} {name}", "") for name in sorted(held[first] & held[second])]
         if kind == "recording" and shared:
-            shared = _doubles(held[one] & held[other], examples, parts[one], parts[other])
+            shared = _doubles(held[first] & held[second], examples, parts[first], parts[second])
         if shared:
             what, how = shared[0]
             others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
             raise ProtocolError(
-                f"{what} is in the {one} and the {other} set of fold {fold.number}{how}{others}: {REMEDIES[kind]}"
+                f"{what} is in the {first} and the {second} set of fold {fold.number}{how}{others}: {REMEDIES[kind]}"
             )
 
 
@@ -244,26 +244,37 @@ def _name(example: Example, kind: str) -> str:
 
 
 def _doubles(shared: Set[str], examples: Sequence[Example], *parts: Sequence[int]) -> list[tuple[str, str]]:
-    """Of each recording in two parts, what a double in the one and a double in the other have in common, and how.
+    """Of each recording in two sets, what a double in the first and a double in the second have in common, and how.
 
-    A recording is left out whose utterances are all doubles of one in neither part, and of none in the other.
+    Parts that touch count where one speaker speaks in both.  A recording is left out whose utterances are all doubles of one in
+    neither set, and of none in the other.
     """
     members: list[dict[str, list[Example]]] = [defaultdict(list), defaultdict(list)]
     for side, part in zip(members, parts, strict=True):
         for example in (examples[i] for i in part):
             if example.recording in shared:
                 side[example.recording].append(example)
-    found = []
+    doubles = []
     for ours, theirs in ([side[name] for side in members] for name in sorted(shared)):
-        if places := double([e.origin for e in ours], [e.origin for e in theirs]):
-            one, other = ours[places[0]], theirs[places[1]]
-            what, how = relation(one.origin, other.origin)
-            found.append((what, f", as {one.key} and {other.key} ({how})"))
-    return found
+        if pair := _double(ours, theirs):
+            what, how = relation(pair[0].origin, pair[1].origin)
+            doubles.append((what, f", as {pair[0].key} and {pair[1].key} ({how})"))
+    return doubles
+
+
+def _double(ours: Sequence[Example], theirs: Sequence[Example]) -> tuple[Example, Example] | None:
+    """An example of each set that are doubles, or parts of one recording that touch and have one speaker."""
+    if places := double([example.origin for example in ours], [example.origin for example in theirs]):
+        return ours[places[0]], theirs[places[1]]
+    for speaker in sorted({example.speaker for example in ours} & {example.speaker for example in theirs}):
+        here, there = ([example for example in side if example.speaker == speaker] for side in (ours, theirs))
+        if places := double([example.origin for example in here], [example.origin for example in there], touching=True):
+            return here[places[0]], there[places[1]]
+    return None
 
 
 def split_hash(folds: Sequence[Fold], examples: Sequence[Example]) -> str:
-    """SHA-256 of a split: of each fold's parts as sorted keys."""
+    """SHA-256 of a split: of each fold's sets as sorted keys."""
     return hash_of_keys(_each_as_keys(folds, examples))
 
 
@@ -312,8 +323,8 @@ def protocol(name: str) -> type[BaseProtocol[Any]]:
     Raises:
         ProtocolError: There is none of that name.
     """
-    found: type[BaseProtocol[Any]] = plugins.load(__name__, name, "protocol", ProtocolError).Protocol
-    return found
+    kind: type[BaseProtocol[Any]] = plugins.load(__name__, name, "protocol", ProtocolError).Protocol
+    return kind
 
 
 def config(name: str, **keys: Any) -> Any:

@@ -86,7 +86,7 @@ def _of_fold(
     across = Shared(None, ())
     if near_doubles is not None:
         meeting = near_doubles[sides[near_doubles].sum(axis=1) == KNOWN + UNSEEN].tolist()
-        across = _first([f"{examples[one].key} ~ {examples[other].key}" for one, other in meeting])
+        across = _first([f"{examples[first].key} ~ {examples[second].key}" for first, second in meeting])
     left_out = _first(sorted(examples[i].key for i in np.flatnonzero(sides == 0).tolist()))
     return Leakage(fold.number, left_out=left_out, near_doubles=across, **shared)
 
@@ -98,18 +98,18 @@ def lines(reports: Sequence[Leakage], speaker_independent: bool) -> list[str]:
         reports: Of all folds.
         speaker_independent: Whether the protocol promises disjoint speakers.
     """
-    known = any(one.speakers.count for one in reports)
+    known = any(report.speakers.count for report in reports)
     remark = " (results are for known speakers)" if known else " (as the protocol promises)" if speaker_independent else ""
     table = {
-        "speakers": _range([one.speakers for one in reports]) + remark,
-        "sessions": _range([one.sessions for one in reports]),
-        "sentences of one speaker": _range([one.sentences for one in reports]),
-        "recordings": _range([one.recordings for one in reports]),
-        "nearly equal recordings": _range([one.near_doubles for one in reports]),
+        "speakers": _range([report.speakers for report in reports]) + remark,
+        "sessions": _range([report.sessions for report in reports]),
+        "sentences of one speaker": _range([report.sentences for report in reports]),
+        "recordings": _range([report.recordings for report in reports]),
+        "nearly equal recordings": _range([report.near_doubles for report in reports]),
     }
     shown = ["shared by training (with validation) and test:", *(f"  {what:<25} {text}" for what, text in table.items())]
-    if any(one.left_out.count for one in reports):
-        shown.append(f"left out by the split: {_range([one.left_out for one in reports])}")
+    if any(report.left_out.count for report in reports):
+        shown.append(f"left out by the split: {_range([report.left_out for report in reports])}")
     return shown
 
 
@@ -141,10 +141,10 @@ def _first(names: Sequence[str]) -> Shared:
 
 
 def _range(shared: Sequence[Shared]) -> str:
-    counts = sorted(one.count for one in shared if one.count is not None)
+    counts = sorted(of_fold.count for of_fold in shared if of_fold.count is not None)
     if not counts:
         return "not recorded"
-    few = next((one.examples for one in shared if one.count), ())
+    few = next((of_fold.examples for of_fold in shared if of_fold.count), ())
     number = "none" if counts[-1] == 0 else str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
     a_fold = " a fold" if len(shared) > 1 and few else ""
     such_as = f", such as {', '.join(few[:3])}" if few else ""

@@ -29,7 +29,7 @@ class Config(ProtocolConfig):
 
 
 class Protocol(BaseProtocol[Config]):
-    """One corpus is the test part, all others are trained on."""
+    """One corpus is the test set, all others are trained on."""
 
     title = "Train on some corpora, and test on another whose speakers are none of theirs: one fold"
     speaker_independent = True

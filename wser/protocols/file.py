@@ -1,17 +1,17 @@
 """A split from a file: of an earlier run, or published by somebody else.
 
-`protocol.file=runs/demo-01234567/split.json`, the directory of that run, or any JSON of the form
+`protocol.file=runs/demo-row_svm-loso-1a2b3c4d5e6f/split.json`, the directory of that run, or any JSON of the form
 
     {"speakers": "disjoint", "folds": [{"train": ["03a01Fa", ...], "validation": [...], "test": [...]}, ...]}
 
-gives the same folds again.  `speakers` promises `disjoint` parts (also where it is missing), or says that they may be `shared`;
-the list of folds may stand alone.  A fold without validation part has one cut from its training part.
+gives the same folds again.  `speakers` promises `disjoint` sets (also where it is missing), or says that they may be `shared`;
+the list of folds may stand alone.  A fold without validation set has one cut from its training set.
 
 `protocol.file=EmoBox/data/ravdess`, a folder of EmoBox (Ma et al. 2024, arXiv 2406.07162), has the folders `fold_1`, `fold_2`
 and so on, each with files such as `ravdess_train_fold_1.jsonl` and `ravdess_test_fold_1.jsonl`, and sometimes `..._valid_...`.
 Each line is an object, of which `wav` (`audio` in older files) counts: its file name without ending is the utterance's key.
-`emodb/fold_1` and so on hold each part twice, as `emodb_test_fold_1.jsonl` and, older, as `emodb_test_fold1.jsonl`, with the
-same utterances; where two files of a part disagree they are refused.  EmoBox does not say whether its speakers are disjoint:
+`emodb/fold_1` and so on hold each set twice, as `emodb_test_fold_1.jsonl` and, older, as `emodb_test_fold1.jsonl`, with the
+same utterances; where two files of a set disagree they are refused.  EmoBox does not say whether its speakers are disjoint:
 those of IEMOCAP, RAVDESS and SAVEE are; EmoDB, CREMA-D and TESS are drawn at random: give protocol.speakers=shared there.
 
 Utterances that the file does not name are left out; those that it names and the label map drops are ignored.
@@ -42,8 +42,8 @@ class SplitFile:
     """Content of a split file.
 
     Attributes:
-        speakers: `disjoint`, or `shared` where parts may have speakers in common.
-        folds: Keys of each part of each fold.
+        speakers: `disjoint`, or `shared` where sets may have speakers in common.
+        folds: Keys of each set of each fold.
     """
 
     speakers: str
@@ -106,7 +106,7 @@ def read(path: Path) -> SplitFile:
     """Read a split file, or EmoBox's folder of a corpus, and check all that can be said without the corpus.
 
     Raises:
-        ProtocolError: It is missing or malformed, a fold has no training or test part, or an utterance stands in two parts.
+        ProtocolError: It is missing or malformed, a fold has no training or test set, or an utterance is in two sets.
     """
     if not path.exists():
         raise ProtocolError(
@@ -124,10 +124,10 @@ def read(path: Path) -> SplitFile:
             )
     filled = [{part: frozenset(fold.get(part, ())) for part in PARTS} for fold in folds]
     for number, fold in enumerate(filled):
-        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-            if twice := sorted(fold[one] & fold[other]):
+        for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            if twice := sorted(fold[first] & fold[second]):
                 raise ProtocolError(
-                    f"{path} has {_listed(twice, 'utterance')} in {one} and {other} of fold {number}: leave each in one set"
+                    f"{path} has {_listed(twice, 'utterance')} in {first} and {second} of fold {number}: leave each in one set"
                 )
     return SplitFile(speakers, filled)
 
@@ -146,7 +146,7 @@ def _read_json(path: Path) -> tuple[str, list[dict[str, list[str]]]]:
         raise ProtocolError(f"{path} is not a split ({error}): {REMEDY}") from None
     folds = split["folds"]
     if foreign := sorted({part for fold in folds for part in fold} - set(PARTS)):
-        raise ProtocolError(f"{path} has {_listed(foreign, 'part')} of another name: call the parts {', '.join(PARTS)}")
+        raise ProtocolError(f"{path} has {_listed(foreign, 'set')} of another name: call the sets {', '.join(PARTS)}")
     return split.get("speakers", "disjoint"), folds
 
 
@@ -156,12 +156,12 @@ MISNAMED = {"OA_bite_neutral": "OAF_bite_neutral"}
 
 
 def _read_emobox(path: Path) -> list[dict[str, list[str]]]:
-    found = [(int(match[1]), folder) for folder in path.iterdir() if (match := re.fullmatch(r"fold_(\d+)", folder.name))]
-    if not found:
+    folders = [(int(match[1]), folder) for folder in path.iterdir() if (match := re.fullmatch(r"fold_(\d+)", folder.name))]
+    if not folders:
         raise ProtocolError(
             f"{path} has no folders fold_1, fold_2, ...: give EmoBox's folder of one corpus, as in EmoBox/data/emodb"
         )
-    return [_read_emobox_fold(folder) for _, folder in sorted(found)]
+    return [_read_emobox_fold(folder) for _, folder in sorted(folders)]
 
 
 def _read_emobox_fold(folder: Path) -> dict[str, list[str]]:
@@ -172,7 +172,7 @@ def _read_emobox_fold(folder: Path) -> dict[str, list[str]]:
             keys = [_emobox_key(file, number, line) for number, line in enumerate(_read(file).splitlines(), 1) if line.strip()]
             if other := sorted({*keys} ^ {*parts.get(part, keys)}):
                 raise ProtocolError(
-                    f"{folder} has two files of its {match[1]} part, of which {file.name} is one, and they differ in "
+                    f"{folder} has two files of its {match[1]} set, of which {file.name} is one, and they differ in "
                     f"{_listed(other, 'utterance')}: remove one of them"
                 )
             parts[part] = keys

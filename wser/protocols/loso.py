@@ -11,7 +11,7 @@ from wser.protocols import BaseProtocol, HeldOut
 
 
 class Protocol(BaseProtocol[ProtocolConfig]):
-    """One speaker in each test part, in the order of their names."""
+    """One speaker in each test set, in the order of their names."""
 
     title = "Leave one speaker out: as many folds as speakers"
     speaker_independent = True

@@ -11,7 +11,7 @@ from wser.protocols import BaseProtocol, HeldOut, ProtocolError
 
 
 class Protocol(BaseProtocol[ProtocolConfig]):
-    """One session in each test part, in the order of their names."""
+    """One session in each test set, in the order of their names."""
 
     title = "Leave one session out: as many folds as sessions"
     speaker_independent = True

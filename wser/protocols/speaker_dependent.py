@@ -20,8 +20,8 @@ class Config(ProtocolConfig):
     """What the protocol reads.
 
     Attributes:
-        folds: Number of folds: how many times a test part is drawn.
-        test_fraction: Size of the test part: share of the utterances of each class that is held out in a fold.
+        folds: Number of folds: how many times a test set is drawn.
+        test_fraction: Size of the test set: share of the utterances of each class that is held out in a fold.
     """
 
     folds: int = setting(3, low=2, high=1000)

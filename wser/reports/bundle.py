@@ -19,11 +19,11 @@ from precompute.common.reading import LARGEST_JSON, UnreadableError, read_json, 
 from precompute.common.terminal import in_a_line
 from wser import protocols, results
 from wser.evaluation.metrics import Metrics, measure
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.protocols import ProtocolError, file
 from wser.reports import stale
 from wser.reports.html import opened
-from wser.reports.html.opened import Measured
+from wser.reports.html.opened import SummarisedRun
 from wser.results import ResultError, identity
 
 MANIFEST = "manifest.json"
@@ -95,10 +95,10 @@ class _Manifest(TypedDict):
     files: dict[str, Vouched]
 
 
-def write(path: Path, target: Path, entries: Sequence[Published]) -> None:
+def write(path: Path, target: Path, entries: Sequence[LiteratureResult]) -> None:
     """Write the bundle of a finished run; the same run gives the same bytes.
 
-    Summary and page are made anew from its predictions.  In the configuration and on the page, the home directory of whoever
+    Summary and page are made from its predictions again.  In the configuration and on the page, the home directory of whoever
     writes it is `~`; the command in run.json stays as it was given.
 
     Args:
@@ -126,7 +126,7 @@ def write(path: Path, target: Path, entries: Sequence[Published]) -> None:
             archive.writestr(zips.member(f"{name}/{at}"), content)
 
 
-def _contents(run: Measured, path: Path, root: Path, entries: Sequence[Published]) -> dict[str, bytes]:
+def _contents(run: SummarisedRun, path: Path, root: Path, entries: Sequence[LiteratureResult]) -> dict[str, bytes]:
     """Content of each file of a bundle; `run` is to lie in a directory of its own, where the page is made."""
     # Its figures need matplotlib, which a verification does without.
     from wser.reports.html import run as page
@@ -136,7 +136,7 @@ def _contents(run: Measured, path: Path, root: Path, entries: Sequence[Published
     contents = {at: files.read(path / at, path) for at in names if files.exists(path / at, path)}
     contents[results.SUMMARY] = results.as_json(run.summary)
     for at, content in contents.items():
-        _lay(inside / at, content, root)
+        _place(inside / at, content, root)
     page.write_page(run, inside, entries)
     made = [results.PAGE, *(f"{results.BESIDE_PAGE}/{at}" for at in files.names(inside / results.BESIDE_PAGE, root))]
     contents |= {at: files.read(inside / at, root) for at in made}
@@ -145,7 +145,7 @@ def _contents(run: Measured, path: Path, root: Path, entries: Sequence[Published
     return contents
 
 
-def _lay(target: Path, content: bytes, root: Path) -> None:
+def _place(target: Path, content: bytes, root: Path) -> None:
     files.make_directory(target.parent, root)
     files.write_new(target, content, root)
 
@@ -171,9 +171,9 @@ def verify(bundle: Path) -> Verdict:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         path = _unpack(bundle, root)
-        found = _verify(path)
+        verdict = _verify(path)
         # The bundle is what the reader knows, and not where it was unpacked for a moment.
-        return replace(found, differences=[*dict.fromkeys(text.replace(f"{path}/", "") for text in found.differences)])
+        return replace(verdict, differences=[*dict.fromkeys(text.replace(f"{path}/", "") for text in verdict.differences)])
 
 
 def _refusal(bundle: Path, member: str, what: str) -> ResultError:
@@ -183,7 +183,7 @@ def _refusal(bundle: Path, member: str, what: str) -> ResultError:
 
 
 def _unpack(bundle: Path, root: Path) -> Path:
-    """Lay the files of a bundle into an empty directory; gives that of the run."""
+    """Unpack the files of a bundle into an empty directory; gives that of the run."""
     refuse = partial(_refusal, bundle)
     with zips.opened(bundle, lambda what: ResultError(f"{bundle} {what}: ask for another bundle")) as archive:
         members = zips.members(archive, lambda name: bool(MEMBER.fullmatch(name)), "is no file of a bundle of a run", refuse)
@@ -197,7 +197,7 @@ def _unpack(bundle: Path, root: Path) -> Path:
             if info.file_size > most:
                 raise refuse(name, f"has {info.file_size} bytes, of {most} at most")
         for name, info in members.items():
-            _lay(root / name, zips.content(archive, info, refuse), root)
+            _place(root / name, zips.content(archive, info, refuse), root)
     return root / runs.pop()
 
 
@@ -298,7 +298,7 @@ def _identity_differences(path: Path, record: Mapping[str, Any]) -> Iterator[str
     try:
         whole = read_json(path / results.IDENTITY, path)
         named = results.checked(whole, _Identity, path / results.IDENTITY, "")
-        digests, config = [identity.digest(one) for one in (whole, record.get("recipe") or {})], results.read_config(path)
+        digests, config = [identity.digest(part) for part in (whole, record.get("recipe") or {})], results.read_config(path)
     except (OSError, ValueError) as error:
         yield f"{results.IDENTITY} cannot be read ({in_a_line(str(error))[:200]})"
         return
@@ -321,7 +321,7 @@ def _identity_differences(path: Path, record: Mapping[str, Any]) -> Iterator[str
             yield f"{results.CONFIG} has {key} = {config[key]}, and {results.IDENTITY} {value}"
 
 
-def _split(run: Measured) -> tuple[list[str], list[str]]:
+def _split(run: SummarisedRun) -> tuple[list[str], list[str]]:
     """What the split is like, and what is wrong with it; parts of a fold that overlap are refused on the way."""
     path, record = run.stored.path, run.stored.record
     split = file.read(path / results.SPLIT)
@@ -357,8 +357,8 @@ def _is_independent(protocol: str) -> bool:
         return False
 
 
-def _shared_speakers(run: Measured, folds: Sequence[Mapping[str, frozenset[str]]]) -> Iterator[str]:
-    """Speakers who are in the test part and in another, by the predictions, the metrics or the report of leakage."""
+def _shared_speakers(run: SummarisedRun, folds: Sequence[Mapping[str, frozenset[str]]]) -> Iterator[str]:
+    """Speakers who are in the test set and in another, by the predictions, the metrics or the report of leakage."""
     speaker = {row["key"]: row["speaker"] for row in run.stored.rows}
     for number, fold in enumerate(folds):
         named = run.stored.metrics[number].get("speakers", {})

@@ -1,4 +1,4 @@
-"""What a comparison of finished runs rests on: that they answer the same questions, and what their differences mean."""
+"""What a comparison of finished runs requires: the same test utterances and classes; and what their differences mean."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from precompute.common.errors import few
 from wser.evaluation.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
 from wser.reports.tables import ends, p_value
-from wser.results import ResultError, Stored
+from wser.results import ResultError, StoredRun
 
 CERTAIN = 0.05
 """A difference with a smaller p is called one; the usual level."""
@@ -19,8 +19,8 @@ MOST_NAMED = 3
 """Utterances that a message names."""
 
 
-def check_same(first: Stored, other: Stored) -> None:
-    """Refuse runs that do not answer the same questions.
+def check_same(first: StoredRun, other: StoredRun) -> None:
+    """Refuse runs whose test utterances, classes or speakers differ.
 
     Raises:
         ResultError: Their classes, test utterances, true classes or speakers differ; one sentence says how, and the remedy.
@@ -30,9 +30,9 @@ def check_same(first: Stored, other: Stored) -> None:
             f"{first.path} has the classes {', '.join(first.classes)}, and {other.path} {', '.join(other.classes)}: "
             "compare runs with the same label map"
         )
-    one, two = (Counter(row["key"] for row in run.rows) for run in (first, other))
-    if one != two:
-        here, there = one - two, two - one
+    ours, theirs = (Counter(row["key"] for row in run.rows) for run in (first, other))
+    if ours != theirs:
+        here, there = ours - theirs, theirs - ours
         raise ResultError(
             f"{here.total()} test utterances are in {first.path} alone and {there.total()} in {other.path} alone "
             f"({few(sorted(here or there), MOST_NAMED)}): compare runs of the same corpus, protocol and protocol.seed"
@@ -46,62 +46,71 @@ def check_same(first: Stored, other: Stored) -> None:
 
 
 def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """In words, the settings of another run that differ from those of the first."""
-    keys = [key for key in {**first, **other} if first.get(key) != other.get(key)]
+    """In words, the settings of another run that differ from those of the first.
+
+    Settings that only one of two different models or protocols has are left out: they follow from the name.
+    """
+    own = tuple(f"{section}." for section in ("model", "protocol") if _differ(first, other, f"{section}.name"))
+    keys = [key for key in {**first, **other} if _differ(first, other, key)]
+    keys = [key for key in keys if not key.startswith(own) or (key in first and key in other)]
     return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
 
 
-def warnings(runs: Sequence[Stored]) -> list[str]:
+def _differ(first: dict[str, Any], other: dict[str, Any], key: str) -> bool:
+    return bool(first.get(key) != other.get(key))
+
+
+def warnings(runs: Sequence[StoredRun]) -> list[str]:
     """What should be known before a comparison is believed, besides the caveats of its runs.
 
     Args:
-        runs: The first is held against each of the others.
+        runs: The first is compared with each of the others.
     """
-    found = []
+    sentences = []
     protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
     if len(protocols) > 1:
-        found.append(f"protocols differ ({', '.join(protocols)}): so do the training parts, and with them the figures")
+        sentences.append(f"protocols differ ({', '.join(protocols)}): so do the training sets, and with them the figures")
     elif len({run.record["split_hash"] for run in runs}) > 1:
-        found.append("training or validation parts differ, though the test utterances are the same")
+        sentences.append("training or validation sets differ, though the test utterances are the same")
     seeds = list(dict.fromkeys(str(run.record["seed"]) for run in runs))
     if len(seeds) > 1:
-        found.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")
+        sentences.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")
     speakers = len({row["speaker"] for row in runs[0].rows})
     if speakers == 1:
-        found.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the figures")
+        sentences.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the figures")
     elif speakers < FEW_SPEAKERS:
-        found.append(
+        sentences.append(
             f"{speakers} test speakers are few: intervals are rather too narrow, and p is at least {smallest_p(speakers):.2g}"
         )
     if len(runs) > 2:
-        found.append(f"the p-values of {len(runs) - 1} comparisons are not corrected for their number")
-    return found
+        sentences.append(f"the p-values of {len(runs) - 1} comparisons are not corrected for their number")
+    return sentences
 
 
-def counts(run: Stored, classes: list[str]) -> NDArray[np.float64]:
+def counts(run: StoredRun, classes: list[str]) -> NDArray[np.float64]:
     """Counts of each test speaker of a run, as `wser.evaluation.uncertainty.by_speaker` has them."""
     place = {name: index for index, name in enumerate(classes)}
     true, predicted = ([place[row[side]] for row in run.rows] for side in ("true", "predicted"))
     return by_speaker(true, predicted, [row["speaker"] for row in run.rows], len(classes))
 
 
-def in_words(first: str, second: str, found: Difference) -> str:
+def in_words(first: str, second: str, difference: Difference) -> str:
     """What a difference means.
 
     Args:
         first: Name of the run that is subtracted.
         second: Name of the other one.
-        found: Second minus first.
+        difference: Second minus first.
     """
-    points = f"{100 * abs(found.value):.1f}"
+    points = f"{100 * abs(difference.value):.1f}"
     if points == "0.0":
         return f"{first} and {second} agree to a tenth of a point"
-    better, worse = (second, first) if found.value > 0 else (first, second)
-    p = p_value(found.p)
+    better, worse = (second, first) if difference.value > 0 else (first, second)
+    p = p_value(difference.p)
     p = f"p {p}" if p.startswith("<") else f"p = {p}"
-    low, high = found.interval or (0.0, 0.0)
-    sides = (low, high) if found.value > 0 else (-high, -low)
-    evidence = f"95 % interval {ends(sides)}, {p}" if found.interval else p
-    if found.p < CERTAIN:
+    low, high = difference.interval or (0.0, 0.0)
+    sides = (low, high) if difference.value > 0 else (-high, -low)
+    evidence = f"95 % interval {ends(sides)}, {p}" if difference.interval else p
+    if difference.p < CERTAIN:
         return f"{better} is better than {worse} by {points} points ({evidence})"
     return f"{better} is {points} points above {worse}, which may be chance ({evidence})"

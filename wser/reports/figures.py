@@ -143,16 +143,16 @@ def bars(groups: Sequence[tuple[str, Sequence[tuple[str, float, tuple[float, flo
             `theirs`, `reference`).
         xlabel: Of the axis.
     """
-    groups = [(heading, found[:MOST_BARS]) for heading, found in groups]
+    groups = [(heading, of_group[:MOST_BARS]) for heading, of_group in groups]
     colours = {"ours": FIRST, "theirs": SOFT, "reference": QUIET}
-    rows = sum(len(found) + 1 for _, found in groups)
+    rows = sum(len(of_group) + 1 for _, of_group in groups)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(1.2 * WIDTH, 0.6 + 0.4 * rows), layout="constrained")
         at = 0
-        for heading, found in groups:
+        for heading, of_group in groups:
             _above(axes, at, heading, fontsize=10, weight="bold")
             at += 1
-            for name, value, interval, kind in found:
+            for name, value, interval, kind in of_group:
                 weight = "bold" if kind == "ours" else "normal"
                 _above(axes, at - 0.24, name, fontsize=9, weight=weight)
                 axes.barh(at + 0.2, 100 * value, height=0.42, color=colours[kind])
@@ -173,35 +173,35 @@ def _above(axes: Any, at: float, text: str, **style: Any) -> None:
     axes.text(0, at, textwrap.shorten(text, LONGEST, placeholder="…"), va="center", in_layout=False, **style)
 
 
-def swept_axes(found: Sweep) -> list[str]:
+def swept_axes(swept: Sweep) -> list[str]:
     """Keys that the figure of a sweep has a panel for: all but the seed, over which it averages, unless there is no other."""
-    return [axis for axis in found.axes if axis != "seed"] or ["seed"]
+    return [axis for axis in swept.axes if axis != "seed"] or ["seed"]
 
 
-def sweep(found: Sweep, axis: str | None = None) -> Any:
+def sweep(swept: Sweep, axis: str | None = None) -> Any:
     """Draw validation and test UAR by each axis of a sweep.
 
     Args:
-        found: The sweep; its best settings are ringed.
+        swept: The sweep; its best settings are ringed.
         axis: The only one to draw, in the size of a plot in a page.
     """
-    keys = [axis] if axis else swept_axes(found)
-    names = dict(zip(found.axes, found.titles(), strict=True))
+    keys = [axis] if axis else swept_axes(swept)
+    names = dict(zip(swept.axes, swept.titles(), strict=True))
     size = (1.1 * WIDTH, 4.0) if axis else (max(7.0, 3.8 * len(keys)), 4.8)
     with plt.rc_context(STYLE):
         figure, grid = plt.subplots(1, len(keys), figsize=size, sharey=True, squeeze=False, layout="constrained")
         for axes, key in zip(grid[0], keys, strict=True):
-            labels = [f"{len(found.points)} seeds"] * len(found.points) if key == "seed" else found.labels(key)
-            values = {label: one.values[key] for label, one in zip(labels, found.points, strict=True)}
+            labels = [f"{len(swept.points)} seeds"] * len(swept.points) if key == "seed" else swept.labels(key)
+            values = {label: point.values[key] for label, point in zip(labels, swept.points, strict=True)}
             if are_numbers(values.values()):
-                values = dict(sorted(values.items(), key=lambda one: float(one[1])))
+                values = dict(sorted(values.items(), key=lambda item: float(item[1])))
             places, kind = _places(list(values.values()))
             place = dict(zip(values, places, strict=True))
             at = [place[label] for label in labels]
             for part in PARTS:
-                _draw_part(axes, part, found.points, at, connected=kind != "names")
-            _ring(axes, found.best, found.points, at)
-            for chance in sorted({one.summary["chance"] for one in found.points}):
+                _draw_part(axes, part, swept.points, at, connected=kind != "names")
+            _ring(axes, swept.best, swept.points, at)
+            for chance in sorted({point.summary["chance"] for point in swept.points}):
                 axes.axhline(100 * chance, color=SOFT, linestyle=":", linewidth=1.2, label="chance")
             crowded = sum(map(len, values)) > 30 / len(keys) + 6
             turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
@@ -236,7 +236,7 @@ def _places(values: Sequence[Any]) -> tuple[list[float], str]:
 
 
 def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float], connected: bool) -> None:
-    """One part's UAR: means at each place, and the points where there are several, else the test part's intervals."""
+    """One part's UAR: means at each place, and the points where there are several, else the test set's intervals."""
     colour, marker, side = PARTS[part]
     beside = BESIDE * side
     metrics = "validation" if part == "validation" else "pooled"
@@ -244,15 +244,15 @@ def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float
     if not drawn:
         return
     there = sorted({x for x, _ in drawn})
-    means = [100 * np.mean([one[metrics]["uar"] for x, one in drawn if x == place]) for place in there]
+    means = [100 * np.mean([summary[metrics]["uar"] for x, summary in drawn if x == place]) for place in there]
     several = len({*at}) < len(points)
     if several:
-        shown = [100 * one[metrics]["uar"] for _, one in drawn]
+        shown = [100 * summary[metrics]["uar"] for _, summary in drawn]
         axes.scatter([x + beside for x, _ in drawn], shown, s=12, color=colour, alpha=0.4, linewidths=0, label="single runs")
     elif part == "test":
-        for x, one in drawn:
-            if one["interval"]:
-                axes.vlines(x + beside, *(100 * end for end in one["interval"]["uar"]), color=colour, alpha=0.6)
+        for x, summary in drawn:
+            if summary["interval"]:
+                axes.vlines(x + beside, *(100 * end for end in summary["interval"]["uar"]), color=colour, alpha=0.6)
     label = f"{part}, mean" if several else f"{part}, 95 % interval" if part == "test" else part
     line = "-" if connected else ""
     axes.plot(np.array(there) + beside, means, marker=marker, linestyle=line, color=colour, label=label, markersize=6)

@@ -4,11 +4,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from precompute.common.errors import reason
 from precompute.common.reading import UnreadableError, read_json, typed
 from wser import results
 from wser.evaluation.uncertainty import HEADLINES, SAME, intervals, scores, spread
 from wser.reports.comparison import counts
-from wser.results import Stored
+from wser.results import StoredRun
 
 FIGURES = ("pooled", "speakers", "interval", "chance", "majority", "mean", "deviation", "validation")
 """What in a summary follows from the results of its folds, and not from when and by what version it was made."""
@@ -31,7 +35,7 @@ def difference(path: Path, summary: Mapping[str, Any], resumed: bool = False) ->
     except FileNotFoundError:
         return None
     except (OSError, UnreadableError) as error:
-        return f"{file} cannot be read ({' '.join(str(error).split())[:200]})"
+        return f"{file} cannot be read ({reason(error)})"
     if stored.get("missing") != summary["missing"]:
         return None if resumed else f"{file} is of other folds than those that are finished"
     expected: dict[str, Any] = {key: summary[key] for key in FIGURES if key in summary}
@@ -48,9 +52,17 @@ def note(path: Path, summary: Mapping[str, Any]) -> str | None:
     return why and f"{why}: {remedy}"
 
 
-def note_of(stored: Stored) -> str | None:
-    """The same of a run whose summary is not needed otherwise."""
-    by_speaker = counts(stored, stored.classes)
+def note_of(
+    stored: StoredRun, by_speaker: NDArray[np.float64] | None = None, interval: Mapping[str, tuple[float, float]] | None = None
+) -> str | None:
+    """The same of a run whose summary is not needed otherwise.
+
+    Args:
+        stored: The run.
+        by_speaker: Its counts of each speaker (speakers, 3, K), if they are known.
+        interval: Its bootstrap intervals, if they are known.
+    """
+    by_speaker = counts(stored, stored.classes) if by_speaker is None else by_speaker
     records = [*stored.metrics.values()]
     pooled = {name: float(value) for name, value in scores(by_speaker.sum(0)).items()}
     summary = {
@@ -58,23 +70,25 @@ def note_of(stored: Stored) -> str | None:
         "missing": sorted({*range(stored.record["folds"])} - {*stored.folds}),
         "pooled": {**pooled, "utterances": len(stored.rows)},
         "speakers": len(by_speaker),
-        "interval": intervals(by_speaker),
+        "interval": interval or intervals(by_speaker),
         **spread(records),
     }
     return note(stored.path, summary)
 
 
-def apart(one: Any, other: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
+def apart(stated: Any, recomputed: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
     """Where two values of JSON differ, by dotted key, as far as both have it."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in other:
-            if key in one:
-                yield from apart(one[key], other[key], f"{place}.{key}" if place else key)
-    elif isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
-        for at, (left, right) in enumerate(zip(one, other, strict=True)):
+    if isinstance(stated, dict) and isinstance(recomputed, dict):
+        for key in recomputed:
+            if key in stated:
+                yield from apart(stated[key], recomputed[key], f"{place}.{key}" if place else key)
+    elif isinstance(stated, list | tuple) and isinstance(recomputed, list | tuple) and len(stated) == len(recomputed):
+        for at, (left, right) in enumerate(zip(stated, recomputed, strict=True)):
             yield from apart(left, right, f"{place}.{at}")
-    elif one != other and not (isinstance(one, float) and isinstance(other, float) and abs(one - other) < SAME):
-        yield place, _shown(one), _shown(other)
+    elif stated != recomputed and not (
+        isinstance(stated, float) and isinstance(recomputed, float) and abs(stated - recomputed) < SAME
+    ):
+        yield place, _shown(stated), _shown(recomputed)
 
 
 def _shown(value: Any) -> str:

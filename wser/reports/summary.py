@@ -12,16 +12,16 @@ from wser.evaluation.metrics import guessing, measure
 from wser.evaluation.uncertainty import spread
 
 
-def of(stored: results.Stored) -> dict[str, Any]:
+def of(stored: results.StoredRun) -> dict[str, Any]:
     """The summary of a run, from the files of its finished folds."""
     record = stored.record
     marks = {
-        "synthetic": any(one["synthetic"] for one in record["corpora"]),
+        "synthetic": any(corpus["synthetic"] for corpus in record["corpora"]),
         "selection": record["selection"],
         "caveats": [*map(str, caveats.of(record, list(stored.metrics.values())))],
     }
     target = stored.config.get("protocol.test")
-    corpora = [target] if target else [one["corpus"] for one in record["corpora"]]
+    corpora = [target] if target else [corpus["corpus"] for corpus in record["corpora"]]
     return marks | _summary(stored.metrics, stored.rows, stored.classes, record["folds"], corpora)
 
 
@@ -40,7 +40,7 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         each headline metric of `pooled`, None for a single speaker; `chance`, the unweighted average recall of guessing;
         `majority`, the figures of always answering the most frequent class; `human`, published accuracies of listeners;
         `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `validation`,
-        headline metrics and confusion matrix of the validation parts at the chosen epochs, pooled; `epoch`, the mean chosen
+        headline metrics and confusion matrix of the validation sets at the chosen epochs, pooled; `epoch`, the mean chosen
         one; `seconds` of all folds, and `seconds_to_epoch`, of training up to the end of the chosen epochs.  Validation and
         seconds to the epoch are None where a finished fold has none.
     """
@@ -92,13 +92,13 @@ def pooled(records: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Headline metrics and confusion matrix of the validation parts of some folds, their utterances taken together.
+    """Headline metrics and confusion matrix of the validation sets of some folds, their utterances taken together.
 
     Args:
         records: Of the folds, as metrics.json has them.
 
     Returns:
-        None where any fold has no validation part, or was written before it was recorded.
+        None where any fold has no validation set, or was written before it was recorded.
     """
     parts = [record.get("validation") for record in records]
     if not all(parts):
@@ -111,8 +111,8 @@ def pooled_validation(records: Sequence[dict[str, Any]]) -> dict[str, Any] | Non
 def human(corpora: Sequence[str]) -> list[dict[str, Any]]:
     """Published accuracies of human listeners on these corpora."""
     return [
-        {"corpus": one.corpus, "accuracy": one.value, "classes": one.classes, "doi": one.doi, "source": one.source}
+        {"corpus": entry.corpus, "accuracy": entry.value, "classes": entry.classes, "doi": entry.doi, "source": entry.source}
         for corpus in corpora
-        for one in published.load()
-        if one.listeners and one.corpus == corpus and one.metric == "accuracy"
+        for entry in published.load()
+        if entry.listeners and entry.corpus == corpus and entry.metric == "accuracy"
     ]

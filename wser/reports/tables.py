@@ -82,9 +82,9 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
     ]
     table = Table(f"Sweep: {title}", columns)
     labels = [sweep.labels(axis) for axis in sweep.axes]
-    several = [one for one in sweep.settings if len(one.points) > 1]
+    several = [setting for setting in sweep.settings if len(setting.points) > 1]
     for point, values in zip(sweep.points, zip(*labels, strict=True), strict=True):
-        alone = not any(point is one for setting in several for one in setting.points)
+        alone = not any(point is member for setting in several for member in setting.points)
         _add_marked(table, alone and sweep.is_best(point), [*values, *_point(point.summary), Path(point.directory).name])
     table.section()
     for setting in several:
@@ -94,14 +94,14 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
                 f"{len(setting.points)} seeds" if axis == "seed" else label[at]
                 for axis, label in zip(sweep.axes, labels, strict=True)
             ]
-            _add_marked(table, any(setting is one for one in sweep.best), [*over, "", *_over_seeds(setting)])
+            _add_marked(table, any(setting is chosen for chosen in sweep.best), [*over, "", *_over_seeds(setting)])
     lines = [
         *sweep.sentences(),
         "95 % interval: of the test UAR, bootstrap over speakers. seconds to it: up to the chosen epochs.",
     ]
     if several:
         lines.append("Over seeds: mean ± SD of the pooled figures.")
-    lines += map(str, caveats.together((Path(one.directory).name, one.caveats) for one in sweep.points))
+    lines += map(str, caveats.together((Path(point.directory).name, point.caveats) for point in sweep.points))
     table.caption = lines
     return table
 
@@ -124,9 +124,11 @@ def comparison_table(
         heading = NAMES[key]
         for name, figures, intervals in runs:
             table.add(heading, name, f"{100 * figures[key]:.1f}", ends(intervals[key]) if intervals else "")
-        for name, found in against_first:
-            one = found[key]
-            table.add(heading, name, f"{100 * one.value:+.1f}", ends(one.interval), p_value(one.p), strong=True)
+        for name, differences in against_first:
+            difference = differences[key]
+            table.add(
+                heading, name, f"{100 * difference.value:+.1f}", ends(difference.interval), p_value(difference.p), strong=True
+            )
         table.section()
     return table
 
@@ -166,15 +168,15 @@ def repeat_table(title: str, folds: "Sequence[FoldVerdict]") -> Table:
     ]  # fmt: skip
     columns = [Column("fold"), Column("predictions"), *(Column(name, right=True, spare=spare) for name, spare in numbers)]
     table = Table(title, columns)
-    for one in folds:
+    for fold in folds:
         table.add(
-            str(one.fold),
-            "same" if one.same else "differ",
-            *(f"{100 * uar:.1f}" for uar in one.uar),
-            *map(str, one.epoch),
-            f"{one.labels_differ} of {one.predictions}",
-            f"{one.largest_difference:g}",
-            *(f"{seconds:.0f}" for seconds in one.seconds),
+            str(fold.fold),
+            "same" if fold.same else "differ",
+            *(f"{100 * uar:.1f}" for uar in fold.uar),
+            *map(str, fold.epoch),
+            f"{fold.labels_differ} of {fold.predictions}",
+            f"{fold.largest_difference:g}",
+            *(f"{seconds:.0f}" for seconds in fold.seconds),
         )
     return table
 
@@ -197,16 +199,19 @@ def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("chance", chance, chance),
         (f"always {majority['class']}", f"{100 * majority['uar']:.1f}", f"{100 * majority['accuracy']:.1f}"),
     ]
-    return rows + [(f"listeners, {one['corpus']}", "", f"{100 * one['accuracy']:.0f}") for one in summary["human"]]
+    return rows + [
+        (f"listeners, {listeners['corpus']}", "", f"{100 * listeners['accuracy']:.0f}") for listeners in summary["human"]
+    ]
 
 
 def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> list[str]:
     lines = ["UAR: unweighted average recall."]
     if summary["interval"]:
         narrow = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
-        lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test parts{narrow}.")
+        lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test sets{narrow}.")
     lines += [
-        f"Listeners: {one['classes']} emotions, all recordings of the corpus; {one['source']}." for one in summary["human"]
+        f"Listeners: {listeners['classes']} emotions, all recordings of the corpus; {listeners['source']}."
+        for listeners in summary["human"]
     ]
     lines += map(str, told)
     if summary["missing"]:
@@ -254,5 +259,5 @@ def _percents(metrics: dict[str, Any]) -> list[str]:
     return [f"{100 * metrics[name]:.1f}" for name in HEADLINES]
 
 
-def _spreads(found: dict[str, Any]) -> list[str]:
-    return [f"{100 * found['mean'][name]:.1f} ± {100 * found['deviation'][name]:.1f}" for name in HEADLINES]
+def _spreads(over_seeds: dict[str, Any]) -> list[str]:
+    return [f"{100 * over_seeds['mean'][name]:.1f} ± {100 * over_seeds['deviation'][name]:.1f}" for name in HEADLINES]

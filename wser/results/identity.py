@@ -79,8 +79,8 @@ def network(name: str) -> str:
 
     Errors as of `models.module`.
     """
-    found = source.digest(source.with_imports(models.file(name)))
-    return SAME.get(found, found)
+    of_today = source.digest(source.with_imports(models.file(name)))
+    return SAME.get(of_today, of_today)
 
 
 def digest(identity: Mapping[str, Any]) -> str:
@@ -88,11 +88,11 @@ def digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps(identity)).hexdigest()
 
 
-def differences(one: Any, other: Any) -> list[str]:
+def differences(first: Any, second: Any) -> list[str]:
     """Names of what differs between two identities, of which one may be anything that was found in a file."""
-    if not isinstance(one, dict) or not isinstance(other, dict):
+    if not isinstance(first, dict) or not isinstance(second, dict):
         return ["everything"]
-    flat = [flatten(identity) for identity in (one, other)]
+    flat = [flatten(identity) for identity in (first, second)]
     return [key for key in dict.fromkeys([*flat[0], *flat[1]]) if flat[0].get(key, ...) != flat[1].get(key, ...)]
 
 

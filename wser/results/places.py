@@ -142,7 +142,7 @@ def task(record: dict[str, Any]) -> tuple[str, ...]:
     Args:
         record: What made a run.
     """
-    return ("+".join(one["corpus"] for one in record["corpora"]), *record["classes"], record["split_hash"])
+    return ("+".join(corpus["corpus"] for corpus in record["corpora"]), *record["classes"], record["split_hash"])
 
 
 def below(directory: Path) -> list[Path]:

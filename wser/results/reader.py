@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from precompute.cache.layout import Vouched
 from precompute.common import files
-from precompute.common.errors import UnsafePathError, few
+from precompute.common.errors import UnsafePathError, few, reason
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from precompute.common.sheet import from_sheet
 from wser.config.schema import flatten, is_hashed
@@ -88,7 +88,7 @@ class Scores(TypedDict):
 
 
 class Scored(Scores):
-    """What metrics.json has of a fold; of some versions without the validation part."""
+    """What metrics.json has of a fold; of some versions without the validation set."""
 
     utterances: int
     validation: NotRequired[Scores | None]
@@ -129,7 +129,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRun:
     """An experiment, or its finished part, as its directory holds it.
 
     Attributes:
@@ -172,7 +172,7 @@ class Stored:
     @property
     def title(self) -> str:
         """What it is, in a line, and what nobody may overlook about its figures."""
-        corpora = [(one["corpus"], one["synthetic"]) for one in self.record["corpora"]]
+        corpora = [(corpus["corpus"], corpus["synthetic"]) for corpus in self.record["corpora"]]
         names = corpus_names(corpora, self.record["selection"])
         model = self.settings.get("model.name")
         tested = self.settings.get("data.test_recipe")
@@ -256,7 +256,7 @@ def fault(path: Path, fold: int, named: Mapping[str, Any]) -> str | None:
     return None
 
 
-def open_finished(path: Path) -> Stored:
+def open_finished(path: Path) -> StoredRun:
     """Read what is stored of a finished experiment.
 
     Raises:
@@ -272,7 +272,7 @@ def open_finished(path: Path) -> Stored:
     return _open(path, record, list(range(record["folds"])))
 
 
-def open_begun(path: Path) -> Stored:
+def open_begun(path: Path) -> StoredRun:
     """Read what is stored of an experiment of which one fold at least is finished.
 
     Raises:
@@ -323,7 +323,7 @@ def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
         return {name: [float(row[name]) for row in rows] for name in (*rows[0], *CURVE_COLUMNS)}
     except (OSError, ValueError, TypeError, LookupError, csv.Error, UnsafePathError) as error:
-        raise ResultError(f"{file} is damaged ({_why(error)})", _again(path, fold)) from None
+        raise ResultError(f"{file} is damaged ({reason(error)})", _again(path, fold)) from None
 
 
 def read_weights(path: Path, fold: int) -> bytes:
@@ -337,7 +337,7 @@ def read_weights(path: Path, fold: int) -> bytes:
     try:
         content = files.read(file, path)
     except (OSError, UnsafePathError) as error:
-        raise ResultError(f"{file} cannot be read ({_why(error)})", remedy) from None
+        raise ResultError(f"{file} cannot be read ({reason(error)})", remedy) from None
     _check_vouched(file, content, read_metrics(path, fold), remedy)
     return content
 
@@ -367,7 +367,7 @@ def checked(record: Any, kind: type[T], file: Path, remedy: str, otherwise: str 
     try:
         return typed(record, kind)
     except UnreadableError as error:
-        raise ResultError(f"{file} is {otherwise} ({_why(error)})", remedy) from None
+        raise ResultError(f"{file} is {otherwise} ({reason(error)})", remedy) from None
 
 
 def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> dict[str, Any]:
@@ -388,19 +388,14 @@ def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> di
         # Whoever may not read it cannot say that it is damaged.
         raise
     except (OSError, UnreadableError) as error:
-        raise ResultError(f"{file} is {otherwise} ({_why(error)})", remedy) from None
+        raise ResultError(f"{file} is {otherwise} ({reason(error)})", remedy) from None
 
 
 def _again(path: Path, fold: int) -> str:
     return f"move {path / fold_name(fold)} away and run the command in {RUN} again"
 
 
-def _why(error: BaseException) -> str:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return reason or " ".join(str(error).split())[:200] or type(error).__name__
-
-
-def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
+def _open(path: Path, record: dict[str, Any], folds: list[int]) -> StoredRun:
     config, restore = read_config(path), f"restore it, {AGAIN}"
     split = checked(_json(path / SPLIT, path, restore), _Split, path / SPLIT, restore)["folds"]
     if len(split) < record["folds"]:
@@ -409,14 +404,14 @@ def _open(path: Path, record: dict[str, Any], folds: list[int]) -> Stored:
     if "identity" in record and not _is_hash_of(split, record["split_hash"]):
         raise ResultError(f"{path / SPLIT} is not the split of the run, by its hash in {RUN}", restore)
     metrics = {fold: read_metrics(path, fold) for fold in folds}
-    for fold, one in metrics.items():
-        if one.get("identity") != record.get("identity"):
+    for fold, of_fold in metrics.items():
+        if of_fold.get("identity") != record.get("identity"):
             raise ResultError(f"{path / fold_name(fold) / METRICS} is of another run, by its identity", _again(path, fold))
     parts = {fold: checked_predictions(path, fold, record["classes"], metrics[fold]) for fold in folds}
     for fold, rows in parts.items():
         if sorted(row["key"] for row in rows) != sorted(split[fold]["test"]):
             raise ResultError(f"{path / fold_name(fold) / PREDICTIONS} has other utterances than the run's split", restore)
-    return Stored(path, record, config, parts, metrics)
+    return StoredRun(path, record, config, parts, metrics)
 
 
 def _is_hash_of(split: list[_Part], sha256: str) -> bool:
@@ -433,7 +428,7 @@ def read_record(path: Path) -> dict[str, Any]:
         ResultError: The directory is missing, empty, foreign or damaged; one sentence says which, and the remedy.
     """
     if not path.is_dir():
-        raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/emodb-row_svm-loso-1a2b3c4d")
+        raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/emodb-row_svm-loso-1a2b3c4d5e6f")
     if not files.exists(path / RUN, path):
         inside = sorted(file.parent.name for file in path.glob(f"*/{RUN}"))
         if inside:
@@ -441,7 +436,7 @@ def read_record(path: Path) -> dict[str, Any]:
         what = "is empty" if not any(path.iterdir()) else f"has no {RUN}"
         raise ResultError(
             f"{path} {what}, so it holds no results: run the command that was to fill it, or give another directory, "
-            "as runs/emodb-row_svm-loso-1a2b3c4d"
+            "as runs/emodb-row_svm-loso-1a2b3c4d5e6f"
         )
     remedy = f"give a directory that wser.run made, {AGAIN}"
     record = _json(path / RUN, path, remedy, "damaged or foreign")
@@ -461,7 +456,7 @@ def read_config(path: Path) -> dict[str, Any]:
         typed(settings := read_yaml(path / CONFIG, path), _Config)
         return flatten(settings)
     except (OSError, UnreadableError) as error:
-        raise ResultError(f"{path / CONFIG} cannot be read ({_why(error)})", f"restore it, {AGAIN}") from None
+        raise ResultError(f"{path / CONFIG} cannot be read ({reason(error)})", f"restore it, {AGAIN}") from None
 
 
 def checked_predictions(
@@ -494,7 +489,7 @@ def checked_predictions(
     except KeyError as error:
         why = f"no {error}"
     except (OSError, ValueError, TypeError, csv.Error, UnsafePathError) as error:
-        why = _why(error)
+        why = reason(error)
     if why:
         raise ResultError(f"{file} is damaged ({why})", _again(path, fold))
     return rows

@@ -76,7 +76,7 @@ class ModelContract:
             assert self._probabilities(kind=kind).shape == (UTTERANCES, CLASSES)
 
     def test_an_utterance_is_scored_alone_as_among_others(self) -> None:
-        """No utterance of the test part sees another."""
+        """No utterance of the test set sees another."""
         together = self._probabilities()
         np.testing.assert_allclose(self._probabilities(alone=True), together, atol=1e-4)
 

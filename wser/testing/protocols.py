@@ -36,7 +36,7 @@ class ProtocolContract:
         assert title == " ".join(title.split()).rstrip(".")
 
     def test_parts_share_no_utterance(self) -> None:
-        """Training, validation and test part are disjoint, and training and test hold something."""
+        """Training, validation and test set are disjoint, and training and test hold something."""
         for fold in self.folds():
             every = [*fold.train, *fold.validation, *fold.test]
             assert len(every) == len({*every})
@@ -44,7 +44,7 @@ class ProtocolContract:
             assert fold.test
 
     def test_speakers_are_disjoint_where_this_is_promised(self) -> None:
-        """No speaker of the test part is one of the others."""
+        """No speaker of the test set is one of the others."""
         if not self._protocol().speaker_independent:
             return
         known = examples()
@@ -57,7 +57,7 @@ class ProtocolContract:
         assert self.folds() == self.folds()
 
     def test_nothing_is_cut_where_nothing_is_chosen(self) -> None:
-        """With `selection=last`, the training part is all of the rest unless the split names a validation part."""
+        """With `selection=last`, the training set is all of the rest unless the split names a validation set."""
         for last, chosen in zip(self.folds("last"), self.folds(), strict=True):
             assert last.test == chosen.test
             assert {*last.train, *last.validation} == {*chosen.train, *chosen.validation}

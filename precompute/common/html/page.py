@@ -95,7 +95,10 @@ def one_of_each(
         The chosen ones, by cell.
     """
     cells: dict[tuple[str, str], list[T]] = {}
-    for one in utterances:
-        cells.setdefault(cell(one), []).append(one)
-    spread = Counter(what for members in cells.values() for what in {said(one) for one in members})
-    return [min(members, key=lambda one: (-spread[said(one)], said(one), key(one))) for _, members in sorted(cells.items())]
+    for utterance in utterances:
+        cells.setdefault(cell(utterance), []).append(utterance)
+    spread = Counter(what for members in cells.values() for what in {said(utterance) for utterance in members})
+    return [
+        min(members, key=lambda utterance: (-spread[said(utterance)], said(utterance), key(utterance)))
+        for _, members in sorted(cells.items())
+    ]

@@ -2,9 +2,10 @@
 
 Columns `path` (of the recording, relative to the table's folder), `speaker` and `emotion`; where they are there, `start` and
 `end` or `duration` (in seconds, of an utterance that is part of a recording), `sex`, `session`, `sentence`, `intensity`, and
-`key` (otherwise the path names the utterance).  Where the speaker is one of another corpus's, under the same name,
-`same_speakers_as` names that corpus, and where the two are joined this is one speaker.  The usual other names of these columns
-are understood (`columns.NAMES`), and capitals in them do not matter.  Any other column is kept as it is, and named.
+`key` (otherwise the path names the utterance).  If the speaker is also in another corpus, under the same name,
+`same_speakers_as` names that corpus, and the two count as one speaker when the corpora are joined.  The usual other names of
+these columns are understood (`columns.NAMES`), and capitals in them do not matter.  Any other column is kept as it is, and
+named.
 
 A table is CSV in UTF-8 or UTF-16 (commas, semicolons or tabs separate), such as those of audformat and nkululeko, JSON lines
 such as NeMo's manifests, or a data directory of Kaldi with the emotions in `utt2emo`.
@@ -139,11 +140,11 @@ def _like_times(columns: Columns, rows: list[Row]) -> Iterator[str]:
 
 
 class _Lines:
-    """The good lines of a table, each of which is held against those before it."""
+    """The good lines of a table; each is compared with those before it."""
 
     def __init__(self, columns: Columns, directory: Path) -> None:
         self.columns, self.directory = columns, directory
-        self.found: dict[str, tuple[str, Utterance]] = {}
+        self.kept: dict[str, tuple[str, Utterance]] = {}
         self.lengths: dict[str, tuple[float, float] | str] = {}
         self.paths: dict[str, str] = {}
         self.names: dict[tuple[str, ...], tuple[str, str]] = {}
@@ -170,17 +171,19 @@ class _Lines:
             return wrong
         utterance = self._utterance(row, said, path, begin, end)
         wrong += _of_recording(utterance, self._length(path))
-        if not wrong and utterance.key in self.found:
-            wrong = [f"{utterance.key} is already in {self.found[utterance.key][0]}"]
+        if not wrong and utterance.key in self.kept:
+            wrong = [f"{utterance.key} is already in {self.kept[utterance.key][0]}"]
         wrong = wrong or list(self._of_names(row.place, said)) or list(self._of_speaker(row.place, said))
         if not wrong:
-            self.found[utterance.key] = (row.place, utterance)
+            self.kept[utterance.key] = (row.place, utterance)
         return wrong
 
     def utterances(self) -> list[Utterance]:
         """Of all good lines, sorted by key; the sex that one gives of its speaker holds for those that give none."""
-        found = (self.found[key][1] for key in sorted(self.found))
-        return [replace(one, sex=SEXES[self.facts.get((one.speaker, "sex"), ("", ""))[0]]) for one in found]
+        utterances = (self.kept[key][1] for key in sorted(self.kept))
+        return [
+            replace(utterance, sex=SEXES[self.facts.get((utterance.speaker, "sex"), ("", ""))[0]]) for utterance in utterances
+        ]
 
     def _time(self, column: str, said: dict[str, str], wrong: list[str]) -> float | None:
         if not said.get(column):

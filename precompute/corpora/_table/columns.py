@@ -109,7 +109,9 @@ def understand(header: Sequence[str]) -> Columns:
             if name.lower() in extras or name.lower() in chosen:
                 faults.append(f"column {name} occurs more than once")
             extras[name.lower()] = at
-    return Columns(chosen, {meant: unit[at] for meant, at in chosen.items()}, extras, tuple(f"line 1: {one}" for one in faults))
+    return Columns(
+        chosen, {meant: unit[at] for meant, at in chosen.items()}, extras, tuple(f"line 1: {fault}" for fault in faults)
+    )
 
 
 def _meaning(name: str, names: Iterable[str]) -> tuple[str, float | None]:
@@ -143,7 +145,7 @@ def _slip(name: str) -> str:
 
 def _is_slip(typed: str, meant: str) -> bool:
     short, long = sorted((typed, meant), key=len)
-    differing = [at for at, (one, other) in enumerate(zip(typed, meant, strict=False)) if one != other]
+    differing = [at for at, (mine, theirs) in enumerate(zip(typed, meant, strict=False)) if mine != theirs]
     if len(short) == len(long) >= SHORTEST_SLIP - 1 and len(differing) == 2 and differing[1] == differing[0] + 1:
         return sorted(typed) == sorted(meant)
     if len(short) < SHORTEST_SLIP:

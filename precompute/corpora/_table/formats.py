@@ -89,7 +89,7 @@ def _csv(file: Path, text: str) -> tuple[list[str], list[Row]]:
 
 
 def _json_lines(file: Path, text: str) -> tuple[list[str], list[Row]]:
-    found: list[tuple[int, dict[str, Any], str]] = []
+    objects: list[tuple[int, dict[str, Any], str]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -97,10 +97,10 @@ def _json_lines(file: Path, text: str) -> tuple[list[str], list[Row]]:
                 wrong = "" if isinstance(value, dict) else "it is not a JSON object"
             except (ValueError, RecursionError):
                 value, wrong = {}, "it is not valid JSON"
-            found.append((number, value if isinstance(value, dict) else {}, wrong))
-    columns = list(dict.fromkeys(name for _, value, _ in found for name in value))
+            objects.append((number, value if isinstance(value, dict) else {}, wrong))
+    columns = list(dict.fromkeys(name for _, value, _ in objects for name in value))
     rows = []
-    for number, value, wrong in found:
+    for number, value, wrong in objects:
         nested = [name for name, cell in value.items() if isinstance(cell, list | dict)]
         wrong = wrong or (f"{nested[0]} holds more than one value" if nested else "")
         cells = [_json_cell(value.get(name)) for name in columns]
@@ -126,7 +126,7 @@ def _kaldi(folder: Path) -> tuple[list[str], list[Row]]:
             f"{folder} has {len(emotions) or 'none'} of {listed}: give the emotion of each utterance in one of them"
         )
     recordings = {name: (rest, place) for name, rest, place in _pairs(files["wav.scp"])}
-    speakers, labels = ({name: rest for name, rest, _ in _pairs(files[one])} for one in ("utt2spk", emotions[0]))
+    speakers, labels = ({name: rest for name, rest, _ in _pairs(files[file_name])} for file_name in ("utt2spk", emotions[0]))
     sexes = {name: rest for name, rest, _ in _pairs(files["spk2gender"])} if "spk2gender" in there else {}
     cut = "segments" in there
     utterances: Iterable[tuple[str, str, str]] = (

@@ -175,7 +175,7 @@ class TestRemoving:
     def test_rm_and_the_command_that_undoes_it(self, cache, path, root):
         _, out, _ = cache("rm", path.name, "--yes")
         assert roots.everything(root) == []
-        command = shlex.split(out.partition("to bring it back: ")[2])
+        command = shlex.split(out.partition("to restore it: ")[2])
         assert command[:5] == ["python", "-m", "precompute", "cache", "restore"]
         assert main(command[3:]) == 0
         assert problems(path) == []

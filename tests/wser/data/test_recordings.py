@@ -37,19 +37,20 @@ ORIGINS = st.lists(
 )
 
 
-def are_doubles(one: Origin, other: Origin) -> bool:
-    """As the module's docstring has it."""
+def are_doubles(one: Origin, other: Origin, touching: bool = False) -> bool:
+    """As the module's docstring has it; with `touching`, also parts of one recording that touch."""
     begins, ends = ([part[at] for part in (one.part, other.part)] for at in (0, 1))
     one_recording = one.sha256 == other.sha256 or (one.recording is not None and one.recording == other.recording)
     equal = one.picture == other.picture or (one.samples is not None and one.samples == other.samples)
-    return equal or (one_recording and min(ends) - max(begins) > OVERLAP)
+    shared = min(ends) - max(begins)
+    return equal or (one_recording and (shared >= -OVERLAP if touching else shared > OVERLAP))
 
 
 def together(origins: list[Origin]) -> set[frozenset[int]]:
     """What belongs together, found by looking at each pair."""
     groups = {frozenset([place]) for place in range(len(origins))}
     for one, other in itertools.combinations(range(len(origins)), 2):
-        if are_doubles(origins[one], origins[other]):
+        if are_doubles(origins[one], origins[other], touching=True):
             joined = {group for group in groups if {one, other} & group}
             groups = (groups - joined) | {frozenset().union(*joined)}
     return groups
@@ -76,13 +77,32 @@ def test_recording_alone_has_its_own_name(origins):
             assert recordings(origins)[place] == origins[place].name
 
 
-@given(ORIGINS, ORIGINS)
-@example([Origin("a", None, None, "1")], [Origin("a", 0.0, None, "2")])
-def test_double_finds_a_pair_of_doubles_where_there_is_one(some, others):
-    found = double(some, others)
-    assert (found is not None) == any(are_doubles(one, other) for one in some for other in others)
-    if found:
-        assert are_doubles(some[found[0]], others[found[1]])
+@given(ORIGINS, ORIGINS, st.booleans())
+@example([Origin("a", None, None, "1")], [Origin("a", 0.0, None, "2")], False)
+def test_double_finds_a_pair_of_doubles_where_there_is_one(some, others, touching):
+    places = double(some, others, touching)
+    assert (places is not None) == any(are_doubles(one, other, touching) for one in some for other in others)
+    if places:
+        assert are_doubles(some[places[0]], others[places[1]], touching)
+
+
+@pytest.mark.parametrize("length", [0.1, 1 / 3, 2.0, 3.7])
+def test_consecutive_windows_are_one_recording_however_their_ends_are_computed(length):
+    added = list(itertools.accumulate([length] * 20, initial=0.0))
+    windows = [Origin("a", added[n], (n + 1) * length, f"{n}") for n in range(20)]
+    assert len(set(recordings(windows))) == 1
+    assert length not in (0.1, 3.7) or any(window.end != following.begin for window, following in itertools.pairwise(windows))
+
+
+def test_windows_with_a_gap_between_them_are_two_recordings():
+    before, after = Origin("a", 0.0, 2.0, "1"), Origin("a", 2.0 + 2 * OVERLAP, 4.0, "2")
+    assert recordings([before, after]) == [before.name, after.name]
+    assert double([before], [after], touching=True) is None
+
+
+def test_windows_of_two_files_are_two_recordings():
+    first, second = Origin("a", 0.0, 2.0, "1"), Origin("b", 2.0, 4.0, "2")
+    assert recordings([first, second]) == [first.name, second.name]
 
 
 def test_part_shorter_than_what_may_overlap_is_its_own_double():
@@ -110,6 +130,12 @@ def test_part_shorter_than_what_may_overlap_is_its_own_double():
             ("a", 1.0, 2.0, "1"),
             "picture with SHA-256 1",
             "the same picture from different parts of one file",
+        ),
+        (
+            ("a", 0.0, 1.0, "1"),
+            ("a", 1.0, 2.0, "2"),
+            "recording with SHA-256 a",
+            "consecutive parts of one file, 0 to 1 s and 1 to 2 s",
         ),
         (
             ("a", None, None, "1", "s", "r"),
@@ -230,7 +256,7 @@ def test_parts_that_overlap_are_refused_where_speakers_differ(dry_run):
 
 
 @pytest.mark.parametrize("begin", ["0.3", "0.295"])
-def test_parts_that_touch_are_two_recordings_of_one_file(begin, dry_run):
+def test_parts_that_touch_may_be_turns_of_two_speakers(begin, dry_run):
     parts = [f"{FIRST}_backwards.flac,98,happy,0,0.3", f"{FIRST}_backwards.flac,99,sad,{begin},0.6"]
     code, said = dry_run(parts, "protocol=loso")
     assert code == 0
@@ -277,6 +303,37 @@ def test_split_from_a_file_with_a_double_on_both_sides_is_refused(folder, dry_ru
     code, said = dry_run([f"{FIRST}.flac,01,happy,,"], "protocol=file", f"protocol.file={split}")
     assert code == 1
     assert f"the training and the test set of fold 0, as {FIRST}.wav and {FIRST}.flac (the same samples" in said
+
+
+ENDS = (0, 0.2, 0.4, 0.6)
+WINDOWS = [f"{FIRST}_backwards.flac#t={begin},{end}" for begin, end in itertools.pairwise(ENDS)]
+"""Keys of three consecutive windows of a recording."""
+
+
+def lines_of(windows: list[str], emotion: str = "happy") -> list[str]:
+    """Lines of a table that name them, of one speaker."""
+    return [f"{window.replace('#t=', f',01,{emotion},')}" for window in windows]
+
+
+def test_consecutive_windows_on_both_sides_of_a_published_split_are_refused(folder, dry_run):
+    split = folder / "split.json"
+    others = {"validation": ["03-01-05-01-01-01-01.wav"], "test": WINDOWS[2:]}
+    for train, code in ((WINDOWS[0], 0), (WINDOWS[1], 1)):
+        split.write_text(json.dumps({"speakers": "shared", "folds": [{"train": [train], **others}]}))
+        assert dry_run(lines_of(WINDOWS), "protocol=file", f"protocol.file={split}")[0] == code
+
+
+@pytest.mark.slow
+def test_random_splits_keep_consecutive_windows_together(folder, dry_run, small_recipe_id):
+    code, said = dry_run(lines_of(WINDOWS), "protocol=speaker_dependent", "protocol.folds=6")
+    assert code == 0, said
+    examples = open_dataset([folder / "cache"], ["mine"], small_recipe_id, label_map="common4").examples
+    windows = {place for place, example in enumerate(examples) if "backwards" in example.key}
+    assert len(windows) == 3
+    folds = protocols.load(protocols.config("speaker_dependent", folds=6)).folds(examples)
+    sides = [[windows & {*part} for part in (fold.train, fold.validation, fold.test)] for fold in folds]
+    assert all(side in (set(), windows) for fold in sides for side in fold)
+    assert any(fold[2] for fold in sides)
 
 
 @pytest.mark.slow

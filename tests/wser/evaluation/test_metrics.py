@@ -276,7 +276,7 @@ def test_table_prints_interval_and_references(folder):
     assert "62" in line(lines, "listeners, ravdess")
     caption = " ".join(" ".join(lines).split())
     assert "Livingstone & Russo 2018" in caption
-    assert "3 speakers of the test parts; with so few" in caption
+    assert "3 speakers of the test sets; with so few" in caption
 
 
 def test_a_single_speaker_has_no_interval(tmp_path):

@@ -378,7 +378,7 @@ def test_cross_corpus_refuses_a_single_corpus_and_names_the_nearest():
         make("cross_corpus", alone, test="emodbb")
 
 
-# What the base class makes of a split that names more than its test part.
+# What the base class makes of a split that names more than its test set.
 
 
 class Named(BaseProtocol):

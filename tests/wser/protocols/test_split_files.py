@@ -158,7 +158,7 @@ def test_recording_under_two_names_in_training_and_test_is_refused(content, exam
         ('[{"train": [1], "test": ["b"]}]', "is a whole number, and must be text"),
         (
             '[{"train": ["a"], "dev": ["c"], "test": ["b"]}]',
-            r"1 part \(dev\) of another name: call the parts train, validation",
+            r"1 set \(dev\) of another name",
         ),
         ('[{"train": ["a"]}]', r"no test set in 1 fold \(0\): name"),
         (
@@ -250,7 +250,7 @@ def test_older_emobox_files_say_audio_for_wav(emobox, examples):
         (
             "emodb_test_fold1.jsonl",
             '{"wav": "a.wav"}',
-            r"two files of its test part, of which .* differ in 2 utterances \(03a02, a\)",
+            r"two files of its test set, of which .* differ in 2 utterances \(03a02, a\)",
         ),
     ],
 )

@@ -42,7 +42,7 @@ def result() -> tables.Table:
 def comparison() -> tables.Table:
     difference = {name: Difference(0.023, (-0.011, 0.057), 0.18) for name in figures(0)}
     interval = dict.fromkeys(figures(0), (0.5, 0.6))
-    runs = [(name, figures(0.581), interval) for name in ("A (epoch chosen on the test part)", "B")]
+    runs = [(name, figures(0.581), interval) for name in ("A (epoch chosen on the test set)", "B")]
     return comparison_table("600 test utterances of 9 speakers", runs, [("B - A", difference)])
 
 

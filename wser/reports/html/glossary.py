@@ -8,7 +8,7 @@ WORDS = {
     "Chance": "the UAR of a guess, 1 divided by the number of classes.",
     "Accuracy": "the share of utterances whose class was predicted correctly; large classes count more.",
     "Macro F1": "the mean over the classes of F1, the harmonic mean of a class's precision and recall.",
-    "Fold": "one training with its own held-out test part; a run has all folds of its protocol.",
+    "Fold": "one training with its own held-out test set; a run has all folds of its protocol.",
     "Protocol": "the rule that says which utterances are held out, such as each speaker once (`loso`, leave one speaker out).",
     "Recipe": "the audio steps and a feature's parameters: all that changes a number in a cache; its hash is the recipe id.",
     "Preset": "a named set of values for network, data and training: `tuned` (ours), `paper` (the paper's own).",
@@ -18,7 +18,7 @@ WORDS = {
         "speaker are alike."
     ),
     "Label map": "says which emotions of a corpus form one class, and which are left out.",
-    "Selection": "how the epoch is chosen: on validation, always the last one, or (as in the paper) on the test part.",
+    "Selection": "how the epoch is chosen: on validation, always the last one, or (as in the paper) on the test set.",
 }
 
 

@@ -63,10 +63,10 @@ class Entry:
     @property
     def task(self) -> tuple[str, str, int]:
         """Corpora with what is tested, protocol, and number of classes."""
-        corpora = "+".join(one["corpus"] for one in self.record["corpora"])
+        corpora = "+".join(corpus["corpus"] for corpus in self.record["corpora"])
         target = self.config.get("protocol.test")
         tested = self.record.get("test_recipe")
-        corpora += " (synthetic)" if any(one["synthetic"] for one in self.record["corpora"]) else ""
+        corpora += " (synthetic)" if any(corpus["synthetic"] for corpus in self.record["corpora"]) else ""
         named = [corpora, f"tested on {target}" if target else "", f"tested on {in_words(tested)}" if tested else ""]
         return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
 
@@ -79,7 +79,7 @@ class Entry:
     @cached_property
     def origin(self) -> dict[str, str]:
         """What may tell runs apart that have all settings in common, shortened."""
-        caches = ", ".join(str(one["cache"]).partition("-")[2] for one in self.record["corpora"])
+        caches = ", ".join(str(corpus["cache"]).partition("-")[2] for corpus in self.record["corpora"])
         revision = str(self.record.get("revision"))
         return {
             "split": str(self.record["split_hash"])[:8],
@@ -92,7 +92,7 @@ class Entry:
         """Everything but the seed that decides the metrics of a run: seeds are averaged where all of it is equal."""
         record = self.record
         made_of = [record["recipe_id"], record.get("test_recipe_id"), record["selection"], record.get("revision")]
-        caches = tuple((one["cache"], one["fingerprint"]) for one in record["corpora"])
+        caches = tuple((corpus["cache"], corpus["fingerprint"]) for corpus in record["corpora"])
         return (results.task(record), caches, *made_of, self.config.get("model.name"), *sorted(self.settings.items()))
 
     @property
@@ -175,7 +175,7 @@ def _told_apart(entries: Sequence[Entry]) -> list[str]:
 
 def _runs(directory: Path) -> list[Path]:
     """Directories of runs, and links to such."""
-    return [one for one in map(directory.joinpath, files.names(directory, directory)) if _is_run(one)]
+    return [path for path in map(directory.joinpath, files.names(directory, directory)) if _is_run(path)]
 
 
 def _is_run(path: Path) -> bool:
@@ -185,7 +185,7 @@ def _is_run(path: Path) -> bool:
 def _holding(directory: Path, name: str) -> list[Path]:
     """Directories, and no links, that hold something of this name."""
     places = map(directory.joinpath, files.names(directory, directory))
-    return [one for one in places if files.is_directory(one, directory) and files.exists(one / name, directory)]
+    return [path for path in places if files.is_directory(path, directory) and files.exists(path / name, directory)]
 
 
 def _entry(path: Path) -> Entry:
@@ -224,8 +224,8 @@ def _kind(entry: Entry) -> tuple[Any, ...]:
 
 def _varying(settings: Sequence[dict[str, str]]) -> list[str]:
     """Keys whose values differ, or that some lack."""
-    keys = dict.fromkeys(key for one in settings for key in one)
-    return [key for key in keys if len({one.get(key) for one in settings}) > 1]
+    keys = dict.fromkeys(key for of_run in settings for key in of_run)
+    return [key for key in keys if len({of_run.get(key) for of_run in settings}) > 1]
 
 
 def _settings(entry: Entry, varying: Sequence[str]) -> str:
@@ -288,7 +288,7 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
         if entry.summary and entry.record["selection"] != "test":
             seeds = groups.setdefault((entry.task, results.task(entry.record)), {}).setdefault(entry.but_seed, [])
             # A copy of a run is no second seed.
-            if entry.record["seed"] not in [one.record["seed"] for one in seeds]:
+            if entry.record["seed"] not in [other.record["seed"] for other in seeds]:
                 seeds.append(entry)
     columns = [
         Column("corpus"), Column("test UAR %", "percent", bar=True), Column("model"), Column("settings"),
@@ -329,7 +329,7 @@ def _setting(seeds: Sequence[Entry], said: dict[Path, str], page: Path) -> list[
         fmean(uar), first.config.get("model.name"), said[first.path],
         ends((low, high)) if alone and low is not None and high is not None else None,
         None if alone else stdev(uar), fmean(validation) if validation else None, first.config.get("preset"),
-        [_link(entry, page, f"seed {entry.record['seed']}") for entry in sorted(seeds, key=lambda one: one.record["seed"])],
+        [_link(entry, page, f"seed {entry.record['seed']}") for entry in sorted(seeds, key=lambda run: run.record["seed"])],
     ]  # fmt: skip
 
 
@@ -353,5 +353,5 @@ def _sweep(path: Path, page: Path) -> dict[str, Any] | None:
 
 def _comparisons(directory: Path, page: Path) -> list[dict[str, Any]]:
     """Name and link of each page of several runs."""
-    places = [one for one in _holding(directory, results.PAGE) if one.name.startswith("comparison-")]
-    return [{"name": one.name, "href": results.page_link(one, page), "what": "several runs side by side"} for one in places]
+    places = [path for path in _holding(directory, results.PAGE) if path.name.startswith("comparison-")]
+    return [{"name": path.name, "href": results.page_link(path, page), "what": "several runs side by side"} for path in places]

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 from precompute.common.reading import UnreadableError, read_json, read_yaml
 from wser import results
 from wser.evaluation.caveats import CHOSEN_ON_TEST, of_selection
-from wser.evaluation.published import PAPER, Published
+from wser.evaluation.published import PAPER, LiteratureResult
 from wser.reports.html import words
-from wser.reports.html.opened import CHOSEN, Measured, summarised
+from wser.reports.html.opened import CHOSEN, SummarisedRun, summarised
 from wser.reports.html.table import Column, Link, Table
 from wser.reports.html.words import METRICS, SPEAKERS
-from wser.results import ResultError, Stored
+from wser.results import ResultError, StoredRun
 
 PAPERS_WAY_FIRST = ("test", "validation", "last")
 """Selections in the order of the rows beneath a claim."""
@@ -23,24 +23,26 @@ PAPERS_NETWORK = "three_pipe"
 """The model whose results the paper reports; a file of the same name is another one, which is named by its path."""
 
 
-def is_comparable(entry: Published, run: Measured) -> bool:
+def is_comparable(entry: LiteratureResult, run: SummarisedRun) -> bool:
     """Whether a published result is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
     same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers) and run.clean
     return same and (entry.listeners or entry.classes in (None, len(run.stored.classes)))
 
 
-def best(entries: Sequence[Published], run: Measured) -> Published | None:
+def best(entries: Sequence[LiteratureResult], run: SummarisedRun) -> LiteratureResult | None:
     """The highest comparable result of a machine, not chosen on the test set, whose source gives its number of classes."""
-    machines = [one for one in entries if is_comparable(one, run) and one.classes and not one.listeners and not one.chosen]
-    return max(machines, key=lambda one: one.value, default=None)
+    machines = [
+        entry for entry in entries if is_comparable(entry, run) and entry.classes and not entry.listeners and not entry.chosen
+    ]
+    return max(machines, key=lambda entry: entry.value, default=None)
 
 
-def is_papers_network(stored: Stored) -> bool:
+def is_papers_network(stored: StoredRun) -> bool:
     """Whether a run is of the network that the paper describes, with whatever settings."""
     return bool(stored.config.get("model.name") == PAPERS_NETWORK)
 
 
-def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table | None, Table | None]:
+def comparison(entries: Sequence[LiteratureResult], run: SummarisedRun) -> tuple[Table | None, Table | None]:
     """The run and published results of the same kind of protocol; and, apart, those of other protocols or classes.
 
     Args:
@@ -50,11 +52,11 @@ def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table | Non
     Returns:
         Neither where nothing is published for the corpus.
     """
-    of_corpus = [one for one in entries if one.corpus == run.corpus]
+    of_corpus = [entry for entry in entries if entry.corpus == run.corpus]
     if not of_corpus:
         return None, None
-    near = [one for one in of_corpus if is_comparable(one, run)]
-    far = [one for one in of_corpus if not is_comparable(one, run)]
+    near = [entry for entry in of_corpus if is_comparable(entry, run)]
+    far = [entry for entry in of_corpus if not is_comparable(entry, run)]
     columns = [
         Column("work", key="figure"), Column("method"), Column("protocol"), Column("classes", "count"), Column("metric"),
         Column("%", "percent", bar=True), Column("SD", "percent"), Column("source"), Column("remarks"),
@@ -69,7 +71,7 @@ def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table | Non
     ]  # fmt: skip
     kind = f"{SPEAKERS[run.speakers]}, {len(stored.classes)} classes"
     rows = sorted([*ours, *map(_row, near)], key=lambda row: -row[5])
-    strong = frozenset(at for at, row in enumerate(rows) if any(row is one for one in ours))
+    strong = frozenset(at for at, row in enumerate(rows) if any(row is own_row for own_row in ours))
     silent = any(row[3] is None for row in rows)
     notes = ["No number of classes: the source does not give it."] if silent else []
     table = Table("comparison", kind.capitalize(), columns, rows, notes=notes, strong=strong)
@@ -80,13 +82,13 @@ def comparison(entries: Sequence[Published], run: Measured) -> tuple[Table | Non
     return table, Table("comparison_apart", "Other protocols or classes", columns, apart, notes=[note])
 
 
-def bars(entries: Sequence[Published], run: Measured) -> list[tuple[str, list[Any]]]:
+def bars(entries: Sequence[LiteratureResult], run: SummarisedRun) -> list[tuple[str, list[Any]]]:
     """Bars of the run and of published results, those of other protocols apart, for `wser.reports.figures.bars`."""
     pooled, interval = run.summary["pooled"], run.summary["interval"] or {}
     ours = [(f"this run, {name}", pooled[metric], interval.get(metric), "ours") for metric, name in METRICS.items()]
-    of_corpus = [one for one in entries if one.corpus == run.corpus]
-    near = [_bar(one) for one in of_corpus if is_comparable(one, run)]
-    far = [_bar(one, True) for one in of_corpus if not is_comparable(one, run)]
+    of_corpus = [entry for entry in entries if entry.corpus == run.corpus]
+    near = [_bar(entry) for entry in of_corpus if is_comparable(entry, run)]
+    far = [_bar(entry, True) for entry in of_corpus if not is_comparable(entry, run)]
     majority = run.summary["majority"]
     floor = [
         ("chance, UAR", run.summary["chance"], None, "reference"),
@@ -100,7 +102,10 @@ def bars(entries: Sequence[Published], run: Measured) -> list[tuple[str, list[An
 
 
 def claims(
-    entries: Sequence[Published], runs: Sequence[Measured], page: Path | None = None, own: Measured | None = None
+    entries: Sequence[LiteratureResult],
+    runs: Sequence[SummarisedRun],
+    page: Path | None = None,
+    own: SummarisedRun | None = None,
 ) -> Table | None:
     """What the paper reports for its own network, and what runs of it measured, by corpus and kind of protocol.
 
@@ -121,7 +126,7 @@ def claims(
     ]  # fmt: skip
     rows: list[list[Any]] = []
     notes = ["SD: over folds. From, to: 95 % interval over speakers."]
-    for claim in (one for one in entries if one.doi == PAPER and one.folds):
+    for claim in (entry for entry in entries if entry.doi == PAPER and entry.folds):
         measured = [run for run in runs if run.clean and (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
         if not measured:
             continue
@@ -140,10 +145,10 @@ def claims(
     return Table("claims", "Reported by the paper and measured here", columns, rows, notes=notes)
 
 
-def siblings(run: Measured) -> list[Measured]:
+def siblings(run: SummarisedRun) -> list[SummarisedRun]:
     """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and selection."""
     made: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
-    corpora = [one["corpus"] for one in run.stored.record["corpora"]]
+    corpora = [corpus["corpus"] for corpus in run.stored.record["corpora"]]
     here = run.stored.path.resolve()
     for path in results.below(here.parent):
         if path == here or _preset(path) != "paper":
@@ -151,23 +156,23 @@ def siblings(run: Measured) -> list[Measured]:
         try:
             record = read_json(path / results.RUN, path.parent)
             key = (record["protocol"], record["selection"], tuple(record["classes"]))
-            if corpora == [one["corpus"] for one in record["corpora"]]:
+            if corpora == [corpus["corpus"] for corpus in record["corpora"]]:
                 made.setdefault(key, []).append((str(record["created"]), path))
         except (OSError, ValueError, LookupError, TypeError):
             continue  # foreign or damaged: not what was asked about
     latest = (next(filter(None, map(_literal, sorted(group, reverse=True))), None) for _, group in sorted(made.items()))
-    return [one for one in latest if one]
+    return [sibling for sibling in latest if sibling]
 
 
-def _literal(made: tuple[str, Path]) -> Measured | None:
+def _literal(made: tuple[str, Path]) -> SummarisedRun | None:
     """A run if it is whole and of the paper's own values."""
     try:
-        one = summarised(made[1])
+        run = summarised(made[1])
     except (ResultError, OSError):
         return None  # half-written, or not readable: it has no metrics yet
     return (
-        one
-        if one.whole and one.clean and one.stored.config.get("preset") == "paper" and not words.changes(one.stored)
+        run
+        if run.whole and run.clean and run.stored.config.get("preset") == "paper" and not words.changes(run.stored)
         else None
     )
 
@@ -180,7 +185,7 @@ def _preset(path: Path) -> Any:
         return None
 
 
-def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:
+def _claim_row(run: SummarisedRun, page: Path | None, own: bool) -> list[Any]:
     record, summary = run.stored.record, run.summary
     name = f"{'this run, ' if own else ''}preset {words.preset(run.stored)}, seed {record['seed']}"
     interval = summary["interval"]["uar"] if summary["interval"] else (None, None)
@@ -192,7 +197,7 @@ def _claim_row(run: Measured, page: Path | None, own: bool) -> list[Any]:
     ]  # fmt: skip
 
 
-def _row(entry: Published) -> list[Any]:
+def _row(entry: LiteratureResult) -> list[Any]:
     remarks = [
         "pretrained on other speech" if entry.pretrained else None,
         CHOSEN_ON_TEST.short if entry.chosen else None,
@@ -200,7 +205,7 @@ def _row(entry: Published) -> list[Any]:
         entry.note,
     ]
     work = f"listeners, {entry.work}" if entry.listeners else entry.work
-    said = ". ".join(one[0].upper() + one[1:].rstrip(".") for one in remarks if one)
+    said = ". ".join(remark[0].upper() + remark[1:].rstrip(".") for remark in remarks if remark)
     where = urlsplit(entry.url).netloc if entry.url else f"doi {entry.doi}"
     return [
         work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],
@@ -208,7 +213,7 @@ def _row(entry: Published) -> list[Any]:
     ]  # fmt: skip
 
 
-def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
+def _bar(entry: LiteratureResult, apart: bool = False) -> tuple[str, float, None, str]:
     said = [
         f"{entry.work}, {METRICS[entry.metric]}",
         f"{entry.classes} classes" if apart and entry.classes else None,
@@ -219,5 +224,5 @@ def _bar(entry: Published, apart: bool = False) -> tuple[str, float, None, str]:
     return (", ".join(filter(None, said)), entry.value, None, "theirs")
 
 
-def _remark_of_run(stored: Stored) -> str:
+def _remark_of_run(stored: StoredRun) -> str:
     return ", ".join(caveat.short for caveat in of_selection(stored.record["selection"])).capitalize()

@@ -13,7 +13,7 @@ from wser.reports.comparison import counts
 from wser.reports.html.opened import KINDS
 from wser.reports.html.table import Column, Table
 from wser.reports.tables import NAMES
-from wser.results import Stored
+from wser.results import StoredRun
 
 MOST_SPEAKERS = 8
 """Speakers that a row names."""
@@ -24,7 +24,7 @@ MOST_FOLDS = 20
 METRICS = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for name in HEADLINES)
 
 
-def folds(stored: Stored, summary: dict[str, Any]) -> Table:
+def folds(stored: StoredRun, summary: dict[str, Any]) -> Table:
     """A row for each finished fold; beneath, of a whole run alone, mean, deviation, pooled metrics and their interval."""
     columns = [Column("fold", "ordinal"), Column("test speakers"), Column("utterances", "count"), *METRICS]
     columns += [Column("epoch", "count"), Column("seconds", "seconds")]
@@ -62,11 +62,11 @@ def folds(stored: Stored, summary: dict[str, Any]) -> Table:
     return Table("folds", "Folds", columns, rows, foot, notes)
 
 
-def classes(found: dict[str, Any], papers_network: bool) -> Table:
+def classes(pooled: dict[str, Any], papers_network: bool) -> Table:
     """Precision, recall, F1 and accuracy of each class.
 
     Args:
-        found: Pooled metrics.
+        pooled: Metrics of all folds together.
         papers_network: Whether they are of the paper's network, whose own table has such a column.
     """
     columns = [
@@ -78,8 +78,8 @@ def classes(found: dict[str, Any], papers_network: bool) -> Table:
         Column("utterances", "count"),
     ]
     rows = [
-        [name, one["recall"], one["precision"], one["f1"], one["accuracy"], one["support"]]
-        for name, one in found["per_class"].items()
+        [name, metrics["recall"], metrics["precision"], metrics["f1"], metrics["accuracy"], metrics["support"]]
+        for name, metrics in pooled["per_class"].items()
     ]
     notes = ["Accuracy is of this class against all others together, so it is high for every rare class."]
     if papers_network:
@@ -87,7 +87,7 @@ def classes(found: dict[str, Any], papers_network: bool) -> Table:
     return Table("classes", "Classes", columns, rows, notes=notes)
 
 
-def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table | None:
+def speakers(stored: StoredRun, whole: bool, sexes: dict[str, str | None]) -> Table | None:
     """A row for each test speaker; None of an unfinished run some of whose speakers are tested in several folds."""
     columns = [Column("speaker"), Column("sex"), Column("fold"), Column("utterances", "count"), *METRICS]
     tested: dict[str, list[int]] = {}
@@ -95,31 +95,31 @@ def speakers(stored: Stored, whole: bool, sexes: dict[str, str | None]) -> Table
     for fold, predictions in stored.parts.items():
         for name in {row["speaker"] for row in predictions}:
             tested.setdefault(name, []).append(fold)
-    if not whole and any(len(found) > 1 for found in tested.values()):
+    if not whole and any(len(folds) > 1 for folds in tested.values()):
         return None
-    found = scores(counts(stored, stored.classes))
+    by_speaker = scores(counts(stored, stored.classes))
     rows = [
-        [name, sexes.get(name), _in_folds(tested[name]), utterances[name], *(float(found[key][at]) for key in HEADLINES)]
+        [name, sexes.get(name), _in_folds(tested[name]), utterances[name], *(float(by_speaker[key][at]) for key in HEADLINES)]
         for at, name in enumerate(sorted(tested))
     ]
     notes = [] if sexes else ["Sex is recorded in the cache, which was not found."]
     return Table("speakers", "Speakers", columns, rows, notes=notes)
 
 
-def sexes(stored: Stored, known: dict[str, str | None]) -> Table | None:
+def sexes(stored: StoredRun, known: dict[str, str | None]) -> Table | None:
     """A row for each sex, over its speakers' utterances together; None where they are not known."""
     columns = [Column("sex"), Column("speakers", "count"), Column("utterances", "count"), *METRICS]
     rows = []
     for sex in ("female", "male"):
         of_sex = [row for row in stored.rows if known.get(row["speaker"]) == sex]
         if of_sex:
-            found = _measure(stored, of_sex)
+            metrics_of_sex = _measure(stored, of_sex)
             names = {row["speaker"] for row in of_sex}
-            rows.append([sex, len(names), found["utterances"], *_headlines(found)])
+            rows.append([sex, len(names), metrics_of_sex["utterances"], *_headlines(metrics_of_sex)])
     return Table("sexes", "Sexes", columns, rows) if rows else None
 
 
-def mistakes(stored: Stored, most: int | None = None) -> Table:
+def mistakes(stored: StoredRun, most: int | None = None) -> Table:
     """Test utterances that were misclassified, the most confident errors first.
 
     Args:
@@ -142,7 +142,7 @@ def mistakes(stored: Stored, most: int | None = None) -> Table:
         for row in rows
         if row["predicted"] != row["true"]
     ]
-    wrong.sort(key=lambda one: (-(one[0] or 0.0), one[2]["key"], one[1]))
+    wrong.sort(key=lambda error: (-(error[0] or 0.0), error[2]["key"], error[1]))
     rows = [
         [None, row["key"], row["speaker"], fold, row["true"], row["predicted"], sure, _probability(row, row["true"])]
         for sure, fold, row in wrong[:most]
@@ -150,16 +150,16 @@ def mistakes(stored: Stored, most: int | None = None) -> Table:
     return Table("mistakes", f"{len(wrong)} of {len(stored.rows)} test utterances were misclassified", columns, rows)
 
 
-def confusion(stored: Stored, counts: Sequence[Sequence[int]]) -> Table:
+def confusion(stored: StoredRun, counts: Sequence[Sequence[int]]) -> Table:
     """Utterances of each true class (rows) by predicted class (columns), of all folds together."""
-    columns = [Column("true"), *(Column(one, "count") for one in stored.classes)]
+    columns = [Column("true"), *(Column(name, "count") for name in stored.classes)]
     rows = [[true, *row] for true, row in zip(stored.classes, counts, strict=True)]
     return Table("confusion", "Utterances of each true class by predicted class", columns, rows)
 
 
-def confusion_folds(stored: Stored, summary: dict[str, Any]) -> Table:
+def confusion_folds(stored: StoredRun, summary: dict[str, Any]) -> Table:
     """The same of each fold."""
-    columns = [Column("fold", "ordinal"), Column("true"), *(Column(one, "count") for one in stored.classes)]
+    columns = [Column("fold", "ordinal"), Column("true"), *(Column(name, "count") for name in stored.classes)]
     rows = [
         [record["fold"], true, *row]
         for record in summary["folds"]
@@ -177,10 +177,10 @@ def leakage(reports: Sequence[Leakage]) -> Table:
         Column("utterances left out", "count", key="utterances in no part"),
         Column("examples"),
     ]
-    shared = [(one.fold, [getattr(one, kind) for kind in KINDS]) for one in reports]
+    shared = [(report.fold, [getattr(report, kind) for kind in KINDS]) for report in reports]
     rows = [
-        [fold, *(one.count for one in found), "; ".join(", ".join(one.examples[:2]) for one in found if one.examples)]
-        for fold, found in shared
+        [fold, *(kind.count for kind in kinds), "; ".join(", ".join(kind.examples[:2]) for kind in kinds if kind.examples)]
+        for fold, kinds in shared
     ]
     notes = [
         "A column that is missing or empty could not be counted: the corpus does not record it.",
@@ -191,7 +191,7 @@ def leakage(reports: Sequence[Leakage]) -> Table:
 
 def is_empty(reports: Sequence[Leakage]) -> bool:
     """Whether training and test share nothing that was counted, in any fold."""
-    return not any(getattr(one, kind).count for one in reports for kind in KINDS if kind != "left_out")
+    return not any(getattr(report, kind).count for report in reports for kind in KINDS if kind != "left_out")
 
 
 def _probability(row: dict[str, str], name: str) -> float | None:
@@ -200,7 +200,7 @@ def _probability(row: dict[str, str], name: str) -> float | None:
     return None if isnan(value) else value
 
 
-def _measure(stored: Stored, rows: Sequence[dict[str, str]]) -> dict[str, Any]:
+def _measure(stored: StoredRun, rows: Sequence[dict[str, str]]) -> dict[str, Any]:
     place = {name: index for index, name in enumerate(stored.classes)}
     return measure([place[row["true"]] for row in rows], [place[row["predicted"]] for row in rows], stored.classes).as_dict()
 

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
+from precompute.common.errors import reason
 from precompute.common.reading import read_json, typed
 from wser import results
 from wser.evaluation import caveats
 from wser.evaluation.caveats import Caveat
 from wser.protocols._leakage import Leakage
 from wser.reports import stale, summary
-from wser.results import ResultError, Stored
+from wser.results import ResultError, StoredRun
 
 CHOSEN = {"validation": "validation", "last": "none (last epoch)", "test": "the test set"}
 """What the epoch was chosen on, by selection."""
@@ -79,7 +80,7 @@ def headlines(summary: dict[str, Any] | None) -> list[float | None]:
 
 
 @dataclass(frozen=True)
-class Measured:
+class SummarisedRun:
     """A run with its summary.
 
     Attributes:
@@ -88,7 +89,7 @@ class Measured:
         notes: What must be said of its files, and not of its figures.
     """
 
-    stored: Stored
+    stored: StoredRun
     summary: dict[str, Any]
     notes: Sequence[str] = ()
 
@@ -100,7 +101,7 @@ class Measured:
     @property
     def corpus(self) -> str:
         """The corpus; several are joined by `+`, and where only one of them is tested on, it is named."""
-        joined = "+".join(one["corpus"] for one in self.stored.record["corpora"])
+        joined = "+".join(corpus["corpus"] for corpus in self.stored.record["corpora"])
         target = self.stored.config.get("protocol.test")
         return f"{joined}, tested on {target}" if target else joined
 
@@ -117,7 +118,7 @@ class Measured:
     @property
     def speakers(self) -> str:
         """Whether the test speakers were `known` from training, as the leakage report has it."""
-        return "known" if any(one.speakers.count for one in self.reports) else "unknown"
+        return "known" if any(report.speakers.count for report in self.reports) else "unknown"
 
     @cached_property
     def caveats(self) -> list[Caveat]:
@@ -133,17 +134,15 @@ class Measured:
         """
         path = self.stored.path / results.LEAKAGE
         try:
-            found = typed(read_json(path, self.stored.path), list[Leakage])
-            if len(found) != self.stored.record["folds"]:
-                raise ValueError(f"{len(found)} folds, not {self.stored.record['folds']}")
+            reports = typed(read_json(path, self.stored.path), list[Leakage])
+            if len(reports) != self.stored.record["folds"]:
+                raise ValueError(f"{len(reports)} folds, not {self.stored.record['folds']}")
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else None
-            why = reason or " ".join(str(error).split())[:200] or type(error).__name__
-            raise ResultError(f"{path} cannot be read ({why})", f"restore it, {results.AGAIN}") from None
-        return found
+            raise ResultError(f"{path} cannot be read ({reason(error)})", f"restore it, {results.AGAIN}") from None
+        return reports
 
 
-def summarised(path: Path) -> Measured:
+def summarised(path: Path) -> SummarisedRun:
     """Open a run and make its summary from its predictions.
 
     Raises:
@@ -162,5 +161,5 @@ def summarised(path: Path) -> Measured:
             raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes", remedy)
         if {*metrics["speakers"]["test"]} != {row["speaker"] for row in stored.parts[fold]}:
             raise ResultError(f"{folder / results.METRICS} has other test speakers than {results.PREDICTIONS}", remedy)
-    found = summary.of(stored)
-    return Measured(stored, found, [*filter(None, [stale.note(path, found)])])
+    figures = summary.of(stored)
+    return SummarisedRun(stored, figures, [*filter(None, [stale.note(path, figures)])])

@@ -17,7 +17,7 @@ from precompute.common.errors import WserError
 from precompute.common.finding import Corpora
 from precompute.common.html.page import Thumbnail, one_of_each, thumbnail
 from wser.data.people import identify
-from wser.results import Stored, relative_link
+from wser.results import StoredRun, relative_link
 
 MOST_SPEAKERS = 24
 """Speakers whose pictures are shown: a few pages, and less than 1 MB."""
@@ -63,7 +63,7 @@ class Album:
     why_not: str = ""
 
 
-def look(stored: Stored, others: Iterable[str], recordings: Corpora | None, page: Path) -> Album:
+def look(stored: StoredRun, others: Iterable[str], recordings: Corpora | None, page: Path) -> Album:
     """Open the caches whose pictures a run was tested on, and take what the page shows; it is no error if they are gone.
 
     Args:
@@ -74,7 +74,7 @@ def look(stored: Stored, others: Iterable[str], recordings: Corpora | None, page
     """
     recipe = stored.record.get("test_recipe_id") or stored.record["recipe_id"]
     named = [os.environ.get("WSER_CACHE"), str(stored.config.get("cache_root"))]
-    wanted = tuple((str(one["corpus"]), str(one["cache"]).partition("-")[2]) for one in stored.record["corpora"])
+    wanted = tuple((str(corpus["corpus"]), str(corpus["cache"]).partition("-")[2]) for corpus in stored.record["corpora"])
     try:
         caches = _open(places.parse(os.pathsep.join(filter(None, named))), str(recipe), wanted)
         records, sexes = _records(caches)
@@ -111,10 +111,10 @@ def _gallery(records: dict[str, tuple[Cache, Record, str]], keys: Iterable[str])
     there = [(key, *records[key]) for key in keys if key in records]
     speakers = sorted({speaker for *_, speaker in there})[:MOST_SPEAKERS]
     chosen = one_of_each(
-        [one for one in there if one[3] in speakers],
-        lambda one: (one[3], one[2].emotion),
-        lambda one: (one[2].sentence or "", one[2].intensity or ""),
-        lambda one: one[0],
+        [utterance for utterance in there if utterance[3] in speakers],
+        lambda utterance: (utterance[3], utterance[2].emotion),
+        lambda utterance: (utterance[2].sentence or "", utterance[2].intensity or ""),
+        lambda utterance: utterance[0],
     )
     return [key for key, *_ in chosen]
 

@@ -12,16 +12,16 @@ from precompute.common.finding import Corpora
 from precompute.common.html.plot import svg
 from precompute.common.reading import read_json
 from wser import results
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.protocols._leakage import lines as leakage_lines
 from wser.reports import figures
 from wser.reports.html import glossary, literature, measured, words
-from wser.reports.html.opened import Measured
+from wser.reports.html.opened import SummarisedRun
 from wser.reports.html.pictures import Album, look
 from wser.reports.html.table import Table
-from wser.reports.html.write import Beside, write
-from wser.results import Stored
+from wser.reports.html.write import PageFiles, write
+from wser.results import StoredRun
 
 MOST_ERRORS = 12
 """Confident errors that are shown with their pictures; the file holds all."""
@@ -47,7 +47,7 @@ class Matrix:
         return self.counts[row][column] / total if total else None
 
 
-def write_page(run: Measured, out: Path, entries: Sequence[Published], recordings: Corpora | None = None) -> Path:
+def write_page(run: SummarisedRun, out: Path, entries: Sequence[LiteratureResult], recordings: Corpora | None = None) -> Path:
     """Write the page of a run, its figures and its tables.
 
     Args:
@@ -59,30 +59,30 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
     Returns:
         The page.
     """
-    stored, found, whole = run.stored, run.summary, run.whole
-    beside = Beside(out, run.caveats)
+    stored, summary, whole = run.stored, run.summary, run.whole
+    beside = PageFiles(out, run.caveats)
     errors = measured.mistakes(stored, MOST_ERRORS)
     album = look(stored, [row[1] for row in errors.rows], recordings, out)
     tables: dict[str, Table | None] = {
-        "folds": measured.folds(stored, found),
+        "folds": measured.folds(stored, summary),
         "speakers": measured.speakers(stored, whole, album.sexes),
         "mistakes": errors,
     }
     leakage = measured.leakage(run.reports)
     beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
-    beside.tables([measured.confusion_folds(stored, found)])
+    beside.tables([measured.confusion_folds(stored, summary)])
     comparison = apart = claims = None
     bars: list[Markup] = []
     drawn = figures.panels_drawn(len(stored.classes))
     if whole:
         tables |= {
-            "classes": measured.classes(found["pooled"], literature.is_papers_network(stored)),
+            "classes": measured.classes(summary["pooled"], literature.is_papers_network(stored)),
             "sexes": measured.sexes(stored, album.sexes),
         }
         comparison, apart = literature.comparison(entries, run)
         if literature.is_papers_network(stored):
             claims = literature.claims(entries, [*literature.siblings(run), run], out, run)
-        pooled = found["pooled"]["confusion"]
+        pooled = summary["pooled"]["confusion"]
         beside.tables([tables["classes"], tables["sexes"], comparison, apart, claims])
         beside.tables([measured.confusion(stored, pooled)])
         if comparison:
@@ -90,11 +90,11 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         if drawn:
             beside.figure(figures.confusion(f"{stored.title}, all folds", stored.classes, [("", pooled)]), "confusion")
     # What is fitted at once has no epochs.
-    trained = [record for record in found["folds"] if record["epochs"]]
+    trained = [record for record in summary["folds"] if record["epochs"]]
     panels = [(record, results.read_curves(stored.path, record["fold"])) for record in trained[: figures.MOST_PANELS]]
     if panels:
         beside.figure(figures.curves(panels, stored.title), "curves")
-    by_fold = [(f"fold {record['fold']}", record["confusion"]) for record in found["folds"][:drawn]]
+    by_fold = [(f"fold {record['fold']}", record["confusion"]) for record in summary["folds"][:drawn]]
     if drawn:
         beside.figure(figures.confusion(stored.title, stored.classes, by_fold), "confusion_folds")
     gallery = [album.pictures[key] for key in album.gallery]
@@ -105,65 +105,65 @@ def write_page(run: Measured, out: Path, entries: Sequence[Published], recording
         "run.html.jinja",
         title=stored.title,
         record=stored.record,
-        commands=words.commands(stored, found),
-        summary=found,
-        unfinished=words.unfinished(stored, found),
-        verdict=words.verdict(found) if whole else "",
-        literature=words.literature(found, best),
+        commands=words.commands(stored, summary),
+        summary=summary,
+        unfinished=words.unfinished(stored, summary),
+        verdict=words.verdict(summary) if whole else "",
+        literature=words.literature(summary, best),
         warnings=[*run.caveats, *(f"{note}." for note in run.notes)],
-        facts=words.facts(stored, found),
+        facts=words.facts(stored, summary),
         tables=tables,
         bars=bars,
         curves=[
             (record, Markup(svg(figures.curves([(record, history)]), f"curves_{record['fold']}")))
             for record, history in panels[:MOST_PANELS]
         ],
-        undrawn=_undrawn(found, drawn),
+        undrawn=_undrawn(summary, drawn),
         has_validation=any(not np.isnan(history["validation_loss"]).all() for _, history in panels),
-        matrix=Matrix("all folds", stored.classes, found["pooled"]["confusion"]) if whole and drawn else None,
+        matrix=Matrix("all folds", stored.classes, summary["pooled"]["confusion"]) if whole and drawn else None,
         matrices=[Matrix(name, stored.classes, counts) for name, counts in by_fold[:MOST_PANELS]],
         comparison=comparison,
         apart=apart,
         claims=claims,
         images=album.pictures,
-        cells={(one.speaker, one.emotion): one for one in gallery},
-        pictured=list(dict.fromkeys(one.speaker for one in gallery)),
+        cells={(picture.speaker, picture.emotion): picture for picture in gallery},
+        pictured=list(dict.fromkeys(picture.speaker for picture in gallery)),
         emotions=_in_order_of_classes(stored, album),
-        audible=any(one.audio for one in gallery),
+        audible=any(picture.audio for picture in gallery),
         frequencies=f"from {words.frequencies(stored.record['recipe'])}",
         shared=_shared(run),
         leaks=not measured.is_empty(run.reports),
         speakers=len({row["speaker"] for row in stored.rows}),
         why_not=album.why_not,
-        silent=recordings is not None and not any(one.audio for one in gallery),
+        silent=recordings is not None and not any(picture.audio for picture in gallery),
         leakage=leakage,
         results_name=name,
         provenance=_provenance(stored),
         recipe=[(key, as_text(value)) for key, value in stored.record["recipe"].items() if key != "colour_table"],
         settings=[(key, as_text(value)) for key, value in stored.config.items()],
-        glossary=glossary.entries([word for word in glossary.WORDS if words.is_network(found) or word not in OF_NETWORKS]),
+        glossary=glossary.entries([word for word in glossary.WORDS if words.is_network(summary) or word not in OF_NETWORKS]),
     )
     return page
 
 
-def _shared(run: Measured) -> list[tuple[str, str]]:
+def _shared(run: SummarisedRun) -> list[tuple[str, str]]:
     """What training and test share, and how much of it over all folds."""
-    found = leakage_lines(run.reports, speaker_independent=False)[1:]
+    counted = leakage_lines(run.reports, speaker_independent=False)[1:]
     # Two columns for the screen; what was left out has no columns but a colon.
-    pairs = [line.strip().partition("  " if line.startswith(" ") else ":") for line in found]
+    pairs = [line.strip().partition("  " if line.startswith(" ") else ":") for line in counted]
     return [(name, said.strip()) for name, _, said in pairs]
 
 
-def _bars(groups: list[tuple[str, list[Any]]], beside: Beside) -> list[Markup]:
+def _bars(groups: list[tuple[str, list[Any]]], beside: PageFiles) -> list[Markup]:
     """A plot for each group, to stand side by side in the page; and all of them in one, in the files."""
     label = "% accuracy or UAR, as named"
     beside.figure(figures.bars(groups, label), "comparison")
     return [Markup(svg(figures.bars([group], label), f"bars_{number}")) for number, group in enumerate(groups)]
 
 
-def _undrawn(found: dict[str, Any], drawn: int) -> dict[str, str]:
+def _undrawn(summary: dict[str, Any], drawn: int) -> dict[str, str]:
     """What of curves and confusion matrices is not drawn, and where it is; empty where everything is."""
-    folds, classes = len(found["folds"]), len(found["pooled"]["confusion"])
+    folds, classes = len(summary["folds"]), len(summary["pooled"]["confusion"])
     said = {"curves": "", "confusion": ""}
     if folds > min(MOST_PANELS, figures.MOST_PANELS):
         said["curves"] = (
@@ -182,16 +182,18 @@ def _undrawn(found: dict[str, Any], drawn: int) -> dict[str, str]:
     return said
 
 
-def _in_order_of_classes(stored: Stored, album: Album) -> list[str]:
+def _in_order_of_classes(stored: StoredRun, album: Album) -> list[str]:
     """Emotions of the gallery, as the classes that they are counted in."""
     place = {row["key"]: stored.classes.index(row["true"]) for row in stored.rows}
     return list(dict.fromkeys(album.pictures[key].emotion for key in sorted(album.gallery, key=lambda key: place[key])))
 
 
-def _provenance(stored: Stored) -> list[tuple[str, str]]:
+def _provenance(stored: StoredRun) -> list[tuple[str, str]]:
     """What made the results, by name."""
     record = stored.record
-    caches = "; ".join(f"{one['corpus']} {one['cache']}, fingerprint {one['fingerprint']}" for one in record["corpora"])
+    caches = "; ".join(
+        f"{corpus['corpus']} {corpus['cache']}, fingerprint {corpus['fingerprint']}" for corpus in record["corpora"]
+    )
     versions = ", ".join(f"{name} {version}" for name, version in (record.get("versions") or {}).items())
     known = [
         ("results", stored.path.resolve().name),

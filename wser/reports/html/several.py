@@ -10,17 +10,17 @@ from markupsafe import Markup
 from wser import results
 from wser.evaluation import uncertainty
 from wser.evaluation.caveats import together
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.reports import comparison, figures
 from wser.reports.html import glossary, literature, words
-from wser.reports.html.opened import CHOSEN, Measured
+from wser.reports.html.opened import CHOSEN, SummarisedRun
 from wser.reports.html.table import Column, Link, Table
-from wser.reports.html.write import Beside, write
+from wser.reports.html.write import PageFiles, write
 from wser.reports.tables import NAMES
 from wser.results import ResultError
 
 
-def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]) -> Path:
+def write_page(runs: Sequence[SummarisedRun], out: Path, entries: Sequence[LiteratureResult]) -> Path:
     """Write the page of two or more runs, its figure and its tables.
 
     Args:
@@ -33,10 +33,10 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
     """
     letters = string.ascii_uppercase[: len(runs)]
     caveats = together((letter, run.caveats) for letter, run in zip(letters, runs, strict=True))
-    beside = Beside(out, caveats)
+    beside = PageFiles(out, caveats)
     whole = [(letter, run) for letter, run in zip(letters, runs, strict=True) if run.whole]
     first = runs[0]
-    paired: list[tuple[str, Measured]] = []
+    paired: list[tuple[str, SummarisedRun]] = []
     refused = []
     if first.whole:
         begun = [letter for letter, run in zip(letters, runs, strict=True) if not run.whole]
@@ -82,12 +82,12 @@ def write_page(runs: Sequence[Measured], out: Path, entries: Sequence[Published]
     return page
 
 
-def _uar(run: Measured) -> tuple[float, tuple[float, float] | None]:
+def _uar(run: SummarisedRun) -> tuple[float, tuple[float, float] | None]:
     interval = run.summary["interval"]
     return run.summary["pooled"]["uar"], tuple(interval["uar"]) if interval else None
 
 
-def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
+def _runs(letters: str, runs: Sequence[SummarisedRun], page: Path) -> Table:
     columns = [
         Column("run"), Column("results"), Column("corpus"), Column("classes", "count"), Column("protocol"), Column("model"),
         Column("preset"),
@@ -111,7 +111,7 @@ def _runs(letters: str, runs: Sequence[Measured], page: Path) -> Table:
     return Table("runs", "Runs", columns, rows, notes=["From, to: 95 % interval of the UAR over speakers."])
 
 
-def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tuple[Table | None, list[str]]:
+def _differences(first: SummarisedRun, others: Sequence[tuple[str, SummarisedRun]]) -> tuple[Table | None, list[str]]:
     """The paired test of each of the others against the first, as a table and in words."""
     if not others:
         return None, []
@@ -120,12 +120,12 @@ def _differences(first: Measured, others: Sequence[tuple[str, Measured]]) -> tup
     rows: list[list[Any]] = []
     sentences = []
     for letter, run in others:
-        found = uncertainty.differences(base, comparison.counts(run.stored, classes))
+        differences = uncertainty.differences(base, comparison.counts(run.stored, classes))
         for metric in uncertainty.HEADLINES:
-            one = found[metric]
-            low, high = one.interval or (None, None)
-            rows.append([f"{letter} - A", NAMES[metric], one.value, low, high, one.p])
-        sentences.append(f"UAR: {comparison.in_words('A', letter, found['uar'])}.")
+            difference = differences[metric]
+            low, high = difference.interval or (None, None)
+            rows.append([f"{letter} - A", NAMES[metric], difference.value, low, high, difference.p])
+        sentences.append(f"UAR: {comparison.in_words('A', letter, differences['uar'])}.")
     columns = [
         Column("difference"), Column("metric", key="figure"), Column("points", "points"), Column("from", "points"),
         Column("to", "points"), Column("p", "p"),

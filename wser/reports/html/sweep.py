@@ -7,20 +7,20 @@ from typing import Annotated, Any, TypedDict
 from markupsafe import Markup
 from msgspec import Meta
 
-from precompute.common.errors import few
+from precompute.common.errors import few, reason
 from precompute.common.html.plot import svg
 from precompute.common.reading import UnreadableError, read_json, typed
 from wser import results
 from wser.evaluation.caveats import together
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
 from wser.evaluation.uncertainty import spread
 from wser.execution.progress import duration
 from wser.reports import figures
 from wser.reports.html import glossary, literature, words
-from wser.reports.html.opened import Measured, summarised
+from wser.reports.html.opened import SummarisedRun, summarised
 from wser.reports.html.table import Column, Link, Table
-from wser.reports.html.write import Beside, write
+from wser.reports.html.write import PageFiles, write
 from wser.results import ResultError
 
 MOST_NUMBERS = 10
@@ -41,7 +41,7 @@ class _Record(TypedDict):
     titles: list[str]
 
 
-def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequence[Published]) -> Path:
+def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Sequence[LiteratureResult]) -> Path:
     """Write the page of a sweep, its figure and its tables.
 
     Args:
@@ -61,17 +61,17 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
         Point(point["values"], str(run.stored.path), run.summary, results.task(run.stored.record), run.caveats)
         for point, run in zip(record["points"], runs, strict=True)
     ]
-    found = Sweep(list(record["axes"]), points)
+    swept = Sweep(list(record["axes"]), points)
     unfinished = [run for run in runs if not run.whole]
-    caveats = together((Path(one.directory).name, one.caveats) for one in found.points)
-    beside = Beside(out, caveats)
-    table = _points(found, runs, out)
-    over_seeds = _over_seeds(found) if not unfinished else None
+    caveats = together((Path(point.directory).name, point.caveats) for point in swept.points)
+    beside = PageFiles(out, caveats)
+    table = _points(swept, runs, out)
+    over_seeds = _over_seeds(swept) if not unfinished else None
     # Beside what the paper reports: runs of a preset's own values, and the chosen setting.
     telling = [
         run
         for run, point in zip(runs, points, strict=True)
-        if run.whole and (not words.changes(run.stored) or (not unfinished and found.is_best(point)))
+        if run.whole and (not words.changes(run.stored) or (not unfinished and swept.is_best(point)))
     ]
     claims = literature.claims(entries, telling, out)
     beside.tables([table, over_seeds, claims])
@@ -81,17 +81,17 @@ def write_page(path: Path, runs: Sequence[Measured], out: Path, entries: Sequenc
     write(
         page,
         "sweep.html.jinja",
-        title=f"Sweep over {', '.join(found.titles())}: {what}",
+        title=f"Sweep over {', '.join(swept.titles())}: {what}",
         axes=[(axis, ", ".join(map(as_text, _in_order(values)))) for axis, values in record["axes"].items()],
         command=record["command"],
         unfinished=[f"{run.stored.path.name}, folds {few(run.summary['missing'], MOST_NUMBERS)}" for run in unfinished],
         points=len(points),
-        best=[] if unfinished else [_chosen(found, one) for one in found.best],
-        obstacle="" if unfinished else found.obstacle or "",
+        best=[] if unfinished else [_chosen(swept, setting) for setting in swept.best],
+        obstacle="" if unfinished else swept.obstacle or "",
         table=table,
         over_seeds=over_seeds,
         claims=claims,
-        plots=[] if unfinished else _plots(found, beside),
+        plots=[] if unfinished else _plots(swept, beside),
         warnings=[*caveats, *(f"{note}." for run in runs for note in run.notes)],
         seconds=duration(sum(run.summary["seconds"] for run in runs)),
         results_name=path.resolve().name,
@@ -104,13 +104,13 @@ def _in_order(values: Sequence[Any]) -> Sequence[Any]:
     return sorted(values) if figures.are_numbers(values) else values
 
 
-def _axis(found: Sweep, axis: str, title: str) -> tuple[Column, list[Any]]:
+def _axis(swept: Sweep, axis: str, title: str) -> tuple[Column, list[Any]]:
     """A column of an axis, and its value for each point: numbers as such, which sort as numbers."""
-    values = [point.values[axis] for point in found.points]
-    return (Column(title, "ordinal"), values) if figures.are_numbers(values) else (Column(title), found.labels(axis))
+    values = [point.values[axis] for point in swept.points]
+    return (Column(title, "ordinal"), values) if figures.are_numbers(values) else (Column(title), swept.labels(axis))
 
 
-def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
+def _plots(whole: Sweep, beside: PageFiles) -> list[tuple[str, Markup]]:
     """A plot for each axis, to stand in the page; and all of them in a row, in the files."""
     beside.figure(figures.sweep(whole), "axes")
     titles = dict(zip(whole.axes, whole.titles(), strict=True))
@@ -120,7 +120,7 @@ def _plots(whole: Sweep, beside: Beside) -> list[tuple[str, Markup]]:
     ]
 
 
-def opened(path: Path) -> list[Measured]:
+def opened(path: Path) -> list[SummarisedRun]:
     """The runs of a sweep, in the order of its points.
 
     Args:
@@ -139,9 +139,8 @@ def _read(path: Path) -> _Record:
         if any(record["axes"].keys() - point["values"].keys() for point in record["points"]):
             raise UnreadableError("a point lacks the value of an axis")
     except (OSError, UnreadableError) as error:
-        why = " ".join(str(error).split())[:200]
         raise ResultError(
-            f"{file} is damaged or foreign ({why}): run the command of the sweep again, which writes it again"
+            f"{file} is damaged or foreign ({reason(error)}): run the command of the sweep again, which writes it again"
         ) from None
     return record
 
@@ -150,12 +149,12 @@ def _place(sweep: Path, directory: str) -> Path:
     """Where a point's results are: beside the sweep, wherever all of them were moved to."""
     beside = sweep.resolve().parent / Path(directory).name
     if not beside.is_dir():
-        raise ResultError(f"{beside}, a run of {sweep}, is gone: bring it back, or run the command of the sweep again")
+        raise ResultError(f"{beside}, a run of {sweep}, is gone: restore it, or run the command of the sweep again")
     return beside
 
 
-def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
-    axes = [_axis(found, axis, title) for axis, title in zip(found.axes, found.titles(), strict=True)]
+def _points(swept: Sweep, runs: Sequence[SummarisedRun], page: Path) -> Table:
+    axes = [_axis(swept, axis, title) for axis, title in zip(swept.axes, swept.titles(), strict=True)]
     columns = [Column("run"), *(column for column, _ in axes)]
     columns += [
         Column("folds"), Column("validation UAR %", "percent", bar=True), Column("test UAR %", "percent", bar=True),
@@ -168,14 +167,14 @@ def _points(found: Sweep, runs: Sequence[Measured], page: Path) -> Table:
         name = run.stored.path.name
         count = run.stored.record["folds"]
         rows.append([Link(name, href) if href else name, *values, f"{len(run.stored.folds)} of {count}", *_metrics(run)])
-    best = frozenset(at for at, point in enumerate(found.points) if all(run.whole for run in runs) and found.is_best(point))
+    best = frozenset(at for at, point in enumerate(swept.points) if all(run.whole for run in runs) and swept.is_best(point))
     note = "From, to: 95 % interval of the test UAR over speakers."
     if any(words.is_network(run.summary) for run in runs):
         note += " Epoch: the chosen one, mean of folds, and seconds up to it."
     return Table("points", "Settings", columns, rows, notes=[note], strong=best)
 
 
-def _metrics(run: Measured) -> list[Any]:
+def _metrics(run: SummarisedRun) -> list[Any]:
     """Validation and test metrics and cost; nothing but the cost where a fold is missing."""
     summary = run.summary
     if not run.whole:
@@ -188,25 +187,25 @@ def _metrics(run: Measured) -> list[Any]:
     ]  # fmt: skip
 
 
-def _over_seeds(found: Sweep) -> Table | None:
+def _over_seeds(swept: Sweep) -> Table | None:
     """Mean and standard deviation over seeds of each setting that has several; None where none has."""
-    several = sorted((one for one in found.settings if len(one.points) > 1), key=_numbers)
+    several = sorted((setting for setting in swept.settings if len(setting.points) > 1), key=_numbers)
     if not several:
         return None
-    axes = [_axis(found, axis, title) for axis, title in zip(found.axes, found.titles(), strict=True) if axis != "seed"]
+    axes = [_axis(swept, axis, title) for axis, title in zip(swept.axes, swept.titles(), strict=True) if axis != "seed"]
     columns = [
         *(column for column, _ in axes), Column("seeds", "count"), Column("validation UAR %", "percent", bar=True),
         Column("SD", "percent"), Column("test UAR %", "percent", bar=True), Column("SD", "percent"),
     ]  # fmt: skip
     rows = []
     for setting in several:
-        at = next(i for i, point in enumerate(found.points) if point is setting.points[0])
+        at = next(i for i, point in enumerate(swept.points) if point is setting.points[0])
         summaries = [point.summary for point in setting.points]
-        validations = [one["validation"] for one in summaries]
+        validations = [summary["validation"] for summary in summaries]
         validation = _spread(validations) if all(validations) else [None, None]
-        test = _spread([one["pooled"] for one in summaries])
+        test = _spread([summary["pooled"] for summary in summaries])
         rows.append([*(cells[at] for _, cells in axes), len(summaries), *validation, *test])
-    strong = frozenset(at for at, one in enumerate(several) if any(one is chosen for chosen in found.best))
+    strong = frozenset(at for at, setting in enumerate(several) if any(setting is chosen for chosen in swept.best))
     return Table("seeds", "Mean over seeds", columns, rows, notes=["SD: standard deviation over seeds (n - 1)."], strong=strong)
 
 
@@ -216,15 +215,15 @@ def _numbers(setting: Setting) -> list[float]:
 
 
 def _spread(records: list[dict[str, Any]]) -> list[float]:
-    found = spread(records)
-    return [found["mean"]["uar"], found["deviation"]["uar"]]
+    over_seeds = spread(records)
+    return [over_seeds["mean"]["uar"], over_seeds["deviation"]["uar"]]
 
 
-def _chosen(found: Sweep, setting: Setting) -> dict[str, Any]:
+def _chosen(swept: Sweep, setting: Setting) -> dict[str, Any]:
     """A best setting in words, and its metrics."""
-    at = next(i for i, point in enumerate(found.points) if point is setting.points[0])
-    titles = dict(zip(found.axes, found.titles(), strict=True))
-    named = ", ".join(f"{titles[axis]} {found.labels(axis)[at]}" for axis in found.axes if axis != "seed")
+    at = next(i for i, point in enumerate(swept.points) if point is setting.points[0])
+    titles = dict(zip(swept.axes, swept.titles(), strict=True))
+    named = ", ".join(f"{titles[axis]} {swept.labels(axis)[at]}" for axis in swept.axes if axis != "seed")
     return {
         "named": named, "validation": setting.validation, "test": setting.test, "seeds": len(setting.points),
         "seconds": duration(setting.seconds),

@@ -120,7 +120,7 @@ class Table:
         kept = self._kept()
         spec = "".join("r" if self.columns[at].numeric else "l" for at in kept)
         lines = [f"% {in_a_line(self.title)}; needs \\usepackage{{booktabs}}", rf"\begin{{tabular}}{{{spec}}}"]
-        lines[:0] = [f"% {in_a_line(str(one))}" for one in self.caveats]
+        lines[:0] = [f"% {in_a_line(str(caveat))}" for caveat in self.caveats]
         lines += [r"\toprule", self._latex_row([self.columns[at].heading for at in kept]), r"\midrule"]
         rows = self.rows[:MOST_LATEX_ROWS]
         lines += [self._latex_row([shown(row[at], self.columns[at].kind) for at in kept]) for row in rows]
@@ -132,7 +132,7 @@ class Table:
         if self.caveats:
             lines.append(r"\midrule")
             across = rf"\multicolumn{{{len(kept)}}}{{p{{0.9\linewidth}}}}"
-            lines += [rf"{across}{{\footnotesize {_latex(str(one))}}} \\" for one in self.caveats]
+            lines += [rf"{across}{{\footnotesize {_latex(str(caveat))}}} \\" for caveat in self.caveats]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def as_markdown(self) -> str:
@@ -141,7 +141,7 @@ class Table:
         rows = [[markdown(shown(row[at], self.columns[at].kind)) for at in kept] for row in (*self.rows, *self.foot)]
         rules = ["---:" if self.columns[at].numeric else "---" for at in kept]
         headings = [markdown(self.columns[at].heading) for at in kept]
-        beneath = f"\n{' '.join(markdown(str(one)) for one in self.caveats)}\n" if self.caveats else ""
+        beneath = f"\n{' '.join(markdown(str(caveat)) for caveat in self.caveats)}\n" if self.caveats else ""
         return "".join(f"| {' | '.join(cells)} |\n" for cells in (headings, rules, *rows)) + beneath
 
     def write(self, directory: Path, root: Path) -> None:

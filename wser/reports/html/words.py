@@ -10,10 +10,10 @@ from precompute.recipe import described, in_words
 from wser import protocols
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
-from wser.evaluation.published import Published
+from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
-from wser.results import Stored, corpus_names
+from wser.results import StoredRun, corpus_names
 
 SELECTIONS = {
     "validation": "chosen on validation speakers, taken out of training",
@@ -52,12 +52,12 @@ def protocol(record: dict[str, Any]) -> str:
     return protocols.protocol(name).title
 
 
-def corpora(stored: Stored) -> str:
+def corpora(stored: StoredRun) -> str:
     """The corpora, synthetic ones named as such."""
-    return corpus_names([(one["corpus"], one["synthetic"]) for one in stored.record["corpora"]], selection="")
+    return corpus_names([(corpus["corpus"], corpus["synthetic"]) for corpus in stored.record["corpora"]], selection="")
 
 
-def facts(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
+def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What was run, on what, and how long it took: names and values."""
     record, settings, folds = stored.record, stored.settings, summary["folds"]
     tested = f"; tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
@@ -90,7 +90,7 @@ def is_network(summary: dict[str, Any]) -> bool:
     return any(fold["epochs"] for fold in summary["folds"])
 
 
-def _parameters(stored: Stored, summary: dict[str, Any]) -> list[str]:
+def _parameters(stored: StoredRun, summary: dict[str, Any]) -> list[str]:
     """Of a network the number of its parameters; of what is fitted at once its settings, which no preset names."""
     if is_network(summary):
         counts = dict.fromkeys(f"{fold['parameters']:,}" for fold in summary["folds"])
@@ -99,18 +99,18 @@ def _parameters(stored: Stored, summary: dict[str, Any]) -> list[str]:
     return [f"{key}={as_text(value)}" for key, value in own if key != "name"]
 
 
-def commands(stored: Stored, summary: dict[str, Any]) -> list[tuple[str, str]]:
+def commands(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Commands that concern a run: what each does, and what to type."""
     directory = f"{stored.config.get('results')}/{stored.path.resolve().name}"
     begun = str(stored.record["command"])
-    found = [
+    listed = [
         ("Started by", begun),
         ("To run it again and compare every prediction", shlex.join(["python", "-m", "wser.run", "--repeat", directory])),
     ]
-    return [*found, ("To print the layers of its network", f"{begun} --describe")] if is_network(summary) else found
+    return [*listed, ("To print the layers of its network", f"{begun} --describe")] if is_network(summary) else listed
 
 
-def preset(stored: Stored) -> str:
+def preset(stored: StoredRun) -> str:
     """The preset of a run, with the values of network, pictures and training that it was given otherwise."""
     name = str(stored.config.get("preset"))
     changed = [change for change in changes(stored) if not change.startswith("model.name=")]
@@ -119,7 +119,7 @@ def preset(stored: Stored) -> str:
     return f"{name} with {', '.join(changed)}" if changed else name
 
 
-def changes(stored: Stored) -> list[str]:
+def changes(stored: StoredRun) -> list[str]:
     """What of network, pictures and training a run was given otherwise than its preset says, as a command line sets it."""
     return [f"{key}={as_text(stored.config[key])}" for key in changed_keys(stored.config)]
 
@@ -154,7 +154,7 @@ def moment(stamp: str) -> str:
     return stamp[:16].replace("T", " ")
 
 
-def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
+def unfinished(stored: StoredRun, summary: dict[str, Any]) -> str:
     """What is missing, and how to get it; nothing for a whole run."""
     missing = summary["missing"]
     if not missing:
@@ -165,7 +165,7 @@ def unfinished(stored: Stored, summary: dict[str, Any]) -> str:
     )
 
 
-def finishing(stored: Stored) -> str:
+def finishing(stored: StoredRun) -> str:
     """The command that finishes a run: the one that began it, with all folds."""
     try:
         begun = [word for word in shlex.split(stored.record["command"]) if not word.startswith("fold=")]
@@ -186,11 +186,11 @@ def verdict(summary: dict[str, Any]) -> str:
     )
 
 
-def literature(summary: dict[str, Any], best: Published | None) -> list[str]:
+def literature(summary: dict[str, Any], best: LiteratureResult | None) -> list[str]:
     """What others reached on the same corpus: listeners, and the best comparable machine."""
     said = [
-        f"Human listeners of {one['corpus']} reached {100 * one['accuracy']:.0f} % accuracy ({one['classes']} emotions)."
-        for one in summary["human"]
+        f"Human listeners of {entry['corpus']} reached {100 * entry['accuracy']:.0f} % accuracy ({entry['classes']} emotions)."
+        for entry in summary["human"]
     ]
     if best:
         pretrained = ", pretrained on other speech" if best.pretrained else ""

@@ -23,7 +23,7 @@ MOST_ROWS = 1000
 """Of a table in a page, whose file has all."""
 
 
-class Beside:
+class PageFiles:
     """The directory of a page's figures and tables.
 
     Args:
