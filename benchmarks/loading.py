@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL.Image import fromarray
+from PIL.Image import open as open_picture
 
 from wser.config.schema import Config
 from wser.data import decoded
@@ -75,7 +76,7 @@ def main() -> None:
         order = np.random.default_rng(0).permutation(count).tolist()
         parts = [order[at : at + BATCH] for at in range(0, count, BATCH)]
         for i in order:
-            Image.fromarray(dataset.utterance(i)).save(root / f"{i}.png")
+            fromarray(dataset.utterance(i)).save(root / f"{i}.png")
         (file,) = (root / decoded.DIRECTORY).iterdir()
         levels = np.load(file, mmap_mode="r")
 
@@ -87,7 +88,7 @@ def main() -> None:
             return (torch.from_numpy(levels[part]) for part in parts)
 
         def pngs() -> Iterator[object]:
-            return (torch.from_numpy(np.stack([np.asarray(Image.open(root / f"{i}.png")) for i in part])) for part in parts)
+            return (torch.from_numpy(np.stack([np.asarray(open_picture(root / f"{i}.png")) for i in part])) for part in parts)
 
         rates = {"ours": rate(ours, count, options.rounds), "np.memmap": rate(floor, count, options.rounds)}
         rates["PNG files"] = rate(pngs, count, max(1, options.rounds // 3))

@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from PIL import Image
+from PIL.Image import fromarray
+from PIL.Image import open as open_picture
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -90,7 +91,7 @@ class PngFolder(Dataset[tuple[Tensor, int]]):
         return len(self.files)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        with Image.open(self.files[index]) as image:
+        with open_picture(self.files[index]) as image:
             picture = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
         picture = (picture - 0.5) / 0.5
         for axis in (1, 2):
@@ -127,7 +128,7 @@ def ours(tree: Path, cache: Path, corpus: str, epochs: int) -> list[float]:
     """Seconds of each epoch of two folds at once."""
     with tempfile.TemporaryDirectory() as results:
         settings = [*SETTINGS, f"corpus={corpus}", f"cache_root={cache}", f"results={results}", f"train.epochs={epochs}"]
-        if "    compile:" in (tree / "wser/config/schema.py").read_text():
+        if "    compile:" in (tree / "wser/config/schema.py").read_text("utf-8"):
             # So short a run would not compile by itself; one of 100 epochs does.
             settings.append("train.compile=always")
         environment = os.environ | {"PYTHONPATH": str(tree)}
@@ -135,7 +136,7 @@ def ours(tree: Path, cache: Path, corpus: str, epochs: int) -> list[float]:
                        stdout=subprocess.DEVNULL)  # fmt: skip
         seconds = []
         for file in Path(results).glob("*/fold_*/curves.csv"):
-            with file.open() as rows:
+            with file.open(encoding="utf-8") as rows:
                 seconds += np.diff([float(row["seconds"]) for row in csv.DictReader(rows)]).tolist()
     return seconds
 
@@ -162,7 +163,7 @@ def main() -> None:
         if not options.no_plain:
             pictures = cache.read_all()
             for file, (i, _) in zip(files, part, strict=True):
-                Image.fromarray(pictures[i]).save(file)
+                fromarray(pictures[i]).save(file)
         taken: dict[str, list[float]] = {"ours": [], "before": [], "plain script": []}
         for number in range(options.rounds):
             taken["ours"].append(statistics.median(ours(here, options.cache.resolve(), options.corpus, options.epochs)) / 2)
