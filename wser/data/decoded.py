@@ -9,6 +9,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,16 @@ def _levels(units: Iterable[NDArray[np.uint8]], colours: Table, cache: Cache) ->
     unknown = len(colours)
     level = np.full(2**24, unknown, np.uint16)
     level[_packed(colours)] = np.arange(len(colours))
-    for unit in units:
+
+    def of_unit(unit: NDArray[np.uint8]) -> NDArray[np.uint8]:
         levels = level[_packed(unit)]
         if (levels == unknown).any():
             raise CacheError(f"a picture of {cache.path} has a colour that its colour map lacks: {remedy(cache.path)}")
-        yield levels.astype(np.uint8)
+        return levels.astype(np.uint8)
+
+    # While this thread decodes the next unit.
+    with ThreadPoolExecutor(1) as other:
+        yield from other.map(of_unit, units)
 
 
 def _packed(pictures: NDArray[np.uint8]) -> NDArray[np.uint32]:
