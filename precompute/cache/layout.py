@@ -341,10 +341,13 @@ def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
     return canonical.digest([*_facts(utterance), sha256] for utterance, sha256 in ordered)[:ID_LENGTH]
 
 
-def _facts(one: Utterance) -> list[Any]:
+def _facts(utterance: Utterance) -> list[Any]:
     """Fields of an utterance but its path, in their order."""
-    said = [one.key, one.speaker, one.emotion, one.label, one.sex, one.sentence, one.intensity, one.session]
-    return [*said, canonical.number(one.begin), canonical.number(one.end), canonical.mapping(one.more)]
+    said = [
+        utterance.key, utterance.speaker, utterance.emotion, utterance.label, utterance.sex, utterance.sentence,
+        utterance.intensity, utterance.session,
+    ]  # fmt: skip
+    return [*said, canonical.number(utterance.begin), canonical.number(utterance.end), canonical.mapping(utterance.more)]
 
 
 def fingerprint(records: Iterable[Record]) -> str:

@@ -122,9 +122,9 @@ def near_doubles(fingerprints: Sequence[str], speakers: Sequence[str]) -> list[P
     agreement = _agreements(steps, first, second, shift)
     best: dict[tuple[int, int], float] = {}
     for place in np.flatnonzero(agreement >= min(ALIKE, ALIKE_OF_ONE)).tolist():
-        one, other, found = int(first[place]), int(second[place]), float(agreement[place])
-        if found >= (ALIKE_OF_ONE if speakers[one] == speakers[other] else ALIKE):
-            best[one, other] = max(found, best.get((one, other), 0.0))
+        earlier, later, alike = int(first[place]), int(second[place]), float(agreement[place])
+        if alike >= (ALIKE_OF_ONE if speakers[earlier] == speakers[later] else ALIKE):
+            best[earlier, later] = max(alike, best.get((earlier, later), 0.0))
     return [Pair(*places, agreement) for places, agreement in sorted(best.items())]
 
 
@@ -197,28 +197,28 @@ def _agreements(steps: Sequence[Steps], first: Places, second: Places, shift: Pl
     Returns:
         (n,), 0 where they overlap too little.
     """
-    lengths = np.array([len(one) for one in steps])
+    lengths = np.array([len(fingerprint) for fingerprint in steps])
     best = np.zeros(len(first))
     if not len(first):
         return best
     every, starts = np.concatenate(steps), np.cumsum(lengths) - lengths
     for at in range(0, len(first), AT_ONCE):
         part = slice(at, at + AT_ONCE)
-        one, other = first[part], second[part]
+        ours_at, theirs_at = first[part], second[part]
         for more in (-1, 0, 1):
             moved = shift[part] + more
-            begin, end = np.maximum(0, moved), np.minimum(lengths[one], moved + lengths[other])
+            begin, end = np.maximum(0, moved), np.minimum(lengths[ours_at], moved + lengths[theirs_at])
             common = end - begin
-            least = np.maximum(FEWEST_STEPS, LEAST_COMMON * np.minimum(lengths[one], lengths[other]))
+            least = np.maximum(FEWEST_STEPS, LEAST_COMMON * np.minimum(lengths[ours_at], lengths[theirs_at]))
             enough = np.flatnonzero(common >= least)
             if not len(enough):
                 continue
             counts = common[enough]
             ends = np.cumsum(counts)
             within = np.arange(ends[-1]) - np.repeat(ends - counts, counts)
-            ours = every[np.repeat((starts[one] + begin)[enough], counts) + within]
-            theirs = every[np.repeat((starts[other] + begin - moved)[enough], counts) + within]
+            ours = every[np.repeat((starts[ours_at] + begin)[enough], counts) + within]
+            theirs = every[np.repeat((starts[theirs_at] + begin - moved)[enough], counts) + within]
             differing = np.add.reduceat(np.bitwise_count(ours ^ theirs), ends - counts, dtype=np.int64)
-            found = best[part]
-            found[enough] = np.maximum(found[enough], 1 - differing / (BITS * counts))
+            of_part = best[part]
+            of_part[enough] = np.maximum(of_part[enough], 1 - differing / (BITS * counts))
     return best

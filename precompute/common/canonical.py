@@ -26,14 +26,14 @@ def digest(rows: Iterable[Any]) -> str:
     Raises:
         ValueError: A text is not valid Unicode.
     """
-    found, encode = hashlib.sha256(b"["), msgspec.json.encode
+    hashed, encode = hashlib.sha256(b"["), msgspec.json.encode
     rows, separator = iter(rows), b""
     while some := list(itertools.islice(rows, ROWS)):
-        found.update(separator)
-        found.update(memoryview(encode(some))[1:-1])
+        hashed.update(separator)
+        hashed.update(memoryview(encode(some))[1:-1])
         separator = b","
-    found.update(b"]")
-    return found.hexdigest()
+    hashed.update(b"]")
+    return hashed.hexdigest()
 
 
 def number(value: float | None) -> Any:

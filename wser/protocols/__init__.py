@@ -219,9 +219,9 @@ def check(folds: Sequence[Fold], examples: Sequence[Example], speaker_independen
 
 def numbered(names: Iterable[str | None]) -> tuple[NDArray[np.int64], list[str]]:
     """A number for each of some names, the same for equal ones, -1 for None; and the names by number."""
-    found: dict[str, int] = {}
-    numbers = [-1 if name is None else found.setdefault(name, len(found)) for name in names]
-    return np.array(numbers, np.int64), list(found)
+    number_by_name: dict[str, int] = {}
+    numbers = [-1 if name is None else number_by_name.setdefault(name, len(number_by_name)) for name in names]
+    return np.array(numbers, np.int64), list(number_by_name)
 
 
 def _refuse(fold: Fold, parts: dict[str, tuple[int, ...]], kind: str, examples: Sequence[Example]) -> None:

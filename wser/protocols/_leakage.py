@@ -126,10 +126,10 @@ def _shared(sides: NDArray[np.uint8], numbers: NDArray[np.int64], names: Sequenc
         names: By number.
     """
     # The last one is that of None.
-    found = np.zeros((2, len(names) + 1), bool)
-    for side, has in zip((KNOWN, UNSEEN), found, strict=True):
+    present = np.zeros((2, len(names) + 1), bool)
+    for side, has in zip((KNOWN, UNSEEN), present, strict=True):
         has[numbers[sides == side]] = True
-    here, there = found[:, :-1]
+    here, there = present[:, :-1]
     # If one set has no information, the answer is unknown.
     if not (here.any() and there.any()):
         return Shared(None, ())

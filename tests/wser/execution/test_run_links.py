@@ -205,7 +205,7 @@ def test_gc_says_what_it_would_do_and_does_it_with_yes(copied, capsys):
         assert line in said
     assert f"would move to the trash  {empty}" in said
     assert runs.main([*command, "--yes"]) == 0
-    assert f"mv {root / files.TRASH}" in capsys.readouterr().out, "and how to bring it back"
+    assert f"mv {root / files.TRASH}" in capsys.readouterr().out, "and how to restore it"
     assert sorted(path.name for path in copied.glob(".*")) == [files.TRASH]
     assert not empty.exists()
     assert len(list((root / files.TRASH).iterdir())) == 1
