@@ -11,6 +11,7 @@ from lightning_fabric.plugins.io.checkpoint_io import CheckpointIO
 from precompute.common import files
 from precompute.common.provenance import version_of
 from wser.results import PACKAGES, identity
+from wser.training import hardware
 from wser.training.lightning import pl
 from wser.training.run import Run
 
@@ -51,6 +52,7 @@ class Checkpoints(CheckpointIO):
             "identity": identity.digest(run.identity),
             "code": identity.code(),
             "versions": {package: version_of(package) for package in PACKAGES},
+            "accelerated": hardware.accelerated(run.config.train),
             **computing,
         }
 

@@ -17,7 +17,6 @@ from precompute.common import files
 from wser import models, results
 from wser.config.schema import Config, ConfigError
 from wser.data.dataset import input_shape
-from wser.protocols import Fold
 from wser.results import CURVES, WEIGHTS, ResultError, fold_name
 from wser.training import hardware, lightning, loggers
 from wser.training.batches import Batches
@@ -41,11 +40,12 @@ WORTH_COMPILING = 10_000
 """Utterances seen in training from which on compiled loops have saved more time than it takes to compile them."""
 
 
-def train(run: Run) -> Outcome:
+def train(run: Run, seen: int | None = None) -> Outcome:
     """Train the network of a run, or load the weights of the run that has trained them, and score the test part.
 
     Args:
         run: What it is told.
+        seen: Utterances that training sees in all its epochs, where `run` is a short part of it that is timed.
 
     Returns:
         Probabilities, the weights and curves, and what is recorded.
@@ -65,7 +65,8 @@ def train(run: Run) -> Outcome:
 
     network = models.build(config.model, input_shape(dataset.item), len(dataset.classes))
     precision = run.identity["settings"]["train.precision"]
-    computing = {"threads": torch.get_num_threads(), "kernels": kernels(fused=fuse(network, config, fold, precision))}
+    fused = fuse(network, config, seen or len(fold.train) * config.train.epochs, precision)
+    computing = {"threads": torch.get_num_threads(), "kernels": kernels(fused)}
     stored = _stored(run, network)
     if stored:
         statistics = Statistics(stored["mean"].numpy(), stored["deviation"].numpy())
@@ -175,7 +176,7 @@ def _fit(trainer: pl.Trainer, module: Training, batches: Batches, curves: Curves
         raise KeyboardInterrupt from None
 
 
-def fuse(network: torch.nn.Module, config: Config, fold: Fold, precision: str) -> bool:
+def fuse(network: torch.nn.Module, config: Config, seen: int, precision: str) -> bool:
     """Have a network compile its loops, where that is asked for, or pays.
 
     What decides is the same for a fold that is trained alone, resumed, or among others, since sums depend on it in their last
@@ -184,7 +185,7 @@ def fuse(network: torch.nn.Module, config: Config, fold: Fold, precision: str) -
     Args:
         network: A network that has a method `fuse`, or else nothing is done.
         config: Of the experiment.
-        fold: To be trained.
+        seen: Utterances that training sees in all its epochs.
         precision: Of training, as Lightning names it.
 
     Returns:
@@ -194,8 +195,7 @@ def fuse(network: torch.nn.Module, config: Config, fold: Fold, precision: str) -
         ConfigError: It was asked for, and cannot be done.
     """
     wanted = config.train.compile
-    enough = len(fold.train) * config.train.epochs >= WORTH_COMPILING
-    if wanted == "never" or (wanted == "auto" and (not enough or hardware.accelerated(config.train))):
+    if wanted == "never" or (wanted == "auto" and (seen < WORTH_COMPILING or hardware.accelerated(config.train))):
         return False
     remedy = "give train.compile=never"
     compile_loops: Callable[[torch.dtype], None] | None = getattr(network, "fuse", None)

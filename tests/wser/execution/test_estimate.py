@@ -18,11 +18,11 @@ def experiment(tiny, small_cache):
 
 @pytest.fixture
 def slow(monkeypatch):
-    """A network of which each utterance takes a millisecond of each epoch; the runs that were timed."""
+    """A network of which each utterance takes a millisecond of each epoch; the runs that were timed, and what they stand for."""
     runs = []
 
-    def train(run):
-        runs.append(run)
+    def train(run, seen):
+        runs.append((run, seen))
         lines, clock = ["epoch,seconds"], time.time()
         for epoch in range(run.config.train.epochs):
             clock += 5 * (epoch == 0) + len(run.fold.train) / 1000
@@ -44,6 +44,8 @@ def test_time_grows_with_epochs_and_folds(experiment, slow, epochs):
     expected = sum(len(fold.train) for fold in experiment.folds) * epochs / 1000
     assert seconds(experiment) == pytest.approx(expected, rel=1e-3)
     half = replace(experiment, wanted=[0])
+    whole = {len(fold.train) * epochs for fold in experiment.folds}
+    assert {seen for _, seen in slow} <= whole, "loops are compiled where they are in the whole run"
     assert seconds(half) == pytest.approx(len(experiment.folds[0].train) * epochs / 1000, rel=1e-3)
 
 
@@ -51,7 +53,7 @@ def test_few_utterances_of_each_set_are_trained_on(experiment, slow, monkeypatch
     monkeypatch.setattr(estimate, "BATCHES", 1)
     config = replace(experiment.config, train=replace(experiment.config.train, batch=4))
     seconds(replace(experiment, config=config))
-    (run,) = slow
+    ((run, _),) = slow
     whole = experiment.folds[0]
     assert len(run.fold.train) == 4
     for name in ("train", "validation", "test"):
@@ -62,5 +64,5 @@ def test_nothing_is_left_and_nothing_is_timed_where_nothing_is_pending(experimen
     assert seconds(replace(experiment, wanted=[])) is None
     assert not slow
     seconds(experiment)
-    assert not slow[0].directory.exists()
+    assert not slow[0][0].directory.exists()
     assert not experiment.directory.exists()
