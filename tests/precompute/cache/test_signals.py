@@ -14,7 +14,7 @@ import soundfile
 from precompute.cache import layout, roots
 from precompute.cache.verify import problems
 
-SPEAKERS, UTTERANCES = 100, 12
+SPEAKERS, UTTERANCES = 60, 6
 SECONDS = 200.0
 """In which all processes of a job must be gone: idle workers without an owner would wait for five minutes."""
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """A table of a thousand parts of one recording, which take some seconds."""
+    """A table of some hundred parts of one recording, which take some seconds."""
     folder = tmp_path_factory.mktemp("table")
     soundfile.write(folder / "x.wav", 0.1 * np.random.default_rng(0).standard_normal(16000 * 20), 16000)
     rows = (

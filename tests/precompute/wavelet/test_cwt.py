@@ -121,12 +121,14 @@ def signals():
 @pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS, *DISCRETE])
 def test_power_is_that_of_the_direct_computation(wavelet, signals):
     kinds, x, columns = signals
-    expected = direct(x, wavelet, SOME, columns)
+    # Every other one still lies in every octave, and is found both from the waveform and from samples.
+    frequencies = SOME[::2]
+    expected = direct(x, wavelet, frequencies, columns)
     errors = {}
     for kind, one, reference in zip(kinds, x, expected, strict=True):
-        found = power(one, wavelet, SOME, RATE, columns)
+        found = power(one, wavelet, frequencies, RATE, columns)
         assert found.dtype == np.float32
-        assert found.shape == (len(SOME), columns)
+        assert found.shape == (len(frequencies), columns)
         errors[kind] = worst_decibels(found, reference)
     assert max(errors.values()) < 0.1, errors
 
@@ -307,7 +309,7 @@ def test_sinusoid_gives_a_quarter_of_its_squared_amplitude(wavelet):
         assert middle.mean() == pytest.approx(0.7**2 / 4 * (1 + other), rel=0.01)
 
 
-TONES = np.geomspace(60, 7600, 20)
+TONES = np.geomspace(60, 7600, 10)
 
 
 def tone_profile(wavelet, frequency):

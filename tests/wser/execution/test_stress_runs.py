@@ -35,6 +35,8 @@ def test_killed_jobs_leave_nothing_bad(stress, at_once, small_ravdess, small_set
         monkeypatch.delenv(name)
     # Six jobs that import PyTorch would take a minute; that networks are killed as well is seen in test_durability.py.
     (model,) = (setting for setting in at_once if setting.startswith("model="))
+    # Nothing is timed here.
+    monkeypatch.setattr(stress, "WARM_UPS", 0)
     monkeypatch.setattr(stress, "NETWORK", [model, "model.seconds=0.2"])
     monkeypatch.setattr(stress, "PLAN", ["protocol=speaker_dependent", "protocol.folds=3", "selection=last", "logger=[]"])
     corpus = ["--corpus", "ravdess", "--corpora", str(small_ravdess), "--set", *small_settings]

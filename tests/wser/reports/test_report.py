@@ -526,6 +526,7 @@ DAMAGE = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize(
     "name", ["run.json", "config.yaml", "leakage.json", "fold_0/metrics.json", "fold_0/predictions.csv", "fold_0/curves.csv"]
