@@ -56,13 +56,13 @@ def _list(options: argparse.Namespace) -> int:
         print(f"no runs in {options.results}: python -m wser.run results={options.results} makes one")
         return 0
     columns = [
-        Column("run"), Column("corpus", spare=3), Column("protocol", spare=4), Column("differs in", wraps=True, spare=2),
-        Column("folds", right=True), Column("state"), Column("MB", right=True, spare=1),
+        Column("run"), Column("corpus", spare=3), Column("protocol", spare=4), Column("differs in", wraps=True),
+        Column("folds", right=True), Column("state", spare=1), Column("MB", right=True, spare=2),
         Column("leftovers\nMB", right=True, spare=5), Column("begun, UTC", spare=6), Column("by", spare=7),
     ]  # fmt: skip
     table = tables.Table(f"runs in {options.results}", columns)
     for run in runs:
-        folds = f"{run.done} of {run.folds}" if run.folds else ""
+        folds = f"{run.done} of {run.folds}" if run.folds else run.state
         left = f"{run.leftovers / 1e6:.1f}" if run.leftovers else ""
         size = f"{run.size / 1e6:.1f}"
         table.add(run.path.name, run.corpus, run.protocol, run.settings, folds, run.state, size, left, run.made, run.by)

@@ -18,7 +18,7 @@ def experiment(tiny, small_cache):
 
 @pytest.fixture
 def slow(monkeypatch):
-    """A network of which each utterance takes a millisecond of each epoch; the runs that were timed, and what they stand for."""
+    """A network that takes a millisecond an utterance and epoch; the runs that were timed, and what they stand for."""
     runs = []
 
     def train(run, seen):
