@@ -26,7 +26,7 @@ from precompute.common.errors import WserError
 from precompute.common.files import sha256
 
 TIMES = int(os.environ.get("WSER_FUZZ", "1"))
-GROUPS, CASES = 8, 15
+GROUPS, CASES = 8, 10
 """Tests, and cases of each."""
 
 JOB = "0123456789abcdef" * 2
