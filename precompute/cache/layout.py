@@ -4,11 +4,12 @@ This module does not read or write recordings, and no other module spells the na
 """
 
 import json
+import operator
 import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NotRequired, TypedDict
 from urllib.parse import quote
 
@@ -343,11 +344,16 @@ def input_id(inputs: Iterable[tuple[Utterance, str]]) -> str:
 
 def _facts(utterance: Utterance) -> list[Any]:
     """Fields of an utterance but its path, in their order."""
-    said = [
-        utterance.key, utterance.speaker, utterance.emotion, utterance.label, utterance.sex, utterance.sentence,
-        utterance.intensity, utterance.session,
-    ]  # fmt: skip
-    return [*said, canonical.number(utterance.begin), canonical.number(utterance.end), canonical.mapping(utterance.more)]
+    return [_canonical(value) for value in _FACTS(utterance)]
+
+
+def _canonical(value: str | float | dict[str, Any] | None) -> Any:
+    if isinstance(value, dict):
+        return canonical.mapping(value)
+    return value if value is None or isinstance(value, str) else canonical.number(value)
+
+
+_FACTS = operator.attrgetter(*(item.name for item in fields(Utterance) if item.name != "path"))
 
 
 def fingerprint(records: Iterable[Record]) -> str:

@@ -74,8 +74,8 @@ def load(cache: Cache, root: Path | None = None) -> NDArray[Any]:
 
     Args:
         cache: Sealed.
-        root: Directory of results in which `make` has decoded it; without, or where its file is not there, it is decoded in
-            memory.
+        root: Directory of results in which `make` has decoded it; without, or where its file is not there or damaged, it is
+            decoded in memory.
 
     Returns:
         (utterances, *item.shape); where there is a `table`, levels, uint8 (utterances, rows, columns).
@@ -84,15 +84,10 @@ def load(cache: Cache, root: Path | None = None) -> NDArray[Any]:
         CacheError: The cache is damaged.
     """
     path = _path(cache, root) if root else None
-    if path and path.is_file():
+    if path and _is_sound(path):
         # A view as a plain array: to index a memory map takes ten times as long.
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    values = np.empty(_shape(cache), cache.item.dtype)
-    at = 0
-    for unit in _units(cache):
-        values[at : at + len(unit)] = unit
-        at += len(unit)
-    return values
+    return cache.read_all() if table(cache) is None else np.concatenate(list(_units(cache)))
 
 
 def _path(cache: Cache, root: Path) -> Path:
@@ -129,9 +124,13 @@ def _levels(units: Iterable[NDArray[np.uint8]], colours: Table, cache: Cache) ->
             raise CacheError(f"a picture of {cache.path} has a colour that its colour map lacks: {remedy(cache.path)}")
         return levels.astype(np.uint8)
 
-    # While this thread decodes the next unit.
+    remaining = iter(units)
     with ThreadPoolExecutor(1) as other:
-        yield from other.map(of_unit, units)
+        # The other thread decodes the next unit while this one looks up levels.
+        following = other.submit(next, remaining, None)
+        while (unit := following.result()) is not None:
+            following = other.submit(next, remaining, None)
+            yield of_unit(unit)
 
 
 def _packed(pictures: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -1,4 +1,4 @@
-"""One fold: train, score the test part once, and leave the results in a directory of their own."""
+"""One fold: train, score the test set once, and leave the results in a directory of their own."""
 
 import csv
 import io

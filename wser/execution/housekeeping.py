@@ -130,7 +130,7 @@ def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbag
                 )
     for name in files.names(root / decoded.DIRECTORY, root) if decoded.DIRECTORY in files.names(root, root) else ():
         place = root / decoded.DIRECTORY / name
-        if time() - files.changed(place, root) > grace_days * DAY:
+        if place.suffix == ".npy" and time() - files.changed(place, root) > grace_days * DAY:
             yield Garbage(place, "decoded pictures, which the next run makes again", files.total(place, root), True)
     for path in runs(root):
         idle = (time() - files.newest(path, root)) / DAY

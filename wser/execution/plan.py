@@ -106,7 +106,7 @@ def prepare_all(configs: Sequence[Config]) -> list[Experiment]:
     opened = lru_cache(open_dataset)
     experiments = [prepare(config, opened=opened) for config in every]
     # Two points of a sweep that compute the same, as seed=0,0, are one.
-    return list({(one.directory, identity.digest(one.identity)): one for one in experiments}.values())
+    return list({(run.directory, identity.digest(run.identity)): run for run in experiments}.values())
 
 
 def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Callable[..., Dataset] = open_dataset) -> Experiment:
@@ -161,13 +161,13 @@ def _clean(config: Config) -> Config:
 
 def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
     """Refuse pictures of another size, or of other utterances: one recipe can skip a recording that another can use."""
-    ours, theirs = (one.recipe.get("algorithm") for one in (dataset, tested))
+    ours, theirs = (opened.recipe.get("algorithm") for opened in (dataset, tested))
     if ours != theirs:
         raise CacheError(
             f"pictures of recipe {dataset.recipe_id} are of algorithm {ours}, those of {tested.recipe_id} of {theirs}: run "
             "precompute for both, so that the noise is all that differs"
         )
-    here, there = ({example.key for example in one.examples} for one in (dataset, tested))
+    here, there = ({example.key for example in opened.examples} for opened in (dataset, tested))
     if here != there:
         raise CacheError(
             f"{len(here ^ there)} utterances have a picture of only recipe {dataset.recipe_id} or {tested.recipe_id}, "
@@ -216,7 +216,9 @@ def execute(
         return
     from wser.training.run import Run
 
-    for dataset in {id(one): one for experiment, _ in work for one in (experiment.dataset, experiment.tested) if one}.values():
+    for dataset in {
+        id(used): used for experiment, _ in work for used in (experiment.dataset, experiment.tested) if used
+    }.values():
         # Before there are several processes that would each do it.
         dataset.decode()
     jobs = at_once([experiment for experiment, _ in work], jobs)
@@ -316,6 +318,6 @@ def _wanted(fold: object, count: int) -> list[int]:
 def differing(configs: Sequence[Config]) -> dict[str, list[Any]]:
     """Keys whose values differ between configurations, each with its value in every one of them; None where it has none."""
     flat = [flatten(asdict(config)) for config in configs]
-    keys = dict.fromkeys(key for one in flat for key in one)
-    columns = {key: [one.get(key) for one in flat] for key in keys}
+    keys = dict.fromkeys(key for values in flat for key in values)
+    columns = {key: [values.get(key) for values in flat] for key in keys}
     return {key: values for key, values in columns.items() if any(value != values[0] for value in values)}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+ACTIVATIONS_AND_DERIVATIVES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "relu": (torch.relu, lambda z: (z > 0).float()),
     "elu": (functional.elu, lambda z: torch.where(z > 0, 1.0, z.exp())),
     "leaky_relu": (functional.leaky_relu, lambda z: torch.where(z > 0, 1.0, 0.01)),
@@ -29,7 +29,7 @@ ACTIVATIONS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tens
 @functools.cache
 def _loops(activation: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """The compiled loops over maps (batch, rows, columns, channels); vectors are of the channels, float32."""
-    active, derivative = ACTIVATIONS[activation]
+    active, derivative = ACTIVATIONS_AND_DERIVATIVES[activation]
 
     def forward(x: Tensor, inside: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         return (active(x.float() * scale + shift) * inside[:, None, :, None]).to(x.dtype)
@@ -77,7 +77,7 @@ class NormActivatePool(torch.autograd.Function):
             statistics: Mean and variance of each channel over what is inside, float32 (channels,), and the number of values
                 that they were measured on.
             eps: Added to the variance.
-            activation: One of `ACTIVATIONS`.
+            activation: One of `ACTIVATIONS_AND_DERIVATIVES`.
             pool: Average pooling whose window is its stride, or twice that and centred; None does not pool.
         """
         mean, variance, count = statistics

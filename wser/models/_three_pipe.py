@@ -59,7 +59,7 @@ class Block(nn.Module):
         self.norm = MaskedBatchNorm(filters * len(shapes)) if config.batch_norm else Masked()
         self.activation = ACTIVATIONS[config.activation]()
         self.pool = pooling(stride, config)
-        self.kind: str = config.activation
+        self.activation_name: str = config.activation
         self.fused = False
 
     def forward(self, x: Tensor, inside: Tensor) -> Tensor:
@@ -75,17 +75,17 @@ class Block(nn.Module):
         maps = [pipe(x) for pipe in self.pipes]
         merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
         if self.fused and isinstance(self.norm, MaskedBatchNorm) and (self.training or not torch.is_grad_enabled()):
-            return self._fused(merged, inside, self.norm)
+            return self._fused_layers(merged, inside, self.norm)
         # All activations leave zero at zero, so that what is pooled is zero past an utterance's end.
         pooled: Tensor = self.pool(self.activation(self.norm(merged, inside)))
         return pooled
 
-    def _fused(self, maps: Tensor, inside: Tensor, norm: MaskedBatchNorm) -> Tensor:
+    def _fused_layers(self, maps: Tensor, inside: Tensor, norm: MaskedBatchNorm) -> Tensor:
         """The same after the convolutions, by compiled loops."""
         average = self.pool if isinstance(self.pool, nn.AvgPool2d) else None
         maps, statistics = maps.contiguous(memory_format=torch.channels_last), norm.statistics(maps, inside)
         pooled: Tensor = _fused.NormActivatePool.apply(  # type: ignore[no-untyped-call]
-            maps, inside, norm.weight, norm.bias, statistics, norm.eps, self.kind, average
+            maps, inside, norm.weight, norm.bias, statistics, norm.eps, self.activation_name, average
         )
         return pooled if average else self.pool(pooled)
 
@@ -131,21 +131,21 @@ class Summary(nn.Module):
             forward = outputs[torch.arange(len(outputs), device=outputs.device), steps - 1, : self.cells]
             # What reads backwards ends at the first step.
             return torch.cat([forward, outputs[:, 0, self.cells :]], dim=1)
-        weights = scores.float().masked_fill(~within(outputs.shape[1], steps), -torch.inf).softmax(dim=1)
+        weights = scores.float().masked_fill(~length_mask(outputs.shape[1], steps), -torch.inf).softmax(dim=1)
         return (weights.to(outputs.dtype)[..., None] * outputs).sum(dim=1)
 
 
-def within(columns: int, lengths: Tensor) -> Tensor:
+def length_mask(columns: int, lengths: Tensor) -> Tensor:
     """Which of some columns belong to each utterance, bool (batch, columns)."""
     return torch.arange(columns, device=lengths.device) < lengths[:, None]
 
 
 def masked(maps: Tensor, lengths: Tensor) -> Tensor:
     """Maps (batch, channels, rows, columns), zero past the end of each utterance."""
-    return maps * within(maps.shape[3], lengths)[:, None, None].to(maps.dtype)
+    return maps * length_mask(maps.shape[3], lengths)[:, None, None].to(maps.dtype)
 
 
-def turned(sequence: Tensor, steps: Tensor) -> Tensor:
+def reverse_steps(sequence: Tensor, steps: Tensor) -> Tensor:
     """Each utterance's own steps in reverse order, (batch, steps, values); what lies past them stays in its place."""
     at = torch.arange(sequence.shape[1], device=sequence.device)
     source = torch.where(at < steps[:, None], steps[:, None] - 1 - at, at)
@@ -214,7 +214,7 @@ class Model(nn.Module):
             RuntimeError: They cannot be compiled here; the network is then as it was.
         """
         blocks = [block for block in self.blocks if isinstance(block, Block)]
-        for kind in {block.kind for block in blocks}:
+        for kind in {block.activation_name for block in blocks}:
             _fused.compile_loops(kind, dtype)
         for block in blocks:
             block.fused = True
@@ -233,7 +233,7 @@ class Model(nn.Module):
         features = functional.pad(masked(images, lengths), (0, columns, 0, rows))
         steps = lengths
         for block, (_, stride) in zip(self.blocks, self.strides, strict=True):
-            features = block(features, within(features.shape[3], steps))
+            features = block(features, length_mask(features.shape[3], steps))
             steps = -(-steps // stride)
             if stride > 1:
                 # A pooling window carries an utterance's last columns over its end.
@@ -249,5 +249,5 @@ class Model(nn.Module):
         outputs: Tensor = self.lstm(sequence)[0]
         if self.backward_lstm is None:
             return outputs
-        back, _ = self.backward_lstm(turned(sequence, steps))
-        return torch.cat([outputs, turned(back, steps)], dim=2)
+        back, _ = self.backward_lstm(reverse_steps(sequence, steps))
+        return torch.cat([outputs, reverse_steps(back, steps)], dim=2)

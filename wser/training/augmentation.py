@@ -75,11 +75,11 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
         images: float (batch, channels, rows, columns), or (batch, channels, samples); left unchanged.
         draws: For this batch.
     """
-    kept = ~_within(images.shape[-1], draws.columns)[:, None]
+    kept = ~_in_bands(images.shape[-1], draws.columns)[:, None]
     if images.ndim == 4:
         row = torch.arange(images.shape[2], device=images.device)
         source = row - draws.shifts[:, None]
-        there = (source >= 0) & (source < len(row)) & ~_within(len(row), draws.rows)
+        there = (source >= 0) & (source < len(row)) & ~_in_bands(len(row), draws.rows)
         # Rows of all channels at once, which then lie between batch and channels.
         batch = torch.arange(len(images), device=images.device)[:, None]
         images = images[batch, :, source.clamp(0, len(row) - 1)].transpose(1, 2)
@@ -87,7 +87,7 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
     return images * kept.to(images.dtype)
 
 
-def _within(extent: int, bands: Tensor) -> Tensor:
+def _in_bands(extent: int, bands: Tensor) -> Tensor:
     at = torch.arange(extent, device=bands.device)
     return (at >= bands[:, :1]) & (at < bands[:, 1:])
 

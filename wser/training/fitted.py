@@ -16,7 +16,7 @@ from wser.training.run import Outcome, Run
 
 
 def fit(run: Run) -> Outcome:
-    """Fit the model of a run to the training part, and score the test part.
+    """Fit the model of a run to the training set, and score the test set.
 
     Where other pictures are scored, it is fitted again to those of the run that it belongs to, which gives the same model.
 

@@ -122,7 +122,7 @@ def class_weights(labels: Sequence[int], classes: int) -> Tensor:
     """Weights inverse to how often each class occurs, whose mean over the utterances is 1.
 
     Args:
-        labels: Classes of the training part.
+        labels: Classes of the training set.
         classes: How many there are; one that does not occur has weight 0, or label smoothing would pull towards it.
 
     Returns:

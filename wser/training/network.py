@@ -1,4 +1,4 @@
-"""Networks: train on one fold, choose the epoch, score the test part once."""
+"""Networks: train on one fold, choose the epoch, score the test set once."""
 
 import ctypes
 import io
@@ -41,7 +41,7 @@ WORTH_COMPILING = 10_000
 
 
 def train(run: Run, seen: int | None = None) -> Outcome:
-    """Train the network of a run, or load the weights of the run that has trained them, and score the test part.
+    """Train the network of a run, or load the weights of the run that has trained them, and score the test set.
 
     Args:
         run: What it is told.

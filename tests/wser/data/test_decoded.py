@@ -55,6 +55,14 @@ def test_a_damaged_file_is_made_again(dataset, kept):
     assert file_of(kept) == file, "nothing else is left"
 
 
+def test_a_damaged_file_is_not_read(dataset, kept):
+    dataset.decode()
+    pictures, file = dataset.caches[0].read_all(), file_of(kept)
+    content = file.read_bytes()
+    file.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
+    np.testing.assert_array_equal(dataset.utterance(0), pictures[dataset.examples[0].row])
+
+
 def test_nothing_is_kept_of_a_small_cache(small_cache, small_recipe_id, tmp_path):
     dataset = open_dataset([small_cache], ["ravdess"], small_recipe_id, results=tmp_path)
     dataset.decode()

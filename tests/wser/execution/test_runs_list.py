@@ -1,8 +1,12 @@
 """What `wser.runs list` says of runs: by what they differ."""
 
+import os
+
 import pytest
 
 from wser import run, runs
+from wser.data import decoded
+from wser.execution import housekeeping
 
 
 @pytest.mark.slow
@@ -17,3 +21,13 @@ def test_runs_are_listed_with_the_settings_that_differ_among_them(at_once, tmp_p
     assert all(("seed=0" in row) != ("seed=1" in row) for row in rows)
     assert all("1 of 2" in row and "label" not in row for row in rows)
     assert lines[-1].startswith("2 runs, 2 of them not finished, ")
+
+
+def test_decoded_pictures_are_garbage_after_a_week_and_other_files_beside_them_are_not(tmp_path):
+    kept = tmp_path / decoded.DIRECTORY
+    kept.mkdir()
+    for name in ("old.npy", "new.npy", "notes.txt"):
+        (kept / name).write_bytes(b"content")
+    for name in ("old.npy", "notes.txt"):
+        os.utime(kept / name, (0, 0))
+    assert [found.path.name for found in housekeeping.garbage(tmp_path)] == ["old.npy"]

@@ -43,9 +43,9 @@ def test_logits_and_gradients_are_those_of_the_layers(changes):
         torch.testing.assert_close(plain.eval()(images, lengths), fused.eval()(images, lengths), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("activation", _fused.ACTIVATIONS)
+@pytest.mark.parametrize("activation", _fused.ACTIVATIONS_AND_DERIVATIVES)
 def test_derivatives_are_those_of_the_activations(activation):
-    active, derivative = _fused.ACTIVATIONS[activation]
+    active, derivative = _fused.ACTIVATIONS_AND_DERIVATIVES[activation]
     z = torch.linspace(-4, 4, 101, requires_grad=True)
     active(z).sum().backward()
     away = z.detach().abs() > 1e-6

@@ -239,7 +239,7 @@ def test_backward_direction_is_an_lstm_that_reads_the_utterance_from_its_end(sum
 @pytest.mark.parametrize("lengths", [[7, 4], [7, 7], [1, 7]])
 def test_masked_batch_norm_is_that_of_the_utterances_own_columns(lengths):
     """Values, running statistics and every gradient."""
-    x, inside = pictures(2, 5, 7) + 3, _three_pipe.within(7, torch.tensor(lengths))
+    x, inside = pictures(2, 5, 7) + 3, _three_pipe.length_mask(7, torch.tensor(lengths))
     masked, plain = _three_pipe.MaskedBatchNorm(3), torch.nn.BatchNorm2d(3)
     for norm in (masked, plain):
         norm.weight.data, norm.bias.data = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([1.0, 0.0, 3.0])
@@ -263,7 +263,7 @@ def test_masked_batch_norm_of_values_far_from_zero_keeps_their_variance():
     x = 1000 + pictures(2, 5, 7).double()
     x[1, ..., 4:] = 0
     masked = _three_pipe.MaskedBatchNorm(3, momentum=1.0)
-    masked(x.float(), _three_pipe.within(7, torch.tensor([7, 4])))
+    masked(x.float(), _three_pipe.length_mask(7, torch.tensor([7, 4])))
     own = torch.cat([x[0], x[1, ..., :4]], dim=2)
     torch.testing.assert_close(masked.running_var.double(), own.var((1, 2)), rtol=0.05, atol=0)
 
