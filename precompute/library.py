@@ -3,7 +3,6 @@
 import io
 import os
 import warnings
-from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -85,21 +84,21 @@ def build(
     catalogue.require_utterances(published, directory, scan)
     for difference in catalogue.compare_with_published(published, scan.utterances):
         _warn(f"{corpus} is not as published: {difference}")
-    cache_roots, workers = places.parse(os.fspath(cache)), None
-    if not any(roots.sealed(root, corpus, chosen.id) for root in cache_roots):
-        # Most likely there is work to do: the workers load their libraries while the recordings are hashed.
-        workers = building.Workers(chosen, jobs)
-    with workers or nullcontext():
+    cache_roots = places.parse(os.fspath(cache))
+    with building.Workers(chosen, jobs) as workers:
+        if not any(roots.sealed(root, corpus, chosen.id) for root in cache_roots):
+            # Most likely there is work to do.
+            workers.prepare()
         plan = make_plan(published, directory, scan, chosen, cache_roots)
-    for warning in plan.warnings:
-        _warn(f"{corpus}: {warning}")
-    if plan.draft.sealed:
-        try:
-            confirm(plan, cache_roots)
-        except (OSError, WserError) as error:
-            _warn(f"{plan.draft.path} is the cache of these recordings, and that cannot be recorded beside it ({error})")
-    else:
-        building.execute(plan, workers or building.Workers(chosen, jobs), show=False)
+        for warning in plan.warnings:
+            _warn(f"{corpus}: {warning}")
+        if not plan.draft.sealed:
+            building.execute(plan, workers, show=False)
+        else:
+            try:
+                confirm(plan, cache_roots)
+            except (OSError, WserError) as error:
+                _warn(f"{plan.draft.path} is the cache of these recordings, and that cannot be recorded beside it ({error})")
     if not plan.draft.sealed:
         raise CorpusError(
             f"none of the {len(scan.utterances)} recordings of {corpus} in {directory} can be used: replace the files"

@@ -14,6 +14,7 @@ from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
     from precompute.common.arrays import Array
+    from precompute.common.executor import ExecutorConfig
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
     from wser.protocols import Fold
@@ -167,7 +168,10 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     )
     sys.stdout.flush()
     if dry_run:
-        _announce_time(to_do, configs[0].jobs)
+        if configs[0].executor.is_cluster:
+            _announce_jobs(configs[0].executor)
+        else:
+            _announce_time(to_do, configs[0].jobs)
         return 0
     command = shlex.join(["python", "-m", "wser.run", *settings])
     say = _Points(experiments, left, axes).say if axes else _finished
@@ -182,6 +186,13 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         _show(experiments[0], run, why)
         failed = bool(why)
     return terminal.FAILED if failed else terminal.DONE
+
+
+def _announce_jobs(where: "ExecutorConfig") -> None:
+    if where.name == "slurm":
+        from precompute.common import cluster
+
+        print(cluster.described(where))
 
 
 def _announce_time(to_do: "Sequence[tuple[Experiment, Fold]]", jobs: int) -> None:

@@ -69,6 +69,7 @@ def _parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
     _options.caches_to_fill(parser)
     _options.recipe(parser, _options.SEVERAL_RECIPES, _options.NAMES)
     _options.jobs(parser)
+    _options.executor(parser)
     _options.out(parser, "with --check: ")
     parser.add_argument(
         "--list", action="store_true", help="show the corpora: found or not, counts, licence, where to get them"

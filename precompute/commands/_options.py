@@ -11,6 +11,8 @@ CORPORA = f"{', '.join(known.names())}; all (every real corpus found); or table 
 SEVERAL = f"one or several, with commas: {CORPORA}"
 SEVERAL_RECIPES = "names of recipes, one cache for each"
 
+EVERY_CORE = -1
+
 Container = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
@@ -63,7 +65,17 @@ def recipe(
 
 def jobs(parser: argparse.ArgumentParser) -> None:
     """How many processes work."""
-    parser.add_argument("--jobs", metavar="N", type=int, default=-1, help="processes (default: one for each core)")
+    parser.add_argument("--jobs", metavar="N", type=int, default=EVERY_CORE, help="processes (default: one for each core)")
+
+
+def executor(parser: argparse.ArgumentParser) -> None:
+    """Where work is done, to be read by `executor.parse`."""
+    parser.add_argument(
+        "--executor", metavar=("NAME", "KEY=VALUE"), nargs="+", default=[],
+        help="where pictures are computed: dask address=tcp://HOST:8786 (a running Dask cluster), or slurm partition=NAME "
+        "workers=N cores=N memory=4GB time=HH:MM:SS (jobs of Slurm; their script is shown by --dry-run) (default: loky, "
+        "processes of this machine)",
+    )  # fmt: skip
 
 
 def out(parser: argparse.ArgumentParser, text: str = "") -> None:

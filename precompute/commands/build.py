@@ -5,15 +5,15 @@ import functools
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precompute import corpora
 from precompute.commands import _corpora, _options
 from precompute.commands._corpora import ALL_DONE, DONE_WITH_SKIPS
-from precompute.common import finding, terminal
-from precompute.common.errors import CorpusError, WserError, counted
+from precompute.common import executor, finding, terminal
+from precompute.common.errors import CorpusError, UsageError, WserError, counted
+from precompute.common.executor import ExecutorConfig
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -52,6 +52,7 @@ def _main(arguments: Sequence[str]) -> int:
     _options.caches_to_fill(parser)
     _options.recipe(parser, _options.SEVERAL_RECIPES, _options.NAMES)
     _options.jobs(parser)
+    _options.executor(parser)
     _options.dry_run(parser)
     _options.table(parser, "with the corpus table")
     options = parser.parse_args(arguments)
@@ -64,21 +65,37 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace) -> int
     Args:
         wanted: Names of the corpora, with commas between; `all`, or `table`.
         where: They may lie.
-        options: With those of `recipe`, `jobs`, `cache`, `table` and `dry_run`.
+        options: With those of `recipe`, `jobs`, `executor`, `cache`, `table` and `dry_run`.
 
     Returns:
         The exit code, as of `main`.
     """
+    place = executor.parse(options.executor)
+    if place.is_cluster and options.jobs != _options.EVERY_CORE:
+        raise UsageError(f"--jobs {options.jobs} has no effect with --executor {place.name}: leave it out")
     chosen = _corpora.recipes(options)
-    return _corpora.each(wanted, where, chosen, options, functools.partial(_build, options), make=not options.dry_run)
+    work = functools.partial(_build, options, place)
+    code = _corpora.each(wanted, where, chosen, options, work, make=not options.dry_run)
+    if options.dry_run and place.name == "slurm":
+        from precompute.common import cluster
+
+        print(cluster.described(place))
+    return code
 
 
 def _build(
-    options: argparse.Namespace, corpus: corpora.Corpus, directory: Path, scan: corpora.Scan, recipe: "Recipe", words: str
+    options: argparse.Namespace,
+    where: ExecutorConfig,
+    corpus: corpora.Corpus,
+    directory: Path,
+    scan: corpora.Scan,
+    recipe: "Recipe",
+    words: str,
 ) -> int:
     """Compute what the cache lacks of one corpus by one recipe, or with --dry-run say what that would be."""
     from precompute.cache import layout, places, roots
     from precompute.cache.reader import Cache
+    from precompute.pipeline import build
     from precompute.pipeline.plan import plan as make_plan
 
     started = time.monotonic()
@@ -86,27 +103,23 @@ def _build(
         corpora.require_utterances(corpus, directory, scan)
     for difference in corpora.compare_with_published(corpus, scan.utterances):
         print(f"warning: {corpus.name} is not as published: {difference}", file=sys.stderr)
-    cache_roots, workers = places.parse(options.cache), None
-    if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
-        from precompute.pipeline import build
-
-        # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
-        workers = build.Workers(recipe, options.jobs)
-    with workers or nullcontext():
+    cache_roots = places.parse(options.cache)
+    with build.Workers(recipe, options.jobs, where) as workers:
+        if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
+            # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
+            workers.prepare()
         plan = make_plan(corpus, directory, scan, recipe, cache_roots)
-    for warning in plan.warnings:
-        print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
-    skipped, ways = list(plan.skipped), None
+        for warning in plan.warnings:
+            print(f"warning: {corpus.name}: {warning}", file=sys.stderr)
+        skipped, ways = list(plan.skipped), None
+        if not options.dry_run and not plan.draft.sealed:
+            outcome = build.execute(plan, workers)
+            skipped, ways = outcome.skipped, outcome.utterances
     if options.dry_run:
-        _describe(plan, options.jobs)
-    elif plan.draft.sealed:
+        _describe(plan, options.jobs, where)
+    elif ways is None:
         print(f"{corpus.name}: nothing to do, the cache is complete")
         _confirm(plan, cache_roots)
-    else:
-        from precompute.pipeline import build
-
-        outcome = build.execute(plan, workers or build.Workers(recipe, options.jobs))
-        skipped, ways = outcome.skipped, outcome.utterances
     if plan.draft.sealed:
         cache = Cache(plan.draft.path)
         # Names that did not parse when the cache was sealed may be gone by now; what was scanned is what it was.
@@ -141,7 +154,7 @@ def _confirm(plan: "Plan", cache_roots: "Roots") -> None:
         )
 
 
-def _describe(plan: "Plan", jobs: int) -> None:
+def _describe(plan: "Plan", jobs: int, where: ExecutorConfig) -> None:
     name = plan.draft.corpus
     if plan.draft.sealed:
         print(f"{name}: nothing to do, {plan.draft.path} is complete")
@@ -151,7 +164,7 @@ def _describe(plan: "Plan", jobs: int) -> None:
     from precompute.pipeline.build import estimate
 
     expected = estimate(plan)
-    processes = effective_n_jobs(jobs)
+    processes = 1 if where.is_cluster else effective_n_jobs(jobs)
     there = f"there before: {counted(len(plan.done), 'unit')}"
     if plan.earlier:
         reused = f"{counted(plan.reusable, 'utterance')} in {counted(len(plan.earlier), 'unit')}"
@@ -159,7 +172,7 @@ def _describe(plan: "Plan", jobs: int) -> None:
     units = len(plan.units) - len(plan.earlier)
     print(f"{name}: would compute {counted(plan.todo - plan.reusable, 'utterance')} in {counted(units, 'unit')} ({there})")
     print(f"  into   {plan.draft.path}")
-    workers = f"{processes} process{'es' * (processes != 1)}"
+    workers = "one worker like this machine" if where.is_cluster else f"{processes} process{'es' * (processes != 1)}"
     print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {workers}")
 
 

@@ -6,7 +6,7 @@ import statistics
 import time
 import warnings
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +22,7 @@ from precompute.cache.history import TABLE
 from precompute.cache.layout import Record, Skipped
 from precompute.cache.reader import Unit
 from precompute.common.errors import CacheError, UnusableAudioError
-from precompute.common.executor import effective, parallel
+from precompute.common.executor import THIS_MACHINE, ExecutorConfig, Work, effective, workers
 from precompute.common.files import sha256
 from precompute.common.progress import progress
 from precompute.common.provenance import provenance
@@ -60,38 +60,57 @@ class Outcome:
 
 
 class Workers:
-    """Processes that start, and get ready for a recipe, while it is still being found out what there is to do.
-
-    As a context they are sent away if that fails.
+    """Whoever computes: a context, at whose end they are sent away.
 
     Args:
-        recipe: What to get ready for.
+        recipe: What they get ready for.
         jobs: Number of processes; -1 for all cores; 1 works in this process, when asked.
+        where: They work; on a cluster, `jobs` says nothing.
     """
 
-    def __init__(self, recipe: Recipe, jobs: int) -> None:
-        self._run = parallel(jobs, return_as="generator_unordered", pre_dispatch="3*n_jobs")
-        processes = effective(jobs)
-        self._ready: Generator[None, None, None] = self._run(
-            joblib.delayed(_warm_up)(recipe) for _ in range(processes if processes > 1 else 0)
-        )
+    def __init__(self, recipe: Recipe, jobs: int, where: ExecutorConfig = THIS_MACHINE) -> None:
+        self._recipe, self._jobs, self._where = recipe, jobs, where
+        self._stack = contextlib.ExitStack()
+        self._run: Work | None = None
 
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if failure:
-            with warnings.catch_warnings():
-                # That they had not done yet is no news.
-                warnings.simplefilter("ignore", UserWarning)
-                self._ready.close()
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
-    def __call__(self, tasks: Iterable[Any]) -> Iterator[Any]:
-        """Results of joblib's delayed calls, in the order in which they are finished."""
+    def prepare(self) -> Work:
+        """Have them start, and load what they need, while it is still being found out what there is to do.
+
+        Raises:
+            WserError: A cluster cannot be reached.
+        """
+        if self._run is None:
+            self._run = self._stack.enter_context(workers(self._where, self._jobs))
+            processes = 0 if self._where.is_cluster else effective(self._jobs)
+            self._ready: Generator[None, None, None] = self._run(
+                joblib.delayed(_warm_up)(self._recipe) for _ in range(processes if processes > 1 else 0)
+            )
+            self._stack.callback(self._leave)
+        return self._run
+
+    def _leave(self) -> None:
+        with warnings.catch_warnings():
+            # That they had not done yet is no news.
+            warnings.simplefilter("ignore", UserWarning)
+            self._ready.close()
+
+    @property
+    def count(self) -> Callable[[], int] | None:
+        """Says how many workers a cluster has; None on this machine."""
+        return getattr(self._run, "count", None)
+
+    def __call__(self, tasks: Iterable[Any]) -> Generator[Any, None, None]:
+        """Results of joblib's delayed calls, in the order in which they are finished; errors as of `prepare`."""
+        run = self.prepare()
         for _ in self._ready:
             pass
-        results: Iterator[Any] = self._run(tasks)
-        return results
+        yield from run(tasks)
 
 
 def _warm_up(recipe: Recipe) -> None:
@@ -105,7 +124,7 @@ def execute(plan: Plan, workers: Workers, show: bool = True) -> Outcome:
 
     Args:
         plan: Of an unsealed cache.
-        workers: Who does it.
+        workers: They do it.
         show: Whether progress is shown on stderr.
 
     Raises:
@@ -119,19 +138,21 @@ def execute(plan: Plan, workers: Workers, show: bool = True) -> Outcome:
     # Several jobs on one cache share the work by taking it in different orders.
     random.SystemRandom().shuffle(work)
     try:
-        shown = progress(f"precompute {draft.corpus}", plan.todo, "utterances") if show else contextlib.nullcontext(_unseen)
+        what = f"precompute {draft.corpus}"
+        shown = progress(what, plan.todo, "utterances", workers.count) if show else contextlib.nullcontext(_unseen)
         with draft.open(), shown as advance:
             tasks = (
                 joblib.delayed(_make)(draft, plan.directory, plan.recipe, sources, plan.earlier.get(pair))
                 for pair, sources in work
             )
-            for unit, way, total in workers(tasks):
-                if unit.records:
-                    published.append(unit)
-                else:
-                    lost.extend(unit.skipped)
-                ways[way] += total
-                advance(total)
+            with contextlib.closing(workers(tasks)) as finished:
+                for unit, way, total in finished:
+                    if unit.records:
+                        published.append(unit)
+                    else:
+                        lost.extend(unit.skipped)
+                    ways[way] += total
+                    advance(total)
             if published:
                 # Small caches follow one another within a second, and the last of them counts.
                 made = provenance(PACKAGES, "milliseconds") | ({TABLE: layout.printable(plan.table)} if plan.table else {})

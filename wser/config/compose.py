@@ -22,7 +22,7 @@ from precompute.common.errors import unknown
 from precompute.common.reading import LARGEST_YAML, given, parse_yaml, refuse_interpolation
 from precompute.common.settings import Facts, Reader, refusal
 from wser.config import unread
-from wser.config.schema import ROOMS, Config, ConfigError, Unread, check, choice, declared, flatten, known, with_key
+from wser.config.schema import NAMED, ROOMS, Config, ConfigError, Unread, check, choice, declared, flatten, known, with_key
 
 SWEEP = "train.lr: [0.1, 0.01], or 'preset, selection: [[paper, test], [tuned, last]]'"
 """How to write the section `sweep` of an experiment file."""
@@ -133,7 +133,8 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     """The configuration that is stored in a run's directory, with a few keys changed.
 
     Args:
-        path: Its config.yaml.  The stored `cache_root` gives way to WSER_CACHE, where that is set.
+        path: Its config.yaml.  The stored `cache_root` gives way to WSER_CACHE, where that is set, and the stored `executor` to
+            this machine.
         arguments: Strings `key=value`; a comma list does not sweep.
         changeable: Keys that they may set.
 
@@ -141,12 +142,13 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
         ConfigError: The file is missing or malformed, or an argument is, or sets another key.
     """
     point = [_split(argument) for argument in arguments]
-    if refused := [key for key, _ in point if key not in changeable]:
+    if refused := [key for key, _ in point if _full(key) not in changeable]:
         raise ConfigError(f"{refused[0]} would change the stored run: leave it out, only {', '.join(changeable)} may be given")
     root = os.environ.get("WSER_CACHE")
     environment = OmegaConf.create({"cache_root": root} if root else {})
     _refuse_interpolation(environment, "WSER_CACHE")
     stored = _read(path)
+    stored.pop("executor", None)
     _without_others(stored)
     try:
         _typed([stored], [])
@@ -248,7 +250,7 @@ def _refuse(unread_keys: Mapping[str, Unread]) -> None:
 
 def _full(key: str) -> str:
     """The dotted key of a short form."""
-    return f"{key}.name" if key in ROOMS else key
+    return f"{key}.name" if key in NAMED else key
 
 
 def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
@@ -341,7 +343,7 @@ def _read(path: Path) -> DictConfig:
     if not isinstance(layer, DictConfig):
         raise ConfigError(f"{path} is not a mapping: write key: value lines")
     _refuse_interpolation(layer, str(path))
-    for key in ROOMS:
+    for key in NAMED:
         if isinstance(layer.get(key), str):
             layer[key] = {"name": layer[key]}
     for key in (key for key, facts in known().items() if facts.names):

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from precompute.common import plugins
 from precompute.common.errors import unknown
+from precompute.common.executor import ExecutorConfig
 from precompute.common.settings import Facts, facts, types
 from precompute.recipe import sections
 from wser.config.compose import load
@@ -77,6 +78,7 @@ def keys() -> list[Key]:
             every += _of_class(choice(section, name), f"{section}.", (name,), chosen, shared)
     every += _of_class(DataConfig, "data.", (), plain)
     every += _of_class(TrainConfig, "train.", (), plain)
+    every += _of_class(ExecutorConfig, "executor.", (), plain)
     return _together(every)
 
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from precompute.cache.layout import printable
 from precompute.common import plugins
 from precompute.common.errors import UsageError
+from precompute.common.executor import ExecutorConfig
 from precompute.common.settings import Facts, check_limits, facts, setting
 
 LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]
@@ -21,6 +22,9 @@ Optimiser = Literal["adam", "adamw", "adamax", "sgd", "rmsprop"]
 
 ROOMS = {"protocol": "wser.protocols", "model": "wser.models"}
 """Sections whose keys belong to a choice, and the packages that hold the choices."""
+
+NAMED = (*ROOMS, "executor")
+"""Sections for whose key `name` their own name is short."""
 
 EARLIER = {"protocol.folds": 3, "protocol.test_fraction": 0.2}
 """Keys that the names of results hold for every protocol, since all had them once, and the values they had."""
@@ -185,6 +189,7 @@ class Config:
         seed: Seed of initial weights, order of batches and augmentation.
         fold: Which folds to train: `all`, or numbers from 0, such as `0,2`.
         jobs: Folds trained at once; 0 is one for each core, up to 8, and a single one on an accelerator.
+        executor: Where folds are trained: on this machine, or on a cluster.
         logger: Where training curves go besides curves.csv; `[]` is nowhere.
         cache_root: Directories of caches, searched in order, separated by `:`; each may be a URL, as s3://bucket/lab.
         results: Directory of all results.
@@ -203,7 +208,8 @@ class Config:
     selection: Selection = "validation"
     seed: int = setting(0, low=0, high=LARGEST_SEED)
     fold: Any = setting("all", hashed=False, swept=False, text=True)
-    jobs: int = setting(0, low=0, high=1024, hashed=False, swept=False)
+    jobs: int = setting(0, low=0, high=1024, hashed=False, swept=False, read_with={"executor.name": ["loky"]})
+    executor: ExecutorConfig = field(default_factory=ExecutorConfig)
     logger: list[LoggerName] = setting(lambda: ["tensorboard"], hashed=False, swept=False, names=True)
     cache_root: str = setting("cache", hashed=False, swept=False, text=True)
     results: str = setting("runs", hashed=False, swept=False, text=True, path=True)
@@ -309,7 +315,7 @@ def check(config: Config) -> None:
     Raises:
         ConfigError: A value is; the message names its key and the limits.
     """
-    for section in ("protocol", "model", "data", "train"):
+    for section in ("protocol", "model", "data", "train", "executor"):
         check_limits(getattr(config, section), ConfigError, f"{section}.")
     check_limits(config, ConfigError)
     config.model.check()

@@ -53,7 +53,9 @@ def _seconds_per_utterance(experiment: "Experiment", fold: Fold) -> float:
         directory = Path(root) / "run"
         files.make_directory(directory, Path(root))
         short = replace(config, logger=[], train=replace(config.train, epochs=EPOCHS, patience=0))
-        run = Run(short, experiment.dataset, few, directory, directory, plan.threads(experiment), experiment.identity)
+        attempt = directory / "attempt"
+        files.make_directory(attempt, Path(root))
+        run = Run(short, experiment.dataset, few, directory, attempt, plan.threads(experiment), experiment.identity)
         network.train(run, seen=len(fold.train) * config.train.epochs)
         pace = progress.look(progress.Job("", directory, directory, EPOCHS)).pace
     # A loss that diverges at once ends training after one epoch, and that would be the end of the real one too.

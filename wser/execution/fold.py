@@ -4,6 +4,8 @@ import csv
 import io
 import sys
 import time
+import uuid
+from dataclasses import replace
 from typing import Any
 
 from precompute.common import files
@@ -29,6 +31,8 @@ def execute(run: Run) -> None:
         ResultError: The weights that are to be scored cannot be read, or are of other classes.
         OSError: A file cannot be written.
     """
+    # A cluster repeats the work of a worker that it has lost, and that may still be at it.
+    run = replace(run, aside=run.aside / uuid.uuid4().hex[:8])
     files.make_directory(run.aside, run.root)
     try:
         _train_and_score(run)

@@ -1,5 +1,6 @@
 """The plan of all runs: configurations times folds, minus what is finished; and their execution."""
 
+import contextlib
 import itertools
 import re
 import uuid
@@ -128,7 +129,7 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
     dataset = opened(where, corpora, config.recipe, caches or config.cache, config.labels, beside)
     models.check_takes(config.model, dataset.item)
     folds = protocol.folds(dataset.examples, config.selection, dataset.dropped_keys)
-    precision = hardware.precision(config.train) if config.model.is_network else ""
+    precision = _precision(config) if config.model.is_network else ""
     tested = trained = None
     if config.data.test_recipe:
         inputs = tuple(cache.id.partition("-")[2] for cache in dataset.caches)
@@ -148,6 +149,16 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
         tested,
         trained,
     )
+
+
+def _precision(config: Config) -> str:
+    """Precision of training, which names the run before it is known which machine of a cluster trains it."""
+    if config.executor.is_cluster and config.train.precision == "auto" and config.train.device not in ("auto", "cpu"):
+        raise ConfigError(
+            f"train.precision=auto asks this machine, and executor={config.executor.name} trains on others, with "
+            f"train.device={config.train.device}: give train.precision=bf16 or fp32"
+        )
+    return hardware.precision(config.train)
 
 
 def _trained_and_tested(config: Config) -> list[Config]:
@@ -189,8 +200,8 @@ def execute(
     """Run every pending fold, several at once where `jobs` says so.
 
     Args:
-        experiments: Prepared.
-        jobs: Runs at once; 0 is one for each core, and a single one on an accelerator.
+        experiments: Prepared, to be executed in one place.
+        jobs: Runs at once on this machine; 0 is one for each core, and a single one on an accelerator.
         command: That asked for them, for the record.
         say: Gives the line to show when a fold of an experiment is finished, if any.
         axes: Dotted keys by which the experiments differ, for the progress that is shown.
@@ -221,7 +232,8 @@ def execute(
     }.values():
         # Before there are several processes that would each do it.
         dataset.decode()
-    jobs = at_once([experiment for experiment, _ in work], jobs)
+    where = experiments[0].config.executor
+    jobs = len(work) if where.is_cluster else at_once([experiment for experiment, _ in work], jobs)
     runs = [
         Run(
             experiment.config,
@@ -245,20 +257,23 @@ def execute(
         )
         for run in runs
     ]
-    with Watch(watched, jobs) as watch:
-        parallel = executor.parallel(jobs, return_as="generator_unordered")
-        try:
+    try:
+        with executor.workers(where, jobs) as workers, Watch(watched, jobs, getattr(workers, "count", None)) as watch:
             for scoring in (False, True):
                 wave = [(at, run) for at, run in enumerate(runs) if (run.trained is not None) == scoring]
-                for number in parallel(joblib.delayed(_execute)(at, run) for at, run in wave):
-                    experiment, fold = work[number]
-                    if line := say(experiment, fold.number):
-                        watch.say(line)
-        except BrokenProcessPool:
-            raise results.ResultError(
-                f"one of {jobs} runs at once was killed, most likely for lack of memory: finished folds are kept, "
-                "run again with jobs=1"
-            ) from None
+                with contextlib.closing(workers(joblib.delayed(_execute)(at, run) for at, run in wave)) as finished:
+                    for number in finished:
+                        experiment, fold = work[number]
+                        if line := say(experiment, fold.number):
+                            watch.say(line)
+    except BrokenProcessPool:
+        raise results.ResultError(
+            f"one of {jobs} runs at once was killed, most likely for lack of memory: finished folds are kept, "
+            "run again with jobs=1"
+        ) from None
+    finally:
+        for run in runs:
+            files.remove(run.aside, run.root)
 
 
 def at_once(pending: Sequence[Experiment], jobs: int) -> int:
@@ -284,6 +299,8 @@ def threads(experiment: Experiment) -> int:
     Sums depend on them in the last digits, so they follow from the machine and the protocol, and not from how many folds
     happen to be pending: a fold gives the same predictions alone, resumed, or among all.
     """
+    if experiment.config.executor.is_cluster:
+        return experiment.config.train.threads or experiment.config.executor.cores
     return experiment.config.train.threads or max(1, executor.cores() // min(most_jobs(), len(experiment.folds)))
 
 
@@ -298,7 +315,9 @@ def _name(config: Config, axes: Sequence[str]) -> str:
 def _execute(number: int, run: "Run") -> int:
     from wser.execution import fold
 
-    fold.execute(run)
+    # A cluster repeats what it lost with a worker, also if it was finished.
+    if not results.whole(run.directory, run.fold.number, run.identity):
+        fold.execute(run)
     return number
 
 

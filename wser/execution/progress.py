@@ -13,7 +13,7 @@ from wser.results import CURVES, METRICS
 
 @dataclass(frozen=True)
 class Job:
-    """A run to watch: its name, where its results grow, where they are in the end, and its epochs at most."""
+    """A run to watch: its name, where its attempts grow, where the results are in the end, and its epochs at most."""
 
     name: str
     aside: Path
@@ -45,8 +45,8 @@ class State:
 def look(job: Job) -> State:
     """Read how far a run is."""
     finished = (job.final / METRICS).exists()
-    file = (job.final if finished else job.aside) / CURVES
     try:
+        file = (job.final if finished else max(job.aside.iterdir(), key=lambda attempt: attempt.stat().st_mtime)) / CURVES
         # A line that is still being written does not count.
         clock = [float(line.rpartition(",")[2]) for line in file.read_text("utf-8").split("\n")[1:-1]]
         idle = max(0.0, time.time() - file.stat().st_mtime)

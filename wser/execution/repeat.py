@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from precompute.cache import places
 from precompute.cache.roots import candidates
 from precompute.common import executor, files
+from precompute.common.executor import ExecutorConfig
 from precompute.common.provenance import provenance
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from wser import results
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
 
-CHANGEABLE = ("cache_root", "jobs", "train.device", "train.threads")
+CHANGEABLE = (
+    "cache_root",
+    "jobs",
+    "train.device",
+    "train.threads",
+    *(f"executor.{key.name}" for key in fields(ExecutorConfig)),
+)
 """Keys that a repeat may set: where it runs.  The others name what was run, or would change it."""
 
 ENVIRONMENT = ("revision", "source", "platform", "device", "precision", "threads", "kernels")
@@ -130,7 +137,7 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     from wser.execution import plan
     from wser.training.hardware import accelerated
 
-    if experiment.config.model.is_network:
+    if experiment.config.model.is_network and not experiment.config.executor.is_cluster:
         accelerated(experiment.config.train)  # a device that is not here is refused before anything is removed
     if anew:
         _remove(again, path)
@@ -168,7 +175,7 @@ def _is_of_now(again: Path, experiment: "Experiment") -> bool:
     }  # fmt: skip
     indifferent = {"jobs", "cache_root"}
     then_and_now = [
-        {key: value for key, value in flatten(one).items() if key not in indifferent}
+        {key: value for key, value in flatten(one).items() if key not in indifferent and not key.startswith("executor.")}
         for one in (config, recorded(experiment.config))
     ]
     return then_and_now[0] == then_and_now[1] and all(

@@ -3,11 +3,12 @@
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
 
 from precompute.common import terminal
+from precompute.common.errors import counted
 from wser.execution.progress import Job, State, look, outlook, running, seconds_left
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -23,10 +24,11 @@ class Watch:
     Args:
         jobs: All runs, in the order in which they start.
         at_once: Runs at once.
+        cluster: Says how many workers a cluster has, where it does the work; they are then the runs at once.
     """
 
-    def __init__(self, jobs: Sequence[Job], at_once: int) -> None:
-        self.at_once = at_once
+    def __init__(self, jobs: Sequence[Job], at_once: int, cluster: Callable[[], int] | None = None) -> None:
+        self.at_once, self.cluster = at_once, cluster
         self.states = [State(job) for job in jobs]
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -76,10 +78,15 @@ class Watch:
     def _look(self) -> str | None:
         """Look at all runs that were not finished; the line to say, None as long as no time can be given."""
         self.states = [state if state.finished else look(state.job) for state in self.states]
-        left = seconds_left(self.states, self.at_once)
+        workers = self.cluster() if self.cluster else self.at_once
+        left = seconds_left(self.states, max(1, workers))
         names, rest = running(self.states, MOST_NAMED), outlook(self.states, left, datetime.now())
+        if self.cluster:
+            rest = f"{counted(workers, 'worker')}; {rest}"
         if self.live:
             done = sum(state.done if self.epochs else state.finished for state in self.states)
             self.bar.update(self.task, completed=done, description=f"{'epochs' if self.epochs else 'runs'}; {rest}")
             self.names.plain = terminal.printable(running(self.states, len(self.states)).replace("; ", "\n"))
+        if not workers:
+            return f"waiting for a worker; {rest}"
         return f"{names}; {rest}" if names and left is not None else None

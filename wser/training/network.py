@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from precompute.common import files
+from precompute.common import executor, files
 from wser import models, results
 from wser.config.schema import Config, ConfigError
 from wser.data.dataset import input_shape
@@ -87,7 +87,7 @@ def train(run: Run, seen: int | None = None) -> Outcome:
             max_epochs=config.train.epochs,
             limit_val_batches=0 if config.selection == "last" and not fold.validation else None,
             num_sanity_val_steps=0,
-            callbacks=[curves, AfterEachEpoch(checkpoints.path)],
+            callbacks=[curves, AfterEachEpoch(checkpoints.path), WhileWanted()],
             logger=logs,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -129,6 +129,19 @@ def train(run: Run, seen: int | None = None) -> Outcome:
         **computing,
     }
     return Outcome(probabilities, contents, record, curves.before)
+
+
+class WhileWanted(pl.Callback):
+    """Ends training that nobody waits for any more."""
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Look before each batch.
+
+        Raises:
+            UnwantedError: Nobody does.
+        """
+        if not executor.is_wanted():
+            raise executor.UnwantedError("nobody waits for this fold any more: run the same command to continue")
 
 
 def _as_file(record: dict[str, Any]) -> bytes:

@@ -22,7 +22,7 @@ class Run:
         dataset: All utterances.
         fold: On which to train and to test.
         directory: Of the experiment's results.
-        aside: Where this run's results grow; renamed to their place at the end.
+        aside: Where this run's results grow, each attempt in a directory of its own there; renamed to their place at the end.
         threads: Of the CPU.
         identity: Of the experiment.
         tested: The same utterances in other pictures, to be scored in place of those of `dataset`.
