@@ -13,7 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
+import warnings
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from functools import lru_cache
@@ -59,6 +59,7 @@ class Cluster:
         for name in [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]:
             # What they have to say is said here, in a sentence.
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", message="Sending large graph")
         self._own = _slurm(config, jobs) if config.name == "slurm" else None
         self._name = "Slurm" if self._own else str(config.address)
         if not (self._own or config.address):
@@ -125,8 +126,8 @@ class Cluster:
             if isinstance(error, KilledWorker):
                 raise ClusterError(
                     f"{counted(error.allowed_failures + 1, 'worker')} of {self._name} died one after another at the same "
-                    f"piece of work, the last at {error.last_worker.address}, most likely for lack of memory: give workers "
-                    f"more; {AGAIN}"
+                    f"piece of work, the last at {error.last_worker.address}, most likely for lack of memory or time: give "
+                    f"workers more; {AGAIN}"
                 )
             raise _missing(error, f"the scheduler or a worker of {self._name}") or error
         try:
@@ -225,10 +226,7 @@ def _slurm(config: ExecutorConfig, jobs: int) -> Any:
 
 def _refused(script: str) -> str:
     """What sbatch says against a job, without submitting it; nothing where it would take it."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".sh") as file:
-        file.write(script)
-        file.flush()
-        checked = subprocess.run(["sbatch", "--test-only", file.name], capture_output=True, encoding="utf-8", check=False)
+    checked = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, encoding="utf-8", check=False)
     return "" if checked.returncode == 0 else (" ".join(checked.stderr.split()) or f"exit code {checked.returncode}")[:200]
 
 

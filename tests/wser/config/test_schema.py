@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from precompute.common.executor import ExecutorConfig
 from wser.config import schema
 from wser.config.compose import load
 from wser.config.schema import Config, ConfigError, hashed
@@ -149,7 +150,10 @@ def changed(key: str) -> Config:
     return altered
 
 
-WHERE_AND_WHICH = {"fold", "jobs", "logger", "cache_root", "results", "cache", "train.device", "train.threads", "train.compile"}
+WHERE_AND_WHICH = {
+    *("fold", "jobs", "logger", "cache_root", "results", "cache", "train.device", "train.threads", "train.compile"),
+    *(f"executor.{key.name}" for key in dataclasses.fields(ExecutorConfig)),
+}
 HASHED_BY_CONTENT = {
     *("experiment", "preset", "labels", "recipe", "data.test_recipe", "protocol.test", "protocol.file", "protocol.speakers"),
 }
