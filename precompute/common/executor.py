@@ -1,6 +1,6 @@
 """The one way to run many things at once: processes of this machine (joblib), or the workers of a cluster.
 
-Whatever runs there ends with the process that asked for it.
+Whatever runs there ends with the process that asked for it.  Both libraries are loaded when there is work.
 """
 
 import contextlib
@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
-
-import joblib
+from typing import TYPE_CHECKING, Any, Literal
 
 from precompute.common.errors import UsageError, WserError, unknown
 from precompute.common.process import end_with
 from precompute.common.settings import check_limits, check_words, facts, refusal, setting, types
+
+if TYPE_CHECKING:
+    import joblib
 
 Work = Callable[[Iterable[Any]], Generator[Any, None, None]]
 """Takes joblib's delayed calls, and gives their results in the order in which they are finished."""
@@ -119,13 +120,15 @@ def is_wanted() -> bool:
     return cluster.is_wanted()
 
 
-def parallel(jobs: int, **options: Any) -> joblib.Parallel:
+def parallel(jobs: int, **options: Any) -> "joblib.Parallel":
     """A joblib runner on this machine.
 
     Args:
         jobs: Number of processes; -1 is one for each core, 1 works in this process.
         options: Of `joblib.Parallel`.
     """
+    import joblib
+
     # A single job runs in this process, which has no owner to outlive.
     ending = {} if effective(jobs) == 1 else {"initializer": end_with, "initargs": (os.getpid(),)}
     return joblib.Parallel(n_jobs=jobs, **options, **ending)
@@ -133,6 +136,8 @@ def parallel(jobs: int, **options: Any) -> joblib.Parallel:
 
 def effective(jobs: int) -> int:
     """Number of processes that `jobs` means on this machine."""
+    import joblib
+
     with _counted():
         return int(joblib.effective_n_jobs(jobs))
 
@@ -143,6 +148,8 @@ def cores() -> int:
     Raises:
         WserError: LOKY_MAX_CPU_COUNT, which limits them, is not a number.
     """
+    import joblib
+
     with _counted():
         return int(joblib.cpu_count())
 

@@ -13,8 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import joblib
-
 from precompute.audio import recording
 from precompute.cache import layout, places, shard
 from precompute.cache.draft import Draft
@@ -85,6 +83,8 @@ class Workers:
         Raises:
             WserError: A cluster cannot be reached.
         """
+        import joblib
+
         if self._run is None:
             self._run = self._stack.enter_context(workers(self._where, self._jobs))
             processes = 0 if self._where.is_cluster else effective(self._jobs)
@@ -131,6 +131,8 @@ def execute(plan: Plan, workers: Workers, show: bool = True) -> Outcome:
         CacheError: A recording changed, or could not be read any more, after it was hashed, or the cache cannot be written;
             what was published stays.
     """
+    import joblib
+
     draft = plan.draft
     published, lost = list(plan.done), list(plan.skipped)
     ways: Counter[Way] = Counter()

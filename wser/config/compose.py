@@ -136,13 +136,13 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
         path: Its config.yaml.  The stored `cache_root` gives way to WSER_CACHE, where that is set, and the stored `executor` to
             this machine.
         arguments: Strings `key=value`; a comma list does not sweep.
-        changeable: Keys that they may set.
+        changeable: Keys and sections that they may set.
 
     Raises:
         ConfigError: The file is missing or malformed, or an argument is, or sets another key.
     """
     point = [_split(argument) for argument in arguments]
-    if refused := [key for key, _ in point if _full(key) not in changeable]:
+    if refused := [key for key, _ in point if not {key, key.partition(".")[0]} & {*changeable}]:
         raise ConfigError(f"{refused[0]} would change the stored run: leave it out, only {', '.join(changeable)} may be given")
     root = os.environ.get("WSER_CACHE")
     environment = OmegaConf.create({"cache_root": root} if root else {})

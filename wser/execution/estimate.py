@@ -51,13 +51,12 @@ def _seconds_per_utterance(experiment: "Experiment", fold: Fold) -> float:
     few = _few(fold, config.train.batch * BATCHES)
     with tempfile.TemporaryDirectory() as root:
         directory = Path(root) / "run"
-        files.make_directory(directory, Path(root))
+        attempts = directory / "attempts"
+        files.make_directory(attempts / "1", Path(root))
         short = replace(config, logger=[], train=replace(config.train, epochs=EPOCHS, patience=0))
-        attempt = directory / "attempt"
-        files.make_directory(attempt, Path(root))
-        run = Run(short, experiment.dataset, few, directory, attempt, plan.threads(experiment), experiment.identity)
+        run = Run(short, experiment.dataset, few, directory, attempts / "1", plan.threads(experiment), experiment.identity)
         network.train(run, seen=len(fold.train) * config.train.epochs)
-        pace = progress.look(progress.Job("", directory, directory, EPOCHS)).pace
+        pace = progress.look(progress.Job("", attempts, directory, EPOCHS)).pace
     # A loss that diverges at once ends training after one epoch, and that would be the end of the real one too.
     return 0.0 if pace is None else pace / len(few.train)
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from precompute.cache import places
 from precompute.cache.roots import candidates
 from precompute.common import executor, files
-from precompute.common.executor import ExecutorConfig
 from precompute.common.provenance import provenance
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from wser import results
@@ -25,14 +24,8 @@ if TYPE_CHECKING:
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
 
-CHANGEABLE = (
-    "cache_root",
-    "jobs",
-    "train.device",
-    "train.threads",
-    *(f"executor.{key.name}" for key in fields(ExecutorConfig)),
-)
-"""Keys that a repeat may set: where it runs.  The others name what was run, or would change it."""
+CHANGEABLE = ("cache_root", "executor", "jobs", "train.device", "train.threads")
+"""Keys and sections that a repeat may set: where it runs.  The others name what was run, or would change it."""
 
 ENVIRONMENT = ("revision", "source", "platform", "device", "precision", "threads", "kernels")
 """What a fold records of where it ran, besides versions: the usual reasons for other predictions."""

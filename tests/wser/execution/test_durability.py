@@ -221,7 +221,7 @@ def descendants(pid: int) -> set[int]:
 
 def epochs(results_of_all: Path, fold: int) -> int:
     """How many of a fold that is being trained have ended."""
-    lines = [file.read_bytes().count(b"\n") for file in results_of_all.glob(f"*/.fold_{fold}-*/{results.CURVES}")]
+    lines = [file.read_bytes().count(b"\n") for file in results_of_all.glob(f"*/.fold_{fold}-*/*/{results.CURVES}")]
     return max(lines, default=1) - 1
 
 

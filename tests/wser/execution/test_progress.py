@@ -92,16 +92,19 @@ def test_state_is_read_from_the_curves(tmp_path):
     assert look(one) == State(one)
     one.aside.mkdir(parents=True)
     assert look(one) == State(one, started=True)
-    write_curves(one.aside)
+    lost, attempt = one.aside / "a", one.aside / "b"
+    write_curves(lost, 30.0, 31.0, 32.0, 33.0)
+    os.utime(lost, (0, 0))
+    write_curves(attempt)
     assert (look(one).started, look(one).done, look(one).pace) == (True, 0, None)
-    write_curves(one.aside, 30.0)
+    write_curves(attempt, 30.0)
     assert (look(one).done, look(one).pace) == (1, None), "the first epoch alone says little"
-    write_curves(one.aside, 30.0, 32.0, 36.0, rest="4,0.5,3")
+    write_curves(attempt, 30.0, 32.0, 36.0, rest="4,0.5,3")
     assert (look(one).done, look(one).pace) == (3, 3.0), "a line that is being written does not count"
     ended = time.time() - 50
-    os.utime(one.aside / results.CURVES, (ended, ended))
+    os.utime(attempt / results.CURVES, (ended, ended))
     assert 50 <= look(one).idle <= time.time() - ended
-    one.aside.rename(one.final)
+    attempt.rename(one.final)
     (one.final / results.METRICS).write_text(json.dumps({}))
     assert (look(one).finished, look(one).done, look(one).pace) == (True, 10, 3.0), "stopped early, it is done"
 
@@ -127,7 +130,7 @@ def test_watch_says_what_runs_what_is_left_and_until_when(stream, tmp_path, monk
 
     with Watch([one, job("fold 3 of emodb", home=tmp_path)], 1) as shown:
         wait_for_looks(3)
-        write_curves(one.aside, 30.0, 32.0, 36.0)
+        write_curves(one.aside / "a", 30.0, 32.0, 36.0)
         while looks.acquire(blocking=False):
             pass
         wait_for_looks(10)
@@ -145,3 +148,11 @@ def test_a_name_that_says_when_it_is_done_is_not_taken_for_the_time(tmp_path, ca
     job.aside.mkdir()
     assert "done by" in running([look(job)], 1)
     assert Watch([job], 1)._look() is None, "no time can be given yet"
+
+
+def test_workers_of_a_cluster_are_said(tmp_path, monkeypatch, capsys):
+    one, count = job("fold 2 of emodb", home=tmp_path), iter([0, 3])
+    watched = Watch([one], 1, lambda: next(count))
+    assert watched._look().startswith("waiting for a worker; ")
+    write_curves(one.aside / "a", 30.0, 32.0, 36.0)
+    assert "; 3 workers; " in watched._look()

@@ -161,7 +161,7 @@ def test_killed_repeat_goes_on(tiny, tmp_path, capsys):
     (path,) = tmp_path.iterdir()
     assert kill_after("wser.run", ["--repeat", path], "fold_0", steps=3) == -signal.SIGKILL
     assert results.finished(path / results.REPEAT) == [0]
-    assert list(path.glob(f"{results.REPEAT}/.fold_1-*/{results.CURVES}")), "killed while fold 1 was being trained"
+    assert list(path.glob(f"{results.REPEAT}/.fold_1-*/*/{results.CURVES}")), "killed while fold 1 was being trained"
     capsys.readouterr()
     assert run.main(["--repeat", str(path)]) == 0
     printed = capsys.readouterr().out
@@ -195,7 +195,7 @@ def test_dry_run_writes_nothing(stored, capsys):
 def test_keys_that_would_make_another_run_are_refused(stored, setting, capsys):
     said = refused(capsys, stored, setting)
     assert f"{setting.partition('=')[0]} would change" in said
-    assert "only cache_root, jobs, train.device, train.threads may be given" in said
+    assert "only cache_root, executor, jobs, train.device, train.threads may be given" in said
 
 
 def test_values_are_checked_as_everywhere(stored, capsys):
