@@ -8,6 +8,7 @@ import pytest
 from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.reports.html import index
 from wser.reports.html.index import Entry
+from wser.reports.html.opened import CHOSEN
 
 
 def entry(name: str, *, uar: float = 0.5, validation: float | None = 0.5, **changed) -> Entry:
@@ -88,6 +89,13 @@ def test_rows_name_what_differs_from_other_runs_of_their_kind():
 def test_rows_name_what_differs_from_the_preset():
     config = {"preset": "tuned", "train.epochs": 3, "model.name": "three_pipe"}
     assert index._differences([entry("a", **config)]) == ["train.epochs=3"]
+
+
+def test_settings_that_a_model_does_not_read_tell_nothing_apart():
+    assert index._differences([entry("a", **{"train.epochs": 20}), entry("b", **{"train.epochs": 50})]) == ["", ""]
+    assert index._differences([entry("a", preset="tuned", **{"train.epochs": 3, "data.mixup": 0.3})]) == [""]
+    patience = [{"model.name": "three_pipe", "train.patience": 10, "selection": selection} for selection in CHOSEN]
+    assert index._differences([entry(str(at), **changed) for at, changed in enumerate(patience)]) == ["", "", ""]
 
 
 def test_what_all_runs_share_is_told_once_above_the_table():

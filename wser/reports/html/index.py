@@ -14,7 +14,7 @@ from precompute.common.errors import WserError
 from precompute.common.reading import read_json
 from precompute.recipe import in_words
 from wser import results
-from wser.config.schema import is_hashed
+from wser.config.unread import with_effect
 from wser.evaluation.caveats import Caveat, in_brief
 from wser.evaluation.sweeps import as_text
 from wser.reports.html import glossary, words
@@ -73,7 +73,7 @@ class Entry:
     @cached_property
     def settings(self) -> dict[str, str]:
         """What has no column of its own and may tell it from other runs, by key, as a command line sets it."""
-        own = {key: as_text(value) for key, value in self.config.items() if is_hashed(key) and key not in IN_COLUMNS}
+        own = {key: as_text(value) for key, value in with_effect(self.config).items() if key not in IN_COLUMNS}
         return own | {"labels": str(self.record["label_map"])}
 
     @cached_property
@@ -223,9 +223,9 @@ def _kind(entry: Entry) -> tuple[Any, ...]:
 
 
 def _varying(settings: Sequence[dict[str, str]]) -> list[str]:
-    """Keys whose values differ, or that some lack."""
+    """Keys whose values differ among those that have them."""
     keys = dict.fromkeys(key for of_run in settings for key in of_run)
-    return [key for key in keys if len({of_run.get(key) for of_run in settings}) > 1]
+    return [key for key in keys if len({of_run[key] for of_run in settings if key in of_run}) > 1]
 
 
 def _settings(entry: Entry, varying: Sequence[str]) -> str:

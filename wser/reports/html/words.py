@@ -10,6 +10,7 @@ from precompute.recipe import described, in_words
 from wser import protocols
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
+from wser.config.unread import with_effect
 from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
@@ -125,9 +126,9 @@ def changes(stored: StoredRun) -> list[str]:
 
 
 def changed_keys(config: dict[str, Any]) -> list[str]:
-    """Keys of a configuration whose values are not those of its preset."""
-    plain = _plain(str(config.get("preset")))
-    return [key for key, value in plain.items() if key in config and config[key] != value]
+    """Keys of a configuration that have an effect and whose values are not those of its preset."""
+    plain, own = _plain(str(config.get("preset"))), with_effect(config)
+    return [key for key, value in plain.items() if key in own and own[key] != value]
 
 
 @lru_cache
