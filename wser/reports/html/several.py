@@ -108,7 +108,7 @@ def _runs(letters: str, runs: Sequence[SummarisedRun], page: Path) -> Table:
                 f"{len(run.stored.folds)} of {record['folds']}", *run.metrics, summary["seconds"],
             ]
         )  # fmt: skip
-    return Table("runs", "Runs", columns, rows, notes=["From, to: 95 % interval of the UAR over speakers."])
+    return Table("runs", "Runs", columns, rows).explained(("from", "From, to: 95 % interval of the UAR over speakers."))
 
 
 def _differences(first: SummarisedRun, others: Sequence[tuple[str, SummarisedRun]]) -> tuple[Table | None, list[str]]:
@@ -130,8 +130,8 @@ def _differences(first: SummarisedRun, others: Sequence[tuple[str, SummarisedRun
         Column("difference"), Column("metric", key="figure"), Column("points", "points"), Column("from", "points"),
         Column("to", "points"), Column("p", "p"),
     ]  # fmt: skip
-    note = (
-        "From, to: 95 % interval, bootstrap over speakers. p: of a two-sided permutation test that swaps the two runs' "
-        "predictions for whole speakers."
+    table = Table("differences", "Differences on the same test utterances", columns, rows).explained(
+        ("from", "From, to: 95 % interval, bootstrap over speakers."),
+        ("p", "p: of a two-sided permutation test that swaps the two runs' predictions for whole speakers."),
     )
-    return Table("differences", "Differences on the same test utterances", columns, rows, notes=[note]), sentences
+    return table, sentences

@@ -168,10 +168,12 @@ def _points(swept: Sweep, runs: Sequence[SummarisedRun], page: Path) -> Table:
         count = run.stored.record["folds"]
         rows.append([Link(name, href) if href else name, *values, f"{len(run.stored.folds)} of {count}", *_metrics(run)])
     best = frozenset(at for at, point in enumerate(swept.points) if all(run.whole for run in runs) and swept.is_best(point))
-    note = "From, to: 95 % interval of the test UAR over speakers."
-    if any(words.is_network(run.summary) for run in runs):
-        note += " Epoch: the chosen one, mean of folds, and seconds up to it."
-    return Table("points", "Settings", columns, rows, notes=[note], strong=best)
+    chosen = "the one that was chosen" if any(run.summary["validation"] for run in runs) else "the one that was tested"
+    return Table("points", "Settings", columns, rows, strong=best).explained(
+        ("from", "From, to: 95 % interval of the test UAR over speakers."),
+        ("epoch", f"Epoch: {chosen}, mean of folds."),
+        ("seconds to it", "Seconds to it: of training up to that epoch."),
+    )
 
 
 def _metrics(run: SummarisedRun) -> list[Any]:
@@ -206,7 +208,9 @@ def _over_seeds(swept: Sweep) -> Table | None:
         test = _spread([summary["pooled"] for summary in summaries])
         rows.append([*(cells[at] for _, cells in axes), len(summaries), *validation, *test])
     strong = frozenset(at for at, setting in enumerate(several) if any(setting is chosen for chosen in swept.best))
-    return Table("seeds", "Mean over seeds", columns, rows, notes=["SD: standard deviation over seeds (n - 1)."], strong=strong)
+    return Table("seeds", "Mean over seeds", columns, rows, strong=strong).explained(
+        ("SD", "SD: standard deviation over seeds (n - 1).")
+    )
 
 
 def _numbers(setting: Setting) -> list[float]:
