@@ -123,8 +123,21 @@ def test_pictures_plots_and_regions_have_names(page):
     named = [fields for _, fields in page.attributes if fields.get("role") in ("img", "region")]
     assert all(fields.get("aria-label") or fields.get("aria-labelledby") for fields in named)
     plots = [fields for fields in named if fields["role"] == "img"]
-    assert len(plots) == page.counts["svg"] == 4, "one of each fold, and published results of the same protocol and of others"
+    assert len(plots) == page.counts["svg"] == 6, "two of each fold, and published results of the same protocol and of others"
     assert all("tabindex" in fields for fields in named if fields["role"] == "region")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_curves_of_few_folds_have_plots_side_by_side(page, copy, monkeypatch):
+    def named(page: Page) -> list[str]:
+        labels = [fields.get("aria-label", "") for _, fields in page.attributes]
+        return [label.partition(" by ")[0] for label in labels if " by epoch" in label]
+
+    assert named(page) == [f"{quantity} of fold {fold}" for fold in (0, 1) for quantity in ("Loss", "Accuracy")]
+    assert ("div", {"class": "panels few"}) in page.attributes
+    monkeypatch.setattr("wser.reports.html.run.FEW_PANELS", 1)
+    many = Page(written(copy))
+    assert named(many) == ["Loss and accuracy of fold 0", "Loss and accuracy of fold 1"]
 
 
 def test_what_was_run_is_said_in_words(page, trained):

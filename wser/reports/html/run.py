@@ -29,6 +29,9 @@ MOST_ERRORS = 12
 OF_NETWORKS = ("Preset", "Selection")
 """Words that the page of a run without epochs does not use."""
 
+FEW_PANELS = 3
+"""Folds whose curves have room for plots side by side."""
+
 MOST_PANELS = 40
 """Folds whose curves and confusion matrices are shown in the page; the figures beside it hold more."""
 
@@ -114,10 +117,8 @@ def write_page(run: SummarisedRun, out: Path, entries: Sequence[LiteratureResult
         facts=words.facts(stored, summary),
         tables=tables,
         bars=bars,
-        curves=[
-            (record, Markup(svg(figures.curves([(record, history)]), f"curves_{record['fold']}")))
-            for record, history in panels[:MOST_PANELS]
-        ],
+        curves=[(record, _curves(record, history, len(panels) <= FEW_PANELS)) for record, history in panels[:MOST_PANELS]],
+        few=len(panels) <= FEW_PANELS,
         undrawn=_undrawn(summary, drawn),
         has_validation=any(not np.isnan(history["validation_loss"]).all() for _, history in panels),
         matrix=Matrix("all folds", stored.classes, summary["pooled"]["confusion"]) if whole and drawn else None,
@@ -152,6 +153,17 @@ def _shared(run: SummarisedRun) -> list[tuple[str, str]]:
     # Two columns for the screen; what was left out has no columns but a colon.
     pairs = [line.strip().partition("  " if line.startswith(" ") else ":") for line in counted]
     return [(name, said.strip()) for name, _, said in pairs]
+
+
+def _curves(record: dict[str, Any], history: dict[str, list[float]], apart: bool) -> list[tuple[str, Markup]]:
+    """Plots of a fold's training, each with what it shows: loss and accuracy in one, or apart, to stand side by side."""
+    name = f"curves_{record['fold']}"
+    if not apart:
+        return [("Loss and accuracy", Markup(svg(figures.curves([(record, history)]), name)))]
+    return [
+        (quantity.capitalize(), Markup(svg(figures.curve(quantity, record, history), f"{name}_{quantity}")))
+        for quantity in figures.QUANTITIES
+    ]
 
 
 def _bars(groups: list[tuple[str, list[Any]]], beside: PageFiles) -> list[Markup]:
