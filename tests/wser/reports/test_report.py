@@ -758,6 +758,26 @@ def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_page_of_a_sweep_without_validation_says_what_it_holds_and_why_nothing_is_chosen(swept, tmp_path):
+    folder = Path(shutil.copytree(swept, tmp_path / "moved"))
+    path = sweep_of(folder)
+    for record in folder.glob("tiny-*/run.json"):
+        change(record.parent, selection="last")
+        (record.parent / "summary.json").unlink()
+        for file in record.parent.glob("fold_*/metrics.json"):
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"validation": None, "selection": "last"}))
+    shown = words(Page(written(path)).text)
+    uar: dict[float, list[float]] = {}
+    for point in json.loads((path / results.SWEEP).read_text())["points"]:
+        uar.setdefault(point["values"]["train.lr"], []).append(point["test_uar"])
+    low, high = sorted(100 * sum(seeds) / len(seeds) for seeds in uar.values())
+    assert f"test UAR of all 2 settings, lowest to highest, %{low:.1f} to {high:.1f} chosen settingnone" in shown
+    assert "No setting is named as the best: 4 of 4 points have no validation UAR" in shown
+    assert "train.lr=0.01,0.02 seed=0,1 selection=validation" in shown
+
+
+@pytest.mark.slow
 def test_an_unfinished_point_is_named_and_has_no_figures(swept, tmp_path):
     folder = Path(shutil.copytree(swept, tmp_path / "moved"))
     path = sweep_of(folder)
