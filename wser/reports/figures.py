@@ -263,7 +263,8 @@ def _places(values: Sequence[Any]) -> tuple[list[float], str]:
 def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float], connected: bool) -> None:
     """One part's UAR: means at each place, and the points where there are several, else the test set's intervals."""
     colour, marker, side = PARTS[part]
-    beside = BESIDE * side
+    # Where there is no validation, the marks of the test stand on their values.
+    beside = BESIDE * side * any(point.summary["validation"] for point in points)
     metrics = "validation" if part == "validation" else "pooled"
     drawn = [(x, point.summary) for x, point in zip(at, points, strict=True) if point.summary[metrics]]
     if not drawn:

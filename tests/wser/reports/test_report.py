@@ -306,6 +306,7 @@ def test_the_page_of_a_model_that_is_fitted_at_once_speaks_of_no_epochs(at_once,
     (directory,) = tmp_path.iterdir()
     found = Page((directory / results.PAGE).read_text())
     assert "at_once.py, seconds=0.001" in words(found.text)
+    assert "float64" in words(found.text)
     assert "epoch" not in [words(cell["text"]) for cell in found.tables["table-folds"][0]]
     assert "selection of the epoch" not in words(found.text)
     assert "--describe" not in words(found.text)

@@ -251,11 +251,12 @@ def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
     folds = f"{entry.finished} of {record['folds']}{'' if entry.summary else ', unfinished'}"
     uar, low, high, accuracy, _ = headlines(entry.summary)
     interval = ends((low, high)) if low is not None and high is not None else None
-    # What is fitted at once has no epochs.
+    # What is fitted at once has no epochs, and reads no preset.
     epochs = entry.summary is None or words.is_network(entry.summary)
     return [
         _link(entry, page), uar, settings, interval, record["seed"], config.get("model.name"), corpus, protocol, classes,
-        config.get("preset"), in_words(record["recipe"]), CHOSEN[record["selection"]] if epochs else None, entry.validation,
+        config.get("preset") if epochs else None, in_words(record["recipe"]), CHOSEN[record["selection"]] if epochs else None,
+        entry.validation,
         accuracy, folds, words.moment(str(record.get("created"))), record.get("by"),
         in_brief(entry.caveats) if entry.summary else None,
     ]  # fmt: skip
@@ -313,7 +314,7 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
             why = "highest on validation" + (f"; {left_out} without validation cannot be ranked" if left_out else "")
             rows.append([corpus, *_setting(chosen, said, page), *end, why, _told(chosen)])
         else:
-            why = "no best: none has a validation set, and the test set must not choose"
+            why = "no best: none has a validation set, and the test set must not choose: run them with selection=validation"
             rows.append([corpus, *[None] * 8, *end, why, None])
     return Table("best", "Best by corpus and protocol", columns, rows) if rows else None
 

@@ -97,14 +97,15 @@ def _runs(letters: str, runs: Sequence[SummarisedRun], page: Path) -> Table:
     ]  # fmt: skip
     rows = []
     for letter, run in zip(letters, runs, strict=True):
-        record, summary = run.stored.record, run.summary
+        record, summary, network = run.stored.record, run.summary, words.is_network(run.summary)
         href, name = results.page_link(run.stored.path, page), run.stored.path.resolve().name
         rows.append(
             [
                 letter, Link(name, href) if href else name, words.corpora(run.stored), len(record["classes"]),
-                record["protocol"], run.stored.config.get("model.name"), run.stored.config.get("preset"), record["seed"],
-                # What is fitted at once has no epochs.
-                CHOSEN[record["selection"]] if words.is_network(summary) else None,
+                record["protocol"], run.stored.config.get("model.name"),
+                # What is fitted at once has no epochs, and reads no preset.
+                run.stored.config.get("preset") if network else None, record["seed"],
+                CHOSEN[record["selection"]] if network else None,
                 f"{len(run.stored.folds)} of {record['folds']}", *run.metrics, summary["seconds"],
             ]
         )  # fmt: skip

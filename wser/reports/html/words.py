@@ -32,6 +32,9 @@ MOST_FOLDS = 10
 MOST_CHANGES = 4
 """Values that differ from a preset's and are named."""
 
+PRECISIONS = {"32-true": "float32", "64-true": "float64", "bf16-mixed": "bfloat16 and float32"}
+"""Number formats, by the names that PyTorch Lightning has for them."""
+
 METRICS = {"uar": "UAR", "accuracy": "accuracy"}
 
 
@@ -65,7 +68,7 @@ def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
     held = protocol(record)
     target = f", tested on {settings['protocol.test']}" if settings.get("protocol.test") else ""
     devices = ", ".join(dict.fromkeys(fold["device"] for fold in folds))
-    precision = ", ".join(dict.fromkeys(fold["precision"] for fold in folds))
+    precision = ", ".join(dict.fromkeys(PRECISIONS.get(fold["precision"], fold["precision"]) for fold in folds))
     first, last = min(fold["created"] for fold in folds), max(fold["created"] for fold in folds)
     when = " to ".join(dict.fromkeys((moment(first), moment(last))))
     network = is_network(summary)
