@@ -307,6 +307,9 @@ def test_the_page_of_a_model_that_is_fitted_at_once_speaks_of_no_epochs(at_once,
     found = Page((directory / results.PAGE).read_text())
     assert "at_once.py, seconds=0.001" in words(found.text)
     assert "float64" in words(found.text)
+    (gallery,) = [fields["style"] for tag, fields in found.attributes if tag == "table" and fields.get("class") == "pictures"]
+    across, emotions = map(int, re.fullmatch(r"--across: (\d+); --emotions: (\d+)", gallery).groups())
+    assert emotions < across, "pictures without curves beside them take the width of the page"
     assert "epoch" not in [words(cell["text"]) for cell in found.tables["table-folds"][0]]
     assert "selection of the epoch" not in words(found.text)
     assert "--describe" not in words(found.text)

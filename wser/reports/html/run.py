@@ -18,7 +18,7 @@ from wser.protocols._leakage import lines as leakage_lines
 from wser.reports import figures
 from wser.reports.html import glossary, literature, measured, words
 from wser.reports.html.opened import SummarisedRun
-from wser.reports.html.pictures import Album, look
+from wser.reports.html.pictures import Album, Picture, look
 from wser.reports.html.table import Table
 from wser.reports.html.write import PageFiles, write
 from wser.results import StoredRun
@@ -130,6 +130,7 @@ def write_page(run: SummarisedRun, out: Path, entries: Sequence[LiteratureResult
         cells={(picture.speaker, picture.emotion): picture for picture in gallery},
         pictured=list(dict.fromkeys(picture.speaker for picture in gallery)),
         emotions=_in_order_of_classes(stored, album),
+        across=_across(gallery),
         audible=any(picture.audio for picture in gallery),
         frequencies=f"from {words.frequencies(stored.record['recipe'])}",
         shared=_shared(run),
@@ -198,6 +199,14 @@ def _in_order_of_classes(stored: StoredRun, album: Album) -> list[str]:
     """Emotions of the gallery, as the classes that they are counted in."""
     place = {row["key"]: stored.classes.index(row["true"]) for row in stored.rows}
     return list(dict.fromkeys(album.pictures[key].emotion for key in sorted(album.gallery, key=lambda key: place[key])))
+
+
+def _across(gallery: Sequence[Picture]) -> int:
+    """Columns of the widest pictures of all emotions, side by side."""
+    widest: dict[str, int] = {}
+    for picture in gallery:
+        widest[picture.emotion] = max(widest.get(picture.emotion, 0), picture.image.width)
+    return sum(widest.values())
 
 
 def _provenance(stored: StoredRun) -> list[tuple[str, str]]:
