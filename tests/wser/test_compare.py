@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from forging import figures
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
@@ -372,3 +373,14 @@ def test_settings_that_only_one_of_two_models_has_are_not_listed(tmp_path):
     (other / results.CONFIG).write_text(config)
     first, second = (results.open_finished(path).settings for path in (one, other))
     assert changes(first, second) == ["model.name: row_svm instead of three_pipe"]
+
+
+def test_settings_that_one_of_two_models_does_not_read_are_not_listed(tmp_path):
+    one = write(tmp_path / "one")
+    other = write(tmp_path / "two")
+    for path, name, epochs in ((one, "row_svm", 20), (other, "three_pipe", 50)):
+        config = yaml.safe_load((path / results.CONFIG).read_text())
+        config |= {"model": {"name": name}, "train": {"epochs": epochs}}
+        (path / results.CONFIG).write_text(yaml.safe_dump(config))
+    first, second = (results.open_finished(path).settings for path in (one, other))
+    assert changes(first, second) == ["model.name: three_pipe instead of row_svm"]

@@ -1,11 +1,24 @@
 """Settings of an experiment that have no effect."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
 
 from precompute.common import plugins
+from precompute.common.reading import UnreadableError, typed
 from precompute.common.settings import Reader, refusal
-from wser.config.schema import ROOMS, Config, ConfigError, ProtocolConfig, Unread, declared, flatten
+from wser.config.schema import (
+    ROOMS,
+    Config,
+    ConfigError,
+    ModelConfig,
+    ProtocolConfig,
+    Unread,
+    choice,
+    declared,
+    flatten,
+    is_hashed,
+)
 
 TRAINED_EPOCH_BY_EPOCH = ("data.", "train.")
 """Sections that a model which is fitted at once does not read."""
@@ -36,6 +49,43 @@ def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
             why = f"selection=test chooses an epoch, and model.name={config.model.name} has none: give selection=last"
             unread_keys[key] = Unread(why, frozenset({"model.name"}))
     return unread_keys
+
+
+def with_effect(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a stored run that may change its figures: those that name results and that the run has read.
+
+    Args:
+        stored: Its configuration by dotted key.  Where its protocol or model is a file, every setting counts: the file is not
+            imported, since the results may be a stranger's.
+    """
+    named = {key: value for key, value in stored.items() if is_hashed(key)}
+    config = _typed(stored)
+    if config is None:
+        return named
+    own = flatten(asdict(config))
+    # Of a model's list that is too long, which a command line may not give, the beginning is read.
+    without = find(config, [key for key in named if key in own and not key.startswith("model.")])
+    return {key: value for key, value in named.items() if key not in without}
+
+
+def _typed(stored: Mapping[str, Any]) -> Config | None:
+    """A stored configuration; None where it is of another version, or its protocol or model is a file or not installed."""
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in stored.items():
+        section, _, name = key.rpartition(".")
+        sections.setdefault(section, {})[name] = value
+    try:
+        chosen = {}
+        for section, base in (("protocol", ProtocolConfig), ("model", ModelConfig)):
+            of_section = sections.pop(section, {})
+            name = str(of_section.get("name", base.name))
+            if plugins.is_path(name):
+                return None
+            chosen[section] = typed(of_section, choice(section, name))
+        return replace(typed(sections.pop("", {}) | sections, Config), **chosen)
+    # A model that somebody installed may have settings of types that cannot be converted.
+    except (ConfigError, UnreadableError, TypeError):
+        return None
 
 
 def _of_protocols(config: Config) -> dict[str, tuple[Reader, ...]]:

@@ -13,7 +13,7 @@ from typing import Any
 from precompute.common import files
 from precompute.common.clearing import Garbage
 from wser import results
-from wser.config.schema import is_hashed
+from wser.config.unread import with_effect
 from wser.data import decoded
 from wser.evaluation.sweeps import as_text
 from wser.results import ResultError
@@ -90,7 +90,7 @@ def _config(path: Path) -> dict[str, Any]:
         config = results.read_config(path)
     except (ResultError, OSError):
         return {}
-    return {key: value for key, value in config.items() if is_hashed(key) and key not in ("corpus", "protocol.name")}
+    return {key: value for key, value in with_effect(config).items() if key not in ("corpus", "protocol.name")}
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:

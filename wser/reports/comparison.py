@@ -48,16 +48,12 @@ def check_same(first: StoredRun, other: StoredRun) -> None:
 def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """In words, the settings of another run that differ from those of the first.
 
-    Settings that only one of two different models or protocols has are left out: they follow from the name.
+    Where models, protocols or selections differ, settings that only one of the two reads are left out: they follow from that.
     """
-    own = tuple(f"{section}." for section in ("model", "protocol") if _differ(first, other, f"{section}.name"))
-    keys = [key for key in {**first, **other} if _differ(first, other, key)]
-    keys = [key for key in keys if not key.startswith(own) or (key in first and key in other)]
+    keys = [key for key in {**first, **other} if first.get(key) != other.get(key)]
+    if {"model.name", "protocol.name", "selection"} & {*keys}:
+        keys = [key for key in keys if key in first and key in other]
     return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
-
-
-def _differ(first: dict[str, Any], other: dict[str, Any], key: str) -> bool:
-    return bool(first.get(key) != other.get(key))
 
 
 def warnings(runs: Sequence[StoredRun]) -> list[str]:

@@ -19,6 +19,9 @@ MOST_CLASSES = 40
 MOST_PANELS, MOST_CELLS = 100, 10_000
 """Panels of a figure, and cells of all its confusion matrices together."""
 
+QUANTITIES = {"loss": 1, "accuracy": 100}
+"""What curves show, and by how much it is multiplied."""
+
 MOST_BARS = 60
 """Bars of a group."""
 
@@ -106,29 +109,51 @@ def curves(panels: Sequence[tuple[dict[str, Any], dict[str, list[float]]]], titl
         for axes in grid.ravel():
             axes.set_visible(False)
         for place, (record, history) in enumerate(panels):
-            marker = "." if len(history["epoch"]) < 3 else None
-            for offset, (quantity, scale) in enumerate((("loss", 1), ("accuracy", 100))):
+            for offset, quantity in enumerate(QUANTITIES):
                 axes = grid[2 * (place // across) + offset, place % across]
                 axes.set_visible(True)
-                for part, colour in (("train", SOFT), ("validation", FIRST)):
-                    values = scale * np.array(history[f"{part}_{quantity}"])
-                    if not np.isnan(values).all():
-                        axes.plot(history["epoch"], values, color=colour, label=_part(part, record), marker=marker, lw=1.3)
-                axes.axvline(record["epoch"], color=SECOND, linestyle="--", linewidth=1.2, label="chosen epoch")
-                axes.set(xlim=(0, longest + 1), ylabel="loss" if quantity == "loss" else "accuracy, %")
-                axes.tick_params(labelsize=9)
-                axes.grid()
+                _curve(axes, quantity, record, history, longest)
                 if quantity == "loss":
                     axes.set_title(f"fold {record['fold']}" if title else "", fontsize=10)
+                    axes.set_xlabel("")
                     axes.tick_params(labelbottom=bool(title))
-                else:
-                    axes.set(ylim=(0, 100), xlabel="epoch")
-                axes.xaxis.get_major_locator().set_params(integer=True)
         if title:
             handles, labels = grid[0, 0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False)
             figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     return figure
+
+
+def curve(quantity: str, record: dict[str, Any], history: dict[str, list[float]]) -> Any:
+    """Draw one quantity of one fold by epoch, to stand in a page.
+
+    Args:
+        quantity: One of `QUANTITIES`.
+        record: Metrics of the fold.
+        history: Its curves.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(0.5 * WIDTH, 0.31 * WIDTH))
+        figure.subplots_adjust(left=0.34, right=0.96, top=0.95, bottom=0.34)
+        _curve(axes, quantity, record, history, record["epochs"])
+    return figure
+
+
+def _curve(axes: Any, quantity: str, record: dict[str, Any], history: dict[str, list[float]], longest: int) -> None:
+    """Draw one quantity of one fold, up to an epoch, the chosen one marked."""
+    scale = QUANTITIES[quantity]
+    marker = "." if len(history["epoch"]) < 3 else None
+    for part, colour in (("train", SOFT), ("validation", FIRST)):
+        values = scale * np.array(history[f"{part}_{quantity}"])
+        if not np.isnan(values).all():
+            axes.plot(history["epoch"], values, color=colour, label=_part(part, record), marker=marker, lw=1.3)
+    axes.axvline(record["epoch"], color=SECOND, linestyle="--", linewidth=1.2, label="chosen epoch")
+    axes.set(xlim=(0, longest + 1), xlabel="epoch", ylabel="loss" if quantity == "loss" else "accuracy, %")
+    axes.tick_params(labelsize=9)
+    axes.grid()
+    if quantity == "accuracy":
+        axes.set_ylim(0, 100)
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def _part(part: str, record: dict[str, Any]) -> str:
@@ -238,7 +263,8 @@ def _places(values: Sequence[Any]) -> tuple[list[float], str]:
 def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float], connected: bool) -> None:
     """One part's UAR: means at each place, and the points where there are several, else the test set's intervals."""
     colour, marker, side = PARTS[part]
-    beside = BESIDE * side
+    # Where there is no validation, the marks of the test stand on their values.
+    beside = BESIDE * side * any(point.summary["validation"] for point in points)
     metrics = "validation" if part == "validation" else "pooled"
     drawn = [(x, point.summary) for x, point in zip(at, points, strict=True) if point.summary[metrics]]
     if not drawn:

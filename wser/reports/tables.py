@@ -47,7 +47,8 @@ def fold_table(title: str, summary: dict[str, Any], told: Sequence[Caveat] = ())
     for record in summary["folds"]:
         speakers = record["speakers"]["test"]
         named = ", ".join(speakers) if len(speakers) <= MOST_SPEAKERS else f"{len(speakers)} speakers"
-        cost = [str(record["epoch"]), f"{record['seconds']:.0f}"]
+        # What is fitted at once has no epochs.
+        cost = [str(record["epoch"] or ""), f"{record['seconds']:.0f}"]
         table.add(str(record["fold"]), named, str(record["utterances"]), *_percents(record), *cost)
     table.section()
     if summary["deviation"]:
@@ -95,10 +96,8 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
                 for axis, label in zip(sweep.axes, labels, strict=True)
             ]
             _add_marked(table, any(setting is chosen for chosen in sweep.best), [*over, "", *_over_seeds(setting)])
-    lines = [
-        *sweep.sentences(),
-        "95 % interval: of the test UAR, bootstrap over speakers. seconds to it: up to the chosen epochs.",
-    ]
+    to_epoch = " seconds to it: up to the chosen epochs." if any(point.summary["epoch"] for point in sweep.points) else ""
+    lines = [*sweep.sentences(), f"95 % interval: of the test UAR, bootstrap over speakers.{to_epoch}"]
     if several:
         lines.append("Over seeds: mean ± SD of the pooled figures.")
     lines += map(str, caveats.together((Path(point.directory).name, point.caveats) for point in sweep.points))
@@ -237,8 +236,8 @@ def _point(summary: dict[str, Any]) -> list[str]:
         ends(interval["uar"]) if interval else "",
         accuracy,
         macro_f1,
-        f"{summary['epoch']:.0f}",
-        "" if summary["seconds_to_epoch"] is None else f"{summary['seconds_to_epoch']:.0f}",
+        f"{summary['epoch']:.0f}" if summary["epoch"] else "",
+        "" if summary["seconds_to_epoch"] is None or not summary["epoch"] else f"{summary['seconds_to_epoch']:.0f}",
         f"{summary['seconds']:.0f}",
     ]
 

@@ -21,7 +21,8 @@ from precompute.common import files
 from precompute.common.errors import UnsafePathError, few, reason
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from precompute.common.sheet import from_sheet
-from wser.config.schema import flatten, is_hashed
+from wser.config.schema import flatten
+from wser.config.unread import with_effect
 from wser.evaluation.uncertainty import SAME, counts, scores
 from wser.protocols import hash_of_keys
 from wser.results import identity
@@ -164,7 +165,7 @@ class StoredRun:
     @property
     def settings(self) -> dict[str, Any]:
         """The configuration without keys that change no figure, and with recipe and label map as they were found."""
-        kept = {key: value for key, value in self.config.items() if is_hashed(key)}
+        kept = with_effect(self.config)
         tested = self.record.get("test_recipe_id")
         named = {"recipe": self.record["recipe_id"], "data.test_recipe": tested, "labels": self.record["label_map"]}
         return kept | named

@@ -95,6 +95,33 @@ def test_key_of_the_split_is_read_exactly_where_this_is_said(name, key, selectio
     assert (before != after) == (f"protocol.{key}" not in unread.find(changed, [f"protocol.{key}"]))
 
 
+@pytest.mark.parametrize(
+    ("settings", "without", "within"),
+    [
+        (["model=row_svm"], ["train.epochs", "data.pad"], ["model.c", "seed", "protocol.folds"]),
+        (["selection=last"], ["train.patience", "protocol.validation_fraction"], ["train.epochs", "data.pad"]),
+        (["selection=validation"], ["train.device"], ["train.patience", "protocol.validation_fraction"]),
+        (["model.pipes=1"], [], ["model.pipe_kernels"]),
+    ],
+)
+def test_settings_of_a_stored_run_count_where_it_reads_them(settings, without, within):
+    (config,) = load(settings)
+    stored = flatten(dataclasses.asdict(config))
+    counted = unread.with_effect(stored)
+    assert not {*without} & {*counted}
+    assert {*within} <= {*counted}
+    assert counted.items() <= stored.items()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"model.name": "gone.py"}, {"model.name": "uninstalled"}, {"train.epochs": "many"}, {"protocol.name": "gone.py"}],
+)
+def test_settings_that_cannot_be_judged_all_count(changed):
+    stored = flatten(dataclasses.asdict(load(["model=row_svm"])[0])) | changed
+    assert unread.with_effect(stored)["train.epochs"] == stored["train.epochs"]
+
+
 def test_every_key_that_may_be_unread_is_one_of_the_configuration():
     settings = flatten(dataclasses.asdict(Config()))
     assert not unread.find(

@@ -1,10 +1,13 @@
 """What `wser.runs list` says of runs: by what they differ."""
 
 import os
+from dataclasses import asdict
 
 import pytest
+import yaml
 
-from wser import run, runs
+from wser import results, run, runs
+from wser.config.compose import load
 from wser.data import decoded
 from wser.execution import housekeeping
 
@@ -31,3 +34,15 @@ def test_decoded_pictures_are_garbage_after_a_week_and_other_files_beside_them_a
     for name in ("old.npy", "notes.txt"):
         os.utime(kept / name, (0, 0))
     assert [found.path.name for found in housekeeping.garbage(tmp_path)] == ["old.npy"]
+
+
+def test_settings_that_a_model_does_not_read_are_no_difference(tmp_path):
+    for name, settings in {"a": ["experiment=demo"], "b": ["seed=1"]}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / results.RUN).write_text("{}")
+        (config,) = load([*settings, "model=row_svm"])
+        (tmp_path / name / results.CONFIG).write_text(yaml.safe_dump(asdict(config)))
+    assert [listed.settings for listed in housekeeping.listed(tmp_path)] == [
+        "protocol.folds=4, seed=0",
+        "protocol.folds=3, seed=1",
+    ]

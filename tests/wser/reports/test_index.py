@@ -8,6 +8,7 @@ import pytest
 from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.reports.html import index
 from wser.reports.html.index import Entry
+from wser.reports.html.opened import CHOSEN
 
 
 def entry(name: str, *, uar: float = 0.5, validation: float | None = 0.5, **changed) -> Entry:
@@ -68,7 +69,7 @@ def test_a_choice_on_the_test_set_is_no_candidate_and_without_validation_nothing
     (row,) = best([flattered, entry("b", validation=None), entry("c", validation=None, **{"model.c": 1.0})])
     assert row["settings compared"] == 2
     assert row["test UAR %"] is None
-    assert "the test set must not choose" in row["choice"]
+    assert "the test set must not choose: run them with selection=validation" in row["choice"]
     (row,) = best([flattered, entry("b", validation=None), entry("c", uar=0.2, validation=0.1, **{"model.c": 1.0})])
     assert row["test UAR %"] == 0.2
     assert row["choice"] == "highest on validation; 1 without validation cannot be ranked"
@@ -90,6 +91,13 @@ def test_rows_name_what_differs_from_the_preset():
     assert index._differences([entry("a", **config)]) == ["train.epochs=3"]
 
 
+def test_settings_that_a_model_does_not_read_tell_nothing_apart():
+    assert index._differences([entry("a", **{"train.epochs": 20}), entry("b", **{"train.epochs": 50})]) == ["", ""]
+    assert index._differences([entry("a", preset="tuned", **{"train.epochs": 3, "data.mixup": 0.3})]) == [""]
+    patience = [{"model.name": "three_pipe", "train.patience": 10, "selection": selection} for selection in CHOSEN]
+    assert index._differences([entry(str(at), **changed) for at, changed in enumerate(patience)]) == ["", "", ""]
+
+
 def test_what_all_runs_share_is_told_once_above_the_table():
     entries = [entry("a"), entry("b", seed=1)]
     table, common = index._in_common(index._table(entries, ["", ""], Path()))
@@ -98,6 +106,15 @@ def test_what_all_runs_share_is_told_once_above_the_table():
     assert headings[:2] == ["run", "UAR %"]
     assert "seed" in headings
     assert "model" not in headings
+
+
+def test_a_run_without_epochs_shows_no_preset():
+    at_once = entry("a")
+    assert at_once.summary is not None
+    at_once = replace(at_once, summary=at_once.summary | {"folds": [{"epochs": 0}]})
+    headings = [column.heading for column in index._table([], [], Path()).columns]
+    shown = [dict(zip(headings, index._row(one, Path(), ""), strict=True))["preset"] for one in (at_once, entry("b"))]
+    assert shown == [None, "unknown"]
 
 
 def test_splits_of_one_protocol_are_told_apart_and_have_a_best_each():

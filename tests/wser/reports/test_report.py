@@ -123,8 +123,21 @@ def test_pictures_plots_and_regions_have_names(page):
     named = [fields for _, fields in page.attributes if fields.get("role") in ("img", "region")]
     assert all(fields.get("aria-label") or fields.get("aria-labelledby") for fields in named)
     plots = [fields for fields in named if fields["role"] == "img"]
-    assert len(plots) == page.counts["svg"] == 4, "one of each fold, and published results of the same protocol and of others"
+    assert len(plots) == page.counts["svg"] == 6, "two of each fold, and published results of the same protocol and of others"
     assert all("tabindex" in fields for fields in named if fields["role"] == "region")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_curves_of_few_folds_have_plots_side_by_side(page, copy, monkeypatch):
+    def named(page: Page) -> list[str]:
+        labels = [fields.get("aria-label", "") for _, fields in page.attributes]
+        return [label.partition(" by ")[0] for label in labels if " by epoch" in label]
+
+    assert named(page) == [f"{quantity} of fold {fold}" for fold in (0, 1) for quantity in ("Loss", "Accuracy")]
+    assert ("div", {"class": "panels few"}) in page.attributes
+    monkeypatch.setattr("wser.reports.html.run.FEW_PANELS", 1)
+    many = Page(written(copy))
+    assert named(many) == ["Loss and accuracy of fold 0", "Loss and accuracy of fold 1"]
 
 
 def test_what_was_run_is_said_in_words(page, trained):
@@ -293,6 +306,10 @@ def test_the_page_of_a_model_that_is_fitted_at_once_speaks_of_no_epochs(at_once,
     (directory,) = tmp_path.iterdir()
     found = Page((directory / results.PAGE).read_text())
     assert "at_once.py, seconds=0.001" in words(found.text)
+    assert "float64" in words(found.text)
+    (gallery,) = [fields["style"] for tag, fields in found.attributes if tag == "table" and fields.get("class") == "pictures"]
+    across, emotions = map(int, re.fullmatch(r"--across: (\d+); --emotions: (\d+)", gallery).groups())
+    assert emotions < across, "pictures without curves beside them take the width of the page"
     assert "epoch" not in [words(cell["text"]) for cell in found.tables["table-folds"][0]]
     assert "selection of the epoch" not in words(found.text)
     assert "--describe" not in words(found.text)
@@ -742,6 +759,26 @@ def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
     assert len({*links}) == 4
     assert all((path / link).is_file() for link in links)
     assert found.counts["svg"] == 1, "one axis besides the seed"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
+def test_page_of_a_sweep_without_validation_says_what_it_holds_and_why_nothing_is_chosen(swept, tmp_path):
+    folder = Path(shutil.copytree(swept, tmp_path / "moved"))
+    path = sweep_of(folder)
+    for record in folder.glob("tiny-*/run.json"):
+        change(record.parent, selection="last")
+        (record.parent / "summary.json").unlink()
+        for file in record.parent.glob("fold_*/metrics.json"):
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"validation": None, "selection": "last"}))
+    shown = words(Page(written(path)).text)
+    uar: dict[float, list[float]] = {}
+    for point in json.loads((path / results.SWEEP).read_text())["points"]:
+        uar.setdefault(point["values"]["train.lr"], []).append(point["test_uar"])
+    low, high = sorted(100 * sum(seeds) / len(seeds) for seeds in uar.values())
+    assert f"test UAR of all 2 settings, lowest to highest, %{low:.1f} to {high:.1f} chosen settingnone" in shown
+    assert "No setting is named as the best: 4 of 4 points have no validation UAR" in shown
+    assert "train.lr=0.01,0.02 seed=0,1 selection=validation" in shown
 
 
 @pytest.mark.slow

@@ -39,3 +39,16 @@ def test_powers_of_ten_are_equally_far_apart():
     _, places, name = ticks([0.1, 0.0001, 0.01, 0.001], "train.lr")
     assert places == pytest.approx([0, 1, 2, 3])
     assert name == "lr (log scale)"
+
+
+def test_marks_of_the_test_stand_on_their_values_where_there_is_no_validation():
+    for validation, there in ((None, [0, 1]), ({"uar": 0.4}, [0.07, 1.07])):
+        summary = {
+            "pooled": {"uar": 0.5}, "validation": validation, "chance": 0.1, "interval": None, "folds": [],
+            "seconds_to_epoch": 1.0,
+        }  # fmt: skip
+        points = [Point({"train.batch": value}, str(value), summary) for value in (2, 3)]
+        figure = figures.sweep(Sweep(["train.batch"], points), "train.batch")
+        (line,) = [line for line in figure.axes[0].get_lines() if str(line.get_label()).startswith("test")]
+        assert list(line.get_xdata()) == pytest.approx(there)
+        plt.close(figure)

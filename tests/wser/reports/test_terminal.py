@@ -101,3 +101,10 @@ def test_sweep_keeps_what_names_its_points(width):
     told = " ".join(shown).partition("left out for lack of width:")[2]
     assert (width is None) or " run" in told
     assert any(line.startswith("*") for line in shown), "the best is marked"
+
+
+def test_what_is_fitted_at_once_has_no_epochs_in_a_sweep():
+    at_once = summary(0.4) | {"epoch": 0.0}
+    told = " ".join(lines(sweep_table("demo", Sweep(["seed"], [Point({"seed": 0}, "runs/a", at_once)])), None))
+    assert "up to the chosen epochs" not in told
+    assert "up to the chosen epochs" in " ".join(lines(swept(), None))

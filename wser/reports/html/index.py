@@ -14,7 +14,7 @@ from precompute.common.errors import WserError
 from precompute.common.reading import read_json
 from precompute.recipe import in_words
 from wser import results
-from wser.config.schema import is_hashed
+from wser.config.unread import with_effect
 from wser.evaluation.caveats import Caveat, in_brief
 from wser.evaluation.sweeps import as_text
 from wser.reports.html import glossary, words
@@ -73,7 +73,7 @@ class Entry:
     @cached_property
     def settings(self) -> dict[str, str]:
         """What has no column of its own and may tell it from other runs, by key, as a command line sets it."""
-        own = {key: as_text(value) for key, value in self.config.items() if is_hashed(key) and key not in IN_COLUMNS}
+        own = {key: as_text(value) for key, value in with_effect(self.config).items() if key not in IN_COLUMNS}
         return own | {"labels": str(self.record["label_map"])}
 
     @cached_property
@@ -223,9 +223,9 @@ def _kind(entry: Entry) -> tuple[Any, ...]:
 
 
 def _varying(settings: Sequence[dict[str, str]]) -> list[str]:
-    """Keys whose values differ, or that some lack."""
+    """Keys whose values differ among those that have them."""
     keys = dict.fromkeys(key for of_run in settings for key in of_run)
-    return [key for key in keys if len({of_run.get(key) for of_run in settings}) > 1]
+    return [key for key in keys if len({of_run[key] for of_run in settings if key in of_run}) > 1]
 
 
 def _settings(entry: Entry, varying: Sequence[str]) -> str:
@@ -251,11 +251,12 @@ def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
     folds = f"{entry.finished} of {record['folds']}{'' if entry.summary else ', unfinished'}"
     uar, low, high, accuracy, _ = headlines(entry.summary)
     interval = ends((low, high)) if low is not None and high is not None else None
-    # What is fitted at once has no epochs.
+    # What is fitted at once has no epochs, and reads no preset.
     epochs = entry.summary is None or words.is_network(entry.summary)
     return [
         _link(entry, page), uar, settings, interval, record["seed"], config.get("model.name"), corpus, protocol, classes,
-        config.get("preset"), in_words(record["recipe"]), CHOSEN[record["selection"]] if epochs else None, entry.validation,
+        config.get("preset") if epochs else None, in_words(record["recipe"]), CHOSEN[record["selection"]] if epochs else None,
+        entry.validation,
         accuracy, folds, words.moment(str(record.get("created"))), record.get("by"),
         in_brief(entry.caveats) if entry.summary else None,
     ]  # fmt: skip
@@ -313,7 +314,7 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
             why = "highest on validation" + (f"; {left_out} without validation cannot be ranked" if left_out else "")
             rows.append([corpus, *_setting(chosen, said, page), *end, why, _told(chosen)])
         else:
-            why = "no best: none has a validation set, and the test set must not choose"
+            why = "no best: none has a validation set, and the test set must not choose: run them with selection=validation"
             rows.append([corpus, *[None] * 8, *end, why, None])
     return Table("best", "Best by corpus and protocol", columns, rows) if rows else None
 

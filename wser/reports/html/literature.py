@@ -125,7 +125,7 @@ def claims(
         Column("UAR, pooled %", "percent"), Column("from", "percent"), Column("to", "percent"),
     ]  # fmt: skip
     rows: list[list[Any]] = []
-    notes = ["SD: over folds. From, to: 95 % interval over speakers."]
+    notes = []
     for claim in (entry for entry in entries if entry.doi == PAPER and entry.folds):
         measured = [run for run in runs if run.clean and (run.corpus, run.speakers) == (claim.corpus, claim.speakers)]
         if not measured:
@@ -142,7 +142,9 @@ def claims(
             notes.append(f"{claim.work}, {claim.corpus}, {SPEAKERS[claim.speakers]}: {claim.note}")
     if not rows:
         return None
-    return Table("claims", "Reported by the paper and measured here", columns, rows, notes=notes)
+    return Table("claims", "Reported by the paper and measured here", columns, rows, notes=notes).explained(
+        ("SD", "SD: over folds."), ("from", "From, to: 95 % interval over speakers.")
+    )
 
 
 def siblings(run: SummarisedRun) -> list[SummarisedRun]:

@@ -18,7 +18,7 @@ from wser.protocols._leakage import lines as leakage_lines
 from wser.reports import figures
 from wser.reports.html import glossary, literature, measured, words
 from wser.reports.html.opened import SummarisedRun
-from wser.reports.html.pictures import Album, look
+from wser.reports.html.pictures import Album, Picture, look
 from wser.reports.html.table import Table
 from wser.reports.html.write import PageFiles, write
 from wser.results import StoredRun
@@ -28,6 +28,9 @@ MOST_ERRORS = 12
 
 OF_NETWORKS = ("Preset", "Selection")
 """Words that the page of a run without epochs does not use."""
+
+FEW_PANELS = 3
+"""Folds whose curves have room for plots side by side."""
 
 MOST_PANELS = 40
 """Folds whose curves and confusion matrices are shown in the page; the figures beside it hold more."""
@@ -114,10 +117,8 @@ def write_page(run: SummarisedRun, out: Path, entries: Sequence[LiteratureResult
         facts=words.facts(stored, summary),
         tables=tables,
         bars=bars,
-        curves=[
-            (record, Markup(svg(figures.curves([(record, history)]), f"curves_{record['fold']}")))
-            for record, history in panels[:MOST_PANELS]
-        ],
+        curves=[(record, _curves(record, history, len(panels) <= FEW_PANELS)) for record, history in panels[:MOST_PANELS]],
+        few=len(panels) <= FEW_PANELS,
         undrawn=_undrawn(summary, drawn),
         has_validation=any(not np.isnan(history["validation_loss"]).all() for _, history in panels),
         matrix=Matrix("all folds", stored.classes, summary["pooled"]["confusion"]) if whole and drawn else None,
@@ -129,6 +130,7 @@ def write_page(run: SummarisedRun, out: Path, entries: Sequence[LiteratureResult
         cells={(picture.speaker, picture.emotion): picture for picture in gallery},
         pictured=list(dict.fromkeys(picture.speaker for picture in gallery)),
         emotions=_in_order_of_classes(stored, album),
+        across=_across(gallery),
         audible=any(picture.audio for picture in gallery),
         frequencies=f"from {words.frequencies(stored.record['recipe'])}",
         shared=_shared(run),
@@ -152,6 +154,17 @@ def _shared(run: SummarisedRun) -> list[tuple[str, str]]:
     # Two columns for the screen; what was left out has no columns but a colon.
     pairs = [line.strip().partition("  " if line.startswith(" ") else ":") for line in counted]
     return [(name, said.strip()) for name, _, said in pairs]
+
+
+def _curves(record: dict[str, Any], history: dict[str, list[float]], apart: bool) -> list[tuple[str, Markup]]:
+    """Plots of a fold's training, each with what it shows: loss and accuracy in one, or apart, to stand side by side."""
+    name = f"curves_{record['fold']}"
+    if not apart:
+        return [("Loss and accuracy", Markup(svg(figures.curves([(record, history)]), name)))]
+    return [
+        (quantity.capitalize(), Markup(svg(figures.curve(quantity, record, history), f"{name}_{quantity}")))
+        for quantity in figures.QUANTITIES
+    ]
 
 
 def _bars(groups: list[tuple[str, list[Any]]], beside: PageFiles) -> list[Markup]:
@@ -186,6 +199,14 @@ def _in_order_of_classes(stored: StoredRun, album: Album) -> list[str]:
     """Emotions of the gallery, as the classes that they are counted in."""
     place = {row["key"]: stored.classes.index(row["true"]) for row in stored.rows}
     return list(dict.fromkeys(album.pictures[key].emotion for key in sorted(album.gallery, key=lambda key: place[key])))
+
+
+def _across(gallery: Sequence[Picture]) -> int:
+    """Columns of the widest pictures of all emotions, side by side."""
+    widest: dict[str, int] = {}
+    for picture in gallery:
+        widest[picture.emotion] = max(widest.get(picture.emotion, 0), picture.image.width)
+    return sum(widest.values())
 
 
 def _provenance(stored: StoredRun) -> list[tuple[str, str]]:

@@ -97,18 +97,19 @@ def _runs(letters: str, runs: Sequence[SummarisedRun], page: Path) -> Table:
     ]  # fmt: skip
     rows = []
     for letter, run in zip(letters, runs, strict=True):
-        record, summary = run.stored.record, run.summary
+        record, summary, network = run.stored.record, run.summary, words.is_network(run.summary)
         href, name = results.page_link(run.stored.path, page), run.stored.path.resolve().name
         rows.append(
             [
                 letter, Link(name, href) if href else name, words.corpora(run.stored), len(record["classes"]),
-                record["protocol"], run.stored.config.get("model.name"), run.stored.config.get("preset"), record["seed"],
-                # What is fitted at once has no epochs.
-                CHOSEN[record["selection"]] if words.is_network(summary) else None,
+                record["protocol"], run.stored.config.get("model.name"),
+                # What is fitted at once has no epochs, and reads no preset.
+                run.stored.config.get("preset") if network else None, record["seed"],
+                CHOSEN[record["selection"]] if network else None,
                 f"{len(run.stored.folds)} of {record['folds']}", *run.metrics, summary["seconds"],
             ]
         )  # fmt: skip
-    return Table("runs", "Runs", columns, rows, notes=["From, to: 95 % interval of the UAR over speakers."])
+    return Table("runs", "Runs", columns, rows).explained(("from", "From, to: 95 % interval of the UAR over speakers."))
 
 
 def _differences(first: SummarisedRun, others: Sequence[tuple[str, SummarisedRun]]) -> tuple[Table | None, list[str]]:
@@ -130,8 +131,8 @@ def _differences(first: SummarisedRun, others: Sequence[tuple[str, SummarisedRun
         Column("difference"), Column("metric", key="figure"), Column("points", "points"), Column("from", "points"),
         Column("to", "points"), Column("p", "p"),
     ]  # fmt: skip
-    note = (
-        "From, to: 95 % interval, bootstrap over speakers. p: of a two-sided permutation test that swaps the two runs' "
-        "predictions for whole speakers."
+    table = Table("differences", "Differences on the same test utterances", columns, rows).explained(
+        ("from", "From, to: 95 % interval, bootstrap over speakers."),
+        ("p", "p: of a two-sided permutation test that swaps the two runs' predictions for whole speakers."),
     )
-    return Table("differences", "Differences on the same test utterances", columns, rows, notes=[note]), sentences
+    return table, sentences

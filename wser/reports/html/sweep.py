@@ -1,5 +1,6 @@
 """The page of a sweep."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
@@ -88,6 +89,8 @@ def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Se
         points=len(points),
         best=[] if unfinished else [_chosen(swept, setting) for setting in swept.best],
         obstacle="" if unfinished else swept.obstacle or "",
+        unchosen=None if unfinished or swept.best else _unchosen(swept),
+        remedy="" if unfinished or not swept.obstacle else _with_validation(swept, record["command"]),
         table=table,
         over_seeds=over_seeds,
         claims=claims,
@@ -95,7 +98,7 @@ def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Se
         warnings=[*caveats, *(f"{note}." for run in runs for note in run.notes)],
         seconds=duration(sum(run.summary["seconds"] for run in runs)),
         results_name=path.resolve().name,
-        glossary=glossary.entries(("UAR", "Accuracy", "Macro F1", "Fold", "Protocol", "Interval")),
+        glossary=glossary.entries(("UAR", "Chance", "Accuracy", "Macro F1", "Fold", "Protocol", "Interval")),
     )
     return page
 
@@ -168,10 +171,12 @@ def _points(swept: Sweep, runs: Sequence[SummarisedRun], page: Path) -> Table:
         count = run.stored.record["folds"]
         rows.append([Link(name, href) if href else name, *values, f"{len(run.stored.folds)} of {count}", *_metrics(run)])
     best = frozenset(at for at, point in enumerate(swept.points) if all(run.whole for run in runs) and swept.is_best(point))
-    note = "From, to: 95 % interval of the test UAR over speakers."
-    if any(words.is_network(run.summary) for run in runs):
-        note += " Epoch: the chosen one, mean of folds, and seconds up to it."
-    return Table("points", "Settings", columns, rows, notes=[note], strong=best)
+    chosen = "the one that was chosen" if any(run.summary["validation"] for run in runs) else "the one that was tested"
+    return Table("points", "Settings", columns, rows, strong=best).explained(
+        ("from", "From, to: 95 % interval of the test UAR over speakers."),
+        ("epoch", f"Epoch: {chosen}, mean of folds."),
+        ("seconds to it", "Seconds to it: of training up to that epoch."),
+    )
 
 
 def _metrics(run: SummarisedRun) -> list[Any]:
@@ -206,7 +211,9 @@ def _over_seeds(swept: Sweep) -> Table | None:
         test = _spread([summary["pooled"] for summary in summaries])
         rows.append([*(cells[at] for _, cells in axes), len(summaries), *validation, *test])
     strong = frozenset(at for at, setting in enumerate(several) if any(setting is chosen for chosen in swept.best))
-    return Table("seeds", "Mean over seeds", columns, rows, notes=["SD: standard deviation over seeds (n - 1)."], strong=strong)
+    return Table("seeds", "Mean over seeds", columns, rows, strong=strong).explained(
+        ("SD", "SD: standard deviation over seeds (n - 1).")
+    )
 
 
 def _numbers(setting: Setting) -> list[float]:
@@ -217,6 +224,34 @@ def _numbers(setting: Setting) -> list[float]:
 def _spread(records: list[dict[str, Any]]) -> list[float]:
     over_seeds = spread(records)
     return [over_seeds["mean"]["uar"], over_seeds["deviation"]["uar"]]
+
+
+def _unchosen(swept: Sweep) -> dict[str, Any] | None:
+    """Test metrics of a sweep without a best setting, none put before another; None where tasks differ, whose metrics do too.
+
+    Of seeds alone it is their mean and standard deviation, else the lowest and the highest setting.
+    """
+    if len({point.task for point in swept.points}) > 1:
+        return None
+    settings, summaries = swept.settings, [point.summary for point in swept.points]
+    tests = sorted(setting.test for setting in settings)
+    over_seeds = _spread([summary["pooled"] for summary in summaries]) if len(settings) == 1 < len(summaries) else None
+    return {
+        "over_seeds": over_seeds, "range": (tests[0], tests[-1]), "settings": len(settings), "runs": len(summaries),
+        "averaged": len(settings) < len(summaries), "chance": summaries[0]["chance"],
+    }  # fmt: skip
+
+
+def _with_validation(swept: Sweep, command: str) -> str:
+    """The command of a sweep with validation sets; empty where these are not what it lacks, or its command says no more."""
+    lacking = [point.summary for point in swept.points if not point.summary["validation"]]
+    if not lacking or "selection" in swept.axes or any(summary.get("selection") == "validation" for summary in lacking):
+        return ""
+    try:
+        kept = [word for word in shlex.split(command) if not word.startswith("selection=")]
+    except ValueError:  # no command of a shell
+        return ""
+    return shlex.join([*kept, "selection=validation"])
 
 
 def _chosen(swept: Sweep, setting: Setting) -> dict[str, Any]:

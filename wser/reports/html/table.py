@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,6 +99,16 @@ class Table:
             for at, column in enumerate(self.columns)
             if column.kind == "picture" or any(row[at] not in (None, "") for row in rows)
         ]
+
+    def explained(self, *sentences: tuple[str, str]) -> "Table":
+        """The same with sentences on its columns beneath; one on a column that is not shown is left out.
+
+        Args:
+            sentences: Each with the heading that it explains.
+        """
+        shown = {self.columns[at].heading for at in self.filled}
+        said = [sentence for heading, sentence in sentences if heading in shown]
+        return replace(self, notes=[*([" ".join(said)] if said else []), *self.notes])
 
     def as_csv(self) -> str:
         """Headings and all rows, numbers with every digit; shares stay shares.  Every column is there, also an empty one.

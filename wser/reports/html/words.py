@@ -10,6 +10,7 @@ from precompute.recipe import described, in_words
 from wser import protocols
 from wser.config.compose import load
 from wser.config.schema import flatten, is_hashed
+from wser.config.unread import with_effect
 from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
@@ -30,6 +31,9 @@ MOST_FOLDS = 10
 
 MOST_CHANGES = 4
 """Values that differ from a preset's and are named."""
+
+PRECISIONS = {"32-true": "float32", "64-true": "float64", "bf16-mixed": "bfloat16 and float32"}
+"""Number formats, by the names that PyTorch Lightning has for them."""
 
 METRICS = {"uar": "UAR", "accuracy": "accuracy"}
 
@@ -64,7 +68,7 @@ def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
     held = protocol(record)
     target = f", tested on {settings['protocol.test']}" if settings.get("protocol.test") else ""
     devices = ", ".join(dict.fromkeys(fold["device"] for fold in folds))
-    precision = ", ".join(dict.fromkeys(fold["precision"] for fold in folds))
+    precision = ", ".join(dict.fromkeys(PRECISIONS.get(fold["precision"], fold["precision"]) for fold in folds))
     first, last = min(fold["created"] for fold in folds), max(fold["created"] for fold in folds)
     when = " to ".join(dict.fromkeys((moment(first), moment(last))))
     network = is_network(summary)
@@ -125,9 +129,9 @@ def changes(stored: StoredRun) -> list[str]:
 
 
 def changed_keys(config: dict[str, Any]) -> list[str]:
-    """Keys of a configuration whose values are not those of its preset."""
-    plain = _plain(str(config.get("preset")))
-    return [key for key, value in plain.items() if key in config and config[key] != value]
+    """Keys of a configuration that have an effect and whose values are not those of its preset."""
+    plain, own = _plain(str(config.get("preset"))), with_effect(config)
+    return [key for key, value in plain.items() if key in own and own[key] != value]
 
 
 @lru_cache
