@@ -87,6 +87,7 @@ def build(
         _warn(f"{corpus} is not as published: {difference}")
     cache_roots, workers = places.parse(os.fspath(cache)), None
     if not any(roots.sealed(root, corpus, chosen.id) for root in cache_roots):
+        chosen.feature.require()
         # Most likely there is work to do: the workers load their libraries while the recordings are hashed.
         workers = building.Workers(chosen, jobs)
     with workers or nullcontext():

@@ -90,6 +90,9 @@ def _build(
     if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
         from precompute.pipeline import build
 
+        recipe.feature.require()
+        if recipe.feature.licence:
+            print(f"note: {recipe.feature.licence}", file=sys.stderr)
         # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
         workers = build.Workers(recipe, options.jobs)
     with workers or nullcontext():
