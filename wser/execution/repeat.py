@@ -259,7 +259,7 @@ def _check_same(stored: StoredRun, experiment: "Experiment") -> None:
     for fold in stored.folds:
         rows, _ = _probabilities(stored, path, fold)
         true = {dataset.examples[i].key: dataset.classes[dataset.examples[i].label] for i in experiment.folds[fold].test}
-        if [row["key"] for row in rows] != sorted(true):
+        if sorted([*(row["key"] for row in rows), *stored.metrics[fold].get("enrolled", [])]) != sorted(true):
             file = path / results.fold_name(fold) / results.PREDICTIONS
             raise ResultError(f"{file} has other utterances than the run's split: restore it, {results.AGAIN}")
         if other := [row["key"] for row in rows if true[row["key"]] != row["true"]]:

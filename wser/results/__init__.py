@@ -33,6 +33,7 @@ from wser.results.places import (
     revision,
     sweep_directory,
     task,
+    track,
 )
 from wser.results.reader import (
     AGAIN,
@@ -113,6 +114,7 @@ __all__ = [
     "stored_identity",
     "sweep_directory",
     "task",
+    "track",
     "whole",
     "write_sweep",
 ]

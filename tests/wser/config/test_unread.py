@@ -98,7 +98,8 @@ def test_key_of_the_split_is_read_exactly_where_this_is_said(name, key, selectio
 def test_every_key_that_may_be_unread_is_one_of_the_configuration():
     settings = flatten(dataclasses.asdict(Config()))
     assert not unread.find(
-        Config(selection="validation"), [key for key in settings if not key.startswith(("protocol.", "model.pipe_"))]
+        Config(selection="validation"),
+        [key for key in settings if not key.startswith(("protocol.", "model.pipe_", "data.enrol"))],
     )
     assert all(
         getattr(protocols.config(name), key, ...) is not ...
