@@ -291,7 +291,7 @@ def hashed(config: Config) -> dict[str, Any]:
         flat = {key: value for key, value in flat.items() if key in kept or not key.startswith(("data.", "train."))}
     # Runs had their names before there was enrolment.
     flat.pop("data.enrol", None)
-    if config.data.enrol and config.data.standardise == "speaker":
+    if config.data.enrol:
         flat["data.enrol"] = config.data.enrol
     for section in ROOMS:
         name = flat[f"{section}.name"]

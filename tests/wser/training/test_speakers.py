@@ -1,5 +1,6 @@
 """Standardisation by speaker, and enrolment: what test speakers give away of themselves, and nothing more."""
 
+import json
 import shutil
 from collections import Counter
 from dataclasses import replace
@@ -10,11 +11,12 @@ import torch
 from forging import change_json, rewrite_predictions
 
 from precompute.__main__ import main as precompute
-from wser import compare, models, results, run
+from wser import compare, models, report, results, run
 from wser.config import compose
 from wser.config.schema import hashed
 from wser.data import enrolment
 from wser.execution import plan
+from wser.reports import bundle
 from wser.training import fitted, statistics
 from wser.training.batches import Batches
 from wser.training.run import Run
@@ -274,8 +276,24 @@ def test_predictions_cannot_be_left_out_as_enrolled(tracks, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_with_enrolment_is_repeated(tracks):
+def test_a_run_with_enrolment_is_repeated_and_verified(tracks, tmp_path, capsys):
     assert run.main(["--repeat", str(tracks[2])]) == 0
+    assert report.main([str(tracks[2]), "--bundle", str(tmp_path / "x.zip")]) == 0
+    capsys.readouterr()
+    assert report.main(["--verify", str(tmp_path / "x.zip")]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "4 folds test 16 utterances, each once. 8 more are enrolled, and not scored." in told
+    assert "Speaker-calibrated by 2 recordings each" in told
+
+
+@pytest.mark.slow
+def test_a_bundle_that_hides_its_track_is_found_out(tracks, tmp_path):
+    copy = tmp_path / tracks[1].name
+    shutil.copytree(tracks[1], copy)
+    record = json.loads((copy / results.RUN).read_text())
+    del record["track"]
+    (copy / results.RUN).write_text(json.dumps(record))
+    assert "run.json has another 'track' than identity.json" in list(bundle._identity_differences(copy, record))
 
 
 def test_networks_see_what_others_are_given(tiny):
