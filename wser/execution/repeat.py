@@ -112,6 +112,10 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
         WserError: The run is no such thing, or what it was made from is not here; one sentence says which.
     """
     stored = results.open_begun(path)
+    if "fused" in stored.record:
+        raise ResultError(
+            f"{path} averages other runs, and trains nothing: repeat those, and run {stored.record['command']} again"
+        )
     then = {fold: _facts(path, fold) for fold in stored.folds}
     experiment = _prepare(stored, settings, then)
     again = experiment.directory
