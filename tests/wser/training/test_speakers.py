@@ -323,3 +323,23 @@ def test_networks_learn_and_are_scored_so(tiny, more, tmp_path, capsys):
     (path,) = tmp_path.iterdir()
     stored = results.open_begun(path)
     assert len(stored.rows) == (8 if more else 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["data.enrol=2"]])
+def test_other_pictures_are_standardised_by_their_own_speakers(tiny, small_recipe_id, more, tmp_path):
+    """The same pictures as other ones give the same predictions, from the weights of the run on its own."""
+    asked = [*tiny, f"results={tmp_path}", "data.standardise=speaker", "fold=0", *more]
+    assert run.main([*asked, f"data.test_recipe={small_recipe_id}"]) == 0
+    clean, tested = sorted(results.below(tmp_path), key=lambda path: results.read_record(path)["test_recipe_id"] or "")
+    assert results.read_predictions(clean, 0) == results.read_predictions(tested, 0)
+    assert all("track" in results.read_record(path) for path in (clean, tested))
+
+
+@pytest.mark.slow
+def test_a_model_at_once_scores_other_recordings_by_their_own_speakers(vectors, tmp_path):
+    (recipe,) = (word.removeprefix("recipe=") for word in vectors if word.startswith("recipe="))
+    asked = [*vectors, f"results={tmp_path}", "data.standardise=speaker", "fold=0", f"data.test_recipe={recipe}"]
+    assert run.main(asked) == 0
+    clean, tested = sorted(results.below(tmp_path), key=lambda path: results.read_record(path)["test_recipe_id"] or "")
+    assert results.read_predictions(clean, 0) == results.read_predictions(tested, 0)
