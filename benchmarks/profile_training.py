@@ -21,7 +21,8 @@ from wser.execution import describe
 from wser.training.batches import Batches
 from wser.training.module import Training
 from wser.training.network import keep_memory
-from wser.training.standardise import Standardise, measure
+from wser.training.standardise import Standardise
+from wser.training.statistics import measure
 
 BATCHES = 20
 

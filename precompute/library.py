@@ -87,7 +87,8 @@ def build(
     cache_roots = places.parse(os.fspath(cache))
     with building.Workers(chosen, jobs) as workers:
         if not any(roots.sealed(root, corpus, chosen.id) for root in cache_roots):
-            # Most likely there is work to do.
+            chosen.feature.require()
+            # Most likely there is work to do: the workers load their libraries while the recordings are hashed.
             workers.prepare()
         plan = make_plan(published, directory, scan, chosen, cache_roots)
         for warning in plan.warnings:

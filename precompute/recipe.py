@@ -47,6 +47,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "wavelets": {"rgb": "wavelets", "wavelet": "cmor0.75-1.0,cmor3.0-1.0,cmor12.0-1.0"},
     "stft": {"feature": "stft"},
     "logmel": {"feature": "logmel", "scales": 64, "height": 128},
+    "egemaps": {"feature": "functionals", "set": "egemaps", "normalise": "none", "duration": 60.0},
+    "compare": {"feature": "functionals", "set": "compare", "normalise": "none", "duration": 60.0},
     "white20": {"noise": "white", "snr_db": 20.0},
     "white10": {"noise": "white", "snr_db": 10.0},
     "white5": {"noise": "white", "snr_db": 5.0},
@@ -346,7 +348,9 @@ def described(record: dict[str, Any]) -> str:
         return name or str(record.get("transform"))
     feature = features.load(name).Feature
     wavelet = f" ({record['wavelet']})" if "wavelet" in {field.name for field in fields(feature)} else ""
-    return f"{feature.title or name}{wavelet}, {record.get('f_min', 0):g} to {record.get('f_max', 0):g} Hz"
+    # A vector is of the whole sound, whatever its band.
+    band = "" if array_of(record).kind == "vector" else f", {record.get('f_min', 0):g} to {record.get('f_max', 0):g} Hz"
+    return f"{feature.title or name}{wavelet}{band}"
 
 
 def row_frequencies(record: Mapping[str, Any], rows: int) -> NDArray[np.float64]:

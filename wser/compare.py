@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from wser.evaluation.caveats import Caveat
     from wser.results import StoredRun
 
 EPILOG = """\
@@ -60,7 +61,7 @@ def _compare(named: Sequence[Path]) -> int:
         raise UsageError(f"{' and '.join(map(str, named))} name a run twice: name different ones")
     runs = [results.open_finished(path) for path in named]
     for other in runs[1:]:
-        check_same(runs[0], other)
+        check_same(runs[0], other, across_tracks=True)
     matrices = [counts(run, runs[0].classes) for run in runs]
     intervals = [uncertainty.intervals(matrix) for matrix in matrices]
     notes = [stale.note_of(*of_run) for of_run in zip(runs, matrices, intervals, strict=True)]
@@ -93,14 +94,13 @@ def _report(
     matrices: Sequence["NDArray[np.float64]"],
     intervals: Sequence[dict[str, tuple[float, float]] | None],
 ) -> None:
-    from wser.evaluation import caveats, uncertainty
-    from wser.reports.comparison import in_words
+    from wser.evaluation import uncertainty
+    from wser.reports.comparison import in_words, track
     from wser.reports.tables import comparison_table
 
     letters = string.ascii_uppercase[: len(runs)]
     names = [
-        " ".join([letter, *(f"({caveat.short})" for caveat in caveats.of_selection(run.record["selection"]))])
-        for letter, run in zip(letters, runs, strict=True)
+        " ".join([letter, *(f"({caveat.short})" for caveat in _named(run))]) for letter, run in zip(letters, runs, strict=True)
     ]
     rows = []
     for name, matrix, interval in zip(names, matrices, intervals, strict=True):
@@ -110,8 +110,15 @@ def _report(
     against_first = [(f"{letter} - A", of_run) for letter, of_run in zip(letters[1:], differences, strict=True)]
     title = f"{len(runs[0].rows)} test utterances of {len(matrices[0])} speakers, pooled over all folds"
     tables.show(comparison_table(title, rows, against_first))
-    for name, of_run in zip(names[1:], differences, strict=True):
-        print(f"UAR: {in_words(names[0], name, of_run['uar'])}")
+    for name, run, of_run in zip(names[1:], runs[1:], differences, strict=True):
+        print(f"UAR: {in_words(names[0], name, of_run['uar'], track(run) == track(runs[0]))}")
+
+
+def _named(run: "StoredRun") -> "list[Caveat]":
+    """What nobody may overlook about the figures of a run."""
+    from wser.evaluation import caveats
+
+    return caveats.of_track(run.record) + caveats.of_selection(run.record["selection"])
 
 
 if __name__ == "__main__":

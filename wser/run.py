@@ -296,10 +296,11 @@ def _title(experiment: "Experiment") -> str:
 
 def _names(experiment: "Experiment") -> str:
     """The corpora, and what nobody may overlook about their figures."""
-    from wser.results import corpus_names
+    from wser.results import corpus_names, track
 
     caches = experiment.dataset.caches
-    return corpus_names([(cache.corpus, cache.synthetic) for cache in caches], experiment.config.selection)
+    config = experiment.config
+    return corpus_names([(cache.corpus, cache.synthetic) for cache in caches], config.selection, track(config))
 
 
 def _finished(experiment: "Experiment", fold: int) -> str:

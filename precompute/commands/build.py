@@ -106,6 +106,9 @@ def _build(
     cache_roots = places.parse(options.cache)
     with build.Workers(recipe, options.jobs, where) as workers:
         if not options.dry_run and not any(roots.sealed(root, corpus.name, recipe.id) for root in cache_roots):
+            recipe.feature.require()
+            if recipe.feature.licence:
+                print(f"note: {recipe.feature.licence}", file=sys.stderr)
             # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
             workers.prepare()
         plan = make_plan(corpus, directory, scan, recipe, cache_roots)

@@ -27,9 +27,11 @@ def with_imports(file: Path) -> list[Path]:
     """A file and the files beside it that it imports, directly or indirectly, sorted."""
     reached, new = {file}, [file]
     while new:
-        for name in _imported(new.pop().read_text("utf-8")):
+        for package, name in _imported(new.pop().read_text("utf-8")):
             beside = file.parent / f"{name}.py"
-            if beside not in reached and beside.is_file() and beside.name != "__init__.py":
+            # `sklearn.svm` is no svm.py beside the file.
+            elsewhere = package and file.parent.parts[-len(package) :] != package
+            if not elsewhere and beside not in reached and beside.is_file() and beside.name != "__init__.py":
                 reached.add(beside)
                 new.append(beside)
     return sorted(reached)
@@ -37,15 +39,17 @@ def with_imports(file: Path) -> list[Path]:
 
 # Each fold asks for the digest of the source, which seldom changes.
 @lru_cache(maxsize=64)
-def _imported(text: str) -> frozenset[str]:
-    """Last parts of all imported names, which may be modules."""
-    names: set[str] = set()
+def _imported(text: str) -> frozenset[tuple[tuple[str, ...], str]]:
+    """Package and last part of all imported names, which may be modules; no package where it may be the file's own."""
+    names: set[tuple[str, bool]] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            names.update((alias.name, False) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            names.update([node.module or "", *(alias.name for alias in node.names)])
-    return frozenset(name.rpartition(".")[2] for name in names)
+            module, relative = node.module or "", node.level > 0
+            names.update([(module, relative), *((f"{module}.{alias.name}", relative) for alias in node.names)])
+    parts = ((tuple(name.split(".")), relative) for name, relative in names)
+    return frozenset((() if relative else tuple(filter(None, of[:-1])), of[-1]) for of, relative in parts)
 
 
 @lru_cache(maxsize=64)

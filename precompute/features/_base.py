@@ -46,10 +46,12 @@ class Feature(ABC):
     Attributes:
         algorithm: Raised by hand whenever the same parameters give other numbers, so that older caches are not used for them.
         title: What it gives, in a few words.
+        licence: Of software that it needs and this project does not have, in a sentence without a full stop; else empty.
     """
 
     algorithm: ClassVar[int] = 1
     title: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         check_words(self, RecipeError)
@@ -67,6 +69,13 @@ class Feature(ABC):
                 f"duration={audio.duration} s is {samples:g} samples, not a whole number: choose a multiple of "
                 f"{1 / audio.sample_rate:g} s, such as {audio.samples / audio.sample_rate}"
             )
+
+    def require(self) -> None:  # noqa: B027
+        """Refuse to go on where software is missing that computing needs, before anything is begun.
+
+        Raises:
+            WserError: It is; the message names it and how to install it.
+        """
 
     @abstractmethod
     def array(self, audio: Audio) -> Array:

@@ -30,7 +30,7 @@ from precompute.recipe import Recipe
 if TYPE_CHECKING:
     from precompute.pipeline.extract import Extracted
 
-PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs")
+PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs", "opensmile")
 
 SAMPLED = 8
 """Utterances on which a dry run measures time and size."""

@@ -143,7 +143,8 @@ def _fingerprint_of_bands(framed: Frame) -> str:
     """The acoustic fingerprint of the frame's mel bands; empty where the rate is too low for them, or the frame too short."""
     audio = framed.audio
     hop = round(near_doubles.STEP * audio.sample_rate)
-    columns = audio.samples // hop
+    # Of the columns after the utterance nothing is read, and a frame may have room for a minute.
+    columns = min(audio.samples // hop, -(-(framed.offset + len(framed.samples)) // hop))
     samples = framed.samples[: max(0, columns * hop - framed.offset)]
     if not len(samples):
         return ""

@@ -150,6 +150,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     stored = _read(path)
     stored.pop("executor", None)
     _without_others(stored)
+    _as_it_was_read(stored)
     try:
         _typed([stored], [])
     except ConfigError as error:
@@ -163,6 +164,15 @@ def _without_others(stored: DictConfig) -> None:
     own = {field.name for field in fields(choice("protocol", str(section.get("name", Config().protocol.name))))}
     for key in [key for key in section if key not in own and with_key("protocol", key)]:
         section.pop(key)
+
+
+def _as_it_was_read(stored: DictConfig) -> None:
+    """Set right in a stored configuration what its model did not read, since it was fitted at once, and would read today."""
+    model = choice("model", str(stored.get("model", {}).get("name", Config().model.name)))
+    data = stored.get("data", {})
+    # Whoever did not know of enrolment gave such models what the cache holds, whatever the preset said.
+    if not model.is_network and "standardise" in data and "enrol" not in data:
+        data["standardise"] = "none"
 
 
 def _split(argument: str) -> tuple[str, str]:
@@ -184,6 +194,7 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     _refuse_interpolation(environment, "WSER_CACHE")
     given = _keys(command_line)
     _settle(layers, command_line)
+    environment = _of_model(environment, layers, command_line)
     config = _typed([environment, *layers], list(point.items()))
     _refuse(unread.find(config, given))
     idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
@@ -193,6 +204,23 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
         section, _, name = key.rpartition(".")
         (layers[-1][section] if section else layers[-1]).pop(name)
     return _typed([environment, *layers], list(point.items())) if idle else config
+
+
+def _of_model(environment: DictConfig, layers: Sequence[DictConfig], command_line: DictConfig) -> DictConfig:
+    """The lowest layer, with the values that the chosen model has by default in the place of the usual ones.
+
+    Args:
+        environment: The layer so far.
+        layers: Of default.yaml, preset and experiment; of the preset, what it says for networks alone is removed.
+        command_line: The last one.
+    """
+    names = [str(layer.model.name) for layer in [*layers, command_line] if "name" in layer.get("model", {})]
+    model = choice("model", names[-1] if names else Config().model.name)
+    own: dict[str, Any] = {"recipe": model.default_recipe}
+    if model.default_standardise is not None:
+        layers[1].get("data", {}).pop("standardise", None)
+        own["data"] = {"standardise": model.default_standardise}
+    return OmegaConf.merge(OmegaConf.create(own), environment)  # type: ignore[return-value]
 
 
 def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:

@@ -70,10 +70,16 @@ class ModelConfig:
         is_network: Whether it is a network that is trained epoch by epoch, as the sections `data` and `train` say; otherwise
             it is fitted at once, and these are not read.
         takes: Kinds of cache that it can learn from, of `picture`, `levels`, `waveform` and `vector`.
+        default_recipe: The recipe of a run that names none.
+        default_standardise: The value of `data.standardise` in a run that does not set it; None leaves it to the preset.
+        by_speaker: Of what is fitted at once, whether `fit` is given the speaker of each utterance too.
     """
 
     is_network: ClassVar[bool] = True
     takes: ClassVar[tuple[str, ...]] = ("picture",)
+    default_recipe: ClassVar[str] = "default"
+    default_standardise: ClassVar[str | None] = None
+    by_speaker: ClassVar[bool] = False
 
     name: str = setting("three_pipe", text=True, path=True)
 
@@ -98,6 +104,7 @@ class FittedModelConfig(ModelConfig):
     """What every model has that is fitted at once."""
 
     is_network: ClassVar[bool] = False
+    default_standardise: ClassVar[str | None] = "none"
 
 
 @dataclass
@@ -109,7 +116,13 @@ class DataConfig:
             the whole padded frame.
         standardise: Normalisation of the input.  `training` subtracts the mean and divides by the standard deviation of each
             image row and colour channel over the training set; `utterance` does so over the utterance itself, which removes
-            the mean spectrum of voice and room; `none` scales levels to [0, 1], and leaves floats as they are.
+            the mean spectrum of voice and room; `speaker` over all recordings of the speaker, without their labels, of test
+            speakers too, so that its results are a track of their own (speaker-calibrated); `none` scales levels to [0, 1], and
+            leaves floats as they are.  Of vectors it is each value.  Models that are fitted at once have `none` by default,
+            which gives them what the cache holds, and `svm` has `training`.
+        enrol: Enrolment: number of recordings of each test speaker, drawn by `seed`, that give the speaker's mean in the place
+            of all; they are not scored.  Deviations are then those of the training speakers.  0 takes all recordings of a
+            speaker, and scores all.
         mask_rows: Augmentation: largest height of a band of rows that is masked in training (SpecAugment, doi
             10.21437/Interspeech.2019-2680); for pictures and levels.  0 masks none.
         mask_columns: Augmentation: largest width of a band of columns that is masked in training; 0 masks none.
@@ -120,7 +133,8 @@ class DataConfig:
     """
 
     pad: Literal["trim", "paper"] = "trim"
-    standardise: Literal["training", "utterance", "none"] = "training"
+    standardise: Literal["training", "utterance", "speaker", "none"] = "training"
+    enrol: int = setting(0, low=0, high=10_000, read_with={"data.standardise": ["speaker"]})
     mask_rows: int = setting(0, low=0, high=1000)
     mask_columns: int = setting(0, low=0, high=1000)
     shift_rows: int = setting(0, low=0, high=1000)
@@ -177,11 +191,13 @@ class Config:
             override.
         corpus: Corpora to train and test on; several are joined.
         labels: Label map: which emotions form which class; a file in wser/data/labels or a path.  By default the corpus's own.
-        recipe: Recipe of the cache: its name, its id, or the path of a feature's file.
+        recipe: Recipe of the cache: its name, its id, or the path of a feature's file.  By default the model's own: `compare`
+            for `svm`, `default` for the others.
         cache: Id of the cache, if a corpus and recipe have several.
         protocol: Which utterances are held out for testing, and how validation is cut from the rest.
         model: What is trained.
-        data: How utterances reach a network, and their augmentation.  Other models read `data.test_recipe` alone.
+        data: How utterances reach a model, and their augmentation.  Models that are no networks read `data.standardise`,
+            `data.enrol` and `data.test_recipe` alone.
         train: How a network is trained.  A model that is no network does not read these keys.
         selection: Which epoch's weights are tested.  `last` takes the last epoch: nothing is chosen, and nothing is cut from
             training.  `validation` takes the epoch of the lowest loss on validation speakers (or utterances) cut from training.
@@ -277,7 +293,12 @@ def hashed(config: Config) -> dict[str, Any]:
     """
     flat = {key: value for key, value in flatten(asdict(config)).items() if declared(config)[key].hashed}
     if not config.model.is_network:
-        flat = {key: value for key, value in flat.items() if not key.startswith(("data.", "train."))}
+        kept = {"data.standardise"} if config.data.standardise != "none" else set()
+        flat = {key: value for key, value in flat.items() if key in kept or not key.startswith(("data.", "train."))}
+    # Runs had their names before there was enrolment.
+    flat.pop("data.enrol", None)
+    if config.data.enrol:
+        flat["data.enrol"] = config.data.enrol
     for section in ROOMS:
         name = flat[f"{section}.name"]
         flat[f"{section}.name"] = Path(name).stem if plugins.is_path(name) else name

@@ -21,9 +21,9 @@ from wser.config.schema import (
 )
 
 TRAINED_EPOCH_BY_EPOCH = ("data.", "train.")
-"""Sections that a model which is fitted at once does not read."""
+"""Sections of which a model that is fitted at once reads these alone:"""
 
-READ_ANYWAY = ("data.test_recipe",)
+READ_ANYWAY = ("data.test_recipe", "data.standardise", "data.enrol")
 
 
 def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:

@@ -46,6 +46,13 @@ CHOSEN_ON_TEST = Caveat(
     "The epoch was chosen on the test set",
     "as in the paper, so the results are too good, and must not be compared with those of other selections",
 )
+CALIBRATED = Caveat(
+    "speaker-calibrated",
+    "Speaker-calibrated",
+    "the input was standardised by recordings of each test speaker, without their labels, so the results are a track of their "
+    "own, and must not be ranked with inductive ones",
+)
+"""Of runs with `data.standardise=speaker`; all others are inductive: they see a test recording only to score it."""
 
 SHOWN = {"device": "device", "precision": "precision", "threads": "threads", "platform": "platform"}
 """What a fold records of where it was computed, whose values are short enough to be shown, and how it is called."""
@@ -71,6 +78,22 @@ def of_selection(selection: str) -> list[Caveat]:
     return [CHOSEN_ON_TEST] if selection == "test" else []
 
 
+def of_track(record: Mapping[str, Any]) -> list[Caveat]:
+    """What must be known about figures by what a run saw of its test speakers.
+
+    Args:
+        record: Of the run, as run.json has it; only runs that are no inductive ones have `track`.
+    """
+    if record.get("track") != CALIBRATED.short:
+        return []
+    count = record.get("enrol")
+    if not count:
+        return [CALIBRATED]
+    by = f" by {count} recording{'s' * (count != 1)} each"
+    why = "these were drawn at random, and are not scored; their labels were not used, and the results are a track of their own"
+    return [Caveat(f"{CALIBRATED.short}{by}", f"{CALIBRATED.says}{by}", f"{why}, and must not be ranked with inductive ones")]
+
+
 def of(record: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> list[Caveat]:
     """What must be known about the figures of a run.
 
@@ -79,7 +102,7 @@ def of(record: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> list[Ca
         folds: Records of its finished folds, as metrics.json has them.
     """
     caveats = [SYNTHETIC] if any(corpus["synthetic"] for corpus in record["corpora"]) else []
-    caveats += of_selection(record["selection"])
+    caveats += of_track(record) + of_selection(record["selection"])
     if diverged := tuple(fold["fold"] for fold in folds if fold.get("diverged")):
         said = f"The loss became infinite in {_folds(diverged)}, and training stopped there"
         caveats.append(Caveat("loss became infinite", said, folds=diverged))

@@ -61,7 +61,7 @@ def _publish(run: Run) -> None:
 
 
 def _train_and_score(run: Run) -> None:
-    config, fold, dataset = run.config, run.fold, run.dataset
+    config, fold, dataset = run.config, replace(run.fold, test=run.scored), run.dataset
     if identity.network(config.model.name) != run.identity["network"]:
         source = models.file(config.model.name)
         raise ResultError(
@@ -91,6 +91,8 @@ def _train_and_score(run: Run) -> None:
         **provenance(PACKAGES),
         "fingerprints": [cache.fingerprint for one in (dataset, run.tested) if one for cache in one.caches],
     }
+    if enrolled := sorted(dataset.examples[i].key for i in run.fold.test if i in run.enrolled):
+        record["enrolled"] = enrolled
     if run.trained:
         # Of training, everything is as it was there.
         before = read_metrics(run.trained, fold.number)

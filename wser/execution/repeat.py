@@ -112,6 +112,10 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
         WserError: The run is no such thing, or what it was made from is not here; one sentence says which.
     """
     stored = results.open_begun(path)
+    if "fused" in stored.record:
+        raise ResultError(
+            f"{path} averages other runs, and trains nothing: repeat those, and run {stored.record['command']} again"
+        )
     then = {fold: _facts(path, fold) for fold in stored.folds}
     experiment = _prepare(stored, settings, then)
     again = experiment.directory
@@ -259,7 +263,7 @@ def _check_same(stored: StoredRun, experiment: "Experiment") -> None:
     for fold in stored.folds:
         rows, _ = _probabilities(stored, path, fold)
         true = {dataset.examples[i].key: dataset.classes[dataset.examples[i].label] for i in experiment.folds[fold].test}
-        if [row["key"] for row in rows] != sorted(true):
+        if sorted([*(row["key"] for row in rows), *stored.metrics[fold].get("enrolled", [])]) != sorted(true):
             file = path / results.fold_name(fold) / results.PREDICTIONS
             raise ResultError(f"{file} has other utterances than the run's split: restore it, {results.AGAIN}")
         if other := [row["key"] for row in rows if true[row["key"]] != row["true"]]:

@@ -11,9 +11,12 @@ A model's module has a class `Config`, the dataclass of its settings, and a func
   It is trained as the sections `data` and `train` say.  It may name its parts for `--describe`: `stages` lists pairs of a name
   and a module, by default its attributes; a layer of its own may have a `title`.
 - What is fitted at once has a `Config` derived from `FittedModelConfig`; `build(config, classes, seed)` gives an object with
-  `fit(utterances, labels)` and `predict_proba(utterances)`, as scikit-learn's: utterances are arrays as the cache holds them,
-  of as many steps of time as each has (pictures uint8 (height, columns, 3)), labels int64 (n,), probabilities float
-  (n, classes).
+  `fit(utterances, labels)` and `predict_proba(utterances)`, as scikit-learn's: utterances are arrays as the cache holds them
+  (or standardised, where `data.standardise` says so), of as many steps of time as each has (pictures uint8
+  (height, columns, 3)), labels int64 (n,), probabilities float (n, classes).  With `by_speaker` in its `Config`, `fit` is also
+  given the names of the speakers; what it chooses by them may be in its dictionary `chosen`, which is recorded.
+
+`Config.default_recipe` and `Config.default_standardise` are what a run has that sets neither `recipe` nor `data.standardise`.
 
 A module needs PyTorch, scikit-learn and the like only in `build`, so that a command line is read without them.
 """
@@ -43,8 +46,8 @@ class ModelError(WserError, ValueError):
 class Fitted(Protocol):
     """A model that is fitted at once."""
 
-    def fit(self, utterances: "Sequence[NDArray[Any]]", labels: "NDArray[np.int64]") -> object:
-        """Fit it to the training set."""
+    def fit(self, utterances: "Sequence[NDArray[Any]]", labels: "NDArray[np.int64]", *speakers: "Sequence[str]") -> object:
+        """Fit it to the training set; where its `Config` says `by_speaker`, with the name of each utterance's speaker."""
 
     def predict_proba(self, utterances: "Sequence[NDArray[Any]]") -> "NDArray[np.floating]":
         """Probabilities of each class, (n, classes)."""

@@ -313,6 +313,8 @@ def _identity_differences(path: Path, record: Mapping[str, Any]) -> Iterator[str
         "classes": [name for name, _ in named["classes"]] == record["classes"],
         "split_hash": named["split"] == record["split_hash"],
         "recipe": named["recipe"] == digests[1],
+        "track": (named["settings"].get("data.standardise") == "speaker") == ("track" in record),
+        "enrol": named["settings"].get("data.enrol") == record.get("enrol"),
     }
     yield from (f"{results.RUN} has another '{key}' than {results.IDENTITY}" for key in same if not same[key])
     for key, value in named["settings"].items():
@@ -328,7 +330,10 @@ def _split(run: SummarisedRun) -> tuple[list[str], list[str]]:
     tested = Counter(key for fold in split.folds for key in fold["test"])
     untested = {key for fold in split.folds for part in fold.values() for key in part} - {*tested}
     twice = sorted(key for key, count in tested.items() if count > 1)
-    facts = [f"{len(split.folds)} folds test {len(tested)} utterances" + (", each once" if not twice else "")]
+    enrolled = {key for metrics in run.stored.metrics.values() for key in metrics.get("enrolled", ())}
+    scored = len({*tested} - enrolled)
+    facts = [f"{len(split.folds)} folds test {scored} utterances" + (", each once" if not twice else "")]
+    facts += [f"{len(enrolled)} more are enrolled, and not scored"] if enrolled else []
     wrong = []
     for keys, what, never in ((twice, "several folds", AT_MOST_ONCE), (sorted(untested), "no fold", ALL_ONCE)):
         if keys:
@@ -362,7 +367,8 @@ def _shared_speakers(run: SummarisedRun, folds: Sequence[Mapping[str, frozenset[
     speaker = {row["key"]: row["speaker"] for row in run.stored.rows}
     for number, fold in enumerate(folds):
         named = run.stored.metrics[number].get("speakers", {})
-        test = {speaker[key] for key in fold["test"]}
+        # Of every test speaker some are scored, also where others are enrolled.
+        test = {speaker[key] for key in fold["test"] if key in speaker}
         for part in ("train", "validation"):
             here = {speaker[key] for key in fold[part] if key in speaker} | {*named.get(part, [])}
             if both := sorted(test & here):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute.common.errors import few
+from wser.evaluation.caveats import of_track
 from wser.evaluation.uncertainty import FEW_SPEAKERS, Difference, by_speaker, smallest_p
 from wser.reports.tables import ends, p_value
 from wser.results import ResultError, StoredRun
@@ -19,17 +20,26 @@ MOST_NAMED = 3
 """Utterances that a message names."""
 
 
-def check_same(first: StoredRun, other: StoredRun) -> None:
+def check_same(first: StoredRun, other: StoredRun, across_tracks: bool = False) -> None:
     """Refuse runs whose test utterances, classes or speakers differ.
 
+    Args:
+        first: A run.
+        other: Another one.
+        across_tracks: Whether one may be inductive and the other speaker-calibrated.
+
     Raises:
-        ResultError: Their classes, test utterances, true classes or speakers differ; one sentence says how, and the remedy.
+        ResultError: Their classes, test utterances, true classes, speakers or tracks differ; one sentence says how, and the
+            remedy.
     """
     if {*first.classes} != {*other.classes}:
         raise ResultError(
             f"{first.path} has the classes {', '.join(first.classes)}, and {other.path} {', '.join(other.classes)}: "
             "compare runs with the same label map"
         )
+    if not across_tracks and track(first) != track(other):
+        named = (f"{run.path} is {', '.join(track(run)) or 'inductive'}" for run in (first, other))
+        raise ResultError(f"{' and '.join(named)}, which are not ranked: compare runs of one track")
     ours, theirs = (Counter(row["key"] for row in run.rows) for run in (first, other))
     if ours != theirs:
         here, there = ours - theirs, theirs - ours
@@ -68,6 +78,11 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
         sentences.append(f"protocols differ ({', '.join(protocols)}): so do the training sets, and with them the figures")
     elif len({run.record["split_hash"] for run in runs}) > 1:
         sentences.append("training or validation sets differ, though the test utterances are the same")
+    if len({track(run) for run in runs}) > 1:
+        sentences.append(
+            "tracks differ (inductive, speaker-calibrated): a difference is also what recordings of test speakers are worth, "
+            "and ranks no model"
+        )
     seeds = list(dict.fromkeys(str(run.record["seed"]) for run in runs))
     if len(seeds) > 1:
         sentences.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")
@@ -83,6 +98,11 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
     return sentences
 
 
+def track(run: StoredRun) -> tuple[str, ...]:
+    """The track of a run, in a few words; nothing where it is inductive."""
+    return tuple(caveat.short for caveat in of_track(run.record))
+
+
 def counts(run: StoredRun, classes: list[str]) -> NDArray[np.float64]:
     """Counts of each test speaker of a run, as `wser.evaluation.uncertainty.by_speaker` has them."""
     place = {name: index for index, name in enumerate(classes)}
@@ -90,13 +110,14 @@ def counts(run: StoredRun, classes: list[str]) -> NDArray[np.float64]:
     return by_speaker(true, predicted, [row["speaker"] for row in run.rows], len(classes))
 
 
-def in_words(first: str, second: str, difference: Difference) -> str:
+def in_words(first: str, second: str, difference: Difference, ranked: bool = True) -> str:
     """What a difference means.
 
     Args:
         first: Name of the run that is subtracted.
         second: Name of the other one.
         difference: Second minus first.
+        ranked: Whether they are of one track, so that one may be better.
     """
     points = f"{100 * abs(difference.value):.1f}"
     if points == "0.0":
@@ -107,6 +128,8 @@ def in_words(first: str, second: str, difference: Difference) -> str:
     low, high = difference.interval or (0.0, 0.0)
     sides = (low, high) if difference.value > 0 else (-high, -low)
     evidence = f"95 % interval {ends(sides)}, {p}" if difference.interval else p
+    if not ranked:
+        return f"{better} is {points} points above {worse}, and of another track, so neither is better ({evidence})"
     if difference.p < CERTAIN:
         return f"{better} is better than {worse} by {points} points ({evidence})"
     return f"{better} is {points} points above {worse}, which may be chance ({evidence})"

@@ -7,6 +7,7 @@ from wser.results.places import (
     IDENTITY,
     LEAKAGE,
     LEFTOVER,
+    LONGEST,
     METRICS,
     PACKAGES,
     PAGE,
@@ -17,6 +18,7 @@ from wser.results.places import (
     SUMMARY,
     SWEEP,
     SWEEP_ROWS,
+    UNUSUAL,
     VERDICT,
     WEIGHTS,
     ResultError,
@@ -33,6 +35,7 @@ from wser.results.places import (
     revision,
     sweep_directory,
     task,
+    track,
 )
 from wser.results.reader import (
     AGAIN,
@@ -69,6 +72,7 @@ __all__ = [
     "LARGEST_PREDICTIONS",
     "LEAKAGE",
     "LEFTOVER",
+    "LONGEST",
     "METRICS",
     "PACKAGES",
     "PAGE",
@@ -79,6 +83,7 @@ __all__ = [
     "SUMMARY",
     "SWEEP",
     "SWEEP_ROWS",
+    "UNUSUAL",
     "VERDICT",
     "WEIGHTS",
     "ResultError",
@@ -113,6 +118,7 @@ __all__ = [
     "stored_identity",
     "sweep_directory",
     "task",
+    "track",
     "whole",
     "write_sweep",
 ]

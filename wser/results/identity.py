@@ -16,6 +16,7 @@ from precompute.cache import layout
 from precompute.common import source
 from wser import models
 from wser.config.schema import Config, flatten, hashed
+from wser.data import enrolment
 from wser.data.dataset import Dataset
 from wser.protocols import Fold, split_hash
 
@@ -35,8 +36,9 @@ DIGITS = 12
 """Hexadecimal digits of the digest in the name of a run, as caches have; run.json holds it whole, and it is compared."""
 
 CODE = (
-    "data/dataset.py", "data/decoded.py", "training/standardise.py", "training/augmentation.py", "training/batches.py",
-    "training/network.py", "training/module.py", "training/curves.py", "training/checkpoint.py", "training/fitted.py",
+    "data/dataset.py", "data/decoded.py", "data/enrolment.py", "training/statistics.py", "training/standardise.py",
+    "training/augmentation.py", "training/batches.py", "training/network.py", "training/module.py", "training/curves.py",
+    "training/checkpoint.py", "training/fitted.py",
     "evaluation/metrics.py", "execution/fold.py",
 )  # fmt: skip
 """Code of this package that a prediction and its figures go through, besides the network's."""
@@ -53,8 +55,13 @@ def of(
         folds: All of its folds.
         precision: Of training, as resolved for this machine.
         tested: The same utterances in the pictures that are scored, where these are others.
+
+    Raises:
+        EnrolmentError: There are too few recordings of a test speaker for `data.enrol`, or they are in training.
     """
     settings = flatten(hashed(config))
+    for fold in folds if "data.enrol" in settings else ():
+        enrolment.check(dataset.examples, fold.train, fold.test, config.data.enrol)
     if config.model.is_network:
         settings["train.precision"] = precision
     label_map = dataset.label_map

@@ -125,24 +125,39 @@ def is_leftover(name: str, path: Path) -> bool:
     return files.is_stale(path / name, path) if running is None else not running
 
 
-def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str) -> str:
+def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str, track: Mapping[str, Any] | None = None) -> str:
     """The corpora, and what nobody may overlook about their figures.
 
     Args:
         corpora: Name of each, and whether its speech is synthetic.
         selection: On which part the epoch was chosen.
+        track: As of `track`, or a record that contains it.
     """
     names = " + ".join(f"{name} ({caveats.SYNTHETIC.short})" if synthetic else name for name, synthetic in corpora)
-    return ", ".join([names, *(caveat.short for caveat in caveats.of_selection(selection))])
+    every = caveats.of_track(track or {}) + caveats.of_selection(selection)
+    return ", ".join([names, *(caveat.short for caveat in every)])
+
+
+def track(config: Config) -> dict[str, Any]:
+    """What the record of a run says of the track of its results: nothing of inductive ones.
+
+    Args:
+        config: Of the experiment.
+    """
+    if config.data.standardise != "speaker":
+        return {}
+    return {"track": caveats.CALIBRATED.short} | ({"enrol": config.data.enrol} if config.data.enrol else {})
 
 
 def task(record: dict[str, Any]) -> tuple[str, ...]:
-    """What figures need in common to be ranked: corpora, classes and split.
+    """What figures need in common to be ranked: corpora and track, classes and split.
 
     Args:
         record: What made a run.
     """
-    return ("+".join(corpus["corpus"] for corpus in record["corpora"]), *record["classes"], record["split_hash"])
+    corpora = "+".join(corpus["corpus"] for corpus in record["corpora"])
+    named = [corpora, *(caveat.short for caveat in caveats.of_track(record))]
+    return (", ".join(named), *record["classes"], record["split_hash"])
 
 
 def below(directory: Path) -> list[Path]:

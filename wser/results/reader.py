@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from precompute.cache.layout import Vouched
 from precompute.common import files
-from precompute.common.errors import UnsafePathError, few, reason
+from precompute.common.errors import UnsafePathError, counted, few, reason
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from precompute.common.sheet import from_sheet
 from wser.config.schema import flatten
@@ -77,6 +77,8 @@ class Recorded(TypedDict):
     seed: int
     selection: str
     split_hash: str
+    track: NotRequired[str]
+    enrol: NotRequired[Annotated[int, Meta(ge=1)]]
 
 
 class Scores(TypedDict):
@@ -93,6 +95,7 @@ class Scored(Scores):
 
     utterances: int
     validation: NotRequired[Scores | None]
+    enrolled: NotRequired[list[str]]
 
 
 _OTHERS = "|".join(map(re.escape, (PREDICTIONS, CURVES, WEIGHTS)))
@@ -174,7 +177,7 @@ class StoredRun:
     def title(self) -> str:
         """What it is, in a line, and what nobody may overlook about its figures."""
         corpora = [(corpus["corpus"], corpus["synthetic"]) for corpus in self.record["corpora"]]
-        names = corpus_names(corpora, self.record["selection"])
+        names = corpus_names(corpora, self.record["selection"], self.record)
         model = self.settings.get("model.name")
         tested = self.settings.get("data.test_recipe")
         pictures = f", tested on pictures of {tested}" if tested else ""
@@ -410,8 +413,15 @@ def _open(path: Path, record: dict[str, Any], folds: list[int]) -> StoredRun:
             raise ResultError(f"{path / fold_name(fold) / METRICS} is of another run, by its identity", _again(path, fold))
     parts = {fold: checked_predictions(path, fold, record["classes"], metrics[fold]) for fold in folds}
     for fold, rows in parts.items():
-        if sorted(row["key"] for row in rows) != sorted(split[fold]["test"]):
+        enrolled = metrics[fold].get("enrolled", [])
+        if sorted([*(row["key"] for row in rows), *enrolled]) != sorted(split[fold]["test"]):
             raise ResultError(f"{path / fold_name(fold) / PREDICTIONS} has other utterances than the run's split", restore)
+        # What is not scored is what was asked for, and no choice among the predictions.
+        speakers = {row["speaker"] for row in rows}
+        if len(enrolled) != len(speakers) * record.get("enrol", 0):
+            there = f"{counted(len(enrolled), 'recording')} of {counted(len(speakers), 'test speaker')}"
+            what = f"enrols {there}, and {RUN} says {record.get('enrol', 0)} of each"
+            raise ResultError(f"{path / fold_name(fold) / METRICS} {what}", _again(path, fold))
     return StoredRun(path, record, config, parts, metrics)
 
 

@@ -18,7 +18,7 @@ from wser.data.dataset import Dataset
 from wser.protocols import Fold, as_file, split_hash
 from wser.protocols._leakage import Leakage
 from wser.results import identity
-from wser.results.places import CONFIG, IDENTITY, LEAKAGE, PACKAGES, RUN, SPLIT, SWEEP, SWEEP_ROWS, as_json, revision
+from wser.results.places import CONFIG, IDENTITY, LEAKAGE, PACKAGES, RUN, SPLIT, SWEEP, SWEEP_ROWS, as_json, revision, track
 from wser.results.reader import stored_identity
 
 
@@ -94,6 +94,7 @@ def describe(
         "split_hash": split_hash(folds, dataset.examples),
         "selection": config.selection,
         "seed": config.seed,
+        **track(config),
         "revision": revision(),
         **provenance(PACKAGES),
     }

@@ -1,5 +1,6 @@
 """What every model must pass."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,7 +66,7 @@ class ModelContract:
             return
         model = models.build_fitted(self.config(), CLASSES, 0)
         there = np.flatnonzero(labels() > 0)
-        model.fit([utterances(0, self._kind)[at] for at in there], labels()[there])
+        model.fit([utterances(0, self._kind)[at] for at in there], labels()[there], *self._speakers(there))
         found = np.asarray(model.predict_proba(utterances(1, self._kind)))
         assert found.shape == (UTTERANCES, CLASSES)
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
@@ -93,6 +94,10 @@ class ModelContract:
         without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
         assert not without, f"no gradient reaches {', '.join(without)}"
 
+    def _speakers(self, places: Iterable[int]) -> list[list[str]]:
+        """Of the utterances at some places, where the model is given them: four, each of whom shows every class."""
+        return [[str(place // CLASSES) for place in places]] if self.config().by_speaker else []
+
     @property
     def _kind(self) -> str:
         return str(self.config().takes[0])
@@ -103,7 +108,7 @@ class ModelContract:
         parts = [[one] for one in test] if alone else [test]
         if not config.is_network:
             model = models.build_fitted(config, CLASSES, 0)
-            model.fit(utterances(0, kind), labels())
+            model.fit(utterances(0, kind), labels(), *self._speakers(range(UTTERANCES)))
             return np.concatenate([np.asarray(model.predict_proba(part)) for part in parts])
         import torch
 

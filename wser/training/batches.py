@@ -33,6 +33,7 @@ class Batch:
         lengths: Steps of time of each utterance (columns of a picture) that are not padding, int64 (batch,).
         spoken: First step of its own and the step after the last, int64 (batch, 2).
         labels: Classes, int64 (batch,).
+        speakers: Row of each speaker in the statistics, int64 (batch,); 0 where these are not of speakers.
         draws: How it is augmented; None where it is not.
     """
 
@@ -40,14 +41,14 @@ class Batch:
     lengths: Tensor
     spoken: Tensor
     labels: Tensor
+    speakers: Tensor
     draws: Draws | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on a device."""
-        values, lengths, spoken, labels = (
-            tensor.to(device, non_blocking=True) for tensor in (self.values, self.lengths, self.spoken, self.labels)
-        )
-        return Batch(values, lengths, spoken, labels, self.draws.to(device) if self.draws else None)
+        tensors = (self.values, self.lengths, self.spoken, self.labels, self.speakers)
+        values, lengths, spoken, labels, speakers = (tensor.to(device, non_blocking=True) for tensor in tensors)
+        return Batch(values, lengths, spoken, labels, speakers, self.draws.to(device) if self.draws else None)
 
 
 class ByLength(Sampler[list[int]]):
@@ -80,13 +81,20 @@ class Batches(pl.LightningDataModule):
         config: How utterances reach the network.
         batch: Utterances in a batch.
         seed: Of the order of training batches and of their augmentation.
+        speakers: Names, in the order of the statistics of speakers; none where there are no such.
     """
 
-    def __init__(self, dataset: Dataset, fold: Fold, config: DataConfig, batch: int, seed: int) -> None:
+    def __init__(
+        self, dataset: Dataset, fold: Fold, config: DataConfig, batch: int, seed: int, speakers: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.dataset, self.fold, self.config, self.batch = dataset, fold, config, batch
         self.places = np.array([(example.start, example.stop) for example in dataset.examples])
         self.labels = np.array([example.label for example in dataset.examples])
+        self.speakers = np.zeros(len(dataset.examples), np.int64)
+        if speakers:
+            rows = {name: row for row, name in enumerate(speakers)}
+            self.speakers[:] = [rows.get(example.speaker, 0) for example in dataset.examples]
         self.sampler = ByLength(np.diff(self.places)[list(fold.train), 0].tolist(), batch, seed)
         self.rng = np.random.default_rng(seed)
 
@@ -138,6 +146,7 @@ class Batches(pl.LightningDataModule):
             torch.from_numpy(lengths),
             torch.from_numpy(spoken - starts[:, None]),
             torch.from_numpy(labels),
+            torch.from_numpy(self.speakers[at]),
         )
 
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from wser import models
+from wser.config.schema import ConfigError
 from wser.data.dataset import Dataset
 from wser.evaluation import metrics
 from wser.training.run import Outcome, Run
+from wser.training.statistics import FLOOR, Statistics, measure, of_speakers
 
 
 def fit(run: Run) -> Outcome:
@@ -25,15 +27,23 @@ def fit(run: Run) -> Outcome:
 
     Raises:
         ModelError: What the model gives are no probabilities of the classes.
+        ConfigError: What the cache holds has no time, over which an utterance could be standardised.
     """
     config, fold, dataset = run.config, run.fold, run.dataset
+    if config.data.standardise == "utterance" and dataset.item.time is None:
+        raise ConfigError(
+            f"data.standardise=utterance is over time, and the cache holds {dataset.item}: give data.standardise=training, "
+            "speaker or none"
+        )
     model = models.build_fitted(config.model, len(dataset.classes), run.seed)
+    speakers = [[dataset.examples[i].speaker for i in fold.train]] if config.model.by_speaker else []
+    training = measure(dataset, fold.train) if config.data.standardise in ("training", "utterance") else None
     with threadpool_limits(run.threads):
-        model.fit(_utterances(dataset, fold.train), _labels(dataset, fold.train))
-        probabilities = _probabilities(model, run.tested or dataset, fold.test, config.model.name)
+        model.fit(_utterances(run, dataset, fold.train, training), _labels(dataset, fold.train), *speakers)
+        probabilities = _probabilities(model, run, run.tested or dataset, run.scored, training)
         validation = None
         if fold.validation:
-            predicted = _probabilities(model, dataset, fold.validation, config.model.name).argmax(1)
+            predicted = _probabilities(model, run, dataset, fold.validation, training).argmax(1)
             validation = metrics.measure(_labels(dataset, fold.validation), predicted, dataset.classes).as_dict()
     record = {
         "validation": validation,
@@ -47,24 +57,51 @@ def fit(run: Run) -> Outcome:
         "threads": run.threads,
         "kernels": {},
     }
+    if chosen := getattr(model, "chosen", None):
+        record["chosen"] = dict(chosen)
     return Outcome(probabilities, {}, record)
 
 
-def _utterances(dataset: Dataset, indices: Sequence[int]) -> list[NDArray[Any]]:
-    """What the caches hold of each, along the axis of time its own part: of pictures uint8 (height, columns, 3)."""
-    examples, item = dataset.examples, dataset.item
-    return [dataset.utterance(i)[item.part(examples[i].start, examples[i].stop)] for i in indices]
+def _utterances(run: Run, dataset: Dataset, indices: Sequence[int], training: Statistics | None) -> list[NDArray[Any]]:
+    """What the model is given of each: along the axis of time its own part, standardised as `data.standardise` says.
+
+    Of pictures uint8 (height, columns, 3), or float32 where they are standardised.
+    """
+    examples, item, how = dataset.examples, dataset.item, run.config.data.standardise
+    parts = [dataset.utterance(i)[item.part(examples[i].start, examples[i].stop)] for i in indices]
+    if how == "speaker":
+        of_speaker = of_speakers(run, dataset, indices)
+        return [_scaled(part, of_speaker[examples[i].speaker]) for part, i in zip(parts, indices, strict=True)]
+    if training is None:
+        return parts
+    if how == "training":
+        return [_scaled(part, training) for part in parts]
+    return [_scaled(part, _own(part, item.time, training)) for part in parts]
+
+
+def _scaled(values: NDArray[Any], statistics: Statistics) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32] = (values.astype(np.float32) - statistics.mean) / statistics.deviation
+    return scaled
+
+
+def _own(values: NDArray[Any], axis: int | None, training: Statistics) -> Statistics:
+    """Of one utterance over time, as networks have it."""
+    mean, deviation = (np.asarray(of(values, axis=axis, dtype=np.float64, keepdims=True)) for of in (np.mean, np.std))
+    return Statistics(mean.astype(np.float32), deviation.astype(np.float32) + np.float32(FLOOR) * training.deviation)
 
 
 def _labels(dataset: Dataset, indices: Sequence[int]) -> NDArray[np.int64]:
     return np.array([dataset.examples[i].label for i in indices], np.int64)
 
 
-def _probabilities(model: models.Fitted, dataset: Dataset, indices: Sequence[int], name: str) -> NDArray[np.floating]:
-    given = np.asarray(model.predict_proba(_utterances(dataset, indices)))
+def _probabilities(
+    model: models.Fitted, run: Run, dataset: Dataset, indices: Sequence[int], training: Statistics | None
+) -> NDArray[np.floating]:
+    given = np.asarray(model.predict_proba(_utterances(run, dataset, indices, training)))
     shape = (len(indices), len(dataset.classes))
     if given.shape != shape or not np.all((given >= 0) & (given <= 1)) or not np.allclose(given.sum(axis=1), 1, atol=1e-6):
         raise models.ModelError(
-            f"the model {name} gives {given.shape}, and not {shape} probabilities that add up to 1: correct its predict_proba"
+            f"the model {run.config.model.name} gives {given.shape}, and not {shape} probabilities that add up to 1: correct "
+            "its predict_proba"
         )
     return given

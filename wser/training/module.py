@@ -61,7 +61,7 @@ class Training(pl.LightningModule):
         return functional.cross_entropy(logits, labels, self.class_weights, label_smoothing=smoothing)
 
     def _images(self, batch: Batch) -> Tensor:
-        images: Tensor = self.standardise(batch.values, batch.lengths, batch.spoken)
+        images: Tensor = self.standardise(batch.values, batch.lengths, batch.spoken, batch.speakers)
         return images
 
     def _logits(self, batch: Batch) -> Tensor:

@@ -8,6 +8,7 @@ import platform
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,8 @@ from wser.training.curves import Curves
 from wser.training.lightning import pl
 from wser.training.module import Training, class_weights
 from wser.training.run import Outcome, Run
-from wser.training.standardise import Standardise, Statistics, measure, statistics_shape, unstandardised
+from wser.training.standardise import Standardise
+from wser.training.statistics import Statistics, measure, of_speakers, stacked, statistics_shape, unstandardised
 
 MALLOC = {-3: 2**30, -1: 2**31 - 1}
 """M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3), in bytes."""
@@ -56,7 +58,7 @@ def train(run: Run, seen: int | None = None) -> Outcome:
     """
     quiet()
     keep_memory()
-    config, fold, dataset, aside = run.config, run.fold, run.dataset, run.aside
+    config, fold, dataset, aside = run.config, replace(run.fold, test=run.scored), run.dataset, run.aside
     torch.set_num_threads(run.threads)
     # Before the seed is set, so that whatever they draw changes nothing.
     logs = [] if run.trained else loggers.build(config, aside, run.final)
@@ -75,7 +77,12 @@ def train(run: Run, seen: int | None = None) -> Outcome:
     labels = [dataset.examples[i].label for i in fold.train]
     balance = class_weights(labels, len(dataset.classes)) if config.train.balanced else None
     own = config.data.standardise == "utterance"
-    module = Training(network, Standardise(dataset.item, statistics, dataset.table, own), config.train, balance)
+    by_speaker = config.data.standardise == "speaker"
+    held = [*fold.validation, *fold.test]
+    of_each = of_speakers(run, dataset, [*fold.train, *held]) if by_speaker else {}
+    given = stacked(of_each) if by_speaker else statistics
+    standardise = Standardise(dataset.item, given, dataset.table, own, by_speaker)
+    module = Training(network, standardise, config.train, balance)
     checkpoints = Checkpoints(run, computing)
     tell = partial(loggers.log, logs, config)
     with files.create(aside / CURVES, run.root) as file:
@@ -100,7 +107,8 @@ def train(run: Run, seen: int | None = None) -> Outcome:
             weights = stored["model"]
             file.write(files.read(run.trained / run.final.name / CURVES, run.root, results.LARGEST_CURVES))
         else:
-            _fit(trainer, module, Batches(dataset, fold, config.data, config.train.batch, seed), curves, checkpoints)
+            batches = Batches(dataset, fold, config.data, config.train.batch, seed, list(of_each))
+            _fit(trainer, module, batches, curves, checkpoints)
             weights = curves.weights
     contents: dict[str, bytes] = {}
     if not stored:
@@ -109,8 +117,11 @@ def train(run: Run, seen: int | None = None) -> Outcome:
         contents[WEIGHTS] = _as_file(saved)
     module.model.load_state_dict(weights)
     tested = run.tested or dataset
-    module.standardise = Standardise(dataset.item, statistics, tested.table, own)
-    scored = Batches(tested, fold, config.data, config.train.batch, seed)
+    if by_speaker and tested is not dataset:
+        of_each = of_speakers(run, tested, fold.test)
+        given = stacked(of_each)
+    module.standardise = Standardise(dataset.item, given, tested.table, own, by_speaker)
+    scored = Batches(tested, fold, config.data, config.train.batch, seed, list(of_each))
     probabilities = torch.cat(trainer.predict(module, datamodule=scored)).numpy()  # type: ignore[arg-type]
 
     give_back_memory()

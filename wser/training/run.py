@@ -1,6 +1,7 @@
 """What one run is told, and what comes of it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wser.config.schema import Config
+from wser.data import enrolment
 from wser.data.dataset import Dataset
 from wser.protocols import Fold
 from wser.results import fold_name
@@ -53,6 +55,19 @@ class Run:
     def checkpoint(self) -> Path:
         """Where the state of training lies until the results are there."""
         return self.directory / f".{self.final.name}.checkpoint"
+
+    @cached_property
+    def enrolled(self) -> frozenset[int]:
+        """Recordings of speakers who are not in training that enrol these; none unless `data.enrol` asks for some."""
+        count = self.config.data.enrol if self.config.data.standardise == "speaker" else 0
+        parts = (self.fold.validation, self.fold.test)
+        drawn = (enrolment.drawn(self.dataset.examples, part, count, self.config.seed) for part in parts)
+        return frozenset().union(*drawn)
+
+    @property
+    def scored(self) -> tuple[int, ...]:
+        """The test set without what is enrolled."""
+        return tuple(index for index in self.fold.test if index not in self.enrolled)
 
     @property
     def seed(self) -> int:

@@ -8,18 +8,20 @@ from precompute.recipe import Recipe, array_of, from_record, named
 from precompute.testing.features import FeatureContract
 
 MORE = [("scalogram", {"values": "decibels"}), ("scalogram", {"noise": "white"}), ("waveform", {"dtype": "int16"}),
-        ("stft", {"values": "decibels", "pad": "random"})]  # fmt: skip
+        ("stft", {"values": "decibels", "pad": "random"}), ("functionals", {"set": "egemaps"})]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in features.names()), *MORE])
 class TestFeatures(FeatureContract):
     @pytest.fixture(autouse=True)
     def _chosen(self, name, settings):
+        if name == "functionals":
+            pytest.importorskip("opensmile", reason="opensmile is not installed: python -m pip install '.[opensmile]'")
         self.name, self.settings = name, settings
 
 
 def test_there_are_features():
-    assert features.names() == ["logmel", "scalogram", "stft", "waveform"]
+    assert features.names() == ["functionals", "logmel", "scalogram", "stft", "waveform"]
 
 
 def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):

@@ -126,7 +126,7 @@ def test_every_key_that_may_be_unread_is_one_of_the_configuration():
     settings = flatten(dataclasses.asdict(Config()))
     assert not unread.find(
         Config(selection="validation"),
-        [key for key in settings if not key.startswith(("protocol.", "model.pipe_", "executor."))],
+        [key for key in settings if not key.startswith(("protocol.", "model.pipe_", "data.enrol", "executor."))],
     )
     assert all(
         getattr(protocols.config(name), key, ...) is not ...

@@ -74,7 +74,11 @@ def test_seeds_of_a_setting_are_averaged():
         ([([1], None, 0.5, None, (0, 1), "test"), ([2], 0.6, 0.5)], [], "1 of 2 points have no .* give selection=validation"),
         ([([1], None, 0.5, None), ([2], 0.6, 0.5)], [], "move runs/x-0 away, an earlier version made it, and run again"),
         ([([1], 0.5, 0.5), ([2], 0.6, 0.5, 1.0, (0,))], [], ".* give fold=all"),
-        ([([1], 0.5, 0.5), ([2], 0.6, 0.5)], ["emodb", "ravdess"], "no two settings have the same corpora, classes and split"),
+        (
+            [([1], 0.5, 0.5), ([2], 0.6, 0.5)],
+            ["emodb", "ravdess"],
+            "no two settings have the same corpora, track, classes and split",
+        ),
     ],
 )
 def test_points_without_a_common_ranking_have_no_best_and_it_is_said_why(points, tasks, says):

@@ -120,7 +120,7 @@ def test_loss_weighs_both_labels_of_a_mixture_by_their_shares(alpha, smoothing):
             return logits
 
     training = Training(Fixed(), lambda values, *_: values, TrainConfig(label_smoothing=smoothing))
-    result = training.training_step(Batch(images, lengths, torch.zeros(4, 2), labels, draws), 0)
+    result = training.training_step(Batch(images, lengths, torch.zeros(4, 2), labels, torch.zeros(4), draws), 0)
     other, share = draws.partners, draws.share
     assert torch.equal(seen["images"], mix(images, draws))
     assert seen["columns"].tolist() == [max(a, b) for a, b in zip(lengths, lengths[other], strict=True)]

@@ -10,7 +10,8 @@ from precompute.common import arrays
 from wser.config.schema import DataConfig
 from wser.protocols import Fold
 from wser.training.batches import COLUMN_MULTIPLE, Batch, Batches, ByLength
-from wser.training.standardise import Standardise, Statistics, measure, unstandardised
+from wser.training.standardise import Standardise
+from wser.training.statistics import Statistics, measure, unstandardised
 
 HEIGHT, WIDTH = 6, 40
 

@@ -27,7 +27,8 @@ from wser.training.batches import Batches
 from wser.training.curves import Curves
 from wser.training.module import Training, class_weights
 from wser.training.run import Run
-from wser.training.standardise import Standardise, Statistics
+from wser.training.standardise import Standardise
+from wser.training.statistics import Statistics
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

@@ -1,0 +1,77 @@
+"""The command `python -m wser.fuse`: averages the probabilities of finished runs of one split."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from precompute.common import files, paths, tables, terminal
+from precompute.common.errors import UsageError
+
+EPILOG = """\
+Every run has the same weight, and nothing is fitted, so that no test utterance chooses anything.  The fusion is a run of its
+own, beside the first one: it can be compared, reported, listed and bundled.  It is speaker-calibrated where one of its runs is.
+
+example:
+  python -m wser.fuse runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 fused, 1 refused, 2 wrong usage, 130 interrupted.
+    """
+    return terminal.command("wser.fuse", _main, "the same command continues", arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m wser.fuse",
+        description="Average the probabilities of finished runs of one split, as a run of its own.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", type=paths.path, help="directory of a run's results; two or more")
+    named: list[Path] = parser.parse_args(arguments).runs
+    if len(named) < 2:
+        raise UsageError(f"{named[0]} alone is given, where two runs or more can be fused: name others")
+    if len({path.resolve() for path in named}) < len(named):
+        raise UsageError(f"{' and '.join(map(str, named))} name a run twice: name different ones")
+    from wser import results
+    from wser.execution.fusing import fuse
+
+    runs = [results.open_finished(path) for path in named]
+    path = fuse(runs, shlex.join(["python", "-m", "wser.fuse", *map(str, named)]))
+    for run in runs:
+        tables.paragraph(f"{run.path}: {run.title}", "  ")
+    sys.stdout.flush()
+    _report(path)
+    return 0
+
+
+def _report(path: Path) -> None:
+    """Write page and summary, and print the table."""
+    from wser import results
+    from wser.evaluation import published
+    from wser.reports.html import opened
+    from wser.reports.html import run as pages
+    from wser.reports.tables import fold_table
+
+    measured = replace(opened.summarised(path), notes=())
+    pages.write_page(measured, path, published.load())
+    # Last, so that a summary that is there has its page.
+    files.replace(path / results.SUMMARY, results.as_json(measured.summary), path.parent)
+    print()
+    tables.show(fold_table(measured.stored.title, measured.summary, measured.caveats))
+    print(f"results: {path}\npage: {path / results.PAGE}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
