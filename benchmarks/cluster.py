@@ -1,6 +1,6 @@
 """What a cluster costs, and what it survives: separate worker processes on this machine against the usual ones.
 
-    python benchmarks/cluster.py --corpora DIR [--workers 2] [--corpus emodb] [--epochs 2]
+    python benchmarks/cluster.py --corpora DIR [--corpus emodb] [--steps precompute,train] [--workers 2] [--epochs 2]
 
 In turn, by the project's own command lines: `precompute build` and `wser.run protocol=loso fold=all` on this machine; on a
 Dask cluster; on one of which a worker is killed (SIGKILL) in the middle; and on one of which the scheduler is killed in the
@@ -100,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", type=Path, required=True, help="directory that holds the corpora")
     parser.add_argument("--corpus", default="emodb")
+    parser.add_argument("--steps", default="precompute,train")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=2)
     options = parser.parse_args()
@@ -118,10 +119,11 @@ def main() -> None:
                 verdict += ", verified" if run(verify)[1] == 0 else ", DAMAGED"
             print(f"{what:24}{step:12}{seconds:8.1f} s   {verdict}", flush=True)
 
-        for step in ("precompute", "train"):
+        steps = options.steps.split(",")
+        for step in steps:
             tell(here, "this machine", step, run(getattr(here, step)()))
         plain, killed, lost = (Case(folder, name, options) for name in ("plain", "killed", "lost"))
-        for step in ("precompute", "train"):
+        for step in steps:
 
             def where(address: str, step: str = step) -> list[str]:
                 on = ["--executor", "dask", f"address={address}"]
