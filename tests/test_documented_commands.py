@@ -46,12 +46,13 @@ PROGRAM = r"(?:python3?|bash|precompute|wser|make|pip|source|tensorboard|chromiu
 
 NOT_RUN = {
     r"^(make|source|pip|python3? -m (venv|pip)) ": "installs, or runs these tests",
-    r"^(\.|export|mkdir|chgrp|chmod|tensorboard|chromium|sbatch|python -m webbrowser) ": "another program",
+    r"^(\.|export|mkdir|chgrp|chmod|tensorboard|chromium|sbatch|python -m webbrowser|dask|ssh|for) ": "another program",
     r"benchmarks/|python -m pytest": "takes minutes",
     r"fetch ": "downloads",
     r"python windows.py": "tests/test_docs.py runs it",
     r"s3://": "an object store: the tests of the cache have one",
     r"corpus=iemocap": "a corpus under a licence agreement",
+    r"executor": "a cluster: the tests of clusters start one",
     r"--repeat": "the tests of repetition repeat runs",
     r"--markdown runs/paper_table4": "the paper's network, whose results take an hour",
     r"--verify review.zip": "the tests of bundles verify one",

@@ -14,7 +14,7 @@ from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
     from precompute.common.arrays import Array
-    from precompute.common.executor import ExecutorConfig
+    from precompute.common.executor_settings import ExecutorConfig
     from wser.config.schema import Config
     from wser.execution.plan import Experiment
     from wser.protocols import Fold

@@ -69,7 +69,7 @@ def jobs(parser: argparse.ArgumentParser) -> None:
 
 
 def executor(parser: argparse.ArgumentParser) -> None:
-    """Where work is done, to be read by `executor.parse`."""
+    """Where work is done, to be read by `executor_settings.parse`."""
     parser.add_argument(
         "--executor", metavar=("NAME", "KEY=VALUE"), nargs="+", default=[],
         help="where pictures are computed: dask address=tcp://HOST:8786 (a running Dask cluster), or slurm partition=NAME "

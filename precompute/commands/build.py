@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from precompute import corpora
 from precompute.commands import _corpora, _options
 from precompute.commands._corpora import ALL_DONE, DONE_WITH_SKIPS
-from precompute.common import executor, finding, terminal
+from precompute.common import executor_settings, finding, terminal
 from precompute.common.errors import CorpusError, UsageError, WserError, counted
-from precompute.common.executor import ExecutorConfig
+from precompute.common.executor_settings import ExecutorConfig
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -70,7 +70,7 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace) -> int
     Returns:
         The exit code, as of `main`.
     """
-    place = executor.parse(options.executor)
+    place = executor_settings.parse(options.executor)
     if place.is_cluster and options.jobs != _options.EVERY_CORE:
         raise UsageError(f"--jobs {options.jobs} has no effect with --executor {place.name}: leave it out")
     chosen = _corpora.recipes(options)

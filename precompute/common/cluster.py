@@ -25,7 +25,7 @@ from typing import Any
 import cloudpickle
 
 from precompute.common.errors import WserError, counted
-from precompute.common.executor import ExecutorConfig
+from precompute.common.executor_settings import ExecutorConfig
 from precompute.common.provenance import version_of
 
 MOST_SUBMITTED = 1000

@@ -20,7 +20,8 @@ from precompute.cache.history import TABLE
 from precompute.cache.layout import Record, Skipped
 from precompute.cache.reader import Unit
 from precompute.common.errors import CacheError, UnusableAudioError
-from precompute.common.executor import THIS_MACHINE, ExecutorConfig, Work, effective, workers
+from precompute.common.executor import Work, effective, workers
+from precompute.common.executor_settings import THIS_MACHINE, ExecutorConfig
 from precompute.common.files import sha256
 from precompute.common.progress import progress
 from precompute.common.provenance import provenance

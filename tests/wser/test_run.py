@@ -268,7 +268,7 @@ def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_p
     assert kill_after("wser.run", settings, "fold_1", steps=15) == -signal.SIGKILL
     (directory,) = tmp_path.iterdir()
     assert results.finished(directory) == [0, 1]
-    (curves,) = directory.glob(".fold_2-*/" + results.CURVES)
+    (curves,) = directory.glob(".fold_2-*/*/" + results.CURVES)
     assert 2 < curves.read_bytes().count(b"\n") < 9, "killed while fold 2 was being trained"
     before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_[01]/*")}
     assert len(before) == 8

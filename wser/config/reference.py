@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from precompute.common import plugins
 from precompute.common.errors import unknown
-from precompute.common.executor import ExecutorConfig
+from precompute.common.executor_settings import ExecutorConfig
 from precompute.common.settings import Facts, facts, types
 from precompute.recipe import sections
 from wser.config.compose import load

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from precompute.cache.layout import printable
 from precompute.common import plugins
 from precompute.common.errors import UsageError
-from precompute.common.executor import ExecutorConfig
+from precompute.common.executor_settings import ExecutorConfig
 from precompute.common.settings import Facts, check_limits, facts, setting
 
 LoggerName = Literal["csv", "tensorboard", "wandb", "mlflow"]

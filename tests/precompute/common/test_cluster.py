@@ -10,13 +10,14 @@ import pytest
 
 from precompute.common import cluster, executor
 from precompute.common.errors import UsageError
+from precompute.common.executor_settings import THIS_MACHINE, ExecutorConfig, parse
 from tests.cluster import running
 
 call = joblib.delayed
 
 
 def dask(processes):
-    return executor.ExecutorConfig(name="dask", address=processes.address)
+    return ExecutorConfig(name="dask", address=processes.address)
 
 
 @pytest.fixture(scope="module")
@@ -157,22 +158,22 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 0.2)
     with (
         pytest.raises(cluster.ClusterError) as refused,
-        executor.workers(executor.ExecutorConfig(name="dask", address="tcp://127.0.0.1:9"), -1),
+        executor.workers(ExecutorConfig(name="dask", address="tcp://127.0.0.1:9"), -1),
     ):
         pass
     assert "tcp://127.0.0.1:9" in str(refused.value)
 
 
 def test_a_cluster_without_an_address_is_refused():
-    with pytest.raises(cluster.ClusterError) as refused, executor.workers(executor.ExecutorConfig(name="dask"), -1):
+    with pytest.raises(cluster.ClusterError) as refused, executor.workers(ExecutorConfig(name="dask"), -1):
         pass
     assert "address" in str(refused.value)
 
 
 def test_settings_are_read_from_words():
-    config = executor.parse(["slurm", "partition=cpu", "workers=3", "memory=2GB"])
-    assert config == executor.ExecutorConfig(name="slurm", partition="cpu", workers=3, memory="2GB")
-    assert executor.parse([]) == executor.THIS_MACHINE
+    config = parse(["slurm", "partition=cpu", "workers=3", "memory=2GB"])
+    assert config == ExecutorConfig(name="slurm", partition="cpu", workers=3, memory="2GB")
+    assert parse([]) == THIS_MACHINE
 
 
 @pytest.mark.parametrize(
@@ -188,13 +189,13 @@ def test_settings_are_read_from_words():
 )
 def test_settings_that_are_wrong_or_have_no_effect_are_refused(words, named):
     with pytest.raises(UsageError) as refused:
-        executor.parse(words)
+        parse(words)
     assert named in str(refused.value)
 
 
 def test_the_script_of_a_job_says_what_was_asked_for():
     said = cluster.described(
-        executor.ExecutorConfig(name="slurm", partition="gpu", cores=4, memory="8GB", time="12:00:00", gpus=1, workers=3)
+        ExecutorConfig(name="slurm", partition="gpu", cores=4, memory="8GB", time="12:00:00", gpus=1, workers=3)
     )
     assert said.startswith("up to 3 jobs of Slurm at once")
     lines = said.splitlines()
@@ -207,13 +208,13 @@ def test_the_script_of_a_job_says_what_was_asked_for():
 
 def test_a_malformed_size_is_refused_in_a_sentence():
     with pytest.raises(cluster.ClusterError) as refused:
-        cluster.described(executor.ExecutorConfig(name="slurm", memory="much"))
+        cluster.described(ExecutorConfig(name="slurm", memory="much"))
     assert "much" in str(refused.value)
 
 
 def test_without_sbatch_there_is_no_slurm(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(cluster.ClusterError) as refused, executor.workers(executor.ExecutorConfig(name="slurm"), -1):
+    with pytest.raises(cluster.ClusterError) as refused, executor.workers(ExecutorConfig(name="slurm"), -1):
         pass
     assert "sbatch" in str(refused.value)
 
@@ -255,7 +256,7 @@ def test_jobs_of_slurm_work_are_replaced_and_end(slurm, monkeypatch):
     import dask
 
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}):
-        with executor.workers(executor.ExecutorConfig(name="slurm", workers=2), 1) as ready:
+        with executor.workers(ExecutorConfig(name="slurm", workers=2), 1) as ready:
             assert list(ready([call(abs)(-3)])) == [3]
             (job,) = slurm.read_text().split()
             os.system(f"pkill -KILL -P {job}; kill -KILL {job}")
@@ -271,7 +272,7 @@ def test_jobs_of_slurm_work_are_replaced_and_end(slurm, monkeypatch):
 @pytest.mark.slow
 def test_what_sbatch_refuses_is_said(slurm):
     (slurm.parent / "bin" / "sbatch").write_text("#!/bin/sh\necho 'invalid partition specified: fast' >&2\nexit 1\n")
-    config = executor.ExecutorConfig(name="slurm", partition="fast")
+    config = ExecutorConfig(name="slurm", partition="fast")
     with pytest.raises(cluster.ClusterError) as refused, executor.workers(config, 1) as ready:
         list(ready([call(abs)(1)]))
     assert "invalid partition specified: fast" in str(refused.value)

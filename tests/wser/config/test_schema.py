@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from precompute.common.executor import ExecutorConfig
+from precompute.common.executor_settings import ExecutorConfig
 from wser.config import schema
 from wser.config.compose import load
 from wser.config.schema import Config, ConfigError, hashed

@@ -180,7 +180,7 @@ def test_services_get_project_names_curves_and_configuration(services, tiny, tmp
     assert [one.named["name"] for one in services.wandb.made] == [f"{directory.name}/fold_0", f"{directory.name}/fold_1"]
     for one in services.wandb.made:
         assert one.named["project"] == "wser"
-        assert one.named["save_dir"].parent == directory
+        assert one.named["save_dir"].parents[1] == directory
         assert one.finished[-1] == "finish", "or the next fold would go on with its run"
     store = f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
     assert [one.arguments for one in services.mlflow.made] == [
