@@ -17,6 +17,7 @@ from wser.config.schema import hashed
 from wser.data import enrolment
 from wser.execution import plan
 from wser.reports import bundle
+from wser.reports.html import index
 from wser.training import fitted, statistics
 from wser.training.batches import Batches
 from wser.training.run import Run
@@ -248,6 +249,9 @@ def test_the_track_is_named_wherever_figures_are(tracks):
         assert ("must not be ranked with inductive ones" in page) == ("track" in one.record)
     assert [len(one.rows) for one in (inductive, calibrated, enrolled)] == [24, 24, 16]
     assert all(len(fold["enrolled"]) == 2 for fold in enrolled.metrics.values())
+    every = index.write_page(tracks[0].parent, tracks[0].parent)[0].read_text("utf-8")
+    best = every.partition('id="table-best"')[2].partition("</table>")[0]
+    assert best.count("ravdess, speaker-calibrated") == 2
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from precompute.common.reading import read_json
 from precompute.recipe import in_words
 from wser import results
 from wser.config.unread import with_effect
-from wser.evaluation.caveats import Caveat, in_brief
+from wser.evaluation.caveats import Caveat, in_brief, of_track
 from wser.evaluation.sweeps import as_text
 from wser.reports.html import glossary, words
 from wser.reports.html.opened import CHOSEN, headlines, summarised
@@ -62,12 +62,13 @@ class Entry:
 
     @property
     def task(self) -> tuple[str, str, int]:
-        """Corpora with what is tested, protocol, and number of classes."""
+        """Corpora with what is tested and the track, protocol, and number of classes."""
         corpora = "+".join(corpus["corpus"] for corpus in self.record["corpora"])
         target = self.config.get("protocol.test")
         tested = self.record.get("test_recipe")
         corpora += " (synthetic)" if any(corpus["synthetic"] for corpus in self.record["corpora"]) else ""
         named = [corpora, f"tested on {target}" if target else "", f"tested on {in_words(tested)}" if tested else ""]
+        named += [caveat.short for caveat in of_track(self.record)]
         return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
 
     @cached_property

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from precompute.common.reading import UnreadableError, read_json, read_yaml
 from wser import results
-from wser.evaluation.caveats import CHOSEN_ON_TEST, of_selection
+from wser.evaluation.caveats import CHOSEN_ON_TEST, of_selection, of_track
 from wser.evaluation.published import PAPER, LiteratureResult
 from wser.reports.html import words
 from wser.reports.html.opened import CHOSEN, SummarisedRun, summarised
@@ -227,4 +227,5 @@ def _bar(entry: LiteratureResult, apart: bool = False) -> tuple[str, float, None
 
 
 def _remark_of_run(stored: StoredRun) -> str:
-    return ", ".join(caveat.short for caveat in of_selection(stored.record["selection"])).capitalize()
+    caveats = of_track(stored.record) + of_selection(stored.record["selection"])
+    return ", ".join(caveat.short for caveat in caveats).capitalize()

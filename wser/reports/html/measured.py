@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Any
 
-from wser.evaluation.caveats import of_selection
+from wser.evaluation.caveats import of_selection, of_track
 from wser.evaluation.metrics import measure
 from wser.evaluation.uncertainty import HEADLINES, scores
 from wser.protocols._leakage import Leakage
@@ -58,7 +58,7 @@ def folds(stored: StoredRun, summary: dict[str, Any]) -> Table:
         notes.append("An utterance that is in several test sets is counted in each.")
     if foot and summary["interval"]:
         notes.append(f"95 %: bootstrap over the {summary['speakers']} test speakers.")
-    notes += map(str, of_selection(stored.record["selection"]))
+    notes += map(str, of_track(stored.record) + of_selection(stored.record["selection"]))
     return Table("folds", "Folds", columns, rows, foot, notes)
 
 
