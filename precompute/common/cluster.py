@@ -11,6 +11,7 @@ import logging
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -231,7 +232,10 @@ def _refused(script: str) -> str:
 
 
 def _slurm_cluster(config: ExecutorConfig) -> Any:
+    on_interruption = signal.getsignal(signal.SIGINT)
     package = _imported("dask_jobqueue")
+    # Its import makes Ctrl-C an exit without a word.
+    signal.signal(signal.SIGINT, on_interruption)
     gpus = [f"--gpus={config.gpus}"] if config.gpus else []
     try:
         return package.SLURMCluster(

@@ -17,7 +17,7 @@ from wser.config import compose
 from wser.execution import plan
 from wser.protocols import split_hash
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 MODULE = [sys.executable, "-m", "wser.run"]
 
@@ -50,7 +50,6 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "code", "says"),
     [
@@ -93,7 +92,6 @@ def test_wrong_input_is_answered_in_one_sentence(here, wrong, code, says, capsys
     assert not (tmp_path / "runs").exists(), "nothing is written for a command that is refused"
 
 
-@pytest.mark.slow
 def test_real_command_line_answers_wrong_input_too(tmp_path):
     found = command("trian.lr=1", cwd=tmp_path)
     assert found.returncode == 2
@@ -117,7 +115,6 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
-@pytest.mark.slow
 def test_help_refusals_and_dry_runs_come_without_the_heavy_imports(here):
     wrong = [["foo"], ["train.lr=fast"], ["model=x"], ["protocol=x"], ["preset=x"], ["fold=99"], ["protocol.folds=9"]]
     wrong += [["protocol=session_folds"], ["protocol=file"], ["protocol=cross_corpus", "protocol.test=emodb"]]
@@ -171,7 +168,6 @@ def test_what_training_and_test_share_is_said(here, capsys):
     assert re.search(r"speakers [34].* a fold, such as 0.* \(results are for known speakers\) sessions not recorded", printed)
 
 
-@pytest.mark.slow
 def test_points_of_a_sweep_that_share_differently_are_told_apart(here, capsys):
     assert run.main([*here, "protocol=loso,speaker_dependent", "seed=0,1", "--dry-run"]) == 0
     printed = capsys.readouterr().out
@@ -210,7 +206,6 @@ def test_split_file_that_shares_a_speaker_is_refused_and_the_speaker_named(train
     assert run.main([*here, "protocol=file", f"protocol.file={path}", "protocol.speakers=shared", "--dry-run"]) == 0
 
 
-@pytest.mark.slow
 def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, tiny, tmp_path, capsys):
     settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}"]
     assert run.main([*tiny, *settings, "protocol=cross_corpus", "protocol.test=emodb"]) == 0
@@ -221,7 +216,6 @@ def test_cross_corpus_trains_on_one_corpus_and_tests_on_the_other(joined_cache, 
     assert {name.partition("/")[0] for name in (*speakers["train"], *speakers["validation"])} == {"ravdess"}
 
 
-@pytest.mark.slow
 def test_console_script_names_its_commands():
     script = [sys.executable, "-m", "wser"]
     found = subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
@@ -244,7 +238,6 @@ def test_paths_are_stored_as_they_were_given(tiny, small_cache, tmp_path, monkey
     assert str(Path.home()) not in stored
 
 
-@pytest.mark.slow
 def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
     settings = [f"cache_root={joined_cache}", "corpus=[ravdess,emodb]", "labels=common4", f"results={tmp_path}", "fold=0"]
     assert run.main([*tiny, *settings]) == 0
@@ -255,7 +248,6 @@ def test_corpora_are_joined(joined_cache, tiny, tmp_path, capsys):
     assert list(record["per_class"]) == ["neutral", "happy", "sad", "angry"]
 
 
-@pytest.mark.slow
 def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_path, capsys):
     settings = [
         *tiny,
@@ -321,7 +313,6 @@ print(*(name for name in ("torch", "pytorch_lightning", "wser") if name in sys.m
 """
 
 
-@pytest.mark.slow
 def test_precompute_knows_nothing_of_training():
     found = subprocess.run([sys.executable, "-c", ARCHITECTURE], capture_output=True, text=True, timeout=300, check=True)
     assert found.stdout.split() == []

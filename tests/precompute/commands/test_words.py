@@ -10,6 +10,8 @@ import precompute.commands
 from precompute.__main__ import COMMANDS, main
 from precompute.cache import layout
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--set", "scales=16", "height=16", "columns=64", "width=64", "duration=2.0", "--jobs", "1"]
 HEAVY = {"zarr", "scipy", "matplotlib", "soundfile", "joblib", "pywt", "torch", "PIL", "pooch", "requests"}
 

@@ -1,6 +1,7 @@
 """Work on a cluster of separate processes: `executor.workers` with `dask`, and with a Slurm whose sbatch runs its jobs here."""
 
 import os
+import signal
 import stat
 import sys
 import time
@@ -193,10 +194,15 @@ def test_settings_that_are_wrong_or_have_no_effect_are_refused(words, named):
     assert named in str(refused.value)
 
 
-def test_the_script_of_a_job_says_what_was_asked_for():
+def test_the_script_of_a_job_says_what_was_asked_for(monkeypatch):
+    # Its import would have another handler of interruptions.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "dask_jobqueue"]:
+        monkeypatch.delitem(sys.modules, name)
+    before = signal.getsignal(signal.SIGINT)
     said = cluster.described(
         ExecutorConfig(name="slurm", partition="gpu", cores=4, memory="8GB", time="12:00:00", gpus=1, workers=3)
     )
+    assert signal.getsignal(signal.SIGINT) is before
     assert said.startswith("up to 3 jobs of Slurm at once")
     lines = said.splitlines()
     for line in ("-J wser", "-p gpu", "-n 1", "--cpus-per-task=4", "--mem=8G", "-t 12:00:00", "--gpus=1"):

@@ -11,7 +11,7 @@ import pytest
 from precompute.common import process, terminal
 from precompute.common.errors import RecipeError, WserError
 
-pytestmark = pytest.mark.usefixtures("default_handlers")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("default_handlers")]
 
 
 @pytest.fixture

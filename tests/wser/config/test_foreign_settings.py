@@ -16,7 +16,7 @@ from wser.config.compose import load
 from wser.data import labels
 from wser.protocols import file as split_file
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 ROUNDS = int(os.environ.get("WSER_FUZZ", "300"))
 SECRET = "hunter2-very-secret"
@@ -62,7 +62,6 @@ EXPERIMENTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", EXPERIMENTS)
 def test_experiment_of_a_stranger_is_refused_in_one_sentence(tmp_path, capsys, what):
     content, says = EXPERIMENTS[what]
@@ -88,7 +87,6 @@ def test_configuration_of_a_run_replaces_nothing(trained, tmp_path, capsys):
 MODULE = [sys.executable, "-m", "wser.run"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "variable", ["WSER_CACHE=/data/${USER}/cache", "WSER_CACHE=s3://", "LOKY_MAX_CPU_COUNT=abc", "PYTHONIOENCODING=ascii"]
 )
@@ -115,7 +113,6 @@ SPLITS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", SPLITS)
 def test_split_of_a_stranger_is_refused_in_one_sentence(tiny, tmp_path, capsys, what):
     file = tmp_path / "split.json"
@@ -123,7 +120,6 @@ def test_split_of_a_stranger_is_refused_in_one_sentence(tiny, tmp_path, capsys, 
     assert str(file) in refused(capsys, *tiny, "protocol=file", f"protocol.file={file}")
 
 
-@pytest.mark.slow
 def test_pipes_and_devices_are_no_settings(tiny, tmp_path, capsys):
     pipe = tmp_path / "pipe.yaml"
     os.mkfifo(pipe)
@@ -173,7 +169,6 @@ def read_labels(file: Path) -> None:
     labels.load(str(file))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "read", "ending"),
     [("experiment", read_experiment, "yaml"), ("labels", read_labels, "yaml"), ("split", split_file.read, "json")],

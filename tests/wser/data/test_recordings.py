@@ -18,7 +18,7 @@ from wser import protocols, run
 from wser.data.dataset import open_dataset
 from wser.data.recordings import OVERLAP, Origin, double, recordings, relation
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 # Which origins are of one recording.
 
@@ -161,7 +161,6 @@ def test_relation_says_what_is_shared_and_how(one, other, what, how):
     assert relation(Origin(*one), Origin(*other)) == (what, how)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("files", [1, 200, 5000])
 def test_many_examples_take_a_moment(files):
     """The work for an example does not grow with their number: of 100,000 that is half a second."""
@@ -220,7 +219,6 @@ def dry_run(folder, tiny, small_settings, capsys):
     return dry_run
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "what", "how"),
     [
@@ -263,7 +261,6 @@ def test_parts_that_touch_may_be_turns_of_two_speakers(begin, dry_run):
     assert "recordings                0 to 1 a fold, such as " in said
 
 
-@pytest.mark.slow
 def test_corpus_again_in_other_files_is_refused_as_a_test_corpus(folder, dry_run):
     flacs = [
         f"{file.name},{file.stem[-2:]},{EMOTIONS[file.stem.split('-')[2]]},," for file in sorted(folder.glob("*[0-9].flac"))
@@ -274,14 +271,12 @@ def test_corpus_again_in_other_files_is_refused_as_a_test_corpus(folder, dry_run
     assert f"as mine/{FIRST}.wav and flacs/{FIRST}.flac (the same samples from different files), and so do 11 more" in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["loso", "speaker_folds", "speaker_dependent"])
 def test_doubles_of_one_speaker_are_no_harm(protocol, folder, dry_run):
     lines = [f"{FIRST}.flac,01,happy,,", f"{FIRST}.wav,01,happy,0,", f"tagged_{FIRST}.wav,01,happy,,0.5"]
     assert dry_run(lines, f"protocol={protocol}")[0] == 0
 
 
-@pytest.mark.slow
 def test_random_splits_keep_all_doubles_together(folder, dry_run, small_recipe_id):
     names = sorted(file.name for file in folder.glob("03-*.wav"))
     lines = [f"{name[:-4]}.flac,f{name[-6:-4]},{EMOTIONS[name.split('-')[2]]},," for name in names]
@@ -323,7 +318,6 @@ def test_consecutive_windows_on_both_sides_of_a_published_split_are_refused(fold
         assert dry_run(lines_of(WINDOWS), "protocol=file", f"protocol.file={split}")[0] == code
 
 
-@pytest.mark.slow
 def test_random_splits_keep_consecutive_windows_together(folder, dry_run, small_recipe_id):
     code, said = dry_run(lines_of(WINDOWS), "protocol=speaker_dependent", "protocol.folds=6")
     assert code == 0, said
@@ -336,7 +330,6 @@ def test_random_splits_keep_consecutive_windows_together(folder, dry_run, small_
     assert any(fold[2] for fold in sides)
 
 
-@pytest.mark.slow
 def test_parts_that_only_a_part_in_neither_joins_may_be_on_both_sides(folder, dry_run):
     parts = [f"{FIRST}.flac,9{n},{emotion},{begin},{end}"
         for n, emotion, begin, end in [(7, "happy", 0, 0.2), (8, "sad", 0.1, 0.4), (9, "happy", 0.3, 0.5)]]  # fmt: skip

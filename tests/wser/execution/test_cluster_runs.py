@@ -12,6 +12,8 @@ from tests.cluster import running
 from wser import run
 from wser.execution import fold
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 120
 
 
@@ -31,7 +33,6 @@ def predictions(results):
     return {path.parent.name: path.read_bytes() for path in directory.glob("fold_*/predictions.csv")}
 
 
-@pytest.mark.slow
 def test_a_cluster_gives_the_predictions_of_this_machine(at_once, on_cluster, tmp_path, capfd, undrawn):
     for place, where in ("here", []), ("there", on_cluster):
         assert run.main([*at_once, f"results={tmp_path / place}", "fold=all", *where]) == 0
@@ -45,7 +46,6 @@ def test_a_cluster_gives_the_predictions_of_this_machine(at_once, on_cluster, tm
     assert run.main(["--repeat", str(there)]) == 0
 
 
-@pytest.mark.slow
 def test_a_cluster_makes_the_cache_of_this_machine(small_ravdess, small_settings, small_cache, processes, tmp_path, capsys):
     root = tmp_path / "cache"
     where = ["--executor", "dask", f"address={processes.address}"]
@@ -63,7 +63,6 @@ def test_a_cluster_makes_the_cache_of_this_machine(small_ravdess, small_settings
     assert precompute(["cache", "verify", "--cache", str(root)]) == 0
 
 
-@pytest.mark.slow
 def test_a_fold_whose_worker_is_killed_gives_the_same_predictions(tiny, on_cluster, processes, tmp_path, undrawn):
     settings = [*tiny, "train.epochs=4", "fold=0"]
     assert run.main([*settings, f"results={tmp_path / 'here'}"]) == 0
@@ -137,7 +136,6 @@ def test_the_number_of_processes_is_refused_beside_a_cluster(small_ravdess, tmp_
     assert "--jobs 2" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_the_script_of_slurm_is_shown_without_a_slurm(small_ravdess, small_cache, tmp_path, tiny, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     where = ["--corpora", str(small_ravdess), "--cache", str(tmp_path), "--dry-run"]

@@ -168,10 +168,10 @@ def test_full_disk_is_one_sentence_and_leaves_nothing(tiny, tmp_path, monkeypatc
             files, function, lambda path, *a, kept=kept, **k: (full if path.name == name else kept)(path, *a, **k)
         )
     assert run.main([*tiny, f"results={tmp_path}", "fold=0"]) == 1
-    err = capsys.readouterr().err
+    # A slow machine says before how far it is.
+    (err,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("fold 0 of ")]
     assert err.startswith("wser.run: ")
     assert f"{name}: No space left on device; finished folds are kept" in err
-    assert err.count("\n") == 1
     (directory,) = tmp_path.iterdir()
     left = {path.name for path in directory.glob("*fold_0*")}
     # So that no epoch is trained again.

@@ -12,7 +12,7 @@ from wser import compare, results, run
 from wser.config import compose
 from wser.protocols import hash_of_keys
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 
 @pytest.fixture
@@ -122,7 +122,6 @@ def test_difference_that_nothing_recorded_explains_says_so(done, capsys):
     assert "what is recorded of software and machine is the same" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_without_a_verdict_a_repeat_goes_on_and_with_one_it_begins_anew(done, capsys):
     def times() -> list[int]:
         return [(done / results.REPEAT / f"fold_{fold}" / results.METRICS).stat().st_mtime_ns for fold in (0, 1)]
@@ -155,7 +154,6 @@ def test_repeat_that_was_cut_off_under_other_threads_begins_anew(done, capsys):
     assert "0 repeated, 2 to do" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_killed_repeat_goes_on(tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=4", "train.patience=0"]) == 0
     (path,) = tmp_path.iterdir()
@@ -228,7 +226,6 @@ def test_loggers_of_then_are_not_needed(stored, monkeypatch, capsys):
     assert run.main(["--repeat", str(stored), "--dry-run"]) == 0
 
 
-@pytest.mark.slow
 def test_split_file_that_vanished_is_replaced_by_the_runs_own(trained, tiny, tmp_path, capsys):
     split = tmp_path / "split.json"
     shutil.copy(trained[0] / results.SPLIT, split)
@@ -317,7 +314,6 @@ FAULTS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_cannot_be_repeated_is_refused_in_one_sentence(stored, fault, capsys):
     change, says = FAULTS[fault]
@@ -333,7 +329,6 @@ def test_another_copy_of_the_cache_is_the_same_cache_and_is_said(stored, capsys)
     assert "was trained on another copy of ravdess/" in said
 
 
-@pytest.mark.slow
 def test_classes_of_another_order_are_refused(stored, capsys):
     record = json.loads((stored / results.RUN).read_text())
     change_json(stored / results.RUN, classes=record["classes"][::-1])

@@ -17,7 +17,7 @@ from wser.execution import plan
 from wser.results import identity
 from wser.training import hardware
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 
 def only(path: Path) -> Path:
@@ -61,7 +61,6 @@ def label_map(tmp_path: Path, order: str) -> str:
     return f"labels={file}"
 
 
-@pytest.mark.slow
 def test_classes_in_another_order_are_another_run(tiny, tmp_path, capsys):
     """The network's outputs are by order: weights read with another give figures that are wrong without a word."""
     settings = [*tiny, f"results={tmp_path / 'runs'}", "fold=0"]
@@ -180,7 +179,6 @@ def test_source_is_what_code_does(tmp_path, one, other, same):
 # Precision, device and threads.
 
 
-@pytest.mark.slow
 def test_precision_as_resolved_names_the_run(tiny, monkeypatch):
     names = {}
     for has in (True, False):
@@ -221,7 +219,6 @@ def test_edited_record_is_refused(copied, tiny, capsys, change):
     assert "holds another run, whose record names another identity" in err
 
 
-@pytest.mark.slow
 def test_fold_of_another_run_is_refused(copied, tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path / 'other'}", "seed=5", "fold=1"]) == 0
     shutil.rmtree(copied / "fold_1")
@@ -278,7 +275,6 @@ def test_copy_of_a_cache_with_other_pixels_is_the_same_run(tiny, small_cache, sm
 # Results of an older version.
 
 
-@pytest.mark.slow
 def test_results_of_an_older_version_are_named_and_not_continued(trained, tiny, tmp_path, capsys):
     (config,) = load([*tiny, f"results={tmp_path}"])
     experiment = plan.prepare(config)

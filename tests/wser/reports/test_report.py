@@ -27,6 +27,8 @@ from wser.protocols import hash_of_keys
 from wser.reports import figures
 from wser.reports.html import glossary
 
+pytestmark = pytest.mark.slow
+
 
 def written(*arguments: object) -> str:
     """The page that a command writes."""
@@ -258,12 +260,10 @@ def test_csv_has_every_digit(trained, summary):
     assert float(pooled["UAR"]) == summary["pooled"]["uar"]
 
 
-@pytest.mark.slow
 def test_the_same_results_give_the_same_page(trained, text, tmp_path):
     assert written(trained[0], "--out", tmp_path / "again") == text
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "fold=1"]) == 0
@@ -276,7 +276,6 @@ def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert not list((directory / results.BESIDE_PAGE).glob("comparison*"))
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "selection=test"]) == 0
@@ -373,7 +372,6 @@ def rename(path: Path, names: dict[str, str]) -> None:
             )
 
 
-@pytest.mark.slow
 def test_names_are_shown_as_text(copy):
     speaker, emotion = "<img src=x onerror=alert(1)>Jürgen", STRANGE
     command = f"python -m wser.run '{STRANGE}'"
@@ -412,7 +410,6 @@ def links_of(page: Page) -> list[dict]:
     return [fields for tag, fields in page.attributes if tag == "a" and fields.get("class") == "play"]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_recordings_are_linked_and_never_embedded(copy, small_ravdess, tmp_path):
     found = Page(written(copy, "--audio", small_ravdess))
@@ -446,7 +443,6 @@ def claimed(page: Page) -> list[list[str]]:
     return [[words(cell["text"]) for cell in row] for row in page.tables["table-claims"][1:]]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     mine, other = claimed(Page(written(copy)))[1][3], Path(shutil.copytree(copy, copy.with_name("other")))
@@ -462,7 +458,6 @@ def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     assert len(claimed(Page(written(copy)))) == 2, "noisy pictures are another task"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     change(copy, test_recipe_id="0123456789ab", test_recipe=json.loads((copy / results.RUN).read_text())["recipe"])
@@ -472,7 +467,6 @@ def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     assert "best published result" not in words(found.text)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_users_published_figures_join_the_comparison(copy, tmp_path):
     file = tmp_path / "more.yaml"
@@ -542,7 +536,6 @@ DAMAGE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize(
@@ -598,7 +591,6 @@ def test_a_strange_configuration_leaves_the_index_whole(copy, content, capsys):
     assert "left out: " in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary):
     shutil.copytree(copy / "fold_0", copy / "fold_7")
@@ -626,7 +618,6 @@ def test_options_that_would_be_ignored_are_refused(copy, capsys):
     assert "--audio" in refused(capsys, copy, other, "--audio", copy, code=2)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path):
     assert (
@@ -648,7 +639,6 @@ def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path)
     assert "1 of 3 folds is missing (2)" in words(found.text)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_speakers_of_joined_corpora_keep_their_own_pictures(joined_cache, network, small_recipe_id, tmp_path):
     settings = ["corpus=[ravdess,emodb]", "labels=common4", f"cache_root={joined_cache}", f"recipe={small_recipe_id}", *network]
@@ -662,7 +652,6 @@ def test_speakers_of_joined_corpora_keep_their_own_pictures(joined_cache, networ
     assert "ravdess + emodb, 4 classes" in words(found.text)
 
 
-@pytest.mark.slow
 def test_a_run_that_diverged_has_a_page(copy):
     folder = copy / "fold_0"
     rows = list(csv.DictReader((folder / results.PREDICTIONS).open(newline="")))
@@ -695,7 +684,6 @@ def test_metrics_of_another_version_are_refused(copy, key, capsys):
     assert f"it lacks '{key}'" in refused(capsys, copy)
 
 
-@pytest.mark.slow
 def test_real_command_line(copy, tmp_path):
     found = subprocess.run(
         [sys.executable, "-m", "wser.report", str(copy), "--out", str(tmp_path / "out")],
@@ -710,7 +698,6 @@ def test_real_command_line(copy, tmp_path):
     assert gone.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_refusals_come_without_the_heavy_imports():
     code = (
         "import contextlib, io, sys; from wser.report import main\n"
@@ -739,7 +726,6 @@ def sweep_of(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
     path = sweep_of(swept)
     found = Page((path / results.PAGE).read_text())
@@ -761,7 +747,6 @@ def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
     assert found.counts["svg"] == 1, "one axis besides the seed"
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_page_of_a_sweep_without_validation_says_what_it_holds_and_why_nothing_is_chosen(swept, tmp_path):
     folder = Path(shutil.copytree(swept, tmp_path / "moved"))
@@ -781,7 +766,6 @@ def test_page_of_a_sweep_without_validation_says_what_it_holds_and_why_nothing_i
     assert "train.lr=0.01,0.02 seed=0,1 selection=validation" in shown
 
 
-@pytest.mark.slow
 def test_an_unfinished_point_is_named_and_has_no_figures(swept, tmp_path):
     folder = Path(shutil.copytree(swept, tmp_path / "moved"))
     path = sweep_of(folder)
@@ -796,7 +780,6 @@ def test_an_unfinished_point_is_named_and_has_no_figures(swept, tmp_path):
     assert report.main([str(path)]) == 1
 
 
-@pytest.mark.slow
 def test_damaged_sweeps_are_refused(swept, tmp_path, capsys):
     path = Path(shutil.copytree(sweep_of(swept), tmp_path / "sweep"))
     for content in ("", "{", "[]", "{}", '{"axes": {}, "points": [], "command": "", "titles": []}', '{"axes": 3}'):
@@ -804,7 +787,6 @@ def test_damaged_sweeps_are_refused(swept, tmp_path, capsys):
         assert "is damaged or foreign" in refused(capsys, path)
 
 
-@pytest.mark.slow
 def test_several_runs_stand_side_by_side_with_the_paired_test(swept, capsys):
     runs = sorted(path for path in swept.glob("tiny-*") if "-sweep-" not in path.name)[:3]
     found = Page(written(*runs))
@@ -819,7 +801,6 @@ def test_several_runs_stand_side_by_side_with_the_paired_test(swept, capsys):
     assert "is a sweep" in refused(capsys, sweep_of(swept), runs[0], code=2)
 
 
-@pytest.mark.slow
 def test_runs_of_other_utterances_stand_side_by_side_without_the_test(swept, copy):
     other = next(path for path in swept.glob("tiny-*") if "-sweep-" not in path.name)
     rows = copy / "fold_0" / results.PREDICTIONS
@@ -833,7 +814,6 @@ def test_runs_of_other_utterances_stand_side_by_side_without_the_test(swept, cop
     assert "table-differences" not in found.tables
 
 
-@pytest.mark.slow
 def test_index_lists_every_run_and_links_to_its_page(swept, tmp_path):
     folder = Path(shutil.copytree(swept, tmp_path / "runs"))
     names = sorted(path.name for path in folder.glob("tiny-*") if "-sweep-" not in path.name)
@@ -867,7 +847,6 @@ def test_index_lists_every_run_and_links_to_its_page(swept, tmp_path):
     assert labels == {fields["id"] for tag, fields in found.attributes if tag == "input"}
 
 
-@pytest.mark.slow
 def test_markdown_for_a_readme(swept, trained, capsys):
     assert report.main(["--markdown", str(trained[0])]) == 0
     lines = capsys.readouterr().out.splitlines()

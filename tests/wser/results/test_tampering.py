@@ -14,7 +14,7 @@ import wser
 from wser import compare, report, results, run
 from wser.results import ResultError
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 FORGED = 0.987
 
@@ -172,7 +172,6 @@ def test_tampering_is_named_by_every_reader(copied, trained, tiny, capsys, tampe
         assert printed.out == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("reader", [name for name in READERS if name != "repeat"])
 def test_forged_summary_is_believed_by_nobody(copied, trained, tiny, capsys, reader):
     """But for the repeat, which neither reads one nor prints a figure of one."""

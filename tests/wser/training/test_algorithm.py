@@ -20,6 +20,8 @@ from wser.protocols import Fold
 from wser.results import identity
 from wser.training.run import Run
 
+pytestmark = pytest.mark.slow
+
 STORED = Path(__file__).with_name("algorithm.json")
 CLASSES = ["a", "b", "c"]
 TOLERANCE = 2e-2

@@ -14,7 +14,7 @@ from wser.config.schema import ConfigError
 from wser.training import loggers
 from wser.training.network import Curves
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 FIGURES = [*Curves.FIGURES, "lr"]
 
@@ -55,7 +55,6 @@ def test_other_names_are_refused(wrong, says, capsys):
 
 
 @pytest.mark.parametrize("fold", [0, 1])
-@pytest.mark.slow
 def test_logging_changes_no_prediction_and_not_the_name_of_the_results(logged, trained, fold):
     assert logged.name == trained[0].name
     file = f"fold_{fold}/{results.PREDICTIONS}"
@@ -95,7 +94,6 @@ def test_tensorboard_holds_the_same(logged, fold):
     assert yaml.safe_load((folder / "hparams.yaml").read_text())["model.lstm"] == 4
 
 
-@pytest.mark.slow
 def test_writers_are_closed_and_nothing_is_said(tiny, tmp_path, capfd):
     assert run.main([*tiny, f"results={tmp_path}", "logger=csv,tensorboard", "fold=0"]) == 0
     err = capfd.readouterr().err.splitlines()
@@ -173,7 +171,6 @@ def services(monkeypatch) -> SimpleNamespace:
     return SimpleNamespace(wandb=wandb, mlflow=mlflow, created=created)
 
 
-@pytest.mark.slow
 def test_services_get_project_names_curves_and_configuration(services, tiny, tmp_path, trained, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "logger=wandb,mlflow"]) == 0
     directory = tmp_path / trained[0].name

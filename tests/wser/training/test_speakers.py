@@ -23,7 +23,7 @@ from wser.training.batches import Batches
 from wser.training.run import Run
 from wser.training.standardise import Standardise
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 FEATURE = """
 from dataclasses import dataclass
@@ -236,7 +236,6 @@ def tracks(vectors, tmp_path_factory):
     return found
 
 
-@pytest.mark.slow
 def test_the_track_is_named_wherever_figures_are(tracks):
     inductive, calibrated, enrolled = (results.open_finished(path) for path in tracks)
     assert "calibrated" not in inductive.title
@@ -254,7 +253,6 @@ def test_the_track_is_named_wherever_figures_are(tracks):
     assert best.count("ravdess, speaker-calibrated") == 2
 
 
-@pytest.mark.slow
 def test_tracks_are_compared_and_not_ranked(tracks, capsys):
     assert compare.main([str(path) for path in tracks[:2]]) == 0
     told = capsys.readouterr()
@@ -266,7 +264,6 @@ def test_tracks_are_compared_and_not_ranked(tracks, capsys):
     assert "8 test utterances are in" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_predictions_cannot_be_left_out_as_enrolled(tracks, tmp_path):
     copy = tmp_path / tracks[0].name
     shutil.copytree(tracks[0], copy)
@@ -279,7 +276,6 @@ def test_predictions_cannot_be_left_out_as_enrolled(tracks, tmp_path):
         results.open_finished(copy)
 
 
-@pytest.mark.slow
 def test_a_run_with_enrolment_is_repeated_and_verified(tracks, tmp_path, capsys):
     assert run.main(["--repeat", str(tracks[2])]) == 0
     assert report.main([str(tracks[2]), "--bundle", str(tmp_path / "x.zip")]) == 0
@@ -290,7 +286,6 @@ def test_a_run_with_enrolment_is_repeated_and_verified(tracks, tmp_path, capsys)
     assert "Speaker-calibrated by 2 recordings each" in told
 
 
-@pytest.mark.slow
 def test_a_bundle_that_hides_its_track_is_found_out(tracks, tmp_path):
     copy = tmp_path / tracks[1].name
     shutil.copytree(tracks[1], copy)
@@ -318,7 +313,6 @@ def test_networks_see_what_others_are_given(tiny):
     assert (sums / steps).abs().max() < 1e-4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["data.enrol=2"]])
 def test_networks_learn_and_are_scored_so(tiny, more, tmp_path, capsys):
     asked = [*tiny, f"results={tmp_path}", "data.standardise=speaker", "fold=0", *more]
@@ -329,7 +323,6 @@ def test_networks_learn_and_are_scored_so(tiny, more, tmp_path, capsys):
     assert len(stored.rows) == (8 if more else 12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["data.enrol=2"]])
 def test_other_pictures_are_standardised_by_their_own_speakers(tiny, small_recipe_id, more, tmp_path):
     """The same pictures as other ones give the same predictions, from the weights of the run on its own."""
@@ -340,7 +333,6 @@ def test_other_pictures_are_standardised_by_their_own_speakers(tiny, small_recip
     assert all("track" in results.read_record(path) for path in (clean, tested))
 
 
-@pytest.mark.slow
 def test_a_model_at_once_scores_other_recordings_by_their_own_speakers(vectors, tmp_path):
     (recipe,) = (word.removeprefix("recipe=") for word in vectors if word.startswith("recipe="))
     asked = [*vectors, f"results={tmp_path}", "data.standardise=speaker", "fold=0", f"data.test_recipe={recipe}"]

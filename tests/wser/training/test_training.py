@@ -30,7 +30,7 @@ from wser.training.run import Run
 from wser.training.standardise import Standardise
 from wser.training.statistics import Statistics
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 
 def only(path: Path) -> Path:
@@ -120,7 +120,6 @@ def test_stored_weights_and_statistics_give_the_stored_predictions(trained, tiny
 # Seeds, and what training may see.
 
 
-@pytest.mark.slow
 def test_seeds_repeat_to_the_byte_and_differ_from_each_other(trained, tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "seed=0,1", "fold=0"]) == 0
     same = tmp_path / trained[0].name
@@ -179,7 +178,6 @@ def test_training_does_not_see_the_test_part(learn):
     assert (one / results.PREDICTIONS).read_bytes() != (other / results.PREDICTIONS).read_bytes()
 
 
-@pytest.mark.slow
 def test_other_pictures_of_the_test_part_are_what_is_scored(learn, tiny, tmp_path):
     """Weights of the clean run on blurred pictures give what a run gives whose test part alone is blurred."""
     clean, blurry = learn("clean"), learn("blurry", lambda dataset, fold: blurred(dataset, fold.test))
@@ -220,7 +218,6 @@ def save(file: Path, content: bytes, **changes) -> None:
     torch.save(torch.load(io.BytesIO(content), weights_only=True) | changes, file)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("item", [picture(8, 64), picture(16, 32), Array("float16", (16, 64), ("frequency", "time"), 0.25)])
 def test_other_pictures_of_another_size_or_type_are_refused(tiny, item):
     dataset = plan.prepare(*load(tiny)).dataset
@@ -259,7 +256,6 @@ def test_selection_on_the_test_part_leaves_no_validation_and_is_marked(tiny, tmp
     assert "epoch chosen on the test set" in printed
 
 
-@pytest.mark.slow
 def test_last_epoch_is_taken_without_a_validation_part(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "selection=last", "fold=0", "train.epochs=3"]) == 0
     directory = only(tmp_path)
@@ -271,7 +267,6 @@ def test_last_epoch_is_taken_without_a_validation_part(tiny, tmp_path):
     assert np.isnan(curves["validation_loss"]).all(), "the test part is scored once, at the end"
 
 
-@pytest.mark.slow
 def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, small_recipe_id, tmp_path, capsys):
     """The other recipe is the same one here, so that the predictions have to be those of the run without it."""
     settings = [*tiny, f"results={tmp_path}", "fold=0", f"data.test_recipe={small_recipe_id}"]
@@ -289,7 +284,6 @@ def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, sm
     assert "2 runs: 2 finished, 0 to do" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -308,7 +302,6 @@ def test_every_way_to_train_gives_finite_results(learn, settings):
     assert all(math.isfinite(float(value)) for row in without_clock(folder / results.CURVES)[1:] for value in row)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_training_learns_what_is_plain_to_see(learn, optimiser):
     """Pictures whose colour is their class, in every part: a network that learns at all tells them apart."""
@@ -376,7 +369,6 @@ def test_epoch_without_a_finite_loss_is_never_chosen_over_one_that_has(tmp_path)
     assert curves.best_epoch == 2
 
 
-@pytest.mark.slow
 def test_run_stops_early(tiny, tmp_path, capsys):
     settings = ["fold=0", "train.epochs=60", "train.patience=1", "train.schedule=constant", "train.lr=1"]
     assert run.main([*tiny, f"results={tmp_path}", *settings]) == 0
@@ -389,7 +381,6 @@ def test_run_stops_early(tiny, tmp_path, capsys):
 # Finished folds.
 
 
-@pytest.mark.slow
 def test_finished_folds_are_not_run_again(trained, tiny, tmp_path, capsys):
     directory = tmp_path / trained[0].name
     shutil.copytree(trained[0], directory)
