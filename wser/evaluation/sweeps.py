@@ -92,7 +92,7 @@ class Sweep:
     @cached_property
     def best(self) -> list[Setting]:
         """The setting of the highest validation UAR, of several that of the fewest seconds; one for each task, or none."""
-        return [] if self.obstacle or not self._is_choice else [_highest(group) for group in self._choices]
+        return [] if self.obstacle or not self._is_choice else [_highest(group) for group in self.choices]
 
     @cached_property
     def obstacle(self) -> str | None:
@@ -100,17 +100,15 @@ class Sweep:
         lacking = [point for point in self.points if not point.summary["validation"]]
         if not self._is_choice:
             return None
-        if not self._choices:
-            return (
-                "no two settings have the same corpora, track, classes and split: sweep settings of one protocol and label map"
-            )
+        if not self.choices:
+            return "no two settings have the same corpora, track, classes and split: sweep settings of one track, protocol and label map"
         if lacking:
             honest = [point for point in lacking if point.summary.get("selection") == "validation"]
             older = f": move {honest[0].directory} away, an earlier version made it, and run again" if honest else ""
             return f"{len(lacking)} of {len(self.points)} points have no validation UAR, and the test set must not choose" + (
                 older or ": give selection=validation"
             )
-        if any(len({point.folds for setting in group for point in setting.points}) > 1 for group in self._choices):
+        if any(len({point.folds for setting in group for point in setting.points}) > 1 for group in self.choices):
             return "the points have different finished folds, and cannot be ranked: give fold=all"
         return None
 
@@ -120,7 +118,7 @@ class Sweep:
         return len(self.settings) > 1 and not {*self.axes} <= {"seed", "data.test_recipe"}
 
     @property
-    def _choices(self) -> list[list[Setting]]:
+    def choices(self) -> list[list[Setting]]:
         """Settings with a common ranking, where there are several."""
         return [group for group in _groups(self.settings, lambda setting: setting.points[0].task) if len(group) > 1]
 

@@ -71,4 +71,5 @@ def test_the_command_with_validation_is_offered_where_that_is_what_a_sweep_lacks
     )
     assert sweep._with_validation(swept(["train.lr"], *points, selection="validation"), command) == ""
     assert sweep._with_validation(swept(["selection"], *points), command) == ""
+    assert sweep._with_validation(swept(["corpus"], *points, task="other"), command) == "", "they are not to be ranked at all"
     assert sweep._with_validation(swept(["train.lr"], *points), "it's no command") == ""

@@ -245,7 +245,12 @@ def _unchosen(swept: Sweep) -> dict[str, Any] | None:
 def _with_validation(swept: Sweep, command: str) -> str:
     """The command of a sweep with validation sets; empty where these are not what it lacks, or its command says no more."""
     lacking = [point.summary for point in swept.points if not point.summary["validation"]]
-    if not lacking or "selection" in swept.axes or any(summary.get("selection") == "validation" for summary in lacking):
+    if (
+        not swept.choices
+        or not lacking
+        or "selection" in swept.axes
+        or any(summary.get("selection") == "validation" for summary in lacking)
+    ):
         return ""
     try:
         kept = [word for word in shlex.split(command) if not word.startswith("selection=")]
