@@ -101,7 +101,7 @@ class Sweep:
         if not self._is_choice:
             return None
         if not self.choices:
-            return "no two settings have the same corpora, track, classes and split: sweep settings of one track, protocol and label map"
+            return "no two settings have the same corpora, track, classes and split: sweep those of one protocol and label map"
         if lacking:
             honest = [point for point in lacking if point.summary.get("selection") == "validation"]
             older = f": move {honest[0].directory} away, an earlier version made it, and run again" if honest else ""
