@@ -13,6 +13,8 @@ import pytest
 import wser.__main__
 from precompute.common import terminal
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(file for package in ("precompute", "wser") for file in (ROOT / package).rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
@@ -103,7 +105,6 @@ def explained():
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
 def test_every_benchmark_explains_itself(script, explained):
     code, errors, out = explained[str(script)]

@@ -14,6 +14,8 @@ from precompute.cache.transfer.copy import copy
 from precompute.cache.verify import problems
 from precompute.common.errors import CacheError, CacheMissingError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -43,7 +45,6 @@ def test_every_file_is_copied_byte_by_byte(path, target):
     np.testing.assert_array_equal(Cache(there).read_all(), Cache(path).read_all())
 
 
-@pytest.mark.slow
 def test_a_second_copy_has_nothing_to_do(path, target):
     copy(Cache(path), target)
     before = content(target)
@@ -51,7 +52,6 @@ def test_a_second_copy_has_nothing_to_do(path, target):
     assert content(target) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 3, 8, 11])
 def test_a_copy_that_breaks_off_is_no_cache_and_is_finished_by_the_next(path, target, monkeypatch, after):
     monkeypatch.setattr(module, "AT_ONCE", 1)
@@ -85,7 +85,6 @@ def test_what_is_not_what_it_was_is_copied_no_further(path, target):
     assert roots.sealed(target) == []
 
 
-@pytest.mark.slow
 def test_a_cache_of_other_pictures_is_not_overwritten(path, target, tmp_path):
     copy(Cache(path), target)
     before = content(target)
@@ -102,7 +101,6 @@ class TestObjectStore:
         copy(Cache(path), root)
         return root / "toy" / path.name
 
-    @pytest.mark.slow
     def test_parts_that_are_there_are_not_sent_again_and_torn_ones_are(self, path, there, monkeypatch):
         (there / layout.MANIFEST).unlink()
         shard = path / "anna/sad" / "c.0.0.0.0"
@@ -118,14 +116,12 @@ class TestObjectStore:
         assert sent[-1] == layout.MANIFEST
         assert problems(there) == []
 
-    @pytest.mark.slow
     def test_a_damaged_copy_is_mended_by_copying_again(self, path, there):
         (there / "anna/sad" / "c.0.0.0.0").unlink()
         assert "copy it again" in problems(there)[0]
         assert copy(Cache(path), there.parent.parent)
         assert problems(there) == []
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("content", [b"", b"{"])
     def test_a_torn_manifest_is_mended_by_copying_again(self, path, there, content):
         (there / layout.MANIFEST).write_bytes(content)
@@ -133,12 +129,10 @@ class TestObjectStore:
         assert copy(Cache(path), there.parent.parent)
         assert problems(there) == []
 
-    @pytest.mark.slow
     def test_a_copy_comes_back_as_it_went(self, path, there, tmp_path):
         assert copy(Cache(there), tmp_path / "back")
         assert content(tmp_path / "back" / "toy" / path.name) == content(path)
 
-    @pytest.mark.slow
     def test_damage_is_found_on_opening_or_reading(self, there):
         shard = there / "anna/sad" / "c.0.0.0.0"
         before = shard.read_bytes()
@@ -167,7 +161,6 @@ class TestObjectStore:
             made.publish_shard(records, [], cache.fetch([file])[file])
         assert (made.path / file).read_bytes() == (path / file).read_bytes()
 
-    @pytest.mark.slow
     @pytest.mark.usefixtures("bucket")
     def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(self, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

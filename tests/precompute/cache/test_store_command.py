@@ -14,6 +14,8 @@ from precompute.__main__ import main
 from precompute.cache import layout, roots
 from precompute.cache.verify import problems
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -269,7 +271,6 @@ def test_copy_to_another_root(cache, path, tmp_path):
     assert "there already" in cache("copy", path.name, tmp_path / "other")[1]
 
 
-@pytest.mark.slow
 def test_the_real_command_line(path, root):
     def run(*arguments, **environment):
         return subprocess.run(

@@ -24,6 +24,8 @@ from precompute import corpora
 from precompute.__main__ import main
 from precompute.corpora import Download, _download, emodb, ravdess
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--set", "scales=16", "height=16", "columns=64", "width=64", "duration=2.0", "--jobs", "1"]
 ARCHIVE = "Audio_Speech_Actors_01-24.zip"
 
@@ -220,7 +222,6 @@ def finish(job):
 
 
 class TestAsAUserRunsIt:
-    @pytest.mark.slow
     def test_a_fetched_corpus_can_be_computed_at_once(self, publisher, small_ravdess, tmp_path):
         stems = ("03a01Fa", "03a01Wa", "08a02Na")
         sounds = sorted(small_ravdess.rglob("*.wav"))
@@ -448,7 +449,6 @@ class TestADownload:
         assert leftovers(tmp_path) == []
         assert publisher.sent < len(whole) + 20_000_000
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("trouble", ["endless", "too long", "packed"])
     @pytest.mark.parametrize("flags", [[], ["--accept-changed"]])
     def test_so_is_one_of_a_corpus_of_unknown_size(self, publisher, tmp_path, monkeypatch, capsys, trouble, flags):
@@ -772,7 +772,6 @@ def test_what_a_corpus_says_of_its_downloads(name):
             assert len(value) == 2 * hashlib.new(algorithm).digest_size
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["emodb", "ravdess"])
 def test_the_known_content_is_that_of_the_real_recordings(name, corpora_dir):
     module = corpora.load(name)

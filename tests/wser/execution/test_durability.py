@@ -17,7 +17,7 @@ from precompute.common import files, process
 from wser import results, run
 from wser.execution import fold as training
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 MODULE = [sys.executable, "-m", "wser.run"]
 LONG = ["train.epochs=100000", "train.patience=0"]
@@ -35,7 +35,6 @@ def resumed(capsys, directory: Path, tiny: list[str]) -> tuple[str, str]:
 # A fold that is not whole is pending.
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", NEEDED)
 @pytest.mark.parametrize("harm", ["empty", "gone", "half"])
 def test_fold_that_lost_its_content_is_trained_again(copied, trained, tiny, capsys, name, harm):
@@ -51,7 +50,6 @@ def test_fold_that_lost_its_content_is_trained_again(copied, trained, tiny, caps
     assert files.trashed(kept.name), "nothing is deleted, and its name says when"
 
 
-@pytest.mark.slow
 def test_everything_of_a_run_emptied_is_pending(copied, tiny, capsys):
     for file in copied.rglob("*"):
         if file.is_file():
@@ -60,7 +58,6 @@ def test_everything_of_a_run_emptied_is_pending(copied, tiny, capsys):
     assert results.open_finished(copied).folds == [0, 1]
 
 
-@pytest.mark.slow
 def test_emptied_record_of_a_run_is_written_again(copied, tiny, capsys):
     before = json.loads((copied / results.RUN).read_text())
     (copied / results.RUN).write_bytes(b"")
@@ -71,7 +68,6 @@ def test_emptied_record_of_a_run_is_written_again(copied, tiny, capsys):
     assert results.open_finished(copied).folds == [0, 1]
 
 
-@pytest.mark.slow
 def test_directory_of_somebody_in_the_place_of_a_fold_goes_to_the_trash_whole(copied, tiny, capsys):
     shutil.rmtree(copied / "fold_0")
     (copied / "fold_0").mkdir()
@@ -81,7 +77,6 @@ def test_directory_of_somebody_in_the_place_of_a_fold_goes_to_the_trash_whole(co
     assert (kept / "thesis.txt").read_text() == "precious"
 
 
-@pytest.mark.slow
 def test_every_file_is_on_the_disk_before_its_name_is(tiny, tmp_path, monkeypatch):
     """Each file of a fold is synced before the fold is renamed, and the directory above it afterwards."""
     done: list[tuple[str, str]] = []
@@ -115,7 +110,6 @@ def test_weights_of_another_fold_are_not_scored(copied, tiny, small_recipe_id, c
 # Several jobs on one run.
 
 
-@pytest.mark.slow
 def test_summary_of_a_slow_job_does_not_hide_the_folds_of_a_faster_one(tiny, trained, tmp_path, monkeypatch, capsys):
     """The other job finishes its fold and its page while this one writes its own."""
     from wser.reports.html import run as pages
@@ -137,7 +131,6 @@ def test_summary_of_a_slow_job_does_not_hide_the_folds_of_a_faster_one(tiny, tra
     assert "UNFINISHED" not in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_second_to_finish_a_fold_leaves_the_first_and_no_trace(trained, tiny, tmp_path, monkeypatch, capsys):
     publish = training._publish
 
@@ -243,7 +236,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("moment", "ending"),

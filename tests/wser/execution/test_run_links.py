@@ -11,7 +11,7 @@ import pytest
 from precompute.common import files
 from wser import compare, report, results, run, runs
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 
 @pytest.fixture
@@ -48,7 +48,6 @@ def refused(capsys) -> str:
 WRITTEN = [results.SUMMARY, results.PAGE, f"{results.BESIDE_PAGE}/folds.csv", f"{results.BESIDE_PAGE}/curves.png"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hard", [False, True])
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_a_file_is_linked_to_stays_as_it_is(copied, tiny, tmp_path, name, hard, capsys):
@@ -64,7 +63,6 @@ def test_what_a_file_is_linked_to_stays_as_it_is(copied, tiny, tmp_path, name, h
     assert (copied / name).stat().st_ino != shell.stat().st_ino
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [results.CONFIG, results.SPLIT, results.LEAKAGE, results.IDENTITY, results.RUN])
 def test_records_of_a_run_are_not_written_through_links(copied, tiny, tmp_path, name, capsys):
     keys = tmp_path / "authorized_keys"
@@ -98,7 +96,6 @@ def test_figures_directory_that_is_a_link_is_refused(copied, victim, tiny, capsy
     assert state(victim) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fold", ["fold_0", "fold_1"])
 def test_fold_that_is_a_link_is_not_believed_and_its_target_stays(copied, victim, tiny, capsys, fold):
     before = state(victim)
@@ -160,7 +157,6 @@ def test_gc_follows_no_link(copied, victim, place, capsys):
     assert state(victim) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [results.RUN, results.CONFIG, f"fold_0/{results.METRICS}", f"fold_0/{results.PREDICTIONS}"])
 @pytest.mark.parametrize("kind", ["link", "pipe", "device"])
 def test_what_is_no_plain_file_is_not_read(copied, trained, name, kind, capsys):
