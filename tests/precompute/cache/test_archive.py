@@ -22,6 +22,8 @@ from precompute.cache.transfer.archive import export_zip, import_zip
 from precompute.common import files
 from precompute.common.errors import CacheError, WserError
 
+pytestmark = pytest.mark.slow
+
 NAME = f"{RECIPE.id}-{INPUT}"
 CACHE = f"toy/{NAME}"
 OTHER_INPUT = "ba9876543210"
@@ -427,7 +429,6 @@ class TestRefusedBeforeAnythingIsWritten:
             with pytest.raises(CacheError, match="does not contain a cache"):
                 import_zip(write(tmp_path / "x.zip", members), root)
 
-    @pytest.mark.slow
     def test_any_flipped_byte_is_refused_or_harmless(self, sealed, exported, tmp_path, root, monkeypatch):
         monkeypatch.setattr(files.os, "fsync", lambda _: None)
         data = exported.read_bytes()

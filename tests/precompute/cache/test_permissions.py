@@ -24,6 +24,8 @@ from precompute.cache import layout, roots
 from precompute.cache.draft import Draft
 from precompute.cache.reader import Cache
 
+pytestmark = pytest.mark.slow
+
 LAB, ELSEWHERE = 54001, 54002
 ANNA, BERT, CARL = (54011, LAB), (54012, LAB), (54013, ELSEWHERE)
 """Users, by user and group id; none of them need be known to the machine."""
@@ -179,7 +181,6 @@ def package(public, small_cache, monkeypatch):
 class TestUsers:
     """Two members of a lab's group, and one who is no member."""
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("masks", [(0o022, 0o022), (0o077, 0o022), (0o022, 0o077), (0o077, 0o077)], ids=str)
     def test_what_one_member_began_another_completes_and_both_read(self, shared, command, monkeypatch, masks):
         root = shared("lab", 0o2775)
@@ -229,7 +230,6 @@ class TestUsers:
             f"{layout.MANIFEST} may not be read by you (Permission denied): ask its owner to let your group read" in done.errors
         )
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("private_first", [True, False], ids=["private root first", "private root second"])
     def test_who_may_only_read_the_lab_s_root_hits_there_and_writes_elsewhere(self, shared, command, private_first):
         lab, private = shared("lab", 0o2755), shared("private", 0o700, CARL)
@@ -348,7 +348,6 @@ class TestDisks:
         assert read_all(root) == 0
         assert list((root / "ravdess" / layout.STAGING).iterdir()) == []
 
-    @pytest.mark.slow
     def test_several_workers_on_a_full_disk_are_one_sentence_too(self, corpora, command, disk, small_settings, capsys):
         root = disk("size=36k")
         arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", root, "--jobs", "2", "--set", *small_settings]
@@ -382,7 +381,6 @@ class TestDisks:
 class TestFull:
     """The errors of a full disk, wherever it may be full."""
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("code", "words", "moment"),
         [

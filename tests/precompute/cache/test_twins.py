@@ -20,6 +20,8 @@ from precompute.common.errors import CacheError
 from precompute.common.files import sha256
 from precompute.recipe import named
 
+pytestmark = pytest.mark.slow
+
 GREY = named("grey", ["scales=8", "columns=16", "duration=1.0"])
 """Each of its levels has a colour of its own."""
 
@@ -72,7 +74,6 @@ ALIKE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [GREY, WAVELETS], ids=["colours", "wavelets"])
 @pytest.mark.parametrize("case", ALIKE)
 @pytest.mark.parametrize("turned", [False, True], ids=["", "the other way"])
@@ -185,7 +186,6 @@ def test_a_job_that_puts_its_own_copy_there_meanwhile_is_first(tmp_path, monkeyp
     assert Cache(path).fingerprint == Cache(make(tmp_path / "again")).fingerprint
 
 
-@pytest.mark.slow
 def test_to_and_from_an_object_store(tmp_path, bucket):
     ours, theirs = make(tmp_path / "here"), make(tmp_path / "there", apart=[(PAIRS[0], 0, 1)])
     (remote,) = places.parse(f"{bucket}/lab")

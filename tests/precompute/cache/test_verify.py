@@ -20,6 +20,8 @@ from precompute.common.files import sha256
 from precompute.pipeline.recompute import recompute
 from precompute.recipe import Recipe, named
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def path(tmp_path):
@@ -83,7 +85,6 @@ def test_a_cache_of_any_minor_version_is_sound_and_what_it_does_not_record_is_to
     assert out.count("not checked: ") == len(told)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("minor", range(5))
 @pytest.mark.parametrize("name", ["a/sad/" + "c.0.0.0.0", "a/sad/" + layout.GROUP, layout.INDEX, layout.RECIPE])
 def test_damage_is_found_in_every_minor_version(minor, name, plain):
@@ -121,7 +122,6 @@ def test_every_damaged_file_is_named_at_once(path):
     assert all(f"cache rm {path.name}" in problem for problem in found)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("at", range(0, 400, 7))
 def test_any_flipped_bit_of_a_shard_is_found(path, at):
     file = path / "anna/sad" / "c.0.0.0.0"
@@ -226,7 +226,6 @@ class TestRecompute:
         found = recompute(Cache(made.path), small_ravdess / "ravdess", 1000)
         assert [f"the picture of {records[0].key} in" in problem for problem in found] == [True] * (distance > 1)
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("field", "change"),
         [("stop", -8), ("stop", 1), ("start", 1), ("duration", 0.25), ("duration", -0.000001), ("channels", 1)],
