@@ -57,8 +57,7 @@ def _compare(named: Sequence[Path]) -> int:
 
     if not 2 <= len(named) <= len(string.ascii_uppercase):
         raise UsageError(f"{len(named)} given, where 2 to {len(string.ascii_uppercase)} runs can be compared: name them")
-    if len({path.resolve() for path in named}) < len(named):
-        raise UsageError(f"{' and '.join(map(str, named))} name a run twice: name different ones")
+    paths.refuse_twice(named, "a run")
     runs = [results.open_finished(path) for path in named]
     for other in runs[1:]:
         check_same(runs[0], other, across_tracks=True)

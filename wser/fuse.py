@@ -42,8 +42,7 @@ def _main(arguments: Sequence[str]) -> int:
     named: list[Path] = parser.parse_args(arguments).runs
     if len(named) < 2:
         raise UsageError(f"{named[0]} alone is given, where two runs or more can be fused: name others")
-    if len({path.resolve() for path in named}) < len(named):
-        raise UsageError(f"{' and '.join(map(str, named))} name a run twice: name different ones")
+    paths.refuse_twice(named, "a run")
     from wser import results
     from wser.execution.fusing import fuse
 

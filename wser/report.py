@@ -133,8 +133,7 @@ def _report(options: argparse.Namespace) -> int:
         raise UsageError("no run is named: give one, as runs/emodb-row_svm-loso-1a2b3c4d5e6f, or --index runs for all of them")
     if len(runs) > len(string.ascii_uppercase):
         raise UsageError(f"{len(runs)} runs are more than {len(string.ascii_uppercase)}: give fewer, or --index DIR")
-    if len({path.resolve() for path in runs}) < len(runs):
-        raise UsageError(f"{' and '.join(map(str, runs))} name a run twice: name different ones")
+    paths.refuse_twice(runs, "a run")
     sweeps = [path for path in runs if files.exists(path / results.SWEEP, path)]
     if sweeps and len(runs) > 1:
         raise UsageError(f"{sweeps[0]} is a sweep, which has a page of its own: give it alone, or runs")

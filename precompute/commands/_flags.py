@@ -37,6 +37,8 @@ def run(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
     if not (options.corpus or options.check):
         parser.error("give --corpus NAME, --check NAME, --fetch NAME, or --list to see the choices")
     if options.check:
+        if options.executor:
+            parser.error("--check reads recordings on this machine: leave out --executor")
         if options.dry_run:
             parser.error("--check writes no cache, dry or not: leave out --dry-run")
         return check.run(options.check, where, options, parser, shlex.join(["python", "-m", "precompute", *arguments]))

@@ -32,7 +32,7 @@ from precompute.common.provenance import version_of
 MOST_SUBMITTED = 1000
 """Pieces of work that the scheduler knows at once; more wait here."""
 
-PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "numcodecs", "torch", "pytorch-lightning", "scikit-learn")
+PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "numcodecs", "opensmile", "torch", "pytorch-lightning", "scikit-learn")
 """Whose versions can change a result."""
 
 SECONDS_TO_CONNECT, SECONDS_TO_ANSWER, SECONDS_BETWEEN_REPAIRS = 10, 2, 10
@@ -61,15 +61,17 @@ class Cluster:
             # What they have to say is said here, in a sentence.
             logging.getLogger(name).setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", message="Sending large graph")
+        if config.name == "dask" and not config.address:
+            raise ClusterError("executor=dask has no address: give executor.address=tcp://HOST:8786, that of its scheduler")
         self._own = _slurm(config, jobs) if config.name == "slurm" else None
         self._name = "Slurm" if self._own else str(config.address)
-        if not (self._own or config.address):
-            raise ClusterError("executor=dask has no address: give executor.address=tcp://HOST:8786, that of its scheduler")
         try:
             self._client: Any = package.Client(self._own or config.address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
         except (OSError, ValueError) as error:
+            if self._own:
+                self._own.close()
             raise ClusterError(
-                f"no Dask scheduler answers at {config.address} ({_in_words(error)}): start one there (dask scheduler), or "
+                f"no Dask scheduler answers at {self._name} ({_in_words(error)}): start one there (dask scheduler), or "
                 "give executor=loky to work on this machine"
             ) from None
         self._workers = 0
@@ -81,17 +83,14 @@ class Cluster:
             ClusterError: The scheduler was lost, workers died one after another, or one has other software.
             Exception: Whatever a task raised.
         """
-        waiting = iter(tasks)
-        submitted = _imported("distributed").as_completed([], loop=self._client.loop)
-        pending = set()
+        waiting = self._submit(tasks)
+        pending = set(islice(waiting, MOST_SUBMITTED))
+        submitted = _imported("distributed").as_completed(list(pending), loop=self._client.loop)
         try:
-            for future in self._submit(islice(waiting, MOST_SUBMITTED)):
-                pending.add(future)
-                submitted.add(future)
             for future in submitted:
                 yield self._result(future)
                 pending.discard(future)
-                for another in self._submit(islice(waiting, 1)):
+                for another in islice(waiting, 1):
                     pending.add(another)
                     submitted.add(another)
         finally:

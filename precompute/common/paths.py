@@ -6,9 +6,10 @@ That is in YAML, in environment variables, in `--out=~/x` and `results=~/x`, and
 import os
 import re
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 
-from precompute.common.errors import WserError
+from precompute.common.errors import UsageError, WserError
 
 _BETWEEN = re.compile(rf"{re.escape(os.pathsep)}(?!//)")
 _VARIABLE = re.compile(r"(?:^|/)\$[A-Za-z_{][^/]*")
@@ -64,3 +65,17 @@ def each_in_full(text: str) -> str:
         WserError: As `in_full`.
     """
     return os.pathsep.join(map(in_full, _BETWEEN.split(text)))
+
+
+def refuse_twice(named: Sequence[Path], what: str) -> None:
+    """Refuse paths of which two lead to the same place.
+
+    Args:
+        named: The paths.
+        what: One of them is, with its article.
+
+    Raises:
+        UsageError: Two do; the message names all.
+    """
+    if len({path.resolve() for path in named}) < len(named):
+        raise UsageError(f"{' and '.join(map(str, named))} name {what} twice: name different ones")

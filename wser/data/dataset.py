@@ -1,7 +1,7 @@
 """What a run learns from: the records of one or more caches under a label map, and what they hold of each utterance."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -54,6 +54,14 @@ class Example:
     session: str | None = None
     sentence: str | None = None
     fingerprint: str | None = None
+
+
+def by_speaker(examples: Sequence[Example], indices: Iterable[int]) -> dict[str, list[int]]:
+    """Indices of utterances by their speakers, each in the order given."""
+    grouped: dict[str, list[int]] = {}
+    for index in indices:
+        grouped.setdefault(examples[index].speaker, []).append(index)
+    return grouped
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from precompute.common.errors import UsageError
-from wser.data.dataset import Example
+from wser.data.dataset import Example, by_speaker
 
 
 class EnrolmentError(UsageError):
@@ -22,11 +22,8 @@ def drawn(examples: Sequence[Example], indices: Sequence[int], count: int, seed:
         count: To draw of each speaker; at least one is left.
         seed: Of the run.
     """
-    by_speaker: dict[str, list[int]] = {}
-    for index in sorted(indices, key=lambda index: examples[index].key):
-        by_speaker.setdefault(examples[index].speaker, []).append(index)
     found: set[int] = set()
-    for speaker, own in by_speaker.items():
+    for speaker, own in by_speaker(examples, sorted(indices, key=lambda index: examples[index].key)).items():
         named = int.from_bytes(hashlib.sha256(speaker.encode("utf-8", "surrogatepass")).digest()[:8])
         order = np.random.default_rng([seed, named]).permutation(len(own))
         found.update(own[place] for place in order[: min(count, len(own) - 1)].tolist())

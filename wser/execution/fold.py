@@ -1,20 +1,14 @@
 """One fold: train, score the test set once, and leave the results in a directory of their own."""
 
-import csv
-import io
 import sys
 import time
 import uuid
 from dataclasses import replace
-from typing import Any
 
 from precompute.common import files
 from precompute.common.provenance import provenance
-from precompute.common.sheet import sheet_safe
 from wser import models, results
-from wser.data.dataset import Dataset
 from wser.evaluation import metrics
-from wser.protocols import Fold
 from wser.results import METRICS, PACKAGES, PREDICTIONS, ResultError, identity, read_metrics, revision
 from wser.training.run import Outcome, Run
 
@@ -69,9 +63,10 @@ def _train_and_score(run: Run) -> None:
         )
     started = time.monotonic()
     outcome = _outcome(run)
-    true = [dataset.examples[i].label for i in fold.test]
-    found = metrics.measure(true, outcome.probabilities.argmax(1), dataset.classes)
-    contents = outcome.files | {PREDICTIONS: _predictions(dataset, fold, outcome.probabilities)}
+    tested = [dataset.examples[i] for i in fold.test]
+    found = metrics.measure([example.label for example in tested], outcome.probabilities.argmax(1), dataset.classes)
+    named = ((example.key, example.speaker, dataset.classes[example.label]) for example in tested)
+    contents = outcome.files | {PREDICTIONS: results.predictions(named, dataset.classes, outcome.probabilities)}
     for name, content in contents.items():
         if not files.exists(run.aside / name, run.root):
             files.write_new(run.aside / name, content, run.root)
@@ -109,16 +104,3 @@ def _outcome(run: Run) -> Outcome:
     from wser.training import fitted
 
     return fitted.fit(run)
-
-
-def _predictions(dataset: Dataset, fold: Fold, probabilities: Any) -> bytes:
-    """Content of predictions.csv."""
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(["key", "speaker", "true", "predicted", *(f"p_{name}" for name in dataset.classes)])
-    for i, row in zip(fold.test, probabilities, strict=True):
-        example = dataset.examples[i]
-        true, predicted = dataset.classes[example.label], dataset.classes[int(row.argmax())]
-        names = map(sheet_safe, (example.key, example.speaker, true, predicted))
-        writer.writerow([*names, *(f"{p:.6f}" for p in row)])
-    return file.getvalue().encode("utf-8", "backslashreplace")

@@ -1,7 +1,5 @@
 """Late fusion: the mean of the probabilities that finished runs of one split give, as a run of its own."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from precompute.common import files
 from precompute.common.errors import few
 from precompute.common.provenance import provenance
 from precompute.common.reading import UnreadableError, read_json, typed
-from precompute.common.sheet import sheet_safe
 from precompute.recipe import in_words
 from wser import results
 from wser.evaluation import metrics
@@ -164,16 +161,8 @@ def _write_fold(place: Path, fold: int, runs: Sequence[StoredRun], digest: str) 
     mean = np.mean([_probabilities(run, fold, rows, classes) for run in runs], axis=0)
     if not np.isfinite(mean).all():
         raise ResultError(f"a run whose loss became infinite in fold {fold} gives no probabilities: fuse without it")
-    predicted = [classes[index] for index in mean.argmax(axis=1)]
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(["key", "speaker", "true", "predicted", *(f"p_{name}" for name in classes)])
-    for row, name, probabilities in zip(rows, predicted, mean, strict=True):
-        cells = map(sheet_safe, (row["key"], row["speaker"], row["true"], name))
-        writer.writerow([*cells, *(f"{p:.6f}" for p in probabilities)])
-    content = table.getvalue().encode()
-    number = {name: index for index, name in enumerate(classes)}
-    figures = metrics.measure([number[row["true"]] for row in rows], [number[name] for name in predicted], classes)
+    content = results.predictions(((row["key"], row["speaker"], row["true"]) for row in rows), classes, mean)
+    figures = metrics.measure([classes.index(row["true"]) for row in rows], mean.argmax(axis=1), classes)
     theirs = [run.metrics[fold] for run in runs]
     record = {
         "fold": fold,

@@ -60,7 +60,7 @@ from wser.results.reader import (
     stored_identity,
     whole,
 )
-from wser.results.writer import describe, write_sweep
+from wser.results.writer import describe, predictions, write_sweep
 
 __all__ = [
     "AGAIN",
@@ -105,6 +105,7 @@ __all__ = [
     "open_begun",
     "open_finished",
     "page_link",
+    "predictions",
     "read_config",
     "read_curves",
     "read_metrics",

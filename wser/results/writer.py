@@ -2,11 +2,13 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
 from precompute.common import files
@@ -40,6 +42,22 @@ def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, An
         writer.writerow(sheet_safe(cell) if isinstance(cell, str) else cell for cell in cells)
     files.replace(path / SWEEP_ROWS, table.getvalue().encode("utf-8", "replace"), root)
     files.replace(path / SWEEP, as_json(record), root)
+
+
+def predictions(utterances: Iterable[Sequence[str]], classes: Sequence[str], probabilities: NDArray[np.floating]) -> bytes:
+    """Content of predictions.csv: the predicted class is the most probable one.
+
+    Args:
+        utterances: Key, speaker and true class of each.
+        classes: In the order of the probabilities.
+        probabilities: (n, classes).
+    """
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["key", "speaker", "true", "predicted", *(f"p_{name}" for name in classes)])
+    for names, row in zip(utterances, probabilities, strict=True):
+        writer.writerow([*map(sheet_safe, (*names, classes[int(row.argmax())])), *(f"{p:.6f}" for p in row)])
+    return file.getvalue().encode("utf-8", "backslashreplace")
 
 
 def describe(

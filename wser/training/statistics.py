@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute.common.arrays import Array
-from wser.data.dataset import Dataset
+from wser.data.dataset import Dataset, by_speaker
 from wser.training.run import Run
 
 LEAST_DEVIATION = 1e-6
@@ -56,27 +56,22 @@ def of_speakers(run: Run, dataset: Dataset, indices: Sequence[int]) -> dict[str,
         dataset: That of the run, or the one that is tested.
         indices: Of the utterances.
     """
-    by_speaker: dict[str, list[int]] = {}
-    for index, example in enumerate(dataset.examples):
-        by_speaker.setdefault(example.speaker, []).append(index)
+    recordings = by_speaker(dataset.examples, range(len(dataset.examples)))
     speakers = dict.fromkeys(dataset.examples[index].speaker for index in indices)
     if not run.config.data.enrol:
-        return {speaker: measure(dataset, by_speaker[speaker]) for speaker in speakers}
+        return {speaker: measure(dataset, recordings[speaker]) for speaker in speakers}
     within = _within(run)
     trained = {run.dataset.examples[index].speaker for index in run.fold.train}
     found = {}
     for speaker in speakers:
-        own = by_speaker[speaker] if speaker in trained else sorted(run.enrolled.intersection(by_speaker[speaker]))
+        own = recordings[speaker] if speaker in trained else sorted(run.enrolled.intersection(recordings[speaker]))
         found[speaker] = _statistics(_moments(dataset, own).mean, within, dataset.item)
     return found
 
 
 def _within(run: Run) -> Any:
     """Variance of the training set about the mean of each speaker."""
-    by_speaker: dict[str, list[int]] = {}
-    for index in run.fold.train:
-        by_speaker.setdefault(run.dataset.examples[index].speaker, []).append(index)
-    parts = [_moments(run.dataset, indices) for indices in by_speaker.values()]
+    parts = [_moments(run.dataset, indices) for indices in by_speaker(run.dataset.examples, run.fold.train).values()]
     return sum(part.steps * part.variance for part in parts) / sum(part.steps for part in parts)
 
 

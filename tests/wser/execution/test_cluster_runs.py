@@ -110,6 +110,13 @@ def test_a_fold_that_was_finished_before_its_worker_was_lost_is_not_trained_agai
     assert executed == []
 
 
+def test_a_check_is_made_on_this_machine(small_ravdess, capsys):
+    with pytest.raises(SystemExit) as refused:
+        precompute(["--check", "ravdess", "--corpora", str(small_ravdess), "--executor", "dask", "address=tcp://a:1"])
+    assert refused.value.code == 2
+    assert "leave out --executor" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "settings",
     [["executor=dask", "executor.address=tcp://a:1", "jobs=2"], ["executor.address=tcp://a:1"], ["executor=dusk"]],
