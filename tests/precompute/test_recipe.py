@@ -189,16 +189,16 @@ def test_what_is_illegal_is_refused_with_value_limit_and_remedy(setting, words):
     assert "\n" not in message
 
 
-def test_an_unknown_recipe_names_the_choices_and_the_nearest():
-    with pytest.raises(
-        RecipeError, match=r"no recipe 'papr': choose from babble0, .*default, .*waveform, .*; did you mean 'paper'\?"
-    ):
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(RecipeError, match=r"no recipe 'papr'; did you mean 'paper'\?"):
         named("papr")
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_named_recipe_is_legal_and_its_own(name):
-    assert named(name).record().keys() == Recipe(named(name).name).record().keys()
+    recipe = named(name)
+    stored = {"values": recipe.parameters["values"]} if "values" in recipe.parameters else {}
+    assert recipe.record().keys() == Recipe(recipe.name, **stored).record().keys()
     assert [other for other in RECIPES if named(other).id == named(name).id] == [name]
 
 

@@ -188,8 +188,8 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
     if "experiment" in command_line:
         layers.append(_read(_experiment_file(command_line.experiment)))
         layers[-1].pop("sweep", None)
-    preset = [str(layer.preset) for layer in [*layers, command_line] if "preset" in layer][-1]
-    layers.insert(1, _read(_file(experiments() / "preset", "preset", preset)))
+    layers[0].preset = _preset([*layers, command_line])
+    layers.insert(1, _read(_file(experiments() / "preset", "preset", layers[0].preset)))
     environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
     _refuse_interpolation(environment, "WSER_CACHE")
     given = _keys(command_line)
@@ -204,6 +204,19 @@ def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
         section, _, name = key.rpartition(".")
         (layers[-1][section] if section else layers[-1]).pop(name)
     return _typed([environment, *layers], list(point.items())) if idle else config
+
+
+def _preset(layers: Sequence[DictConfig]) -> str:
+    """Name of the preset: the one asked for, else the one that has the model's name, else that of default.yaml.
+
+    Args:
+        layers: Of default.yaml, experiment and command line.
+    """
+    usual, *asking = layers
+    if asked := [str(layer.preset) for layer in asking if "preset" in layer]:
+        return asked[-1]
+    models = [str(layer.model.name) for layer in asking if "name" in layer.get("model", {})][-1:]
+    return models[0] if models and (experiments() / "preset" / f"{models[0]}.yaml").is_file() else str(usual.preset)
 
 
 def _of_model(environment: DictConfig, layers: Sequence[DictConfig], command_line: DictConfig) -> DictConfig:

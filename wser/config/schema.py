@@ -188,11 +188,11 @@ class Config:
         experiment: Experiment file: its name in experiments/, or its path.  The name of the results begins with it, unless it
             is `default`.
         preset: Preset: a file in experiments/preset with values of many keys, which the experiment and the command line
-            override.
+            override.  By default the one that has the model's name, if there is one, with its published values; else `tuned`.
         corpus: Corpora to train and test on; several are joined.
         labels: Label map: which emotions form which class; a file in wser/data/labels or a path.  By default the corpus's own.
-        recipe: Recipe of the cache: its name, its id, or the path of a feature's file.  By default the model's own: `compare`
-            for `svm`, `default` for the others.
+        recipe: Recipe of the cache: its name, its id, or the path of a feature's file.  By default the model's own, such as
+            `compare` for `svm`; `default` for those that have none.
         cache: Id of the cache, if a corpus and recipe have several.
         protocol: Which utterances are held out for testing, and how validation is cut from the rest.
         model: What is trained.

@@ -130,21 +130,24 @@ def table(heading: str, rows: Sequence[Layer], item: Array) -> Table:
 
 
 def title(layer: nn.Module) -> str:
-    """What a layer is, in a few words; sizes are (frequency, time)."""
+    """What a layer is, in a few words; sizes are (frequency, time), or of time alone."""
     match layer:
-        case nn.Conv2d():
-            dilation = _pair(layer.dilation)
-            return f"conv {_pair(layer.kernel_size)}" + (f", dilated {dilation}" if dilation != "1x1" else "")
-        case nn.BatchNorm2d():
+        case nn.Conv1d() | nn.Conv2d():
+            stride, dilation = _size(layer.stride), _size(layer.dilation)
+            strides = f", stride {stride}" if stride not in ("1", "1x1") else ""
+            return f"conv {_size(layer.kernel_size)}{strides}" + (
+                f", dilated {dilation}" if dilation not in ("1", "1x1") else ""
+            )
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
             return "batch norm"
-        case nn.AvgPool2d():
-            return f"average pooling {_pair(layer.kernel_size)}, stride {_pair(layer.stride)}"
-        case nn.MaxPool2d():
-            return f"max pooling {_pair(layer.kernel_size)}, stride {_pair(layer.stride)}"
+        case nn.AvgPool1d() | nn.AvgPool2d():
+            return f"average pooling {_size(layer.kernel_size)}, stride {_size(layer.stride)}"
+        case nn.MaxPool1d() | nn.MaxPool2d():
+            return f"max pooling {_size(layer.kernel_size)}, stride {_size(layer.stride)}"
         case nn.ZeroPad2d():
             return "zero padding"
-        case nn.LSTM():
-            return f"LSTM, {layer.hidden_size} cells"
+        case nn.LSTM() | nn.GRU():
+            return f"{type(layer).__name__}, {layer.hidden_size} cells"
         case nn.Linear():
             return f"fully connected, {layer.out_features}"
         case nn.Dropout():
@@ -167,9 +170,9 @@ def _parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def _pair(size: object) -> str:
-    rows, columns = size if isinstance(size, tuple) else (size, size)
-    return f"{rows}x{columns}"
+def _size(size: object) -> str:
+    """Of a kernel, as rows and steps, or as steps alone."""
+    return "x".join(map(str, size if isinstance(size, tuple) else (size,)))
 
 
 def _times(shape: tuple[int, ...]) -> str:

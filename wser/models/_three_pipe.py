@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from wser.models import _fused
 from wser.models._norm import Masked, MaskedBatchNorm
+from wser.models._steps import length_mask, masked, reverse_steps
 
 if TYPE_CHECKING:
     from wser.models.three_pipe import Config
@@ -133,23 +134,6 @@ class Summary(nn.Module):
             return torch.cat([forward, outputs[:, 0, self.cells :]], dim=1)
         weights = scores.float().masked_fill(~length_mask(outputs.shape[1], steps), -torch.inf).softmax(dim=1)
         return (weights.to(outputs.dtype)[..., None] * outputs).sum(dim=1)
-
-
-def length_mask(columns: int, lengths: Tensor) -> Tensor:
-    """Which of some columns belong to each utterance, bool (batch, columns)."""
-    return torch.arange(columns, device=lengths.device) < lengths[:, None]
-
-
-def masked(maps: Tensor, lengths: Tensor) -> Tensor:
-    """Maps (batch, channels, rows, columns), zero past the end of each utterance."""
-    return maps * length_mask(maps.shape[3], lengths)[:, None, None].to(maps.dtype)
-
-
-def reverse_steps(sequence: Tensor, steps: Tensor) -> Tensor:
-    """Each utterance's own steps in reverse order, (batch, steps, values); what lies past them stays in its place."""
-    at = torch.arange(sequence.shape[1], device=sequence.device)
-    source = torch.where(at < steps[:, None], steps[:, None] - 1 - at, at)
-    return sequence.gather(1, source[..., None].expand_as(sequence))
 
 
 class Model(nn.Module):

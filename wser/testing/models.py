@@ -1,13 +1,16 @@
 """What every model must pass."""
 
+import io
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from precompute.common.arrays import Array
+from precompute.recipe import named
 from wser import models
-from wser.config.schema import Config, check, choice
+from wser.config.schema import Config, ModelConfig, check, choice
 from wser.data.dataset import channels_first, input_shape
 from wser.results import identity
 
@@ -21,7 +24,7 @@ ITEMS = {
     "waveform": Array("float32", (6400,), ("time",), 1e-3),
     "vector": Array("float32", (ROWS,), ("value",), 1e-3),
 }
-"""What a model may be given, by kind; the frame of each."""
+"""What a model may be given, by kind; the frame of each.  A model that has a recipe of its own is given its rows or values."""
 
 
 class ModelContract:
@@ -66,8 +69,8 @@ class ModelContract:
             return
         model = models.build_fitted(self.config(), CLASSES, 0)
         there = np.flatnonzero(labels() > 0)
-        model.fit([utterances(0, self._kind)[at] for at in there], labels()[there], *self._speakers(there))
-        found = np.asarray(model.predict_proba(utterances(1, self._kind)))
+        model.fit([utterances(0, self._item())[at] for at in there], labels()[there], *self._speakers(there))
+        found = np.asarray(model.predict_proba(utterances(1, self._item())))
         assert found.shape == (UTTERANCES, CLASSES)
         np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
 
@@ -88,64 +91,134 @@ class ModelContract:
         import torch
 
         torch.manual_seed(0)
-        network = models.build(self.config(), input_shape(ITEMS[self._kind]), CLASSES)
-        logits = network(*_batch(utterances(0, self._kind), ITEMS[self._kind]))
+        network = models.build(self.config(), input_shape(self._item()), CLASSES)
+        logits = network(*batch(utterances(0, self._item()), self._item()))
         torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels())).backward()  # type: ignore[no-untyped-call]
         without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
         assert not without, f"no gradient reaches {', '.join(without)}"
+
+    def test_what_follows_an_utterance_in_a_batch_changes_nothing(self) -> None:
+        """A network gives the same logits beside an utterance that fills the frame, which is padding for the others."""
+        network, item = self._network(), self._item()
+        if network is None or item.time is None:
+            return
+        test = utterances(1, item)
+        longest = np.zeros(item.shape, item.dtype)
+        np.testing.assert_allclose(_logits(network, [*test, longest], item)[:-1], _logits(network, test, item), atol=1e-4)
+
+    def test_the_shortest_utterance_and_the_longest_can_be_trained_on_and_scored(self) -> None:
+        """One step, and the whole frame: what a network gives, and its gradients, are finite numbers."""
+        network, item = self._network(), self._item()
+        if network is None or item.time is None:
+            return
+        import torch
+
+        both = [_drawn(item, steps, np.random.default_rng(2)) for steps in (1, item.steps)]
+        assert np.isfinite(_logits(network, both, item)).all()
+        logits = network.train()(*batch(both, item))
+        torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1])).backward()  # type: ignore[no-untyped-call]
+        assert all(p.grad is None or bool(torch.isfinite(p.grad).all()) for p in network.parameters())
+
+    def test_weights_are_saved_and_loaded(self) -> None:
+        """A network with the weights of another gives what that one gives."""
+        network, item = self._network(), self._item()
+        if network is None:
+            return
+        import torch
+
+        file = io.BytesIO()
+        # Statistics of batches are part of what is saved.
+        network.train()(*batch(utterances(0, item), item))
+        torch.save(network.eval().state_dict(), file)
+        other = models.build(self.config(), input_shape(item), CLASSES).eval()
+        other.load_state_dict(torch.load(io.BytesIO(file.getvalue()), weights_only=True))
+        test = utterances(1, item)
+        np.testing.assert_array_equal(_logits(other, test, item), _logits(network, test, item))
 
     def _speakers(self, places: Iterable[int]) -> list[list[str]]:
         """Of the utterances at some places, where the model is given them: four, each of whom shows every class."""
         return [[str(place // CLASSES) for place in places]] if self.config().by_speaker else []
 
-    @property
-    def _kind(self) -> str:
-        return str(self.config().takes[0])
+    def _item(self, kind: str = "") -> Array:
+        """What the model is given: of the first kind that it takes, or another."""
+        config = self.config()
+        item = ITEMS[kind or config.takes[0]]
+        own = named(config.default_recipe).array if config.default_recipe != ModelConfig.default_recipe else item
+        if own.kind != item.kind:
+            return item
+        return replace(own, shape=tuple(item.shape[axis] if axis == own.time else n for axis, n in enumerate(own.shape)))
+
+    def _network(self) -> Any:
+        """The network, with the weights of a seed; None of a model that is none."""
+        config = self.config()
+        if not config.is_network:
+            return None
+        import torch
+
+        torch.manual_seed(0)
+        return models.build(config, input_shape(self._item()), CLASSES).eval()
 
     def _probabilities(self, alone: bool = False, kind: str = "") -> np.ndarray:
-        config, kind = self.config(), kind or self._kind
-        test = utterances(1, kind)
-        parts = [[one] for one in test] if alone else [test]
+        config, item = self.config(), self._item(kind)
+        test = utterances(1, item)
+        parts = [[utterance] for utterance in test] if alone else [test]
         if not config.is_network:
             model = models.build_fitted(config, CLASSES, 0)
-            model.fit(utterances(0, kind), labels(), *self._speakers(range(UTTERANCES)))
+            model.fit(utterances(0, item), labels(), *self._speakers(range(UTTERANCES)))
             return np.concatenate([np.asarray(model.predict_proba(part)) for part in parts])
         import torch
 
         torch.manual_seed(0)
-        network = models.build(config, input_shape(ITEMS[kind]), CLASSES).eval()
-        with torch.inference_mode():
-            return np.concatenate([network(*_batch(part, ITEMS[kind])).softmax(dim=1).numpy() for part in parts])
+        network = models.build(config, input_shape(item), CLASSES).eval()
+        logits = np.concatenate([_logits(network, part, item) for part in parts])
+        return torch.from_numpy(logits).softmax(dim=1).numpy()
 
 
-def _batch(parts: list[np.ndarray], item: Array) -> tuple[Any, Any]:
+def _logits(network: Any, parts: list[np.ndarray], item: Array) -> np.ndarray:
+    import torch
+
+    with torch.inference_mode():
+        logits: np.ndarray = network(*batch(parts, item)).numpy()
+    return logits
+
+
+def batch(parts: list[np.ndarray], item: Array) -> tuple[Any, Any]:
+    """Utterances as a network is given them.
+
+    Args:
+        parts: What a cache of `item` holds of each, of as many steps as it has.
+        item: Says what that is.
+
+    Returns:
+        Inputs, float32 (batch, *shape, steps), colours of pictures from 0 to 1, zero past the end of each; and lengths, int64.
+    """
     import torch
 
     lengths = [1 if item.time is None else part.shape[item.time] for part in parts]
     shape = [max(lengths) if axis == item.time else length for axis, length in enumerate(item.shape)]
-    batch = np.zeros((len(parts), *shape), np.float32)
-    for row, part, length in zip(batch, parts, lengths, strict=True):
+    values = np.zeros((len(parts), *shape), np.float32)
+    for row, part, length in zip(values, parts, lengths, strict=True):
         row[item.part(0, length)] = part / (255 if item.dtype == "uint8" else 1)
-    return torch.from_numpy(channels_first(batch, item)), torch.tensor(lengths)
+    return torch.from_numpy(channels_first(values, item)), torch.tensor(lengths)
 
 
-def utterances(seed: int, kind: str = "picture") -> list[np.ndarray]:
-    """Random numbers as a cache of a kind holds them, larger for some classes; 24 to 57 columns or 100 times as many samples.
+def utterances(seed: int, item: Array | None = None) -> list[np.ndarray]:
+    """Random numbers as a cache holds them, larger for some classes; 24 to 57 columns or 100 times as many samples.
 
     Args:
         seed: Of the numbers.
-        kind: One of `ITEMS`.
+        item: What a cache holds of each; by default the picture of `ITEMS`.
     """
-    rng, item = np.random.default_rng(seed), ITEMS[kind]
-    found = []
-    for at, label in enumerate(labels().tolist()):
-        steps = (24 + 3 * at) * (100 if kind == "waveform" else 1)
-        shape = [steps if axis == item.time else length for axis, length in enumerate(item.shape)]
-        if item.dtype == "uint8":
-            found.append(rng.integers(0, 150 + 50 * label, shape, dtype=np.uint8))
-        else:
-            found.append((rng.standard_normal(shape) * (1 + label) + label).astype(item.dtype))
-    return found
+    rng, item = np.random.default_rng(seed), item or ITEMS["picture"]
+    longer = 100 if item.kind == "waveform" else 1
+    return [_drawn(item, (24 + 3 * at) * longer, rng, label) for at, label in enumerate(labels().tolist())]
+
+
+def _drawn(item: Array, steps: int, rng: np.random.Generator, label: int = 0) -> np.ndarray:
+    shape = [steps if axis == item.time else length for axis, length in enumerate(item.shape)]
+    if item.dtype == "uint8":
+        return rng.integers(0, 150 + 50 * label, shape, dtype=np.uint8)
+    return (rng.standard_normal(shape) * (1 + label) + label).astype(item.dtype)
 
 
 def labels() -> np.ndarray:

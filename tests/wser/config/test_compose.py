@@ -270,6 +270,17 @@ def test_presets_load(preset):
     assert one(f"preset={preset}").preset == preset
 
 
+def test_a_model_brings_the_preset_that_has_its_name():
+    (own,), (asked,), (usual,) = (load([*settings]) for settings in OWN_PRESETS)
+    assert (own.preset, own.train.lr, own.recipe) == ("zhao2019_2d", 0.0006, "logmel128")
+    assert (asked.preset, asked.train.lr, asked.recipe) == ("tuned", 0.003, "logmel128")
+    assert usual.preset == "tuned"
+    assert load(["preset=zhao2019_2d"]) == [own]
+
+
+OWN_PRESETS = (["model=zhao2019_2d"], ["model=zhao2019_2d", "preset=tuned"], ["model=row_svm"])
+
+
 def test_paper_preset_is_what_tables_2_and_3_say():
     paper = one("preset=paper")
     assert (paper.train.optimiser, paper.train.lr, paper.train.batch, paper.model.lstm) == ("adam", 0.1, 16, 100)

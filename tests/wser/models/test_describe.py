@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from precompute.common.arrays import picture
+from precompute.recipe import named
 from wser import models, run
 from wser.config.compose import load
 from wser.config.schema import choice
@@ -24,11 +25,18 @@ def layers(settings, size=SIZE, classes=4) -> tuple[torch.nn.Module, list[descri
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in models.names() if choice("model", name).is_network])
 @pytest.mark.parametrize("settings", SETTINGS, ids=" ".join)
-def test_parameters_add_up_to_those_of_the_network(settings, name):
-    model, rows = layers([*settings, f"model={name}"])
+def test_parameters_add_up_to_those_of_the_network(settings):
+    model, rows = layers(settings)
     assert sum(row.parameters for row in rows) == sum(p.numel() for p in model.parameters())
+    assert all(row.stage and row.name for row in rows), "every count belongs to a layer"
+
+
+@pytest.mark.parametrize("name", [name for name in models.names() if choice("model", name).is_network])
+def test_every_network_can_be_described_with_nothing_left_over(name):
+    (config,) = load([f"model={name}"])
+    rows = describe.layers(config, named(config.recipe).array, 7)
+    assert rows[-1].shape == (7,)
     assert all(row.stage and row.name for row in rows), "every count belongs to a layer"
 
 

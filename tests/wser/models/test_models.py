@@ -5,8 +5,7 @@ import torch
 
 from wser import models
 from wser.config.compose import load
-from wser.config.schema import choice
-from wser.models import ModelError, _three_pipe, three_pipe
+from wser.models import ModelError, _steps, _three_pipe, three_pipe
 
 SMALL = {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6}
 SUMMARIES = ["last", "mean", "attention"]
@@ -31,29 +30,18 @@ def learnt(model: torch.nn.Module) -> torch.nn.Module:
     return model.eval()
 
 
-NETWORKS = [name for name in models.names() if choice("model", name).is_network]
-
-
-@pytest.fixture(params=NETWORKS, scope="module")
-def name(request) -> str:
-    return request.param
-
-
-# The contract of every network.
-
-
 @pytest.mark.parametrize("height", [1, 7, 16, 33])
 @pytest.mark.parametrize("columns", [8, 24, 72])
 @pytest.mark.parametrize("classes", [2, 7])
-def test_logits_have_their_shape_whatever_the_picture(name, height, columns, classes):
-    logits = small(name, height, classes)(pictures(3, height, columns), torch.tensor([columns, 1, columns // 2 + 1]))
+def test_logits_have_their_shape_whatever_the_picture(height, columns, classes):
+    logits = small(height=height, classes=classes)(pictures(3, height, columns), torch.tensor([columns, 1, columns // 2 + 1]))
     assert logits.shape == (3, classes)
     assert logits.dtype == torch.float32
     assert logits.isfinite().all()
 
 
-def test_gradients_reach_every_parameter(name):
-    model = small(name, activation="gelu", summary="attention")
+def test_gradients_reach_every_parameter():
+    model = small(activation="gelu", summary="attention")
     logits = model(pictures(6, 16, 40), torch.tensor([40, 33, 17, 8, 3, 25]))
     torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0, 1, 2])).backward()
     for parameter_name, parameter in model.named_parameters():
@@ -62,14 +50,14 @@ def test_gradients_reach_every_parameter(name):
         assert parameter.grad.any(), parameter_name
 
 
-def test_the_same_seed_gives_the_same_network(name):
-    one, other = small(name).eval(), small(name).eval()
+def test_the_same_seed_gives_the_same_network():
+    one, other = small().eval(), small().eval()
     images, lengths = pictures(2, 16, 40), torch.tensor([40, 20])
     assert torch.equal(one(images, lengths), other(images, lengths))
 
 
-def test_utterances_do_not_see_each_other_when_scored(name):
-    model, lengths = learnt(small(name)), torch.tensor([40, 22, 9])
+def test_utterances_do_not_see_each_other_when_scored():
+    model, lengths = learnt(small()), torch.tensor([40, 22, 9])
     images = pictures(3, 16, 40)
     together = model(images, lengths)
     for i in range(3):
@@ -239,7 +227,7 @@ def test_backward_direction_is_an_lstm_that_reads_the_utterance_from_its_end(sum
 @pytest.mark.parametrize("lengths", [[7, 4], [7, 7], [1, 7]])
 def test_masked_batch_norm_is_that_of_the_utterances_own_columns(lengths):
     """Values, running statistics and every gradient."""
-    x, inside = pictures(2, 5, 7) + 3, _three_pipe.length_mask(7, torch.tensor(lengths))
+    x, inside = pictures(2, 5, 7) + 3, _steps.length_mask(7, torch.tensor(lengths))
     masked, plain = _three_pipe.MaskedBatchNorm(3), torch.nn.BatchNorm2d(3)
     for norm in (masked, plain):
         norm.weight.data, norm.bias.data = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([1.0, 0.0, 3.0])
@@ -263,7 +251,7 @@ def test_masked_batch_norm_of_values_far_from_zero_keeps_their_variance():
     x = 1000 + pictures(2, 5, 7).double()
     x[1, ..., 4:] = 0
     masked = _three_pipe.MaskedBatchNorm(3, momentum=1.0)
-    masked(x.float(), _three_pipe.length_mask(7, torch.tensor([7, 4])))
+    masked(x.float(), _steps.length_mask(7, torch.tensor([7, 4])))
     own = torch.cat([x[0], x[1, ..., :4]], dim=2)
     torch.testing.assert_close(masked.running_var.double(), own.var((1, 2)), rtol=0.05, atol=0)
 

@@ -1,0 +1,80 @@
+"""Every model learns 32 utterances of EmoDB by heart: what it is given says enough, and training reaches all of it."""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+import precompute
+from precompute.common.errors import WserError
+from precompute.corpora import emodb
+from wser import models
+from wser.config.compose import load
+from wser.data.dataset import input_shape
+from wser.testing.models import batch
+
+UTTERANCES, BATCH, ENOUGH = 32, 8, 0.95
+MOST_EPOCHS = 100
+
+pytestmark = pytest.mark.slow
+
+
+@lru_cache(maxsize=1)
+def chosen(directory):
+    """The shortest utterances, each class in turn, and their classes."""
+    by_class = {}
+    utterances = [(directory / utterance.path, utterance) for utterance in emodb.scan(directory).utterances]
+    for path, utterance in sorted(utterances, key=lambda pair: (pair[0].stat().st_size, pair[0])):
+        by_class.setdefault(utterance.emotion, []).append(path)
+    turns = [(paths[turn], label) for turn in range(10) for label, (_, paths) in enumerate(sorted(by_class.items()))]
+    return turns[:UTTERANCES]
+
+
+@lru_cache(maxsize=2)
+def features(directory, recipe):
+    try:
+        extracted = [precompute.extract(path, recipe) for path, _ in chosen(directory)]
+    except WserError as error:
+        pytest.skip(str(error))
+    item = extracted[0].array
+    parts = [one.values[item.part(one.start, one.stop)].astype(np.float32) for one in extracted]
+    joined = np.stack(parts) if item.time is None else np.concatenate(parts, axis=item.time)
+    axis = 0 if item.time is None else item.time
+    mean, deviation = (np.asarray(of(joined, axis=axis, keepdims=item.time is not None)) for of in (np.mean, np.std))
+    return item, [(part - mean) / np.maximum(deviation, 1e-3) for part in parts]
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_it_learns_a_few_utterances_by_heart(name, corpora_dir):
+    (loaded,) = load([f"model={name}"])
+    item, parts = features(corpora_dir / "emodb", loaded.recipe)
+    labels = np.array([label for _, label in chosen(corpora_dir / "emodb")])
+    assert right(loaded.model, item, parts, labels) >= ENOUGH
+
+
+def right(config, item, parts, labels):
+    """Share of the utterances that the model is right about after training on them."""
+    classes = int(labels.max()) + 1
+    if not config.is_network:
+        model = models.build_fitted(config, classes, 0)
+        speakers = [[str(place % 4) for place in range(len(parts))]] if config.by_speaker else []
+        return np.mean(model.fit(parts, labels, *speakers).predict_proba(parts).argmax(1) == labels)
+    import torch
+
+    torch.manual_seed(0)
+    network = models.build(config, input_shape(item), classes)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    (values, lengths), truth = batch(parts, item), torch.from_numpy(labels)
+    for epoch in range(1, MOST_EPOCHS + 1):
+        for places in torch.randperm(len(parts)).split(BATCH):
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(network(values[places], lengths[places]), truth[places]).backward()
+            optimiser.step()
+        if epoch % 5:
+            continue
+        with torch.inference_mode():
+            hits = float((network.eval()(values, lengths).argmax(1) == truth).float().mean())
+        network.train()
+        if hits >= ENOUGH:
+            break
+    return hits
