@@ -195,9 +195,9 @@ def _opened(paths: list[Path], sweeps: list[Path]) -> "list[SummarisedRun]":
 
 
 def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureResult]") -> str:
-    """The folds of one run; of several or a sweep, what the paper claims and what they measured."""
+    """The folds of one run; of several or a sweep, what the paper claims, and models side by side."""
     from wser.evaluation import caveats
-    from wser.reports.html import literature, measured
+    from wser.reports.html import literature, measured, rivals
     from wser.reports.html.table import markdown
     from wser.results import ResultError
 
@@ -206,11 +206,18 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureRe
         raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
     if len(runs) == 1:
         return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].caveats).as_markdown()
-    table = literature.claims(entries, runs)
-    if table is None:
-        raise ResultError("the paper reports nothing for these networks and corpora: give one run, whose folds are printed")
-    told = caveats.together((run.stored.path.resolve().name, run.caveats) for run in runs)
-    return f"{replace(table, caveats=told).as_markdown()}\n{' '.join(map(markdown, table.notes))}\n"
+    shown = rivals.tables(entries, runs)
+    if claims := literature.claims(entries, runs):
+        claimed = [run for run in runs if literature.is_papers_network(run.stored)]
+        told = caveats.together((run.stored.path.resolve().name, run.caveats) for run in claimed)
+        shown.insert(0, replace(claims, caveats=told))
+    if not shown:
+        raise ResultError(
+            "these runs are of one model, of which the paper reports nothing: give one run, whose folds are printed, or runs "
+            "of several models on one task"
+        )
+    texts = [f"{table.as_markdown()}\n{' '.join(map(markdown, table.notes))}\n" for table in shown]
+    return "\n".join(f"{markdown(table.title)}:\n\n{text}" for table, text in zip(shown, texts, strict=True))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from wser import models, protocols
 from wser.testing import ModelContract, ProtocolContract
 
 SMALL = {"three_pipe": {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6}}
-NEEDING = ("cross_corpus", "file")
-"""Protocols that need another corpus or a file; tests/wser/protocols has these."""
+NEEDING = ("cross_corpus", "emobox", "file")
+"""Protocols that need another corpus, RAVDESS's actors, or a file; tests/wser/protocols has these."""
 
 
 class TestModels(ModelContract):

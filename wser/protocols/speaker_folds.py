@@ -49,10 +49,33 @@ class Protocol(BaseProtocol[Config]):
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
         """The utterances of one group of speakers for each fold."""
-        of_ravdess = {example.corpus for example in examples} == {"ravdess"}
-        for group in _ravdess(examples) if of_ravdess else balanced(examples, self.config.folds, rng):
-            held = set(group)
-            yield HeldOut({i for i, example in enumerate(examples) if example.speaker in held})
+        if {example.corpus for example in examples} == {"ravdess"}:
+            return of_actors(RAVDESS, examples)
+        return _groups(balanced(examples, self.config.folds, rng), examples)
+
+
+def of_actors(groups: Sequence[Sequence[str]], examples: Sequence[Example]) -> Iterator[HeldOut]:
+    """What is held out by fixed groups of RAVDESS's actors.
+
+    Args:
+        groups: Of all actors, each in one.
+        examples: Of RAVDESS.
+
+    Raises:
+        ProtocolError: An actor is missing, or is not among them.
+    """
+    actors = {actor for group in groups for actor in group}
+    if differing := sorted(actors ^ {example.speaker for example in examples}):
+        raise ProtocolError(
+            f"the {len(groups)} folds of RAVDESS are of its actors 01 to 24, and {len(differing)} are missing or not among "
+            f"them ({few(differing)}): complete the corpus, or give protocol=loso"
+        )
+    return _groups(groups, examples)
+
+
+def _groups(groups: Sequence[Sequence[str]], examples: Sequence[Example]) -> Iterator[HeldOut]:
+    for group in groups:
+        yield HeldOut({i for i, example in enumerate(examples) if example.speaker in group})
 
 
 def balanced(examples: Sequence[Example], count: int, rng: np.random.Generator) -> list[list[str]]:
@@ -75,13 +98,3 @@ def balanced(examples: Sequence[Example], count: int, rng: np.random.Generator) 
     # Cards dealt in turn: all women, then all men, so that each group gets every count-th of both.
     dealt = sorted(rng.permutation(sorted(sex)).tolist(), key=lambda speaker: sex[speaker])
     return [dealt[first::count] for first in range(count)]
-
-
-def _ravdess(examples: Sequence[Example]) -> Sequence[Sequence[str]]:
-    actors = {actor for group in RAVDESS for actor in group}
-    if differing := sorted(actors ^ {example.speaker for example in examples}):
-        raise ProtocolError(
-            f"the five folds of RAVDESS are of its actors 01 to 24, and {len(differing)} are missing or not among them "
-            f"({few(differing)}): complete the corpus, or give protocol=loso"
-        )
-    return RAVDESS

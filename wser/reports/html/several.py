@@ -12,7 +12,7 @@ from wser.evaluation import uncertainty
 from wser.evaluation.caveats import together
 from wser.evaluation.published import LiteratureResult
 from wser.reports import comparison, figures
-from wser.reports.html import glossary, literature, words
+from wser.reports.html import glossary, literature, rivals, words
 from wser.reports.html.opened import CHOSEN, SummarisedRun
 from wser.reports.html.table import Column, Link, Table
 from wser.reports.html.write import PageFiles, write
@@ -52,7 +52,8 @@ def write_page(runs: Sequence[SummarisedRun], out: Path, entries: Sequence[Liter
     differences, sentences = _differences(first, paired)
     table = _runs(letters, runs, out)
     claims = literature.claims(entries, [run for _, run in whole], out)
-    beside.tables([table, differences, claims])
+    models = rivals.tables(entries, runs, out)
+    beside.tables([table, differences, claims, *models])
     shown = [(f"{letter}, {run.stored.path.name}", *_uar(run), "ours") for letter, run in whole]
     page = out / results.PAGE
     write(
@@ -75,6 +76,7 @@ def write_page(runs: Sequence[SummarisedRun], out: Path, entries: Sequence[Liter
         cautions=comparison.warnings([first.stored, *(run.stored for _, run in paired)]) if paired else [],
         refused=refused,
         claims=claims,
+        models=models,
         plot=Markup(beside.figure(figures.bars([("UAR, 95 % interval", shown)], "%"), "runs")) if shown else "",
         results_name=", ".join(run.stored.path.resolve().name for run in runs),
         glossary=glossary.entries(("UAR", "Accuracy", "Macro F1", "Fold", "Protocol", "Preset", "Interval")),

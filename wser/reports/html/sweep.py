@@ -18,7 +18,7 @@ from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
 from wser.evaluation.uncertainty import spread
 from wser.execution.progress import duration
 from wser.reports import figures
-from wser.reports.html import glossary, literature, words
+from wser.reports.html import glossary, literature, rivals, words
 from wser.reports.html.opened import SummarisedRun, summarised
 from wser.reports.html.table import Column, Link, Table
 from wser.reports.html.write import PageFiles, write
@@ -75,7 +75,8 @@ def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Se
         if run.whole and (not words.changes(run.stored) or (not unfinished and swept.is_best(point)))
     ]
     claims = literature.claims(entries, telling, out)
-    beside.tables([table, over_seeds, claims])
+    models = rivals.tables(entries, runs, out)
+    beside.tables([table, over_seeds, claims, *models])
     titles = record["titles"]
     what = titles[0] if len(titles) == 1 else f"{len(titles)} tasks"
     page = out / results.PAGE
@@ -94,6 +95,7 @@ def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Se
         table=table,
         over_seeds=over_seeds,
         claims=claims,
+        models=models,
         plots=[] if unfinished else _plots(swept, beside),
         warnings=[*caveats, *(f"{note}." for run in runs for note in run.notes)],
         seconds=duration(sum(run.summary["seconds"] for run in runs)),

@@ -46,7 +46,7 @@ class PageFiles:
         """Write tables as CSV and LaTeX."""
         for table in tables:
             if table is not None:
-                replace(table, caveats=self.caveats).write(self.path, self.root)
+                replace(table, caveats=table.caveats or self.caveats).write(self.path, self.root)
 
 
 def write(path: Path, template: str, **values: Any) -> None:
