@@ -237,11 +237,11 @@ def _settings(entry: Entry, varying: Sequence[str]) -> str:
 
 def _table(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Table:
     columns = [
-        Column("run"), Column("UAR %", "percent", bar=True), Column("settings"), Column("95 % interval"),
+        Column("run"), Column("UAR %", "percent", bar=True), Column("settings"), Column("95 % interval", "unbroken"),
         Column("seed", "ordinal"), Column("model"), Column("corpus"), Column("protocol"), Column("classes", "count"),
         Column("preset"), Column("recipe"),
         Column("epoch chosen on"), Column("validation UAR %", "percent"), Column("accuracy %", "percent"), Column("folds"),
-        Column("started, UTC"), Column("by"), Column("caveats"),
+        Column("started, UTC", "unbroken"), Column("by"), Column("caveats"),
     ]  # fmt: skip
     return Table("index", "All runs", columns, [_row(entry, page, said) for entry, said in zip(entries, settings, strict=True)])
 
@@ -294,7 +294,8 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
                 seeds.append(entry)
     columns = [
         Column("corpus"), Column("test UAR %", "percent", bar=True), Column("model"), Column("settings"),
-        Column("95 % interval"), Column("SD over seeds", "percent"), Column("validation UAR %", "percent"), Column("preset"),
+        Column("95 % interval", "unbroken"), Column("SD over seeds", "percent"), Column("validation UAR %", "percent"),
+        Column("preset"),
         Column("runs"), Column("protocol"), Column("classes", "count"), Column("settings compared", "count"), Column("choice"),
         Column("caveats"),
     ]  # fmt: skip

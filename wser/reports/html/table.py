@@ -12,7 +12,7 @@ from precompute.common.sheet import sheet_safe
 from precompute.common.terminal import in_a_line, printable
 from wser.evaluation.caveats import Caveat
 
-Kind = Literal["text", "ordinal", "count", "percent", "points", "seconds", "p", "picture"]
+Kind = Literal["text", "unbroken", "ordinal", "count", "percent", "points", "seconds", "p", "picture"]
 
 MOST_LATEX_ROWS = 500
 """Rows of a LaTeX table, which a page of paper can hold; the CSV has all."""
@@ -38,8 +38,8 @@ class Column:
 
     Attributes:
         heading: Its name, with the unit.
-        kind: What its cells are: `percent` are shares in [0, 1], `points` differences of shares, both shown times 100;
-            `ordinal` numbers name things.
+        kind: What its cells are: `unbroken` text stays in one line; `percent` are shares in [0, 1], `points` differences of
+            shares, both shown times 100; `ordinal` numbers name things.
         bar: Whether cells show their share of 100 % as a bar behind the number.
         key: Its name in CSV, where that is not the heading without its unit.
     """
@@ -52,7 +52,7 @@ class Column:
     @property
     def numeric(self) -> bool:
         """Whether its cells are numbers."""
-        return self.kind not in ("text", "picture")
+        return self.kind not in ("text", "unbroken", "picture")
 
 
 @dataclass(frozen=True)
