@@ -7,7 +7,10 @@ import pytest
 from wser import models, protocols
 from wser.testing import ModelContract, ProtocolContract
 
-SMALL = {"three_pipe": {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6}}
+SMALL = {
+    "chen2018": {"filters": [4, 6]},
+    "three_pipe": {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6},
+}
 NEEDING = ("cross_corpus", "emobox", "file")
 """Protocols that need another corpus, RAVDESS's actors, or a file; tests/wser/protocols has these."""
 

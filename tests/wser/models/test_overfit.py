@@ -16,6 +16,9 @@ from wser.testing.models import batch
 UTTERANCES, BATCH, ENOUGH = 32, 8, 0.95
 MOST_EPOCHS = 100
 
+SMALLER = {"chen2018": ["model.filters=[32,32]"]}
+"""Settings of networks that would take minutes."""
+
 pytestmark = pytest.mark.slow
 
 
@@ -46,7 +49,7 @@ def features(directory, recipe):
 
 @pytest.mark.parametrize("name", models.names())
 def test_it_learns_a_few_utterances_by_heart(name, corpora_dir):
-    (loaded,) = load([f"model={name}"])
+    (loaded,) = load([f"model={name}", *SMALLER.get(name, [])])
     item, parts = features(corpora_dir / "emodb", loaded.recipe)
     labels = np.array([label for _, label in chosen(corpora_dir / "emodb")])
     assert right(loaded.model, item, parts, labels) >= ENOUGH
