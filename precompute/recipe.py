@@ -56,6 +56,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "waveform16k": {"feature": "waveform", "dtype": "int16"},
     "egemaps": {"feature": "functionals", "set": "egemaps", "normalise": "none", "duration": 60.0},
     "compare": {"feature": "functionals", "set": "compare", "normalise": "none", "duration": 60.0},
+    "cwt_statistics": {"feature": "cwt_statistics", "normalise": "none", "duration": 60.0},
     "white20": {"noise": "white", "snr_db": 20.0},
     "white10": {"noise": "white", "snr_db": 10.0},
     "white5": {"noise": "white", "snr_db": 5.0},

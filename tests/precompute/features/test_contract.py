@@ -21,7 +21,7 @@ class TestFeatures(FeatureContract):
 
 
 def test_there_are_features():
-    assert features.names() == ["functionals", "logmel", "scalogram", "stft", "waveform"]
+    assert features.names() == ["cwt_statistics", "functionals", "logmel", "scalogram", "stft", "waveform"]
 
 
 def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):

@@ -1,0 +1,117 @@
+"""A support vector machine with a kernel, behind probabilities, and the choice of its strength on training speakers.
+
+Values are those of standardised vectors and are cut off at 6 deviations, as in `svm`.  One machine for each pair of classes
+votes, and each utterance is weighted by the inverse of its class's share of the training set.  Probabilities are the softmax
+of the votes, which rank as these do and are not calibrated.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+"""Values of `c` among which is chosen, the strongest regularisation first."""
+
+INNER_FOLDS = 4
+"""Groups of training speakers, each held out in turn to choose by."""
+
+UNCHOSEN = 1.0
+"""`c` where training has a single speaker, and nobody to choose by."""
+
+MOST_DEVIATIONS = 6.0
+"""Beyond which a value is cut off."""
+
+
+class Votes(Protocol):
+    """What gives votes, fitted to a training set.
+
+    Attributes:
+        labels: Classes that it knows, ascending.
+    """
+
+    labels: NDArray[np.int64]
+
+    def votes(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Votes for each of the classes that it knows, (n, labels), by values (n, ...)."""
+
+
+class Machine:
+    """A machine fitted to vectors.
+
+    Args:
+        values: Of the training set, (n, values), standardised.
+        classes: Of each, int64 (n,).
+        c: Inverse of the strength of regularisation.
+        kernel: Settings of scikit-learn's `SVC`, such as the kernel's name.
+
+    Attributes:
+        labels: Classes that it knows, ascending.
+    """
+
+    def __init__(self, values: NDArray[Any], classes: NDArray[np.int64], c: float, **kernel: Any) -> None:
+        from sklearn.svm import SVC
+
+        self.labels: NDArray[np.int64] = np.unique(classes)
+        self.machine = None
+        if len(self.labels) > 1:
+            self.machine = SVC(C=c, class_weight="balanced", decision_function_shape="ovr", **kernel)
+            self.machine.fit(_cut_off(values), classes)
+
+    def votes(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Pairs of classes that each class wins, with part of one by the distances, (n, labels)."""
+        if self.machine is None:
+            return np.zeros((len(values), 1))
+        votes: NDArray[np.float64] = self.machine.decision_function(_cut_off(values))
+        return votes if votes.ndim == 2 else np.stack([-votes, votes], axis=1)
+
+
+def probabilities(machine: Votes, values: NDArray[Any], classes: int) -> NDArray[np.float64]:
+    """Softmax of the votes, float64 (n, classes); 0 for a class that was not in the training set."""
+    votes = machine.votes(values)
+    powers = np.exp(votes - votes.max(axis=1, keepdims=True))
+    result = np.zeros((len(values), classes))
+    result[:, machine.labels] = powers / powers.sum(axis=1, keepdims=True)
+    return result
+
+
+def choose(
+    fit: Callable[[NDArray[Any], NDArray[np.int64], float], Votes],
+    values: NDArray[Any],
+    labels: NDArray[np.int64],
+    speakers: Sequence[str],
+    chosen: dict[str, float],
+) -> float:
+    """The value of `c` of the highest UAR on training speakers who are held out in turn; of equals the smallest.
+
+    Args:
+        fit: Makes what votes of values, their classes, and `c`.
+        values: Of the training set, (n, ...).
+        labels: Of each, int64 (n,).
+        speakers: Of each.
+        chosen: Is given what is chosen, under `c`.
+
+    Returns:
+        The value; `UNCHOSEN` where there is a single speaker.
+    """
+    from sklearn.metrics import recall_score
+    from sklearn.model_selection import GroupKFold
+
+    groups = len(set(speakers))
+    if groups < 2:
+        return UNCHOSEN
+    parts = list(GroupKFold(min(INNER_FOLDS, groups)).split(values, labels, speakers))
+    scores = []
+    for c in STRENGTHS:
+        predicted = np.empty_like(labels)
+        for rest, out in parts:
+            machine = fit(values[rest], labels[rest], c)
+            predicted[out] = machine.labels[machine.votes(values[out]).argmax(axis=1)]
+        scores.append(recall_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0))
+    chosen["c"] = STRENGTHS[int(np.argmax(scores))]
+    return chosen["c"]
+
+
+def _cut_off(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.clip(np.asarray(values, np.float64), -MOST_DEVIATIONS, MOST_DEVIATIONS)
