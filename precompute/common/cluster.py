@@ -32,7 +32,9 @@ from precompute.common.provenance import version_of
 MOST_SUBMITTED = 1000
 """Pieces of work that the scheduler knows at once; more wait here."""
 
-PACKAGES = ("numpy", "scipy", "soundfile", "soxr", "numcodecs", "opensmile", "torch", "pytorch-lightning", "scikit-learn")
+PACKAGES = (
+    "numpy", "scipy", "soundfile", "soxr", "numcodecs", "opensmile", "librosa", "torch", "pytorch-lightning", "scikit-learn",
+)  # fmt: skip
 """Whose versions can change a result."""
 
 SECONDS_TO_CONNECT, SECONDS_TO_ANSWER, SECONDS_BETWEEN_REPAIRS = 10, 2, 10

@@ -31,7 +31,7 @@ from precompute.recipe import Recipe
 if TYPE_CHECKING:
     from precompute.pipeline.extract import Extracted
 
-PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs", "opensmile")
+PACKAGES = ("wser", "numpy", "scipy", "soundfile", "soxr", "numcodecs", "opensmile", "librosa")
 
 SAMPLED = 8
 """Utterances on which a dry run measures time and size."""

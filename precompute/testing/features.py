@@ -29,7 +29,7 @@ class FeatureContract:
 
     def recipe(self, **changes: Any) -> Recipe:
         """The recipe that is tried."""
-        small = {"duration": 2.0} | ({"columns": 64} if "columns" in Recipe(self.name).parameters else {})
+        small = {"duration": 2.0} | ({"columns": 64} if "columns" in Recipe(self.name, **self.settings).parameters else {})
         return Recipe(self.name, **small | self.settings | changes)
 
     def test_its_record_is_json_and_names_its_caches(self) -> None:

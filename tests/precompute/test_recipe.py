@@ -198,7 +198,7 @@ def test_an_unknown_recipe_names_the_nearest():
 def test_every_named_recipe_is_legal_and_its_own(name):
     recipe = named(name)
     stored = {"values": recipe.parameters["values"]} if "values" in recipe.parameters else {}
-    assert recipe.record().keys() == Recipe(recipe.name, **stored).record().keys()
+    assert recipe.record().keys() == Recipe(recipe.name, sample_rate=recipe.audio.sample_rate, **stored).record().keys()
     assert [other for other in RECIPES if named(other).id == named(name).id] == [name]
 
 

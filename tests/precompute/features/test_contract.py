@@ -11,17 +11,24 @@ MORE = [("scalogram", {"values": "decibels"}), ("scalogram", {"noise": "white"})
         ("stft", {"values": "decibels", "pad": "random"}), ("functionals", {"set": "egemaps"})]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in features.names()), *MORE])
+OWN = {"issa193": {"sample_rate": 44_100}}
+"""Settings of features that refuse the usual ones."""
+
+PACKAGES = {"functionals": "opensmile", "issa193": "librosa"}
+"""What features need that is not installed with this package."""
+
+
+@pytest.mark.parametrize(("name", "settings"), [*((name, OWN.get(name, {})) for name in features.names()), *MORE])
 class TestFeatures(FeatureContract):
     @pytest.fixture(autouse=True)
     def _chosen(self, name, settings):
-        if name == "functionals":
-            pytest.importorskip("opensmile", reason="opensmile is not installed: python -m pip install '.[opensmile]'")
+        if package := PACKAGES.get(name):
+            pytest.importorskip(package, reason=f"{package} is not installed: python -m pip install '.[{package}]'")
         self.name, self.settings = name, settings
 
 
 def test_there_are_features():
-    assert features.names() == ["cwt_statistics", "functionals", "logmel", "scalogram", "stft", "waveform"]
+    assert features.names() == ["cwt_statistics", "functionals", "issa193", "logmel", "scalogram", "stft", "waveform"]
 
 
 def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):
