@@ -28,7 +28,16 @@ class TestFeatures(FeatureContract):
 
 
 def test_there_are_features():
-    assert features.names() == ["cwt_statistics", "functionals", "issa193", "logmel", "scalogram", "stft", "waveform"]
+    assert features.names() == [
+        "cwt_statistics",
+        "functionals",
+        "issa193",
+        "logmel",
+        "scalogram",
+        "stft",
+        "waveform",
+        "wavelet_packets",
+    ]
 
 
 def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):
