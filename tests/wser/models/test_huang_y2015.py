@@ -26,19 +26,26 @@ def corpus(telling, n=150, bands=14, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("largest", "expected"),
-    [({}, [0, 1]), ({2: 1.0}, [1, 2, 3]), ({2: 1.0, 0: 2.0}, [0, 1]), ({8: 1.0, 9: 1.0, 13: 0.5}, [2, 4, 8, 9, 12, 13])],
+    ("largest", "by_sum", "by_mean"),
+    [
+        ({}, [0, 1], [0, 1]),
+        ({2: 1.0}, [1, 2, 3], [1, 2, 3]),
+        ({2: 1.0, 0: 0.7}, [1, 2, 3], [0, 1]),
+        ({10: 1.0, 11: 1.0, 5: 0.5}, [0, 5, 10, 11], [0, 5, 10, 11]),
+    ],
 )
-def test_halves_of_a_band_stay_where_they_tell_more_than_it_does(largest, expected):
+def test_halves_of_a_band_stay_where_they_tell_more_than_it_does(largest, by_sum, by_mean):
     ratios = np.zeros(14)
     for band, ratio in largest.items():
         ratios[band] = ratio
-    assert pruned(ratios).tolist() == expected
+    assert pruned(ratios, "sum").tolist() == by_sum
+    assert pruned(ratios, "mean").tolist() == by_mean
 
 
-def test_bands_that_are_left_cover_the_spectrum_once():
+@pytest.mark.parametrize("criterion", ["sum", "mean"])
+def test_bands_that_are_left_cover_the_spectrum_once(criterion):
     for seed in range(20):
-        left = pruned(np.random.default_rng(seed).random(62))
+        left = pruned(np.random.default_rng(seed).random(62), criterion)
         levels = np.floor(np.log2(left + 2))
         assert np.sum(2.0**-levels) == 1
 
