@@ -8,6 +8,7 @@ from wser import models, protocols
 from wser.testing import ModelContract, ProtocolContract
 
 SMALL = {
+    "badshah2017": {"fc": [16, 16]},
     "chen2018": {"filters": [4, 6]},
     "three_pipe": {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6},
 }

@@ -16,7 +16,7 @@ from wser.testing.models import batch
 UTTERANCES, BATCH, ENOUGH = 32, 8, 0.95
 MOST_EPOCHS = 100
 
-SMALLER = {"chen2018": ["model.filters=[32,32]"]}
+SMALLER = {"badshah2017": ["model.fc=[256,64]"], "chen2018": ["model.filters=[32,32]"]}
 """Settings of networks that would take minutes."""
 
 pytestmark = pytest.mark.slow
