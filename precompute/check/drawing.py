@@ -71,10 +71,12 @@ def draw(cache: "Cache", records: "Sequence[Record]", out: Path) -> None:
         if item.kind == "waveform":
             axes.plot([at * seconds / stop for at in range(stop)], values, linewidth=0.3)
         else:
-            axes.imshow(
-                values, aspect="auto", extent=(0, seconds, len(values) - 0.5, -0.5), interpolation="nearest", vmin=FAINTEST
-            )
-            _name_rows(axes, recipe, len(values))
+            # Rows without scales are numbered: they are coefficients, and no decibels.
+            scaled = "scales" in recipe
+            extent = (0, seconds, len(values) - 0.5, -0.5)
+            axes.imshow(values, aspect="auto", extent=extent, interpolation="nearest", vmin=FAINTEST if scaled else None)
+            if scaled:
+                _name_rows(axes, recipe, len(values))
         axes.set_title(f"{record.emotion}   {record.key}", fontsize=9, loc="left")
     for axes in grid[-1]:
         axes.set_xlabel("s")

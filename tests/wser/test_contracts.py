@@ -10,6 +10,7 @@ from wser.testing import ModelContract, ProtocolContract
 SMALL = {
     "badshah2017": {"fc": [16, 16]},
     "chen2018": {"filters": [4, 6]},
+    "huang_c2014": {"layers": 2, "units": 8},
     "three_pipe": {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6},
 }
 NEEDING = ("cross_corpus", "emobox", "file")

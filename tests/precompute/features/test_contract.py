@@ -33,6 +33,8 @@ def test_there_are_features():
         "functionals",
         "issa193",
         "logmel",
+        "logmel",
+        "mfcc",
         "scalogram",
         "stft",
         "waveform",
