@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from precompute.pipeline.extract import Extracted
+    from precompute.pipeline.extract import Extracted as Extracted
 
 SUBTYPES = {"float32": "FLOAT", "float64": "FLOAT", "int16": "PCM_16", "int32": "PCM_32"}
 """How libsndfile stores samples of each NumPy type; pictures are made of 32-bit floats."""
@@ -108,7 +108,7 @@ def build(
 
 
 def extract(
-    waveform_or_path: "NDArray[np.generic] | str | Path",
+    waveform_or_path: "NDArray[np.generic] | str | Path | bytes",
     recipe: str | Recipe = "default",
     sample_rate: int | None = None,
     *,
@@ -117,7 +117,8 @@ def extract(
     """The feature of one recording, the same as in a cache, bit for bit.
 
     Args:
-        waveform_or_path: An audio file; or samples (n,) or (n, channels), floats of full scale 1 or 16- or 32-bit integers.
+        waveform_or_path: An audio file, or its content; or samples (n,) or (n, channels), floats of full scale 1 or 16- or
+            32-bit integers.
         recipe: Name of a recipe, or the recipe itself.
         sample_rate: Of the samples, in Hz; a file has its own.
         key: Of the utterance, which seeds the noise and the random place of recipes that have either; by default the name of
@@ -135,8 +136,9 @@ def extract(
 
     chosen = named(recipe) if isinstance(recipe, str) else recipe
     if not isinstance(waveform_or_path, str | Path):
+        content = waveform_or_path if isinstance(waveform_or_path, bytes) else _as_file(waveform_or_path, sample_rate)
         with recording.one_alone():
-            return extracted(_as_file(waveform_or_path, sample_rate), key or "", chosen)
+            return extracted(content, key or "", chosen)
     path = Path(waveform_or_path)
     if sample_rate is not None:
         raise UnusableAudioError(f"sample_rate={sample_rate} is given for {path}, which has its own: leave sample_rate out")

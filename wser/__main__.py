@@ -4,9 +4,16 @@ import sys
 from collections.abc import Sequence
 
 from precompute.common import process, terminal
-from wser import compare, fuse, report, run, runs
+from wser import compare, fuse, predict, report, run, runs
 
-COMMANDS = {"run": run.main, "compare": compare.main, "fuse": fuse.main, "report": report.main, "runs": runs.main}
+COMMANDS = {
+    "run": run.main,
+    "compare": compare.main,
+    "fuse": fuse.main,
+    "predict": predict.main,
+    "report": report.main,
+    "runs": runs.main,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

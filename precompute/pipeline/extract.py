@@ -32,6 +32,7 @@ class Extracted:
         stop: Step after the last one that holds part of it; 1 without such an axis.
         duration: Of the utterance, in seconds, before padding or cropping.
         channels: Of the recording, before mixing down.
+        sample_rate: Of the recording, in Hz.
         samples_sha256: What was decoded, as of `audio.digest`.
         acoustic_fingerprint: As of `near_doubles.fingerprint`.
     """
@@ -42,6 +43,7 @@ class Extracted:
     stop: int
     duration: float
     channels: int
+    sample_rate: int
     samples_sha256: str
     acoustic_fingerprint: str
 
@@ -134,6 +136,7 @@ def _extract(data: bytes, key: str, recipe: Recipe, begin: float | None, end: fl
         stop=min(array.steps, int(-(-end_of_it // per_step))),
         duration=duration,
         channels=recording.channels,
+        sample_rate=recording.sample_rate,
         samples_sha256=decode.digest(recording.samples, recording.sample_rate),
         acoustic_fingerprint=_fingerprint(made.levels, framed) if made.levels else _fingerprint_of_bands(framed),
     )

@@ -38,8 +38,8 @@ DIGITS = 12
 
 CODE = (
     "data/dataset.py", "data/decoded.py", "data/enrolment.py", "training/statistics.py", "training/standardise.py",
-    "training/augmentation.py", "training/batches.py", "training/network.py", "training/module.py", "training/curves.py",
-    "training/checkpoint.py", "training/fitted.py",
+    "training/augmentation.py", "training/batches.py", "training/forward.py", "training/network.py", "training/module.py",
+    "training/curves.py", "training/checkpoint.py", "training/fitted.py",
     "evaluation/metrics.py", "execution/fold.py", "results/writer.py",
 )  # fmt: skip
 """Code of this package that a prediction and its figures go through, besides the network's."""

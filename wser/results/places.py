@@ -24,6 +24,9 @@ CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", 
 
 IDENTITY = "identity.json"
 
+RECORDINGS = "recordings.json"
+"""By what the recordings of a run are known again."""
+
 REPEAT, VERDICT = "repeat", "verdict.json"
 
 SWEEP_ROWS, SWEEP = "sweep.csv", "sweep.json"

@@ -19,7 +19,7 @@ from msgspec import Meta
 from precompute.cache.layout import Vouched
 from precompute.common import files
 from precompute.common.errors import UnsafePathError, counted, few, reason
-from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
+from precompute.common.reading import Digest, UnreadableError, read_json, read_yaml, typed
 from precompute.common.sheet import from_sheet
 from wser.config.schema import flatten
 from wser.config.unread import with_effect
@@ -32,6 +32,7 @@ from wser.results.places import (
     IDENTITY,
     METRICS,
     PREDICTIONS,
+    RECORDINGS,
     RUN,
     SPLIT,
     WEIGHTS,
@@ -79,6 +80,22 @@ class Recorded(TypedDict):
     split_hash: str
     track: NotRequired[str]
     enrol: NotRequired[Annotated[int, Meta(ge=1)]]
+
+
+class Heard(TypedDict):
+    """By what an utterance of a run is known again.
+
+    Attributes:
+        key: Within its corpus, which seeds noise and place in the picture.
+        file: SHA-256 of its recording's file.
+        samples: Of what was decoded of it, None where its cache does not say.
+        recording: Of the whole recording as decoded, likewise.
+    """
+
+    key: str
+    file: Digest
+    samples: Digest | None
+    recording: Digest | None
 
 
 class Scores(TypedDict):
@@ -213,6 +230,12 @@ def stored_identity(path: Path, named: Mapping[str, Any]) -> bool:
         what = f"which differs in {few(differ, 3)}" if differ else "whose record names another identity"
         raise ResultError(f"{path} holds another run, {what}: move it away, or give another directory with results=DIR")
     return True
+
+
+def stored_network(path: Path) -> str | None:
+    """SHA-256 of the source of a run's model, by its identity; None where that does not say it, or is damaged."""
+    named = (_read_or_none(path / IDENTITY, path.parent) or {}).get("network")
+    return named if isinstance(named, str) else None
 
 
 def _read_or_none(file: Path, root: Path) -> dict[str, Any] | None:
@@ -455,6 +478,18 @@ def read_record(path: Path) -> dict[str, Any]:
     if len({*record["classes"]}) < len(record["classes"]):
         raise ResultError(f"{path / RUN} is damaged or foreign (two classes have one name)", remedy)
     return record
+
+
+def read_recordings(path: Path) -> dict[str, Heard] | None:
+    """By what the recordings of a run are known again, by key; None where it is of a version that did not say it.
+
+    Raises:
+        ResultError: The file is damaged.
+    """
+    if not files.exists(path / RECORDINGS, path):
+        return None
+    restore = f"restore it, {AGAIN}"
+    return checked(_json(path / RECORDINGS, path, restore), dict[str, Heard], path / RECORDINGS, restore)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -20,8 +20,21 @@ from wser.data.dataset import Dataset
 from wser.protocols import Fold, as_file, split_hash
 from wser.protocols._leakage import Leakage
 from wser.results import identity
-from wser.results.places import CONFIG, IDENTITY, LEAKAGE, PACKAGES, RUN, SPLIT, SWEEP, SWEEP_ROWS, as_json, revision, track
-from wser.results.reader import stored_identity
+from wser.results.places import (
+    CONFIG,
+    IDENTITY,
+    LEAKAGE,
+    PACKAGES,
+    RECORDINGS,
+    RUN,
+    SPLIT,
+    SWEEP,
+    SWEEP_ROWS,
+    as_json,
+    revision,
+    track,
+)
+from wser.results.reader import Heard, stored_identity
 
 
 def write_sweep(path: Path, rows: Sequence[dict[str, Any]], record: dict[str, Any]) -> None:
@@ -58,6 +71,19 @@ def predictions(utterances: Iterable[Sequence[str]], classes: Sequence[str], pro
     for names, row in zip(utterances, probabilities, strict=True):
         writer.writerow([*map(sheet_safe, (*names, classes[int(row.argmax())])), *(f"{p:.6f}" for p in row)])
     return file.getvalue().encode("utf-8", "backslashreplace")
+
+
+def heard(dataset: Dataset) -> dict[str, Heard]:
+    """By what the recordings of a dataset are known again, by key."""
+    return {
+        example.key: Heard(
+            key=example.key.removeprefix(f"{example.corpus}/"),
+            file=example.origin.sha256,
+            samples=example.origin.samples,
+            recording=example.origin.recording,
+        )
+        for example in dataset.examples
+    }
 
 
 def describe(
@@ -123,6 +149,7 @@ def describe(
         IDENTITY: as_json(named),
         SPLIT: as_json(split),
         LEAKAGE: as_json([asdict(report) for report in leakage]),
+        RECORDINGS: as_json(heard(dataset)),
         # Last: where it is, the others are too.
         RUN: as_json(record),
     }

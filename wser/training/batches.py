@@ -6,21 +6,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from wser.config.schema import DataConfig
 from wser.data.dataset import Dataset
 from wser.protocols import Fold
+from wser.training import forward
 from wser.training.augmentation import Draws, draw
 from wser.training.lightning import pl
 
 SORTED_TOGETHER = 8
 """Batches whose utterances are sorted by length among themselves: more would save little padding, and shuffle less."""
-
-COLUMN_MULTIPLE = 8
-"""Widths of batches are multiples of this, the product of the usual pooling strides in time."""
 
 
 @dataclass(frozen=True)
@@ -131,31 +128,7 @@ class Batches(pl.LightningDataModule):
     def _collate(self, indices: Sequence[int]) -> Batch:
         values, item, at = self.dataset.values, self.dataset.item, np.array(indices)
         spoken, labels = self.places[at], self.labels[at]
-        # What of each item the batch holds, from its first step on.
-        if self.config.pad == "paper" or item.time is None:
-            starts, lengths = np.zeros(len(indices), np.int64), np.full(len(indices), item.steps)
-        else:
-            starts, lengths = spoken[:, 0], spoken[:, 1] - spoken[:, 0]
-        steps = -(-int(lengths.max()) // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
         # Whole frames, since a few long copies take less time than many short ones.
         frames = values[at] if isinstance(values, np.ndarray) else np.stack([values[i] for i in indices])
-        if item.time is not None:
-            frames = _cut(frames, 1 + item.time, starts, steps)
-        return Batch(
-            torch.from_numpy(frames),
-            torch.from_numpy(lengths),
-            torch.from_numpy(spoken - starts[:, None]),
-            torch.from_numpy(labels),
-            torch.from_numpy(self.speakers[at]),
-        )
-
-
-def _cut(frames: NDArray[Any], axis: int, starts: NDArray[np.int64], steps: int) -> NDArray[Any]:
-    """So many steps of each frame along an axis, from its own start on; zeros where the frames end before."""
-    if short := max(0, int(starts.max()) + steps - frames.shape[axis]):
-        frames = np.pad(frames, [(0, short if place == axis else 0) for place in range(frames.ndim)])
-    if starts.any():
-        steps_first = np.moveaxis(frames, axis, 1)
-        for frame, start in zip(steps_first, starts.tolist(), strict=True):
-            frame[:steps] = frame[start : start + steps].copy()
-    return frames[(*[slice(None)] * axis, slice(steps))]
+        cut = forward.cut(frames, spoken, item, self.config.pad)
+        return Batch(*cut, torch.from_numpy(labels), torch.from_numpy(self.speakers[at]))

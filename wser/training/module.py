@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wser.config.schema import TrainConfig
+from wser.training import forward
 from wser.training.augmentation import augment, mix
 from wser.training.batches import Batch
 from wser.training.lightning import pl
@@ -50,7 +51,7 @@ class Training(pl.LightningModule):
             share, partners = batch.draws.share, batch.draws.partners
             images = mix(augment(images, batch.draws), batch.draws)
             lengths = torch.maximum(lengths, lengths[partners])
-        logits = self.model(_stored(images), lengths).float()
+        logits = forward.logits(self.model, images, lengths)
         loss = share * self._loss(logits, batch.labels)
         if share < 1:
             loss = loss + (1 - share) * self._loss(logits, batch.labels[partners])
@@ -65,8 +66,7 @@ class Training(pl.LightningModule):
         return images
 
     def _logits(self, batch: Batch) -> Tensor:
-        logits: Tensor = self.model(_stored(self._images(batch)), batch.lengths)
-        return logits.float()
+        return forward.logits(self.model, self._images(batch), batch.lengths)
 
     def validation_step(self, batch: Batch, _: int) -> dict[str, Tensor]:
         """Summed loss and logits of one batch."""
@@ -111,11 +111,6 @@ class Training(pl.LightningModule):
     def weights(self) -> Mapping[str, Tensor]:
         """A copy of the model's state on the CPU."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.model.state_dict().items()}
-
-
-def _stored(images: Tensor) -> Tensor:
-    """Pictures as convolutions read them fastest, with the channels last."""
-    return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 
 def class_weights(labels: Sequence[int], classes: int) -> Tensor:

@@ -8,13 +8,14 @@ import platform
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import torch
 
 from precompute.common import executor, files
+from precompute.common.provenance import version_of
 from wser import models, results
 from wser.config.schema import Config, ConfigError
 from wser.data.dataset import input_shape
@@ -114,7 +115,7 @@ def train(run: Run, seen: int | None = None) -> Outcome:
     if not stored:
         mean, deviation = torch.from_numpy(statistics.mean), torch.from_numpy(statistics.deviation)
         saved = {"model": weights, "mean": mean, "deviation": deviation, "classes": dataset.classes}
-        contents[WEIGHTS] = _as_file(saved)
+        contents[WEIGHTS] = _as_file(saved | _needed(run))
     module.model.load_state_dict(weights)
     tested = run.tested or dataset
     if by_speaker and tested is not dataset:
@@ -153,6 +154,19 @@ class WhileWanted(pl.Callback):
         """
         if not executor.is_wanted():
             raise executor.UnwantedError("nobody waits for this fold any more: run the same command to continue")
+
+
+def _needed(run: Run) -> dict[str, Any]:
+    """What else is needed to use the weights where nothing but their file is at hand: plain values."""
+    config = run.config
+    return {
+        "recipe": run.dataset.recipe,
+        "network": asdict(config.model),
+        "source": run.identity["network"],
+        "data": {"pad": config.data.pad, "standardise": config.data.standardise, "enrol": config.data.enrol},
+        "precision": run.identity["settings"]["train.precision"],
+        "version": version_of("wser"),
+    }
 
 
 def _as_file(record: dict[str, Any]) -> bytes:

@@ -3,7 +3,7 @@
 In NumPy alone: what is fitted at once needs no PyTorch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,18 @@ class _Moments:
 
 def measure(dataset: Dataset, indices: Sequence[int]) -> Statistics:
     """Statistics over the columns of some utterances, those of the training set."""
-    moments = _moments(dataset, indices)
-    return _statistics(moments.mean, moments.variance, dataset.item)
+    return over(_parts(dataset, indices), dataset.item)
+
+
+def over(parts: Iterable[NDArray[Any]], item: Array) -> Statistics:
+    """Statistics over the columns of some utterances, without what lies before and after each.
+
+    Args:
+        parts: What caches hold of each, of its own steps alone.
+        item: What each is.
+    """
+    moments = _moments(parts, item)
+    return _statistics(moments.mean, moments.variance, item)
 
 
 def of_speakers(run: Run, dataset: Dataset, indices: Sequence[int]) -> dict[str, Statistics]:
@@ -65,24 +75,29 @@ def of_speakers(run: Run, dataset: Dataset, indices: Sequence[int]) -> dict[str,
     found = {}
     for speaker in speakers:
         own = recordings[speaker] if speaker in trained else sorted(run.enrolled.intersection(recordings[speaker]))
-        found[speaker] = _statistics(_moments(dataset, own).mean, within, dataset.item)
+        found[speaker] = _statistics(_moments(_parts(dataset, own), dataset.item).mean, within, dataset.item)
     return found
 
 
 def _within(run: Run) -> Any:
     """Variance of the training set about the mean of each speaker."""
-    parts = [_moments(run.dataset, indices) for indices in by_speaker(run.dataset.examples, run.fold.train).values()]
+    speakers = by_speaker(run.dataset.examples, run.fold.train).values()
+    parts = [_moments(_parts(run.dataset, indices), run.dataset.item) for indices in speakers]
     return sum(part.steps * part.variance for part in parts) / sum(part.steps for part in parts)
 
 
-def _moments(dataset: Dataset, indices: Sequence[int]) -> _Moments:
-    item, examples = dataset.item, dataset.examples
+def _parts(dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+    for i in indices:
+        yield dataset.utterance(i)[dataset.item.part(dataset.examples[i].start, dataset.examples[i].stop)]
+
+
+def _moments(parts: Iterable[NDArray[Any]], item: Array) -> _Moments:
     axis = item.time
     total: Any = 0.0
     squares: Any = 0.0
     steps = 0
-    for i in indices:
-        part = dataset.utterance(i)[item.part(examples[i].start, examples[i].stop)].astype(np.float64)
+    for values in parts:
+        part = values.astype(np.float64)
         total = total + (part if axis is None else part.sum(axis=axis, keepdims=True))
         squares = squares + (np.square(part) if axis is None else np.square(part).sum(axis=axis, keepdims=True))
         steps += 1 if axis is None else part.shape[axis]

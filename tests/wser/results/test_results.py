@@ -42,8 +42,9 @@ def summary(directory) -> dict:
 
 def test_everything_is_there_and_nothing_is_left_over(directory):
     assert re.fullmatch(r"tiny-ravdess-three_pipe-speaker_independent-[0-9a-f]{12}", directory.name)
-    own = {results.CONFIG, results.RUN, results.IDENTITY, results.SPLIT, results.LEAKAGE, results.SUMMARY, results.PAGE}
-    assert {file.name for file in directory.iterdir()} == own | {"fold_0", "fold_1", results.BESIDE_PAGE}
+    own = {results.CONFIG, results.RUN, results.IDENTITY, results.SPLIT, results.LEAKAGE, results.RECORDINGS, results.SUMMARY}
+    page = {results.PAGE, results.BESIDE_PAGE}
+    assert {file.name for file in directory.iterdir()} == own | page | {"fold_0", "fold_1"}
     for fold in ("fold_0", "fold_1"):
         of_fold = {results.METRICS, results.PREDICTIONS, results.CURVES, results.WEIGHTS}
         assert {file.name for file in (directory / fold).iterdir()} == of_fold

@@ -63,6 +63,7 @@ def predictions(tmp_path) -> list[dict[str, str]]:
         table=None,
         classes=CLASSES,
         item=arrays.picture(16, 48),
+        recipe={},
         caches=(),
     )
     model = three_pipe.Config(

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from precompute.common import arrays
 from wser.config.schema import DataConfig
 from wser.protocols import Fold
-from wser.training.batches import COLUMN_MULTIPLE, Batch, Batches, ByLength
+from wser.training.batches import Batch, Batches, ByLength
+from wser.training.forward import COLUMN_MULTIPLE
 from wser.training.standardise import Standardise
 from wser.training.statistics import Statistics, measure, unstandardised
 

@@ -1,0 +1,1 @@
+"""Trained networks at work: what a run has learned, on recordings of anybody."""

@@ -1,0 +1,276 @@
+"""Recordings to class probabilities: the same picture, the same standardisation and the same network as in a run's test set.
+
+The probabilities of a run of several folds are their mean, but for recordings of its own data: those are predicted by the folds
+alone that have not learned from them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from precompute.common import files
+from precompute.common.errors import UnusableAudioError, UsageError
+from precompute.library import extract
+from wser.inference.seen import Seen, Training, marked
+from wser.inference.trained import Trained, TrainedFold
+from wser.training import forward, statistics
+from wser.training.standardise import Standardise
+from wser.training.statistics import Statistics
+
+if TYPE_CHECKING:
+    from precompute.library import Extracted
+
+T = TypeVar("T")
+
+TOGETHER = 256
+"""Recordings that are prepared before any of them is predicted, so that batches are of similar length and memory is bounded."""
+
+BATCH = 16
+"""Recordings in a batch."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording that is to be predicted.
+
+    Attributes:
+        name: As it is shown.
+        audio: Path of its file, its file's content, or samples.
+        sample_rate: Of samples, in Hz.
+    """
+
+    name: str
+    audio: "Path | bytes | NDArray[np.generic]"
+    sample_rate: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What seeds the noise of recipes that have it: the name of the file without its ending, nothing for samples."""
+        return self.audio.stem if isinstance(self.audio, Path) else ""
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a run says of a recording.
+
+    Attributes:
+        name: Of the recording.
+        probabilities: Of each class, float64 (classes,).
+        folds: Numbers of those whose mean they are.
+        training: Whether it was in the run's training data.
+        notes: What should be known of it, each a sentence without a full stop.
+    """
+
+    name: str
+    probabilities: NDArray[np.float64]
+    folds: tuple[int, ...]
+    training: Training
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A recording that could not be predicted, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    place: int
+    recording: Recording
+    extracted: "Extracted"
+    folds: tuple[int, ...]
+    training: Training
+
+
+class Predictor:
+    """The networks of a run, ready to predict.
+
+    Args:
+        run: What it has learned.
+        seen: The recordings of its own data; None where nobody knows them.
+        speaker: Statistics of the one speaker of all recordings, for a run of `data.standardise=speaker`.
+
+    Raises:
+        UsageError: Such a run is given no statistics of a speaker.
+    """
+
+    def __init__(self, run: Trained, seen: Seen | None, speaker: Statistics | None = None) -> None:
+        if speaker is None:
+            check_alone(run)
+        self.run, self.seen = run, seen
+        self.folds = {fold.number: self._ready(fold, speaker) for fold in run.folds}
+
+    def __call__(self, recordings: Iterable[Recording]) -> Iterator[Predicted | Unusable]:
+        """Predict recordings, in their order; as many are held in memory as are prepared together."""
+        for part in _parts(recordings, TOGETHER):
+            found: dict[int, Predicted | Unusable] = {}
+            prepared: list[_Prepared] = []
+            for place, recording in enumerate(part):
+                try:
+                    prepared.append(self._prepare(place, recording))
+                except UnusableAudioError as error:
+                    found[place] = Unusable(recording.name, _why(error, recording))
+            for one, probabilities in zip(prepared, self._predict(prepared), strict=True):
+                found[one.place] = Predicted(
+                    one.recording.name, probabilities, one.folds, one.training, tuple(notes(one.extracted, self.run))
+                )
+            yield from (found[place] for place in range(len(part)))
+
+    def probabilities(self, fold: int, items: "Sequence[Extracted]") -> NDArray[np.float64]:
+        """What one fold says.
+
+        Args:
+            fold: Its number.
+            items: Of each recording, what a cache would hold.
+
+        Returns:
+            Of each recording and class, float64 (n, classes).
+        """
+        run, (network, standardise) = self.run, self.folds[fold]
+        order = sorted(range(len(items)), key=lambda place: items[place].stop - items[place].start)
+        made = np.empty((len(items), len(run.classes)))
+        with torch.inference_mode(), torch.autocast(run.device.type, run.computed_in, run.computed_in != torch.float32):
+            for batch in _parts(order, BATCH):
+                frames = np.stack([items[place].values for place in batch])
+                spoken = np.array([(items[place].start, items[place].stop) for place in batch])
+                cut = forward.cut(frames, spoken, run.item, run.config.data.pad)
+                values, lengths, own = (tensor.to(run.device) for tensor in cut)
+                logits = forward.logits(network, standardise(values, lengths, own, torch.zeros_like(lengths)), lengths)
+                made[list(batch)] = logits.softmax(dim=1).cpu().numpy()
+        return made
+
+    def _ready(self, fold: TrainedFold, speaker: Statistics | None) -> tuple[torch.nn.Module, Standardise]:
+        device = self.run.device
+        given = statistics.stacked({"": speaker}) if speaker else fold.statistics
+        own = self.run.config.data.standardise == "utterance"
+        standardise = Standardise(self.run.item, given, None, own, by_speaker=speaker is not None)
+        return fold.network.to(device), standardise.to(device)
+
+    def _prepare(self, place: int, recording: Recording) -> _Prepared:
+        extracted = prepare(recording, self.run)
+        if self.seen is None:
+            return _Prepared(place, recording, extracted, tuple(self.folds), "unknown")
+        digests = [extracted.samples_sha256]
+        if self.seen.by_file and isinstance(recording.audio, Path):
+            digests.append(files.sha256(recording.audio.read_bytes()))
+        known = self.seen.find(*digests)
+        if known and known.key != recording.key and _is_seeded(self.run):
+            # The noise that training heard in it.
+            extracted = prepare(recording, self.run, known.key)
+        training, folds = marked(known, list(self.folds))
+        return _Prepared(place, recording, extracted, folds, training)
+
+    def _predict(self, prepared: Sequence[_Prepared]) -> list[NDArray[np.float64]]:
+        """The mean over the folds of each recording."""
+        wanted: dict[int, list[int]] = defaultdict(list)
+        for place, one in enumerate(prepared):
+            for fold in one.folds:
+                wanted[fold].append(place)
+        total = np.zeros((len(prepared), len(self.run.classes)))
+        for fold, at in wanted.items():
+            total[at] += self.probabilities(fold, [prepared[place].extracted for place in at])
+        return [row / len(one.folds) for row, one in zip(total, prepared, strict=True)]
+
+
+def check_alone(run: Trained) -> None:
+    """Refuse a run that needs to know who speaks.
+
+    Raises:
+        UsageError: It does.
+    """
+    if run.config.data.standardise == "speaker":
+        raise UsageError(
+            f"{run.path} standardises each speaker by all of the speaker's recordings (data.standardise=speaker), and nobody "
+            "says who speaks in these: give recordings of one speaker and --one-speaker (one_speaker=True), or a run of "
+            "data.standardise=utterance"
+        )
+
+
+def of_speaker(run: Trained, recordings: Iterable[Recording]) -> Statistics:
+    """Mean and deviation of the recordings of one speaker, as of a speaker of the test set.
+
+    Args:
+        run: Of `data.standardise=speaker`.
+        recordings: All that there are; those that cannot be used are left out.
+
+    Raises:
+        UsageError: The run standardises otherwise, or by recordings that are enrolled; or none can be used.
+    """
+    if run.config.data.standardise != "speaker":
+        raise UsageError(
+            f"{run.path} standardises by data.standardise={run.config.data.standardise}, which asks for no speaker: leave "
+            "--one-speaker (one_speaker=True) out"
+        )
+    if run.config.data.enrol:
+        raise UsageError(
+            f"{run.path} takes deviations from its training speakers (data.enrol={run.config.data.enrol}), which are not kept: "
+            "give a run without data.enrol"
+        )
+    try:
+        return statistics.over(_own_steps(run, recordings), run.item)
+    except ZeroDivisionError:
+        raise UsageError("none of the recordings can be used, so that nothing is known of the speaker: give others") from None
+
+
+def prepare(recording: Recording, run: Trained, key: str | None = None) -> "Extracted":
+    """What a cache would hold of a recording.
+
+    Args:
+        recording: To be prepared.
+        run: Whose recipe is meant.
+        key: What seeds the recipe's noise; by default that of the recording.
+
+    Raises:
+        UnusableAudioError: It cannot be used.
+    """
+    return extract(recording.audio, run.recipe, recording.sample_rate, key=recording.key if key is None else key)
+
+
+def notes(extracted: "Extracted", run: Trained) -> Iterator[str]:
+    """What should be known of how a recording was heard."""
+    audio = run.recipe.audio
+    if extracted.sample_rate / 2 < audio.f_max:
+        yield (
+            f"its sample rate of {extracted.sample_rate} Hz holds nothing above {extracted.sample_rate / 2:g} Hz, and the "
+            f"network has learned from {audio.f_min:g} to {audio.f_max:g} Hz: record at {audio.sample_rate} Hz or more"
+        )
+    if extracted.channels > 2:
+        yield f"its {extracted.channels} channels were averaged: give the one that holds the voice"
+    if extracted.duration > audio.duration and run.item.time is not None:
+        yield (
+            f"{audio.duration:g} s of its {extracted.duration:.1f} s were heard, as in training: to follow all of it, give "
+            "--timeline DIR"
+        )
+
+
+def _parts(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    remaining = iter(items)
+    while part := tuple(islice(remaining, size)):
+        yield part
+
+
+def _own_steps(run: Trained, recordings: Iterable[Recording]) -> Iterator[NDArray[Any]]:
+    for recording in recordings:
+        try:
+            extracted = prepare(recording, run)
+        except UnusableAudioError:
+            continue
+        yield extracted.values[run.item.part(extracted.start, extracted.stop)]
+
+
+def _is_seeded(run: Trained) -> bool:
+    return run.recipe.audio.noise != "none" or run.recipe.audio.pad == "random"
+
+
+def _why(error: UnusableAudioError, recording: Recording) -> str:
+    return str(error).removeprefix(f"{recording.audio}: ") if isinstance(recording.audio, Path) else str(error)

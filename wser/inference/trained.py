@@ -1,0 +1,225 @@
+"""From the directory of a run to the networks that predict: weights, statistics, classes and recipe of each finished fold."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from precompute import recipe as recipes
+from precompute.common import files
+from precompute.common.errors import RecipeError, few
+from wser import models, results
+from wser.config import compose
+from wser.config.schema import Config, ModelConfig, choice
+from wser.data.dataset import input_shape
+from wser.results import CONFIG, RUN, WEIGHTS, ResultError, fold_name, identity
+from wser.training import hardware
+from wser.training.statistics import Statistics, statistics_shape
+
+if TYPE_CHECKING:
+    from precompute import Recipe
+    from precompute.common.arrays import Array
+
+CONTENT = {"classes": list, "mean": torch.Tensor, "deviation": torch.Tensor, "model": dict}
+"""What every file of weights has."""
+
+
+@dataclass(frozen=True)
+class TrainedFold:
+    """What one fold has learned.
+
+    Attributes:
+        number: Of the fold.
+        network: With its weights, for evaluation, on the CPU.
+        statistics: Of its training set.
+    """
+
+    number: int
+    network: nn.Module
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run has learned.
+
+    Attributes:
+        path: Directory of the run.
+        record: What made it (run.json).
+        config: Its configuration.
+        classes: Names of the classes, in the order of the network's outputs.
+        recipe: From a recording to what the networks are given.
+        folds: Those that were asked for, by number.
+        of_all: Number of folds of the run, finished or not.
+        precision: In which it was trained, as Lightning names it.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    config: Config
+    classes: list[str]
+    recipe: "Recipe"
+    folds: tuple[TrainedFold, ...]
+    of_all: int
+    precision: str
+
+    @property
+    def item(self) -> "Array":
+        """What the networks are given of each recording: type, shape, axes."""
+        return self.recipe.array
+
+    @cached_property
+    def device(self) -> torch.device:
+        """What this machine computes on: a GPU where there is one."""
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+    @cached_property
+    def computed_in(self) -> torch.dtype:
+        """Precision of prediction: that of training, and float32 on a CPU that has no instructions for bfloat16."""
+        reduced = self.precision == "bf16-mixed" and (self.device.type != "cpu" or hardware.cpu_has_bf16())
+        return torch.bfloat16 if reduced else torch.float32
+
+
+def load(path: Path, fold: int | None = None) -> Trained:
+    """Load the networks of a run.
+
+    Args:
+        path: Its directory, or that of one of its folds.
+        fold: Number of the one fold that is meant; by default every one that is finished.
+
+    Raises:
+        ResultError: There is no such run or fold, its model keeps no weights, or its files are damaged or of another version.
+        ConfigError, ModelError, RecipeError: Its configuration, model or recipe is none of this version.
+    """
+    if not path.is_dir() and path.suffix == ".onnx":
+        raise ResultError(f"{path} is a network for other software (ONNX), not a run: give the directory that wser.run made")
+    if fold is None and (number := _fold_of(path)) is not None:
+        path, fold = path.parent, number
+    record = results.read_record(path)
+    config = _config(path)
+    _check_source(path, config)
+    numbers = _numbers(path, record, fold)
+    recipe = _recipe(path, record)
+    folds = tuple(_load(path, number, config, recipe, record["classes"]) for number in numbers)
+    return Trained(path, record, config, list(record["classes"]), recipe, folds, record["folds"], _precision(path, config))
+
+
+def build(config: ModelConfig, item: "Array", classes: Sequence[str], stored: dict[str, Any]) -> nn.Module:
+    """A network with the weights of a file.
+
+    Args:
+        config: Settings of its model.
+        item: What it is given of each recording.
+        classes: Names of its outputs.
+        stored: Content of the file.
+
+    Raises:
+        RuntimeError: The weights are of another network.
+    """
+    network = models.build(config, input_shape(item), len(classes))
+    network.load_state_dict(stored["model"])
+    return network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+
+
+def read_stored(path: Path, fold: int) -> dict[str, Any]:
+    """What the file of the weights of a fold holds: tensors and plain values, no code.
+
+    Raises:
+        ResultError: It is damaged, gone, or of another version.
+    """
+    file, remedy = path / fold_name(fold) / WEIGHTS, f"move {path / fold_name(fold)} away and run the command in {RUN} again"
+    content = results.read_weights(path, fold)
+    try:
+        stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # of a damaged file, PyTorch's reader raises whatever it meets
+        raise ResultError(f"{file} cannot be read ({_why(error)})", remedy) from None
+    if not isinstance(stored, dict) or any(not isinstance(stored.get(name), kind) for name, kind in CONTENT.items()):
+        raise ResultError(f"{file} has no {', '.join(CONTENT)}, so it is of another version", remedy)
+    return stored
+
+
+def _fold_of(path: Path) -> int | None:
+    """Number of the fold whose directory a path is."""
+    name = path.resolve().name
+    number = name.removeprefix("fold_")
+    is_one = (
+        name.startswith("fold_") and number.isdecimal() and files.exists(path.resolve().parent / RUN, path.resolve().parent)
+    )
+    return int(number) if is_one else None
+
+
+def _config(path: Path) -> Config:
+    """The configuration of a run whose model is a network."""
+    name = str(results.read_config(path).get("model.name"))
+    if name == "fused":
+        raise ResultError(f"{path} is a fusion of other runs and has no weights: give one of these")
+    if not choice("model", name).is_network:
+        raise ResultError(
+            f"{path} has no weights, since model={name} is fitted at once and not kept: give a run of a network, such as "
+            "model=three_pipe"
+        )
+    return compose.load_stored(path / CONFIG, [], ())
+
+
+def _check_source(path: Path, config: Config) -> None:
+    """Refuse a run whose network is computed otherwise today."""
+    named = results.stored_network(path)
+    if named and named != identity.network(config.model.name):
+        version = results.read_record(path).get("versions", {}).get("wser")
+        raise ResultError(
+            f"{path} was trained by other code of model={config.model.name} than there is here, and its weights would mean "
+            f"something else: use the version that trained it ({version}), or train it again"
+        )
+
+
+def _numbers(path: Path, record: dict[str, Any], fold: int | None) -> list[int]:
+    done = [number for number in results.finished(path) if number < record["folds"]]
+    if not done:
+        raise ResultError(f"{path} has no finished fold: run the command in its {RUN} first")
+    if fold is not None and fold not in done:
+        raise ResultError(f"{path} has no finished fold {fold}: give one of {few(done, 12)}")
+    numbers = done if fold is None else [fold]
+    if trained := results.read_metrics(path, numbers[0]).get("trained"):
+        raise ResultError(f"{path} scores other pictures with the weights of {trained}: give {path.parent / str(trained)}")
+    return numbers
+
+
+def _recipe(path: Path, record: dict[str, Any]) -> "Recipe":
+    try:
+        return recipes.from_record(record["recipe"])
+    except (RecipeError, KeyError) as error:
+        why = str(error) if isinstance(error, RecipeError) else f"it has no {error}"
+        raise ResultError(f"the recordings of {path} cannot be prepared as in training, since {why}") from None
+
+
+def _load(path: Path, number: int, config: Config, recipe: "Recipe", classes: list[str]) -> TrainedFold:
+    stored = read_stored(path, number)
+    file, remedy = path / fold_name(number) / WEIGHTS, f"move {path / fold_name(number)} away and run its command again"
+    if stored["classes"] != classes:
+        raise ResultError(f"{file} has the classes {few(stored['classes'])}, and {RUN} {few(classes)}", remedy)
+    shapes = {tuple(stored[name].shape) for name in ("mean", "deviation")}
+    if shapes != {statistics_shape(recipe.array)}:
+        raise ResultError(f"{file} has statistics of shape {few(sorted(shapes))}, and its recipe gives {recipe.array}", remedy)
+    try:
+        network = build(config.model, recipe.array, classes, stored)
+    except RuntimeError as error:
+        raise ResultError(f"{file} has the weights of another network ({_why(error)})", remedy) from None
+    return TrainedFold(number, network, Statistics(stored["mean"].numpy(), stored["deviation"].numpy()))
+
+
+def _precision(path: Path, config: Config) -> str:
+    """Precision of training: as its metrics say, of older versions as configured."""
+    done = results.finished(path)
+    recorded = results.read_metrics(path, done[0]).get("precision")
+    return str(recorded or ("bf16-mixed" if config.train.precision == "bf16" else "32-true"))
+
+
+def _why(error: BaseException) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:100]

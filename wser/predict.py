@@ -1,0 +1,147 @@
+"""The command `python -m wser.predict`: what a trained network says of recordings."""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from precompute.common import files, paths, tables, terminal
+from precompute.common.errors import UsageError, counted
+
+if TYPE_CHECKING:
+    from wser.inference.predict import Predicted, Recording, Unusable
+    from wser.inference.trained import Trained
+
+LEFT_OUT = 3
+"""Exit code where some recordings could not be used."""
+
+KEPT = "nothing was written"
+
+EPILOG = """\
+A recording is prepared as those of training were.  The probabilities of a run of several folds are their mean; a recording
+that is in the run's own data is predicted by those folds alone that have not learned from it, and marked.
+
+exit codes: 0 all predicted, 1 refused, 2 wrong usage, 3 some recordings could not be used and the others are predicted
+
+examples:
+  python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f my.wav
+  python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f recordings/ --csv predictions.csv
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0 all predicted, 1 refused, 2 wrong usage, 3 some could not be used, 130 interrupted.
+    """
+    return terminal.command("wser.predict", _main, KEPT, arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m wser.predict",
+        description="Predict the emotion of recordings by what a run has learned.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUN", type=paths.path, help="directory of a run's results, or of one of its folds")
+    parser.add_argument(
+        "recordings",
+        nargs="+",
+        metavar="FILE",
+        help="audio files, folders, patterns in quotes, or - for standard input; among them fold=K chooses one fold",
+    )
+    parser.add_argument("--csv", metavar="OUT", type=paths.path, help="write a line for each recording to this file")
+    parser.add_argument("--jsonl", metavar="OUT", type=paths.path, help="the same, an object of JSON in each line")
+    parser.add_argument(
+        "--one-speaker",
+        action="store_true",
+        help="all recordings are of one speaker, who is standardised by them: for runs of data.standardise=speaker",
+    )
+    options = parser.parse_args(arguments)
+    fold, texts = _fold(options.recordings)
+    if not texts:
+        raise UsageError("no recording is named: give files, folders, patterns or -")
+    return _predict(options, fold, texts)
+
+
+def _fold(texts: Sequence[str]) -> tuple[int | None, list[str]]:
+    """The fold that is chosen among the names of recordings, and the others."""
+    chosen = [text for text in texts if text.startswith("fold=") and not Path(text).exists()]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} choose two folds: give one, or none for the mean over all")
+    if chosen and not re.fullmatch(r"fold=(\d+|all)", chosen[0]):
+        raise UsageError(f"{chosen[0]} is no fold: give the number of one, as in fold=0")
+    others = [text for text in texts if text not in chosen]
+    return (int(chosen[0].removeprefix("fold=")) if chosen and chosen[0] != "fold=all" else None), others
+
+
+def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]) -> int:
+    from wser.inference import predict, seen, sources, trained
+
+    run = trained.load(options.run, fold)
+    if len(run.folds) < run.of_all and fold is None and run.path == options.run:
+        print(f"warning: {len(run.folds)} of the run's {run.of_all} folds are finished, and predict", file=sys.stderr)
+    if not options.one_speaker:
+        predict.check_alone(run)
+    found = list(sources.named(texts))
+    recordings = [one for one in found if isinstance(one, predict.Recording)]
+    speaker = predict.of_speaker(run, _shown(recordings, "hearing the speaker")) if options.one_speaker else None
+    predictor = predict.Predictor(run, seen.of(run), speaker)
+    results = list(predictor(_shown(recordings, "predicting")))
+    rows = [one for one in results if isinstance(one, predict.Predicted)]
+    unusable = [one for one in [*found, *results] if isinstance(one, predict.Unusable)]
+    _write(options, run, rows)
+    return _report(run, rows, unusable)
+
+
+def _shown(recordings: Sequence["Recording"], what: str) -> Iterator["Recording"]:
+    """The recordings, with how far it is shown on the way."""
+    from precompute.common.progress import progress
+
+    with progress(what, len(recordings), "recordings") as advance:
+        for recording in recordings:
+            yield recording
+            advance(1)
+
+
+def _write(options: argparse.Namespace, run: "Trained", rows: Iterable["Predicted"]) -> None:
+    from wser.inference import tables as written
+
+    rows = list(rows)
+    for target, content in ((options.csv, written.as_csv), (options.jsonl, written.as_jsonl)):
+        if target:
+            with files.new_file(target) as aside:
+                files.write_new(aside, content(run.classes, rows), aside.parent)
+
+
+def _report(run: "Trained", rows: Sequence["Predicted"], unusable: Sequence["Unusable"]) -> int:
+    from wser.inference import tables as written
+
+    if rows:
+        where = written.folder([row.name for row in rows])
+        title = f"predictions of {run.path}" + (f" for {where}" if where else "")
+        tables.show(written.table(title, run.classes, rows))
+        print(written.in_words(rows, unusable, run.classes))
+    sys.stdout.flush()
+    for note in written.notes(rows):
+        print(f"note: {note}", file=sys.stderr)
+    for one in unusable:
+        print(f"warning: {one.name} is left out: {one.reason}", file=sys.stderr)
+    if unusable:
+        print(
+            f"wser.predict: {counted(len(unusable), 'recording')} could not be used, and {len(rows)} predicted: replace "
+            "what is named above, or leave it out",
+            file=sys.stderr,
+        )
+    return LEFT_OUT if unusable else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
