@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from precompute.library import build as build
     from precompute.library import extract as extract
     from precompute.library import open_cache as open_cache
+    from precompute.library import stream as stream
     from precompute.recipe import Recipe as Recipe
 
 _HOMES = {
@@ -20,10 +21,11 @@ _HOMES = {
     "build": "precompute.library",
     "extract": "precompute.library",
     "open_cache": "precompute.library",
+    "stream": "precompute.library",
 }
 """The module of each public name."""
 
-__all__ = ["Cache", "Recipe", "build", "extract", "open_cache"]
+__all__ = ["Cache", "Recipe", "build", "extract", "open_cache", "stream"]
 
 
 if not TYPE_CHECKING:

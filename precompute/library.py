@@ -1,8 +1,10 @@
 """The public library of `precompute`: what its command line does, as functions that print nothing."""
 
+import contextlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from precompute.audio.decode import Stream as Stream
     from precompute.pipeline.extract import Extracted as Extracted
 
 SUBTYPES = {"float32": "FLOAT", "float64": "FLOAT", "int16": "PCM_16", "int32": "PCM_32"}
@@ -149,6 +152,33 @@ def extract(
         raise UnusableAudioError(f"{path} cannot be read ({error.strerror}): give the path of an audio file") from None
     except UnusableAudioError as error:
         raise UnusableAudioError(f"{path}: {error}") from None
+
+
+@contextlib.contextmanager
+def stream(path_or_content: "str | Path | bytes") -> "Iterator[Stream]":
+    """A recording of any length, decoded block by block in little memory.
+
+    Args:
+        path_or_content: An audio file, or its content.
+
+    Yields:
+        What has `sample_rate`, `channels`, and gives blocks of samples when one iterates over it: float32 (n,), full scale 1,
+        channels mixed down to their mean, as `extract` hears them.
+
+    Raises:
+        UnusableAudioError: The recording cannot be read or used; the message says why.
+    """
+    from precompute.audio import decode, recording
+
+    if isinstance(path_or_content, bytes):
+        with recording.one_alone(), decode.streamed(path_or_content) as made:
+            yield made
+        return
+    try:
+        with recording.opened(Path(path_or_content)) as file, recording.one_alone(), decode.streamed(file) as made:
+            yield made
+    except OSError as error:
+        raise UnusableAudioError(f"it cannot be read ({error.strerror}): give the path of an audio file") from None
 
 
 def _locate(name: str, where: finding.Corpora) -> tuple[ModuleType, Path]:

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precompute.cache import places
+from precompute.common.errors import UnusableAudioError
 from precompute.common.frames import data_frame
 from wser import results
 from wser.data import dataset
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
     from precompute import Recipe
     from wser.data.utterances import UtteranceDataset
+    from wser.inference.predict import Recording
+    from wser.inference.seen import Seen
+    from wser.inference.trained import Trained
+
+Recordings = str | Path | NDArray[np.generic] | Sequence[str | Path | NDArray[np.generic]]
+"""Audio files and arrays of samples, or one alone."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,76 @@ class Run:
     metrics: Metrics
     fold_metrics: dict[int, Metrics]
     split: Split
+    _networks: "dict[int | None, tuple[Trained, Seen | None]]" = field(default_factory=dict, repr=False, compare=False)
+
+    def predict(
+        self,
+        recordings: Recordings,
+        sample_rate: int | None = None,
+        *,
+        fold: int | None = None,
+        one_speaker: bool = False,
+    ) -> NDArray[np.str_]:
+        """The most probable class of each of some recordings; arguments and errors are those of `predict_proba`.
+
+        Returns:
+            Names of classes, (n,).
+        """
+        found = self.predict_proba(recordings, sample_rate, fold=fold, one_speaker=one_speaker)
+        predicted: NDArray[np.str_] = np.array(self.classes)[found.argmax(axis=1)]
+        return predicted
+
+    def predict_proba(
+        self,
+        recordings: Recordings,
+        sample_rate: int | None = None,
+        *,
+        fold: int | None = None,
+        one_speaker: bool = False,
+    ) -> NDArray[np.float64]:
+        """Probabilities of each class for some recordings: the mean over the folds.
+
+        A recording of the run's own data is predicted by those folds alone that have not learned from it, where there are such.
+
+        Args:
+            recordings: Paths of audio files, or arrays of samples, (n,) or (n, channels), as `precompute.extract` takes them;
+                or one of these alone.
+            sample_rate: Of arrays, in Hz.
+            fold: Number of the one fold that is to predict.
+            one_speaker: For a run of `data.standardise=speaker`: all recordings are of one speaker, by whose mean and deviation
+                they are standardised.
+
+        Returns:
+            float64 (n, classes), the classes in the order of `classes`.
+
+        Raises:
+            UnusableAudioError: A recording cannot be read or used; the message says which and why.
+            ResultError: The run has no weights, or they are damaged or of another version.
+            UsageError: The run standardises by speaker and `one_speaker` is not given, or the other way round.
+        """
+        from wser.inference.predict import Predictor, Unusable, check_alone, of_speaker
+
+        items = [recordings] if isinstance(recordings, str | Path | np.ndarray) else list(recordings)
+        named = [_recording(at, item, sample_rate) for at, item in enumerate(items)]
+        networks, seen = self._trained(fold)
+        if not one_speaker:
+            check_alone(networks)
+        predictor = Predictor(networks, seen, of_speaker(networks, named) if one_speaker else None)
+        rows = []
+        for found in predictor(named):
+            if isinstance(found, Unusable):
+                raise UnusableAudioError(f"{found.name}: {found.reason}")
+            rows.append(found.probabilities)
+        return np.array(rows).reshape(len(rows), len(self.classes))
+
+    def _trained(self, fold: int | None) -> "tuple[Trained, Seen | None]":
+        """What the run has learned, read once."""
+        from wser.inference import seen, trained
+
+        if fold not in self._networks:
+            networks = trained.load(self.path, fold)
+            self._networks[fold] = networks, seen.of(networks)
+        return self._networks[fold]
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -171,6 +248,14 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
             tuple(SplitFold(**{part: tuple(sorted(fold[part])) for part in file.PARTS}) for fold in published.folds),
         ),
     )
+
+
+def _recording(at: int, item: str | Path | NDArray[np.generic], sample_rate: int | None) -> "Recording":
+    from wser.inference.predict import Recording
+
+    if isinstance(item, np.ndarray):
+        return Recording(f"recording {at}", item, sample_rate)
+    return Recording(str(item), Path(item), sample_rate)
 
 
 def _prediction(fold: int, row: Mapping[str, str], classes: Sequence[str]) -> Prediction:

@@ -2,22 +2,25 @@
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from precompute.common import files, paths, tables, terminal
-from precompute.common.errors import UsageError, counted
+from precompute.common.errors import UsageError, WserError, counted
+from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
-    from wser.inference.predict import Predicted, Recording, Unusable
+    from wser.inference.predict import Predicted, Predictor, Recording, Unusable
     from wser.inference.trained import Trained
 
 LEFT_OUT = 3
 """Exit code where some recordings could not be used."""
 
-KEPT = "nothing was written"
+KEPT = "what was written stays"
 
 EPILOG = """\
 A recording is prepared as those of training were.  The probabilities of a run of several folds are their mean; a recording
@@ -28,6 +31,7 @@ exit codes: 0 all predicted, 1 refused, 2 wrong usage, 3 some recordings could n
 examples:
   python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f my.wav
   python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f recordings/ --csv predictions.csv
+  python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f meeting.flac --timeline meeting
 """
 
 
@@ -64,10 +68,30 @@ def _main(arguments: Sequence[str]) -> int:
         action="store_true",
         help="all recordings are of one speaker, who is standardised by them: for runs of data.standardise=speaker",
     )
+    parser.add_argument(
+        "--timeline",
+        metavar="DIR",
+        type=paths.path,
+        help="follow recordings of any length window by window: a CSV and a page of HTML for each in this directory",
+    )
+    parser.add_argument(
+        "--hop", metavar="SECONDS", type=float, help="from one window to the next (default: half of the recipe's duration)"
+    )
+    parser.add_argument(
+        "--quiet", metavar="DB", type=float, help="leave out windows so many dB under the loudest one (default: 35)"
+    )
     options = parser.parse_args(arguments)
     fold, texts = _fold(options.recordings)
     if not texts:
         raise UsageError("no recording is named: give files, folders, patterns or -")
+    if options.timeline and options.one_speaker:
+        raise UsageError("--one-speaker hears whole recordings, and --timeline their windows: give one of both")
+    for name in ("hop", "quiet"):
+        value = getattr(options, name)
+        if value is not None and not options.timeline:
+            raise UsageError(f"--{name} {value:g} has no effect without --timeline: give --timeline DIR, or leave it out")
+        if value is not None and not 0 < value < 1000:
+            raise UsageError(f"--{name} {value:g} is not above 0 and below 1000: give a number between")
     return _predict(options, fold, texts)
 
 
@@ -94,7 +118,11 @@ def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]
     recordings = [one for one in found if isinstance(one, predict.Recording)]
     speaker = predict.of_speaker(run, _shown(recordings, "hearing the speaker")) if options.one_speaker else None
     predictor = predict.Predictor(run, seen.of(run), speaker)
-    results = list(predictor(_shown(recordings, "predicting")))
+    if options.timeline:
+        results = list(_follow(options, predictor, recordings))
+        print(f"timelines: a CSV and a page for each recording in {options.timeline}")
+    else:
+        results = list(predictor(_shown(recordings, "predicting")))
     rows = [one for one in results if isinstance(one, predict.Predicted)]
     unusable = [one for one in [*found, *results] if isinstance(one, predict.Unusable)]
     _write(options, run, rows)
@@ -109,6 +137,46 @@ def _shown(recordings: Sequence["Recording"], what: str) -> Iterator["Recording"
         for recording in recordings:
             yield recording
             advance(1)
+
+
+def _follow(
+    options: argparse.Namespace, predictor: "Predictor", recordings: Sequence["Recording"]
+) -> Iterator["Predicted | Unusable"]:
+    """Predict recordings window by window, and write the files of each."""
+    from precompute.common.progress import progress
+    from wser.inference import tables as written
+    from wser.inference import timeline
+    from wser.inference.predict import Unusable
+    from wser.reports.html import timeline as page
+    from wser.results import relative_link
+
+    run, folder = predictor.run, options.timeline
+    hop = timeline.check_hop(run, options.hop)
+    targets = _targets(folder, recordings)
+    files.make_directory(folder, folder)
+    for recording, target in zip(recordings, targets, strict=True):
+        with progress(f"following {recording.name}", timeline.count(recording, run, hop), "windows") as advance:
+            found = timeline.follow(predictor, recording, hop, options.quiet, advance)
+        if isinstance(found, Unusable):
+            yield found
+            continue
+        audio = relative_link(recording.path, folder) if recording.path else None
+        command = shlex.join(["python", "-m", "wser.predict", str(options.run), recording.name, "--timeline", str(folder)])
+        made = f"Made by wser {version_of('wser')} on {datetime.now(UTC):%Y-%m-%d}: {command}"
+        files.replace(target.with_name(f"{target.name}.csv"), written.timeline_csv(run.classes, found), folder)
+        files.replace(target.with_name(f"{target.name}.html"), page.render(found, run, audio, made), folder)
+        yield found.mean
+
+
+def _targets(folder: Path, recordings: Sequence["Recording"]) -> list[Path]:
+    """Where the files of each recording go, without their endings; two of one name have numbers."""
+    stems = [recording.path.stem if recording.path else "input" for recording in recordings]
+    names = [f"{stem}-{stems[:at].count(stem) + 1}" if stems.count(stem) > 1 else stem for at, stem in enumerate(stems)]
+    for name in names:
+        for ending in ("csv", "html"):
+            if folder.is_dir() and files.exists(folder / f"{name}.{ending}", folder):
+                raise WserError(f"{folder / name}.{ending} exists already: remove it, or give another --timeline DIR")
+    return [folder / name for name in names]
 
 
 def _write(options: argparse.Namespace, run: "Trained", rows: Iterable["Predicted"]) -> None:

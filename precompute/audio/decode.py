@@ -181,6 +181,74 @@ def channels(data: bytes, begin: float | None = None, end: float | None = None) 
     return _read(data, begin, end, lambda block: block).samples
 
 
+class Stream:
+    """A recording of any length, decoded block by block: channels mixed down, and nothing kept.
+
+    Attributes:
+        sample_rate: In Hz.
+        channels: Of the recording.
+        seconds: Its length as its head tells, infinite where that leaves it open.
+        sha256: The `digest` of what was decoded so far.
+    """
+
+    def __init__(self, file: "_Sequential") -> None:
+        _most(file)
+        self._file, self._digest = file, _started(file.samplerate)
+        self.sample_rate, self.channels = int(file.samplerate), int(file.channels)
+        self.seconds = math.inf if file.frames == UNKNOWN else file.frames / file.samplerate
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        """Blocks, float32 (n,), full scale 1.
+
+        Raises:
+            UnusableAudioError: The recording is cut short, or holds samples that are NaN, infinite or absurdly large.
+        """
+        found, whole = 0, self._file.subtype == "PCM_16"
+        for block in _blocks(self._file, UNKNOWN, "int16" if whole else "float32"):
+            if whole:
+                block = _scaled(block)
+            else:
+                _check_range(block)
+            mixed = _mixed_down(block)
+            self._digest.update(_plain(mixed))
+            found += len(mixed)
+            yield mixed
+        if self._file.frames not in (found, UNKNOWN):
+            raise UnusableAudioError(_cut_short(found / self.sample_rate, self._file.frames / self.sample_rate))
+
+    @property
+    def sha256(self) -> str:
+        """In hexadecimal digits."""
+        return self._digest.hexdigest()
+
+
+@contextlib.contextmanager
+def streamed(file: io.FileIO | bytes) -> Iterator[Stream]:
+    """A recording of any length, in little memory.
+
+    Args:
+        file: Opened at its beginning, or its content.
+
+    Raises:
+        UnusableAudioError: It is empty, no audio or cut short, or its sample rate is outside the limits; or whatever goes wrong
+            while its blocks are read.
+    """
+    if isinstance(file, bytes):
+        with _opened(file) as opened:
+            yield Stream(opened)
+        return
+    descriptor = file.fileno()
+    size = os.fstat(descriptor).st_size
+    head = heads.find(lambda at, count: os.pread(descriptor, count, at), size)
+    if size == 0 or (head and not head.usual):
+        with _opened(file.read()) as opened:
+            yield Stream(opened)
+        return
+    with _understood(os.pread(descriptor, kinds.LONGEST, 0)), _Sequential(descriptor, closefd=False) as opened:
+        _check_whole(opened, heads.share(head, size))
+        yield Stream(opened)
+
+
 def lengths(file: io.FileIO) -> tuple[float, float]:
     """Seconds of a recording as its header tells, infinite where that leaves them open, and how many an utterance may have.
 

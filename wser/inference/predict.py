@@ -51,6 +51,11 @@ class Recording:
     sample_rate: int | None = None
 
     @property
+    def path(self) -> Path | None:
+        """Of its file; None where it has none."""
+        return self.audio if isinstance(self.audio, Path) else None
+
+    @property
     def key(self) -> str:
         """What seeds the noise of recipes that have it: the name of the file without its ending, nothing for samples."""
         return self.audio.stem if isinstance(self.audio, Path) else ""
@@ -238,19 +243,27 @@ def prepare(recording: Recording, run: Trained, key: str | None = None) -> "Extr
 
 def notes(extracted: "Extracted", run: Trained) -> Iterator[str]:
     """What should be known of how a recording was heard."""
+    frame = run.recipe.audio.duration
+    yield from filter(None, (rate_note(extracted.sample_rate, run), channels_note(extracted.channels)))
+    if extracted.duration > frame and run.item.time is not None:
+        heard = f"{frame:g} s of its {extracted.duration:.1f} s were heard"
+        yield f"{heard}, as in training: to follow all of it, give --timeline DIR"
+
+
+def rate_note(sample_rate: int, run: Trained) -> str:
+    """That a recording lacks what the network has learned from; empty where it has all."""
     audio = run.recipe.audio
-    if extracted.sample_rate / 2 < audio.f_max:
-        yield (
-            f"its sample rate of {extracted.sample_rate} Hz holds nothing above {extracted.sample_rate / 2:g} Hz, and the "
-            f"network has learned from {audio.f_min:g} to {audio.f_max:g} Hz: record at {audio.sample_rate} Hz or more"
-        )
-    if extracted.channels > 2:
-        yield f"its {extracted.channels} channels were averaged: give the one that holds the voice"
-    if extracted.duration > audio.duration and run.item.time is not None:
-        yield (
-            f"{audio.duration:g} s of its {extracted.duration:.1f} s were heard, as in training: to follow all of it, give "
-            "--timeline DIR"
-        )
+    if sample_rate / 2 >= audio.f_max:
+        return ""
+    return (
+        f"its sample rate of {sample_rate} Hz holds nothing above {sample_rate / 2:g} Hz, and the network has learned from "
+        f"{audio.f_min:g} to {audio.f_max:g} Hz: record at {audio.sample_rate} Hz or more"
+    )
+
+
+def channels_note(channels: int) -> str:
+    """That the voice may be in one of several channels; empty where there are at most two."""
+    return f"its {channels} channels were averaged: give the one that holds the voice" if channels > 2 else ""
 
 
 def _parts(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:

@@ -12,6 +12,7 @@ from precompute.common.errors import counted, few
 from precompute.common.sheet import sheet_safe
 from precompute.common.tables import Column, Table
 from wser.inference.predict import Predicted, Unusable
+from wser.inference.timeline import Timeline
 
 SURE = "by the SHA-256 of their audio"
 
@@ -83,6 +84,21 @@ def as_csv(classes: Sequence[str], rows: Iterable[Predicted]) -> bytes:
     for row in rows:
         names = map(sheet_safe, (row.name, classes[int(row.probabilities.argmax())]))
         writer.writerow([*names, *(f"{p:.6f}" for p in row.probabilities), row.training, _folds(row.folds)])
+    return file.getvalue().encode("utf-8", "backslashreplace")
+
+
+def timeline_csv(classes: Sequence[str], timeline: Timeline) -> bytes:
+    """A line for each window: `start,end,level_db,predicted,p_<class>...`, the latter empty where it was left out."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(["start", "end", "level_db", "predicted", *(f"p_{name}" for name in classes)])
+    for window in timeline.windows:
+        measured = [f"{window.start:.3f}", f"{window.end:.3f}", f"{window.level:.1f}"]
+        if (probabilities := window.probabilities) is None:
+            writer.writerow([*measured, *[""] * (1 + len(classes))])
+        else:
+            predicted = sheet_safe(classes[int(probabilities.argmax())])
+            writer.writerow([*measured, predicted, *(f"{p:.6f}" for p in probabilities)])
     return file.getvalue().encode("utf-8", "backslashreplace")
 
 
