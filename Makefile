@@ -15,6 +15,9 @@ PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-
 demo: $(VENV)/.installed
 	$(BIN)/python -m precompute --corpus demo
 	$(BIN)/python -m wser.run experiment=demo fold=all
+	@echo; echo "one of its recordings, by the networks that have not learned from it:"
+	@set -- $(BIN)/python -m wser.predict "$$(ls -td runs/demo-* | head -n 1)" "$${WSER_CORPORA:-corpora}/demo/F1/F1-1-angry.wav"; \
+	  echo "$$*"; "$$@"
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(SOURCES)

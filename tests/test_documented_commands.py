@@ -163,10 +163,12 @@ def present(command: str) -> str:
     for word, there in STAND_FOR.items():
         command = command.replace(word, there)
     runs = sorted(map(str, Path("runs").glob("emodb-*")))
+    (network,) = map(str, Path("runs").glob("emodb-three_pipe-*"))
     (cache,) = Path("cache/emodb").glob(f"{recipe.named('default').id}-*")
     for word, there in {
         "runs/emodb-row_svm-loso-1a2b3c4d5e6f": runs[0],
         "runs/emodb-row_svm-loso-5e6f7a8b9c0d": runs[1],
+        "runs/emodb-three_pipe-loso-1a2b3c4d5e6f": network,
         "ID": cache.name,
     }.items():
         command = command.replace(word, there)
@@ -194,7 +196,7 @@ def small_demo() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def prepared(small_demo, encode, save_blank, tmp_path_factory):
-    """A directory as the pages suppose it: with corpora, caches, two runs, a table, and the files of docs/extending.md."""
+    """A directory as the pages suppose it: with corpora, caches, three runs, a table, and the files of docs/extending.md."""
     home = tmp_path_factory.mktemp("home")
     rng = np.random.default_rng(0)
     for number, name in enumerate([*RAVDESS, *EMODB, *DEMO, *TWO_VOICES]):
@@ -212,6 +214,8 @@ def prepared(small_demo, encode, save_blank, tmp_path_factory):
             precompute.build(name, jobs=1)
         for seed in ("0", "1"):
             assert run.main(["corpus=emodb", "protocol=loso", "model=row_svm", "fold=all", f"seed={seed}", "jobs=1"]) == 0
+        small = [*SMALL["three_pipe"], *SMALL["network"], "logger=[]"]
+        assert run.main(["corpus=emodb", "protocol=loso", "model=three_pipe", "fold=all", "jobs=1", *small]) == 0
         shutil.copy(next(Path("runs").glob("emodb-*/split.json")), "split.json")
     shutil.copy(home / "corpora" / f"{EMODB[0]}.wav", home / "speech.wav")
     return home
