@@ -195,7 +195,7 @@ def _report(run: "Trained", rows: Sequence["Predicted"], unusable: Sequence["Unu
     if rows:
         where = written.folder([row.name for row in rows])
         title = f"predictions of {run.path}" + (f" for {where}" if where else "")
-        tables.show(written.table(title, run.classes, rows))
+        tables.show(written.table(title, run.classes, rows, tables.width()))
         print(written.in_words(rows, unusable, run.classes))
     sys.stdout.flush()
     for note in written.notes(rows):
@@ -205,7 +205,7 @@ def _report(run: "Trained", rows: Sequence["Predicted"], unusable: Sequence["Unu
     if unusable:
         print(
             f"wser.predict: {counted(len(unusable), 'recording')} could not be used, and {len(rows)} predicted: replace "
-            "what is named above, or leave it out",
+            "what is named above, or leave it out; --timeline DIR follows recordings of any length",
             file=sys.stderr,
         )
     return LEFT_OUT if unusable else 0

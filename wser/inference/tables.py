@@ -6,11 +6,12 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from precompute.common.errors import counted, few
 from precompute.common.sheet import sheet_safe
-from precompute.common.tables import Column, Table
+from precompute.common.tables import Column, Table, length
 from wser.inference.predict import Predicted, Unusable
 from wser.inference.timeline import Timeline
 
@@ -24,30 +25,36 @@ MARKS = {
 """What the marks of training mean."""
 
 
-def table(title: str, classes: Sequence[str], rows: Sequence[Predicted]) -> Table:
-    """A table of predictions; what a narrow terminal has no room for is in the files.
+def table(title: str, classes: Sequence[str], rows: Sequence[Predicted], width: int | None = None) -> Table:
+    """A table of predictions: the two most probable classes, and all of them where there is room.
 
     Args:
         title: Above it.
         classes: Names of the classes.
         rows: One for each recording.
+        width: Of the terminal; None has room for all.
     """
-    every = [Column(f"p {name}", right=True, spare=2) for name in classes]
+    every = _rows(classes, rows, classes)
+    too_wide = width is not None and any(length(line.text) > width for line in every.lines())
+    made = _rows(classes, rows, ()) if too_wide else every
+    marks = [MARKS[mark] for mark in MARKS if any(row.training == mark for row in rows)]
+    return replace(made, title=title, caption=marks)
+
+
+def _rows(classes: Sequence[str], rows: Sequence[Predicted], shown: Sequence[str]) -> Table:
     columns = [
         Column("recording", wraps=True), Column("predicted"), Column("p", right=True), Column("next"), Column("p", right=True),
-        Column("training"), Column("folds", spare=1), *every,
+        Column("training"), Column("folds", spare=1), *(Column(f"p {name}", right=True) for name in shown),
     ]  # fmt: skip
-    marks = [MARKS[mark] for mark in MARKS if any(row.training == mark for row in rows)]
-    made = Table(title, columns, marks)
-    short = _short([row.name for row in rows])
+    made = Table("", columns)
     # `no` in every row would say nothing.
     marked = any(row.training != "no" for row in rows)
-    for name, row in zip(short, rows, strict=True):
-        first, second = row.probabilities.argsort(kind="stable")[::-1][:2].tolist() if len(classes) > 1 else (0, 0)
-        cells = [f"{row.probabilities[at]:.2f}" for at in (first, second)]
+    for name, row in zip(_short([row.name for row in rows]), rows, strict=True):
+        first, second = row.probabilities.argsort(kind="stable")[::-1][[0, min(1, len(classes) - 1)]].tolist()
+        figures = [f"{p:.2f}" for p in row.probabilities]
         training = row.training if marked else ""
-        of_all = (f"{p:.2f}" for p in row.probabilities)
-        made.add(name, classes[first], cells[0], classes[second], cells[1], training, _folds(row.folds), *of_all)
+        of_all = figures if shown else []
+        made.add(name, classes[first], figures[first], classes[second], figures[second], training, _folds(row.folds), *of_all)
     return made
 
 

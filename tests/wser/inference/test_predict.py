@@ -318,3 +318,15 @@ def test_a_recording_comes_on_standard_input(trained, encode, tone, monkeypatch,
 def test_a_fold_that_is_none_is_refused(trained, given, code, capsys):
     assert predict.main([str(trained[0]), *given]) == code
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_narrow_table_has_the_two_most_probable_classes_alone():
+    from wser.inference import tables
+
+    classes = ["angry", "happy", "sad", "neutral", "disgusted", "fearful", "bored"]
+    row = Predicted("folder/a.wav", np.array([0.1, 0.5, 0.3, 0.05, 0.02, 0.02, 0.01]), (0, 1, 2), "held out")
+    wide, narrow = (tables.table("title", classes, [row], width).lines(width) for width in (200, 80))
+    assert sum("p fearful" in line.text for line in wide) == 1
+    assert not any("p fearful" in line.text or "left out" in line.text for line in narrow)
+    assert all(len(line.text) <= 80 for line in narrow)
+    assert any(["a.wav", "happy", "0.50", "sad", "0.30"] == line.text.split()[:5] for line in narrow)
