@@ -1,13 +1,14 @@
 """The command `python -m wser.predict`: what a trained network says of recordings."""
 
 import argparse
+import os
 import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from precompute.common import files, paths, tables, terminal
 from precompute.common.errors import UsageError, WserError, counted
@@ -16,6 +17,8 @@ from precompute.common.provenance import version_of
 if TYPE_CHECKING:
     from wser.inference.predict import Predicted, Predictor, Recording, Unusable
     from wser.inference.trained import Trained
+
+T = TypeVar("T")
 
 LEFT_OUT = 3
 """Exit code where some recordings could not be used."""
@@ -92,6 +95,12 @@ def _main(arguments: Sequence[str]) -> int:
             raise UsageError(f"--{name} {value:g} has no effect without --timeline: give --timeline DIR, or leave it out")
         if value is not None and not 0 < value < 1000:
             raise UsageError(f"--{name} {value:g} is not above 0 and below 1000: give a number between")
+    for target in filter(None, (options.csv, options.jsonl)):
+        # Not after hours of work.
+        if os.path.lexists(target):
+            raise WserError(f"{target} exists already: remove it, or give another name")
+        if not target.parent.is_dir():
+            raise WserError(f"{target.parent} is no directory: make it, or give another name")
     return _predict(options, fold, texts)
 
 
@@ -116,27 +125,29 @@ def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]
         predict.check_alone(run)
     found = list(sources.named(texts))
     recordings = [one for one in found if isinstance(one, predict.Recording)]
-    speaker = predict.of_speaker(run, _shown(recordings, "hearing the speaker")) if options.one_speaker else None
+    speaker = (
+        predict.of_speaker(run, _shown(recordings, len(recordings), "hearing the speaker")) if options.one_speaker else None
+    )
     predictor = predict.Predictor(run, seen.of(run), speaker)
     if options.timeline:
         results = list(_follow(options, predictor, recordings))
         print(f"timelines: a CSV and a page for each recording in {options.timeline}")
     else:
-        results = list(predictor(_shown(recordings, "predicting")))
+        results = list(_shown(predictor(recordings), len(recordings), "predicting"))
     rows = [one for one in results if isinstance(one, predict.Predicted)]
     unusable = [one for one in [*found, *results] if isinstance(one, predict.Unusable)]
     _write(options, run, rows)
     return _report(run, rows, unusable)
 
 
-def _shown(recordings: Sequence["Recording"], what: str) -> Iterator["Recording"]:
-    """The recordings, with how far it is shown on the way."""
+def _shown(items: Iterable[T], count: int, what: str) -> Iterator[T]:
+    """What there is of so many recordings, with how far it is shown on the way."""
     from precompute.common.progress import progress
 
-    with progress(what, len(recordings), "recordings") as advance:
-        for recording in recordings:
-            yield recording
+    with progress(what, count, "recordings") as advance:
+        for item in items:
             advance(1)
+            yield item
 
 
 def _follow(

@@ -4,6 +4,7 @@ The probabilities of a run of several folds are their mean, but for recordings o
 alone that have not learned from them.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from precompute.common import files
 from precompute.common.errors import UnusableAudioError, UsageError
 from precompute.library import extract
 from wser.inference.seen import Seen, Training, marked
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-TOGETHER = 256
+TOGETHER = 128
 """Recordings that are prepared before any of them is predicted, so that batches are of similar length and memory is bounded."""
 
 BATCH = 16
@@ -165,10 +165,7 @@ class Predictor:
         extracted = prepare(recording, self.run)
         if self.seen is None:
             return _Prepared(place, recording, extracted, tuple(self.folds), "unknown")
-        digests = [extracted.samples_sha256]
-        if self.seen.by_file and isinstance(recording.audio, Path):
-            digests.append(files.sha256(recording.audio.read_bytes()))
-        known = self.seen.find(*digests)
+        known = self.seen.find(*digests(recording, extracted.samples_sha256, self.seen))
         if known and known.key != recording.key and _is_seeded(self.run):
             # The noise that training heard in it.
             extracted = prepare(recording, self.run, known.key)
@@ -248,6 +245,22 @@ def notes(extracted: "Extracted", run: Trained) -> Iterator[str]:
     if extracted.duration > frame and run.item.time is not None:
         heard = f"{frame:g} s of its {extracted.duration:.1f} s were heard"
         yield f"{heard}, as in training: to follow all of it, give --timeline DIR"
+
+
+def digests(recording: Recording, samples_sha256: str, seen: Seen) -> list[str]:
+    """By what a recording is looked for among those of a run: what was decoded, and for older caches its file.
+
+    Args:
+        recording: The recording.
+        samples_sha256: Of what was decoded.
+        seen: The recordings of the run.
+    """
+    if not seen.by_file or not isinstance(recording.audio, Path | bytes):
+        return [samples_sha256]
+    if isinstance(recording.audio, bytes):
+        return [samples_sha256, hashlib.sha256(recording.audio).hexdigest()]
+    with recording.audio.open("rb") as file:
+        return [samples_sha256, hashlib.file_digest(file, "sha256").hexdigest()]
 
 
 def rate_note(sample_rate: int, run: Trained) -> str:

@@ -62,10 +62,15 @@ def _of(text: str) -> Iterator[Path | Recording | Unusable]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path | Unusable]:
-    inside = [file for file in folder.rglob("*") if file.suffix.lower() in ENDINGS and file.is_file()]
+    inside = [file for file in folder.rglob("*") if _is_audio(file)]
     if not inside:
         yield Unusable(str(folder), f"it holds no audio file ({', '.join(ENDINGS)}): give another folder, or name the files")
     yield from sorted(inside, key=lambda file: natural(str(file)))
+
+
+def _is_audio(file: Path) -> bool:
+    # What is hidden is a leftover, as the ._name.wav that macOS puts beside files on foreign disks.
+    return file.suffix.lower() in ENDINGS and not file.name.startswith(".") and file.is_file()
 
 
 def _input() -> Recording | Unusable:

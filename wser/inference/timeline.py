@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from precompute.common.errors import UnusableAudioError, UsageError
 from precompute.common.progress import Advance
 from precompute.library import extract, stream
-from wser.inference.predict import Predicted, Predictor, Recording, Unusable, channels_note, rate_note
+from wser.inference.predict import Predicted, Predictor, Recording, Unusable, channels_note, digests, rate_note
 from wser.inference.seen import Training, marked
 from wser.inference.trained import Trained
 
@@ -94,7 +94,7 @@ class Timeline:
         left_out = len(self.windows) - len(self.heard)
         told = f"the mean over {len(self.heard)} windows"
         if left_out:
-            told += f"; {left_out} more are left out, as over {self.quiet:g} dB under the loudest one"
+            told += f"; {left_out} more are left out as quiet, over {self.quiet:g} dB under the loudest one"
         mean = np.mean([probabilities for _, probabilities in self.heard], axis=0)
         return Predicted(self.name, mean, self.folds, self.training, (*self.notes, told))
 
@@ -151,8 +151,7 @@ def follow(
     try:
         with stream(_content(recording)) as opened:
             surveyed = _survey(opened, audio.duration, hop)
-        known = predictor.seen.find(surveyed.sha256) if predictor.seen else None
-        training, folds = marked(known, list(predictor.folds)) if predictor.seen else ("unknown", tuple(predictor.folds))
+        training, folds = _marked(predictor, recording, surveyed.sha256)
         drawing = _Drawing(run, surveyed.samples / surveyed.sample_rate)
         windows: list[Window] = []
         with stream(_content(recording)) as opened:
@@ -181,6 +180,11 @@ def follow(
         picture=picture,
         drawn=drawn,
     )
+
+
+def _marked(predictor: Predictor, recording: Recording, sha256: str) -> tuple[Training, tuple[int, ...]]:
+    numbers, seen = list(predictor.folds), predictor.seen
+    return ("unknown", tuple(numbers)) if seen is None else marked(seen.find(*digests(recording, sha256, seen)), numbers)
 
 
 def _content(recording: Recording) -> Path | bytes:

@@ -15,7 +15,7 @@ from precompute.common import files
 from precompute.common.errors import RecipeError, few
 from wser import models, results
 from wser.config import compose
-from wser.config.schema import Config, ModelConfig, choice
+from wser.config.schema import Config, ConfigError, ModelConfig, choice
 from wser.data.dataset import input_shape
 from wser.results import CONFIG, RUN, WEIGHTS, ResultError, fold_name, identity
 from wser.training import hardware
@@ -96,7 +96,7 @@ def load(path: Path, fold: int | None = None) -> Trained:
 
     Raises:
         ResultError: There is no such run or fold, its model keeps no weights, or its files are damaged or of another version.
-        ConfigError, ModelError, RecipeError: Its configuration, model or recipe is none of this version.
+        ModelError: Its model is none of this version.
     """
     if not path.is_dir() and path.suffix == ".onnx":
         raise ResultError(f"{path} is a network for other software (ONNX), not a run: give the directory that wser.run made")
@@ -160,12 +160,15 @@ def _config(path: Path) -> Config:
     name = str(results.read_config(path).get("model.name"))
     if name == "fused":
         raise ResultError(f"{path} is a fusion of other runs and has no weights: give one of these")
-    if not choice("model", name).is_network:
-        raise ResultError(
-            f"{path} has no weights, since model={name} is fitted at once and not kept: give a run of a network, such as "
-            "model=three_pipe"
-        )
-    return compose.load_stored(path / CONFIG, [], ())
+    try:
+        if choice("model", name).is_network:
+            return compose.load_stored(path / CONFIG, [], ())
+    except ConfigError as error:
+        raise ResultError(str(error)) from None
+    raise ResultError(
+        f"{path} has no weights, since model={name} is fitted at once and not kept: give a run of a network, such as "
+        "model=three_pipe"
+    )
 
 
 def _check_source(path: Path, config: Config) -> None:
@@ -207,6 +210,8 @@ def _load(path: Path, number: int, config: Config, recipe: "Recipe", classes: li
     shapes = {tuple(stored[name].shape) for name in ("mean", "deviation")}
     if shapes != {statistics_shape(recipe.array)}:
         raise ResultError(f"{file} has statistics of shape {few(sorted(shapes))}, and its recipe gives {recipe.array}", remedy)
+    if not all(bool(values.isfinite().all()) for values in stored["model"].values()):
+        raise ResultError(f"{file} holds weights that are no numbers, since training diverged", "train with a smaller train.lr")
     try:
         network = build(config.model, recipe.array, classes, stored)
     except RuntimeError as error:

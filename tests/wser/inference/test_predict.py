@@ -330,3 +330,35 @@ def test_a_narrow_table_has_the_two_most_probable_classes_alone():
     assert not any("p fearful" in line.text or "left out" in line.text for line in narrow)
     assert all(len(line.text) <= 80 for line in narrow)
     assert any(line.text.split()[:5] == ["a.wav", "happy", "0.50", "sad", "0.30"] for line in narrow)
+
+
+def test_a_recording_of_the_run_is_padded_as_in_training_whatever_its_file_is_called(
+    network, small_ravdess, small_settings, tmp_path
+):
+    from precompute.__main__ import main as precompute
+    from wser import run
+
+    cache, where = tmp_path / "cache", ["--corpora", str(small_ravdess), "--jobs", "1", "--set", *small_settings, "pad=random"]
+    assert precompute(["--corpus", "ravdess", "--cache", str(cache), *where]) == 0
+    from precompute.recipe import named
+
+    recipe = named("default", [*small_settings, "pad=random"])
+    settings = ["protocol.folds=2", "train.epochs=1", "train.device=cpu", "train.precision=fp32", "data.pad=paper", "jobs=1"]
+    given = [f"cache_root={cache}", f"recipe={recipe.id}", f"results={tmp_path / 'runs'}", "logger=[]"]
+    assert run.main([*settings, *given, *network, "fold=all"]) == 0
+    (directory,) = (tmp_path / "runs").glob("ravdess-*")
+    padded = loading.load(directory)
+    own = {key: Recording("renamed", one.audio.read_bytes()) for key, one in recordings(small_ravdess).items()}
+    expected = stored(directory)
+    for key, one in zip(own, Predictor(padded, seen.of(padded))(own.values()), strict=True):
+        np.testing.assert_allclose(one.probabilities, expected[key][2], atol=1e-6)
+
+
+def test_weights_of_a_training_that_diverged_are_refused(copied, small_ravdess, capsys):
+    file = copied / "fold_0" / results.WEIGHTS
+    content = torch.load(file, weights_only=True)
+    next(iter(content["model"].values())).fill_(torch.nan)
+    torch.save(content, file)
+    _vouch(copied)
+    assert predict.main([str(copied), str(small_ravdess)]) == 1
+    assert "diverged" in capsys.readouterr().err
