@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from precompute.audio.chain import Audio, Frame
 from precompute.common.arrays import Array
 from precompute.common.errors import RecipeError
 from precompute.common.settings import check_limits, check_words
+
+if TYPE_CHECKING:
+    from precompute.wavelet.convolution import Convolution
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,14 @@ class Feature(ABC):
         Raises:
             WserError: It is; the message names it and how to install it.
         """
+
+    def convolutions(self, audio: Audio) -> "tuple[Convolution, ...]":  # noqa: ARG002
+        """How its power can be computed elsewhere, from a waveform at the rate of the audio chain.
+
+        Raises:
+            RecipeError: There is no such form of it.
+        """
+        raise RecipeError("only scalograms are computed by convolutions: give one of the recipes of scalograms")
 
     @abstractmethod
     def array(self, audio: Audio) -> Array:

@@ -1,7 +1,7 @@
 """The wavelet-scaled spectrogram: power of the continuous wavelet transform, rows equally spaced on a logarithmic axis."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from precompute.common.errors import RecipeError
 from precompute.common.settings import setting
 from precompute.features import _spectral
 from precompute.wavelet import families
+
+if TYPE_CHECKING:
+    from precompute.wavelet.convolution import Convolution
 
 LEAST_CYCLES = 7.3
 """Least bandwidth of a wavelet, between its ends 100 dB down, times the picture's duration: a complex Morlet wavelet of less
@@ -79,6 +82,15 @@ class Feature(_spectral.TimeFrequency):
     def frequencies(self, audio: Audio) -> NDArray[np.float64]:
         """Centre frequency of each scale in Hz, float64 (scales,), from the highest down."""
         return centres(np.arange(self.scales), audio.f_min, audio.f_max, self.scales)
+
+    def convolutions(self, audio: Audio) -> "tuple[Convolution, ...]":
+        """Those of its wavelet; errors as of the base class, also for several wavelets."""
+        from precompute.wavelet import convolution
+
+        if self.rgb == "wavelets":
+            raise RecipeError("rgb=wavelets has three transforms, and convolutions are made for one: give rgb=colormap")
+        wavelet = families.wavelet(self.wavelet)
+        return convolution.convolutions(wavelet, self.frequencies(audio), audio.sample_rate, audio.samples // self.columns)
 
     def picture(self, levels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """uint8 (height, width, 3): levels by their colours, or three wavelets' as red, green and blue."""
