@@ -110,6 +110,16 @@ def build(
     return Cache(plan.draft.path)
 
 
+def published_corpus(name: str) -> catalogue.Corpus:
+    """What is published of a corpus: title, licence, origin and counts.
+
+    Raises:
+        CorpusError: There is no corpus of this name; those that a table lists have none.
+    """
+    published: catalogue.Corpus = catalogue.load(name).CORPUS
+    return published
+
+
 def extract(
     waveform_or_path: "NDArray[np.generic] | str | Path | bytes",
     recipe: str | Recipe = "default",

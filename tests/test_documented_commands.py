@@ -58,6 +58,7 @@ NOT_RUN = {
     r"--verify review.zip": "the tests of bundles verify one",
     r"cache restore": "nothing is in the trash here: the tests of the cache restore what is",
     r"wandb": "a package that is not installed here",
+    r"wser\.export ": "the runs here have no network: the tests of exporting export one",
 }
 """What is not run, by a part of it, and why; it is still read by its program, if that is one of ours."""
 

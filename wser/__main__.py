@@ -4,13 +4,14 @@ import sys
 from collections.abc import Sequence
 
 from precompute.common import process, terminal
-from wser import compare, fuse, predict, report, run, runs
+from wser import compare, export, fuse, predict, report, run, runs
 
 COMMANDS = {
     "run": run.main,
     "compare": compare.main,
     "fuse": fuse.main,
     "predict": predict.main,
+    "export": export.main,
     "report": report.main,
     "runs": runs.main,
 }

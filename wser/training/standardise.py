@@ -72,4 +72,4 @@ class Standardise(nn.Module):
 
 def _over(seen: Tensor, columns: Tensor) -> Tensor:
     """Values of each utterance and step (batch, steps), shaped so that they are those of each row and channel."""
-    return columns.reshape(len(columns), *[1] * (seen.ndim - 2), -1).to(seen.dtype)
+    return columns.reshape(columns.shape[0], *[1] * (seen.ndim - 2), -1).to(seen.dtype)
