@@ -91,9 +91,9 @@ def _figures(run: SummarisedRun) -> Iterator[str]:
     folds = stored.record["folds"]
     if folds > 1:
         yield (
-            f"These are predictions of {folds} networks, each on the recordings that were held out of its training. The mean "
+            f"These are predictions of {folds} models, each on the recordings that were held out of its training. The mean "
             f"of all {folds}, as an exported ensemble gives it, is another model: on recordings of these corpora it has no "
-            "honest figure, since most of its networks have learned from them, and on others it was not measured."
+            "honest figure, since most of its parts have learned from them, and on others it was not measured."
         )
         if summary["deviation"]:
             mean, deviation = (words.percent(summary[key]["uar"]) for key in ("mean", "deviation"))

@@ -17,6 +17,7 @@ import torch
 import precompute
 from precompute import Recipe, recipe
 from precompute.common import files
+from precompute.common.provenance import version_of
 from wser import export, models
 from wser.config import compose
 from wser.data.dataset import input_shape
@@ -76,7 +77,7 @@ def test_batches_of_any_size_and_length_are_taken(exported, trained, batch, step
 def test_the_json_says_what_a_client_needs(exported, trained):
     told, run = facts(exported), loading.load(trained[0])
     assert (told["classes"], told["recipe"], told["recipe_id"]) == (run.classes, run.recipe.record(), run.recipe.id)
-    assert (told["standardisation"]["by"], told["version"]) == (run.config.data.standardise, "0.2.0")
+    assert (told["standardisation"]["by"], told["version"]) == (run.config.data.standardise, version_of("wser"))
     assert told["run"]["folds"] == [0, 1]
     assert {*told["files"]} == {exported.name, told["transform"]["file"]} == {"model.onnx", "model.transform.onnx"}
     for name, vouched in told["files"].items():
