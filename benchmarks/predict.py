@@ -1,12 +1,17 @@
 """How fast a trained network answers: from a cold start, for one recording, and for many; and beside PyWavelets.
 
     python benchmarks/predict.py RUN [--fold 0] [--rounds 30] [--count 128]
+    python benchmarks/predict.py RUN --recordings FOLDER
 
 One core, and times of the processor, which others that use the machine hardly change.  A cold start is `python -m wser.predict
 RUN FILE`, from the process's beginning to its end, also by the clock, the median of five; below it is where the time goes,
 measured in one process.  Warm, one recording of 3 s is predicted at a time, then many in batches.  The rival is what most would
 write: soundfile, the transform of PyWavelets (by FFT) of the same wavelet and frequencies, the same mean over columns and the
 same colours, and the same network.
+
+With the folder of the run's own recordings, whose names are their keys, nothing is timed: what the command says of them is held
+against the run's predictions.csv, as they come, one recording at a time, and in the batches and with the compiled loops of
+training.
 """
 
 import argparse
@@ -30,8 +35,10 @@ import torch
 
 from precompute.features import _picture as image
 from precompute.pipeline.extract import Extracted
+from wser import results
 from wser.inference import seen, trained
-from wser.inference.predict import Predictor, Recording
+from wser.inference.predict import Predictor, Recording, prepare
+from wser.training import forward
 
 RATE, SECONDS = 16000, 3
 STARTS = 5
@@ -116,6 +123,41 @@ def cold(run: Path, file: Path, fold: int) -> tuple[float, float]:
     return statistics.median(clock), statistics.median(processor)
 
 
+def hold_against(path: Path, folder: Path) -> None:
+    """Print how far predictions are from those of the run's test sets."""
+    run = trained.load(path)
+    predictor, files = Predictor(run, seen.of(run)), {file.stem: file for file in folder.rglob("*.wav")}
+    stored = {fold.number: results.read_predictions(path, fold.number) for fold in run.folds}
+    rows = [row for part in stored.values() for row in part]
+    expected = np.array([[float(row[f"p_{name}"]) for name in run.classes] for row in rows])
+    own = [Recording(row["key"], files[row["key"]]) for row in rows]
+
+    def show(how: str, found: np.ndarray) -> None:
+        same = int((found.argmax(1) == expected.argmax(1)).sum())
+        print(f"{how}: {same} of {len(rows)} of one class, probabilities up to {np.abs(found - expected).max():.1g} apart")
+
+    show("as they come", np.array([one.probabilities for one in predictor(own)]))
+    show("one at a time", np.array([next(predictor([one])).probabilities for one in own]))
+    items = {recording.name: prepare(recording, run) for recording in own}
+    show("as in training", np.concatenate([as_in_training(predictor, fold, part, items) for fold, part in stored.items()]))
+
+
+def as_in_training(predictor: Predictor, fold: int, rows: list[dict[str, str]], items: dict[str, Extracted]) -> np.ndarray:
+    """What a fold says of its test set, in the batches and with the compiled loops of training."""
+    run, (network, standardise) = predictor.run, predictor.folds[fold]
+    if fuse := getattr(network, "fuse", None):
+        fuse(run.computed_in)
+    found = []
+    for at in range(0, len(rows), run.config.train.batch):
+        batch = [items[row["key"]] for row in rows[at : at + run.config.train.batch]]
+        spoken = np.array([(item.start, item.stop) for item in batch])
+        cut = forward.cut(np.stack([item.values for item in batch]), spoken, run.item, run.config.data.pad)
+        with torch.no_grad(), torch.autocast("cpu", run.computed_in, run.computed_in != torch.float32):
+            logits = forward.logits(network, standardise(*cut, torch.zeros_like(cut[1])), cut[1])
+            found.append(logits.softmax(dim=1).numpy())
+    return np.concatenate(found)
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -123,7 +165,11 @@ def main() -> None:
     parser.add_argument("--fold", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--count", type=int, default=128, help="recordings predicted together")
+    parser.add_argument("--recordings", type=Path, metavar="FOLDER", help="hold predictions against those of the run")
     options = parser.parse_args()
+    if options.recordings:
+        hold_against(options.run, options.recordings)
+        return
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     contents = []
