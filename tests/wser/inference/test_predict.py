@@ -332,26 +332,29 @@ def test_a_narrow_table_has_the_two_most_probable_classes_alone():
     assert any(line.text.split()[:5] == ["a.wav", "happy", "0.50", "sad", "0.30"] for line in narrow)
 
 
-def test_a_recording_of_the_run_is_padded_as_in_training_whatever_its_file_is_called(
-    network, small_ravdess, small_settings, tmp_path
-):
+@pytest.mark.parametrize("kind", ["pad=random", "values=decibels"])
+def test_other_recipes_are_heard_as_in_training_whatever_files_are_called(network, small_ravdess, tmp_path, kind):
     from precompute.__main__ import main as precompute
-    from wser import run
-
-    cache, where = tmp_path / "cache", ["--corpora", str(small_ravdess), "--jobs", "1", "--set", *small_settings, "pad=random"]
-    assert precompute(["--corpus", "ravdess", "--cache", str(cache), *where]) == 0
     from precompute.recipe import named
+    from wser import run
+    from wser.inference import timeline
+    from wser.reports.html import timeline as page
 
-    recipe = named("default", [*small_settings, "pad=random"])
+    recipe, cache = ["scales=16", "columns=64", "duration=2.0", kind], tmp_path / "cache"
+    where = ["--corpus", "ravdess", "--corpora", str(small_ravdess), "--cache", str(cache), "--jobs", "1"]
+    assert precompute([*where, "--set", *recipe]) == 0
     settings = ["protocol.folds=2", "train.epochs=1", "train.device=cpu", "train.precision=fp32", "data.pad=paper", "jobs=1"]
-    given = [f"cache_root={cache}", f"recipe={recipe.id}", f"results={tmp_path / 'runs'}", "logger=[]"]
+    given = [f"cache_root={cache}", f"recipe={named('default', recipe).id}", f"results={tmp_path / 'runs'}", "logger=[]"]
     assert run.main([*settings, *given, *network, "fold=all"]) == 0
     (directory,) = (tmp_path / "runs").glob("ravdess-*")
-    padded = loading.load(directory)
+    other = loading.load(directory)
     own = {key: Recording("renamed", one.audio.read_bytes()) for key, one in recordings(small_ravdess).items()}
     expected = stored(directory)
-    for key, one in zip(own, Predictor(padded, seen.of(padded))(own.values()), strict=True):
+    for key, one in zip(own, Predictor(other, seen.of(other))(own.values()), strict=True):
         np.testing.assert_allclose(one.probabilities, expected[key][2], atol=1e-6)
+    followed = timeline.follow(Predictor(other, None), next(iter(own.values())), hop=1.0)
+    assert (followed.picture is None) == (kind == "values=decibels")
+    assert (b"data:image" in page.render(followed, other, None, "today")) == (kind != "values=decibels")
 
 
 def test_weights_of_a_training_that_diverged_are_refused(copied, small_ravdess, capsys):
