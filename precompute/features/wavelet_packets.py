@@ -1,7 +1,7 @@
 """Energies of wavelet packets: one vector, the level of each band of a tree of bands, its mean and deviation over time.
 
 The wavelet packet transform (Coifman & Wickerhauser 1992, doi 10.1109/18.119732) splits a band into halves again and again, by
-PyWavelets (doi 10.21105/joss.01237).  Huang et al. (doi 10.1049/iet-spr.2013.0446) prune such a tree to the bands that tell
+PyWavelets (doi 10.21105/joss.01237).  Huang et al. (doi 10.1007/978-3-642-38466-0_40) prune such a tree to the bands that tell
 emotions apart; the model `huang_y2015` does this, and the whole tree is here.
 
 Our reading of what is not published: the wavelet `db4`, five levels, frames of 32 ms every 16 ms through Hamming's window, and

@@ -1,4 +1,4 @@
-"""Wavelet packets of a tree pruned to tell emotions apart, and an SVM (Huang et al. 2015, doi 10.1049/iet-spr.2013.0446).
+"""Wavelet packets of a tree pruned to tell emotions apart, and an SVM (Huang et al. 2015, doi 10.1007/978-3-642-38466-0_40).
 
     levels of the bands of five levels of wavelet packets (`wavelet_packets`), standardised      2 x 62
     tree pruned from its leaves up: the halves of a band stay where they tell classes
