@@ -171,7 +171,7 @@ ILLEGAL = [
     ("noise=pink", ["noise=pink", "none, white, babble"]),
     ("snr_db=nan", ["snr_db=nan", "-60.0 to 100.0"]),
     ("snr_db=101", ["snr_db=101.0", "-60.0 to 100.0"]),
-    ("window=0.1", ["window=0.1 has no effect with feature=scalogram", "give feature=logmel or feature=stft"]),
+    ("window=0.1", ["window=0.1 has no effect with feature=scalogram", "give feature=logmel or", "feature=stft"]),
     ("feature=nosuch", ["no feature 'nosuch'", "scalogram, stft, waveform"]),
     ("values=db", ["values=db", "picture, decibels"]),
     ("scale=64", ["no recipe parameter 'scale'", "did you mean 'scales'"]),

@@ -1,8 +1,8 @@
-"""A support vector machine with a kernel, behind probabilities, and the choice of its strength on training speakers.
+"""Support vector machines behind probabilities, and the choice of their strength on training speakers.
 
-Values are those of standardised vectors and are cut off at 6 deviations, as in `svm`.  One machine for each pair of classes
-votes, and each utterance is weighted by the inverse of its class's share of the training set.  Probabilities are the softmax
-of the votes, which rank as these do and are not calibrated.
+Values are those of standardised vectors and are cut off at 6 deviations.  One machine for each pair of classes votes, and each
+utterance is weighted by the inverse of its class's share of the training set.  Probabilities are the softmax of the votes,
+which rank as these do and are not calibrated.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
-"""Values of `c` among which is chosen, the strongest regularisation first."""
+"""Values of `c` among which is chosen, unless a model has others; the strongest regularisation first."""
 
 INNER_FOLDS = 4
 """Groups of training speakers, each held out in turn to choose by."""
@@ -21,7 +21,7 @@ UNCHOSEN = 1.0
 """`c` where training has a single speaker, and nobody to choose by."""
 
 MOST_DEVIATIONS = 6.0
-"""Beyond which a value is cut off."""
+"""Beyond which a value is cut off: a few values of a few utterances are a thousand deviations away."""
 
 
 class Votes(Protocol):
@@ -38,32 +38,36 @@ class Votes(Protocol):
 
 
 class Machine:
-    """A machine fitted to vectors.
+    """A machine fitted to vectors, or to their products with each other (kernel="precomputed").
 
     Args:
-        values: Of the training set, (n, values), standardised.
+        values: Of the training set, (n, values), standardised; or products, (n, n).
         classes: Of each, int64 (n,).
         c: Inverse of the strength of regularisation.
+        balanced: Whether classes are weighted alike, and not by their share of the training set.
         kernel: Settings of scikit-learn's `SVC`, such as the kernel's name.
 
     Attributes:
         labels: Classes that it knows, ascending.
     """
 
-    def __init__(self, values: NDArray[Any], classes: NDArray[np.int64], c: float, **kernel: Any) -> None:
+    def __init__(
+        self, values: NDArray[Any], classes: NDArray[np.int64], c: float, *, balanced: bool = True, **kernel: Any
+    ) -> None:
         from sklearn.svm import SVC
 
         self.labels: NDArray[np.int64] = np.unique(classes)
         self.machine = None
         if len(self.labels) > 1:
-            self.machine = SVC(C=c, class_weight="balanced", decision_function_shape="ovr", **kernel)
-            self.machine.fit(_cut_off(values), classes)
+            weights = "balanced" if balanced else None
+            self.machine = SVC(C=c, class_weight=weights, decision_function_shape="ovr", **kernel)
+            self.machine.fit(values, classes)
 
     def votes(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Pairs of classes that each class wins, with part of one by the distances, (n, labels)."""
         if self.machine is None:
             return np.zeros((len(values), 1))
-        votes: NDArray[np.float64] = self.machine.decision_function(_cut_off(values))
+        votes: NDArray[np.float64] = self.machine.decision_function(values)
         return votes if votes.ndim == 2 else np.stack([-votes, votes], axis=1)
 
 
@@ -82,6 +86,8 @@ def choose(
     labels: NDArray[np.int64],
     speakers: Sequence[str],
     chosen: dict[str, float],
+    strengths: Sequence[float] = STRENGTHS,
+    unchosen: float = UNCHOSEN,
 ) -> float:
     """The value of `c` of the highest UAR on training speakers who are held out in turn; of equals the smallest.
 
@@ -91,27 +97,27 @@ def choose(
         labels: Of each, int64 (n,).
         speakers: Of each.
         chosen: Is given what is chosen, under `c`.
-
-    Returns:
-        The value; `UNCHOSEN` where there is a single speaker.
+        strengths: Values among which is chosen, the strongest regularisation first.
+        unchosen: The value where there is a single speaker, and nobody to choose by.
     """
     from sklearn.metrics import recall_score
     from sklearn.model_selection import GroupKFold
 
     groups = len(set(speakers))
     if groups < 2:
-        return UNCHOSEN
+        return unchosen
     parts = list(GroupKFold(min(INNER_FOLDS, groups)).split(values, labels, speakers))
     scores = []
-    for c in STRENGTHS:
+    for c in strengths:
         predicted = np.empty_like(labels)
         for rest, out in parts:
             machine = fit(values[rest], labels[rest], c)
             predicted[out] = machine.labels[machine.votes(values[out]).argmax(axis=1)]
         scores.append(recall_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0))
-    chosen["c"] = STRENGTHS[int(np.argmax(scores))]
+    chosen["c"] = strengths[int(np.argmax(scores))]
     return chosen["c"]
 
 
-def _cut_off(values: NDArray[Any]) -> NDArray[np.float64]:
+def cut_off(values: Any) -> NDArray[np.float64]:
+    """Standardised values, none further than `MOST_DEVIATIONS` from 0."""
     return np.clip(np.asarray(values, np.float64), -MOST_DEVIATIONS, MOST_DEVIATIONS)

@@ -81,7 +81,7 @@ class Model:
             values = self.network[-1].hidden(values)
         hidden = np.stack([self._hidden(one) for one in levels])
         self.centre, self.spread = hidden.mean(axis=0), np.maximum(hidden.std(axis=0), LEAST_DEVIATION)
-        values = (hidden - self.centre) / self.spread
+        values = _machine.cut_off((hidden - self.centre) / self.spread)
         c = self.config.c or _machine.choose(_radial, values, labels, speakers, self.chosen)
         self.machine = _radial(values, labels, c)
         return self
@@ -89,7 +89,8 @@ class Model:
     def predict_proba(self, levels: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the votes, float64 (n, classes); 0 for a class that was not in the training set."""
         hidden = np.stack([self._hidden(one) for one in levels])
-        return _machine.probabilities(self.machine, (hidden - self.centre) / self.spread, self.classes)
+        values = _machine.cut_off((hidden - self.centre) / self.spread)
+        return _machine.probabilities(self.machine, values, self.classes)
 
     def _standardised(self, joined: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pieces, each value without its mean and over its deviation, cut off where the machine cuts off."""

@@ -107,7 +107,7 @@ class _Pruned:
         return self.machine.votes(self._kept(values))
 
     def _kept(self, values: NDArray[Any]) -> NDArray[Any]:
-        return np.concatenate([values[:, self.bands], values[:, self.count + self.bands]], axis=1)
+        return _machine.cut_off(np.concatenate([values[:, self.bands], values[:, self.count + self.bands]], axis=1))
 
 
 def fisher(values: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:

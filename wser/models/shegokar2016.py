@@ -56,14 +56,14 @@ class Model:
 
     def fit(self, vectors: Sequence[NDArray[Any]], labels: NDArray[np.int64], speakers: Sequence[str]) -> "Model":
         """Fit it to vectors (values,), their classes, int64 (n,), and speakers."""
-        values = np.stack(vectors)
+        values = _machine.cut_off(np.stack(vectors))
         c = self.config.c or _machine.choose(_quadratic, values, labels, speakers, self.chosen)
         self.machine = _quadratic(values, labels, c)
         return self
 
     def predict_proba(self, vectors: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the votes, float64 (n, classes); 0 for a class that was not in the training set."""
-        return _machine.probabilities(self.machine, np.stack(vectors), self.classes)
+        return _machine.probabilities(self.machine, _machine.cut_off(np.stack(vectors)), self.classes)
 
 
 def _quadratic(values: NDArray[Any], labels: NDArray[np.int64], c: float) -> _machine.Machine:

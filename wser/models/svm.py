@@ -16,18 +16,13 @@ from numpy.typing import NDArray
 
 from precompute.common.settings import setting
 from wser.config.schema import FittedModelConfig
+from wser.models import _machine
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 """Values of `c` among which is chosen, the strongest regularisation first."""
 
-INNER_FOLDS = 4
-"""Groups of training speakers, each held out in turn to choose by."""
-
 UNCHOSEN = 0.1
 """`c` where training has a single speaker, and nobody to choose by."""
-
-MOST_DEVIATIONS = 6.0
-"""Beyond which a value is cut off: a few functionals of a few utterances are a thousand deviations away."""
 
 
 @dataclass
@@ -65,68 +60,44 @@ class Model:
 
     def fit(self, vectors: Sequence[NDArray[Any]], labels: NDArray[np.int64], speakers: Sequence[str]) -> "Model":
         """Fit it to vectors (values,), their classes, int64 (n,), and speakers."""
-        self.given = _cut_off(vectors)
-        products = _products(self.given, self.given)
-        c = self.config.c or self._choice(products, labels, np.unique(speakers, return_inverse=True)[1])
-        self.machine = _Machine(products, labels, c, self.config.balanced)
+        self.given = _machine.cut_off(np.stack(vectors))
+        products, places = _products(self.given, self.given), np.arange(len(vectors))
+
+        def fitted(own: NDArray[Any], classes: NDArray[np.int64], c: float) -> _Known:
+            return _Known(products, own, classes, c, self.config.balanced)
+
+        c = self.config.c or _machine.choose(fitted, places, labels, speakers, self.chosen, STRENGTHS, UNCHOSEN)
+        self.machine = fitted(places, labels, c).machine
         return self
 
     def predict_proba(self, vectors: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the votes, float64 (n, classes); 0 for a class that was not in the training set."""
-        votes = self.machine.votes(_products(_cut_off(vectors), self.given))
-        powers = np.exp(votes - votes.max(axis=1, keepdims=True))
-        result = np.zeros((len(vectors), self.classes))
-        result[:, self.machine.labels] = powers / powers.sum(axis=1, keepdims=True)
-        return result
-
-    def _choice(self, products: NDArray[np.float64], labels: NDArray[np.int64], speakers: NDArray[np.int64]) -> float:
-        """The value of `c` by which training speakers who are held out are recognised best; of equals the smallest."""
-        from sklearn.metrics import recall_score
-        from sklearn.model_selection import GroupKFold
-
-        groups = len(np.unique(speakers))
-        if groups < 2:
-            return UNCHOSEN
-        parts = list(GroupKFold(min(INNER_FOLDS, groups)).split(products, labels, speakers))
-        scores = []
-        for c in STRENGTHS:
-            predicted = np.empty_like(labels)
-            for rest, out in parts:
-                machine = _Machine(products[np.ix_(rest, rest)], labels[rest], c, self.config.balanced)
-                predicted[out] = machine.labels[machine.votes(products[np.ix_(out, rest)]).argmax(axis=1)]
-            scores.append(recall_score(labels, predicted, labels=np.unique(labels), average="macro", zero_division=0))
-        best = STRENGTHS[int(np.argmax(scores))]
-        self.chosen["c"] = best
-        return best
+        products = _products(_machine.cut_off(np.stack(vectors)), self.given)
+        return _machine.probabilities(self.machine, products, self.classes)
 
 
-class _Machine:
-    """One value of `c`, fitted to the products (n, n) of training utterances.
+class _Known:
+    """A machine fitted to some of the training utterances, whose products are known.
 
-    Attributes:
-        labels: Classes that it knows, ascending.
+    Args:
+        products: Of each training utterance with each, (n, n).
+        places: Of those that it is fitted to, int64 (m,).
+        labels: Classes of these, int64 (m,).
+        c: Inverse of the strength of regularisation.
+        balanced: As of `Machine`.
     """
 
-    def __init__(self, products: NDArray[np.float64], labels: NDArray[np.int64], c: float, balanced: bool) -> None:
-        from sklearn.svm import SVC
+    def __init__(
+        self, products: NDArray[np.float64], places: NDArray[Any], labels: NDArray[np.int64], c: float, balanced: bool
+    ) -> None:
+        self.products, self.places = products, places
+        own = products[np.ix_(places, places)]
+        self.machine = _machine.Machine(own, labels, c, balanced=balanced, kernel="precomputed")
+        self.labels = self.machine.labels
 
-        self.labels: NDArray[np.int64] = np.unique(labels)
-        self.machine = None
-        if len(self.labels) > 1:
-            weights = "balanced" if balanced else None
-            self.machine = SVC(C=c, kernel="precomputed", class_weight=weights, decision_function_shape="ovr")
-            self.machine.fit(products, labels)
-
-    def votes(self, products: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pairs of classes that each class wins, with part of one by the distances, (n, labels), by products (n, training)."""
-        if self.machine is None:
-            return np.zeros((len(products), 1))
-        votes: NDArray[np.float64] = self.machine.decision_function(products)
-        return votes if votes.ndim == 2 else np.stack([-votes, votes], axis=1)
-
-
-def _cut_off(vectors: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    return np.clip(np.stack(vectors).astype(np.float64), -MOST_DEVIATIONS, MOST_DEVIATIONS)
+    def votes(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Votes for the utterances at some places, (n, labels)."""
+        return self.machine.votes(self.products[np.ix_(values, self.places)])
 
 
 def _products(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:

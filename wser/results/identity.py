@@ -25,6 +25,7 @@ ALGORITHM = 1
 them; a test compares the predictions of a tiny run with stored ones."""
 
 SAME = {
+    "dd409f2e52a22b786d3cf6242f2010a426eb758cdaadaa7ae9e3ee0f4ee4fc34": "f53e42e5824a022eb17239ffad66930a2297e517c1496f7b3f475c85f6c4767c",  # noqa: E501
     "728810022abc2dddba15923ad3def79de16478cf5f2ada4a0aa625e8099c3e36": "fffca219ed155ffb0af43bba3c6ffeaa5ba363b9d1f4081d44363585647aaf04",  # noqa: E501
     "c4507cf59884bd81293e3969d610544bb147884b0008fc445b704b765d77ebff": "b94f6b7ef0e7f02b9967c320ca791c9aede67c876e5d75073a6101b85e8e53e0",  # noqa: E501
     "4359ecdabcdadde4866282cc40f9e9f215e63f77d18d1ef9412d5144614c170a": "b94f6b7ef0e7f02b9967c320ca791c9aede67c876e5d75073a6101b85e8e53e0",  # noqa: E501

@@ -6,7 +6,7 @@ import pytest
 from wser import models
 from wser.config.compose import load
 from wser.config.schema import ConfigError, choice
-from wser.models import svm
+from wser.models import _machine, svm
 
 CLASSES = 3
 
@@ -67,7 +67,7 @@ def test_what_lies_far_away_is_cut_off():
     vectors, labels, names = corpus()
     model = fitted(vectors, labels, names)
     far = [np.where(np.arange(len(v)) == 0, 1e12, v).astype(np.float32) for v in vectors]
-    edge = [np.where(np.arange(len(v)) == 0, svm.MOST_DEVIATIONS, v).astype(np.float32) for v in vectors]
+    edge = [np.where(np.arange(len(v)) == 0, _machine.MOST_DEVIATIONS, v).astype(np.float32) for v in vectors]
     np.testing.assert_array_equal(model.predict_proba(far), model.predict_proba(edge))
 
 
