@@ -57,12 +57,12 @@ def graph(
     """
     import torch
 
-    from wser.inference import lstm
+    from wser.inference import recurrent
 
     with _quiet(), _symbolic_len(module):
         try:
             program = torch.onnx.export(
-                lstm.replaced(module),
+                recurrent.replaced(module),
                 tuple(examples.values()),
                 dynamo=True,
                 verbose=False,
