@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import fields, replace
 from functools import cache
@@ -51,8 +51,10 @@ def load(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     Raises:
         ConfigError: An argument is no `key=value`, a key is unknown, or a value has the wrong type or is outside its limits.
     """
+    # Each file is read once, however many points there are.
+    read = cache(_settings)
     return [
-        _merge({key: text for choice in point for key, text in choice.items()}, environment)
+        _merge({key: text for choice in point for key, text in choice.items()}, environment, read)
         for axes in _axes(arguments)
         for point in itertools.product(*axes)
     ]
@@ -182,14 +184,13 @@ def _split(argument: str) -> tuple[str, str]:
     return key, text
 
 
-def _merge(point: dict[str, str], variables: Mapping[str, str]) -> Config:
+def _merge(point: dict[str, str], variables: Mapping[str, str], read: Callable[[Path], DictConfig]) -> Config:
     command_line = _layer(list(point.items()))
-    layers = [_read(experiments() / "default.yaml")]
+    layers = [deepcopy(read(experiments() / "default.yaml"))]
     if "experiment" in command_line:
-        layers.append(_read(_experiment_file(command_line.experiment)))
-        layers[-1].pop("sweep", None)
+        layers.append(deepcopy(read(_experiment_file(command_line.experiment))))
     layers[0].preset = _preset([*layers, command_line])
-    layers.insert(1, _read(_file(experiments() / "preset", "preset", layers[0].preset)))
+    layers.insert(1, deepcopy(read(_file(experiments() / "preset", "preset", layers[0].preset))))
     environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
     _refuse_interpolation(environment, "WSER_CACHE")
     given = _keys(command_line)
@@ -370,6 +371,13 @@ def _value(key: str, text: str) -> Any:
         return OmegaConf.from_dotlist([f"value={text}"]).value
     except (YAMLError, OmegaConfBaseException):
         raise ConfigError(f"{key}={text} is not a valid value: write lists as in [1,2] and close their brackets") from None
+
+
+def _settings(path: Path) -> DictConfig:
+    """The settings of a file, without what it sweeps."""
+    layer = _read(path)
+    layer.pop("sweep", None)
+    return layer
 
 
 def _read(path: Path) -> DictConfig:

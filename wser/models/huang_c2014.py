@@ -37,7 +37,7 @@ class Config(FittedModelConfig):
     Attributes:
         layers: Number of restricted Boltzmann machines.
         units: Hidden units in each.
-        epochs: Passes of each over the training set.
+        passes: Passes of each over the training set.
         c: Inverse of the strength of regularisation; 0 chooses among 0.1, 1, 10 and 100 by a cross-validation over the training
             speakers.
     """
@@ -49,7 +49,7 @@ class Config(FittedModelConfig):
 
     layers: int = setting(5, low=1, high=20)
     units: int = setting(512, low=1, high=8192)
-    epochs: int = setting(5, low=1, high=1000)
+    passes: int = setting(5, low=1, high=1000)
     c: float = setting(0.0, low=0, high=1e6)
 
 
@@ -77,13 +77,13 @@ class Model:
         self.network: list[_boltzmann.Layer] = []
         values = self._standardised(joined)
         for layer in range(self.config.layers):
-            self.network.append(_boltzmann.fitted(values, self.config.units, self.config.epochs, layer == 0, rng))
+            self.network.append(_boltzmann.fitted(values, self.config.units, self.config.passes, layer == 0, rng))
             values = self.network[-1].hidden(values)
         hidden = np.stack([self._hidden(one) for one in levels])
         self.centre, self.spread = hidden.mean(axis=0), np.maximum(hidden.std(axis=0), LEAST_DEVIATION)
-        values = _machine.cut_off((hidden - self.centre) / self.spread)
-        c = self.config.c or _machine.choose(_radial, values, labels, speakers, self.chosen)
-        self.machine = _radial(values, labels, c)
+        deviations = _machine.cut_off((hidden - self.centre) / self.spread)
+        c = self.config.c or _machine.choose(_radial, deviations, labels, speakers, self.chosen)
+        self.machine = _radial(deviations, labels, c)
         return self
 
     def predict_proba(self, levels: Sequence[NDArray[Any]]) -> NDArray[np.float64]:

@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from wser import results, run
+from precompute.recipe import named
+from wser import models, results, run
 from wser.config import compose
 from wser.execution import plan
 
@@ -44,6 +45,7 @@ def test_file_says_what_it_is_for(file):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("file", [file for file in FILES if file.stem != "table6"], ids=lambda file: file.stem)
 def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
     """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
     points = compose.load([f"experiment={file.stem}"])
@@ -64,6 +66,26 @@ def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, 
         selections.add(results.read_metrics(directory, 0)["selection"])
     assert selections == {point.selection for point in points}
     assert "UAR" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_table_6_has_every_model_on_what_it_takes_in_both_tracks():
+    points = compose.load(["experiment=table6"])
+    ways = {(point.model.name, point.recipe, point.data.standardise) for point in points}
+    assert {model for model, _, _ in ways} == {*models.names()} - {"row_svm"}
+    tasks = {(*point.corpus, point.labels, point.protocol.name) for point in points}
+    assert len(points) == len(ways) * len(tasks)
+    for model, recipe in {(model, recipe) for model, recipe, _ in ways}:
+        (own,) = compose.load([f"model={model}", f"recipe={recipe}"])
+        models.check_takes(own.model, named(recipe).array)
+        standardised = {how for other, of, how in ways if (other, of) == (model, recipe)}
+        assert standardised == {own.data.standardise, "speaker"}
+        assert model == "svm" or recipe == load_own(model)
+
+
+def load_own(model) -> str:
+    (own,) = compose.load([f"model={model}"])
+    return own.recipe
 
 
 @pytest.mark.slow

@@ -53,7 +53,8 @@ def test_one_key_is_shown(key, words, capsys):
 def test_a_default_is_that_of_its_own_model():
     every = reference.keys()
     (balanced,) = [key for key in every if key.name == "model.balanced" and "svm" in key.of]
-    assert (balanced.of, balanced.default) == (("row_svm", "svm"), "true")
+    assert balanced.default == "true"
+    assert {"row_svm", "svm"} <= {*balanced.of}
 
 
 def test_settings_of_an_installed_model_may_say_nothing_of_themselves(monkeypatch, capsys, tmp_path):
