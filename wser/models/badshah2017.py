@@ -40,6 +40,7 @@ class Config(ModelConfig):
         stride: Of the first convolution, in rows and columns.
         pool: Rows and columns in a window of each pooling.
         fc: Values of the two fully connected layers.
+        dropout: After each of them.
     """
 
     default_recipe: ClassVar[str] = "stft256"
@@ -47,6 +48,7 @@ class Config(ModelConfig):
     stride: int = setting(4, low=2, high=8)
     pool: int = setting(3, low=2, high=4)
     fc: list[int] = field(default_factory=lambda: [2048, 2048])
+    dropout: float = setting(0.5, low=0, high=0.95)
 
     def check(self) -> None:
         """Refuse other than two fully connected layers; errors as of the base class."""
@@ -73,8 +75,8 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> "nn.Module":
             self.blocks = _layers.Layers(*layers)
             first, second = config.fc
             self.fully_connected = nn.Sequential(
-                *(nn.Linear(channels * rows * columns, first), nn.ReLU(), nn.Dropout(0.5)),
-                *(nn.Linear(first, second), nn.ReLU(), nn.Dropout(0.5)),
+                *(nn.Linear(channels * rows * columns, first), nn.ReLU(), nn.Dropout(config.dropout)),
+                *(nn.Linear(first, second), nn.ReLU(), nn.Dropout(config.dropout)),
             )
             self.classifier = nn.Linear(second, classes)
 

@@ -64,7 +64,9 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> "nn.Module":
             self.classifier = nn.Linear(DENSE, classes)
 
         def forward(self, levels: "Tensor", lengths: "Tensor") -> "Tensor":
-            parts, own = _layers.pieces(levels, lengths, PIECE, PIECE)
+            # Where all utterances are shorter, so are the pieces.
+            size = min(PIECE, levels.shape[-1])
+            parts, own = _layers.pieces(levels, lengths, size, size)
             maps, steps = self.blocks(parts, own)
             ends = self.lstm.ends(_layers.as_sequence(maps), steps)
             return _layers.joined(self.classifier(self.dense(ends)), own, len(levels))
