@@ -42,6 +42,7 @@ class LiteratureResult:
         chosen: `test` where the epoch was chosen on the test set.
         pretrained: Whether a large network was trained on other speech before.
         listeners: Whether these are human.
+        calibrated: Whether recordings of each test speaker, without their labels, standardised it: a track of its own.
         model: Name of the model of this software that is written after it.
         note: What else should be known.
     """
@@ -62,6 +63,7 @@ class LiteratureResult:
     chosen: Literal["test"] | None = None
     pretrained: bool = False
     listeners: bool = False
+    calibrated: bool = False
     model: str | None = None
     note: str | None = None
 

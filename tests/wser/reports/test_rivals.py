@@ -1,5 +1,6 @@
 """Models side by side: a table for each task, the paper's network against the best other, published figures beside."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from precompute.recipe import Recipe
@@ -63,6 +64,14 @@ def test_published_results_of_a_model_stand_beside_it_once():
     assert cells(table, "published %") == [0.9, 0.8, None, None]
     assert cells(table, "test speakers there") == ["in training", "held out", None, None]
     assert cells(table, "UAR %")[1] is None
+
+
+def test_a_published_result_stands_in_its_own_track_alone():
+    entries = [replace(result("svm", 0.8), calibrated=True), result("issa2020", 0.9)]
+    calibrated = [run(model, track="speaker-calibrated") for model in ("svm", "issa2020")]
+    inductive, other = rivals.tables(entries, [run("svm"), run("issa2020"), *calibrated])
+    assert cells(inductive, "published %") == [None, 0.9]
+    assert cells(other, "published %") == [0.8, None]
 
 
 def test_the_papers_network_is_tested_against_the_best_of_the_others_alone():

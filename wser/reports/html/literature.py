@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from precompute.common.reading import UnreadableError, read_json, read_yaml
 from wser import results
-from wser.evaluation.caveats import CHOSEN_ON_TEST, of_selection, of_track
+from wser.evaluation.caveats import CALIBRATED, CHOSEN_ON_TEST, of_selection, of_track
 from wser.evaluation.published import PAPER, LiteratureResult
 from wser.reports.html import words
 from wser.reports.html.opened import CHOSEN, SummarisedRun, summarised
@@ -24,9 +24,11 @@ PAPERS_NETWORK = "three_pipe"
 
 
 def is_comparable(entry: LiteratureResult, run: SummarisedRun) -> bool:
-    """Whether a published result is of the same corpus, kind of protocol and, as far as its source says, number of classes."""
-    same = (entry.corpus, entry.speakers) == (run.corpus, run.speakers) and run.clean
-    return same and (entry.listeners or entry.classes in (None, len(run.stored.classes)))
+    """Whether a published result is of the same corpus, kind of protocol, track and, as far as its source says, classes."""
+    if (entry.corpus, entry.speakers) != (run.corpus, run.speakers) or not run.clean:
+        return False
+    alike = entry.calibrated == run.calibrated and entry.classes in (None, len(run.stored.classes))
+    return entry.listeners or alike
 
 
 def best(entries: Sequence[LiteratureResult], run: SummarisedRun) -> LiteratureResult | None:
@@ -201,6 +203,7 @@ def _claim_row(run: SummarisedRun, page: Path | None, own: bool) -> list[Any]:
 
 def _row(entry: LiteratureResult) -> list[Any]:
     remarks = [
+        CALIBRATED.short if entry.calibrated else None,
         "pretrained on other speech" if entry.pretrained else None,
         CHOSEN_ON_TEST.short if entry.chosen else None,
         f"as quoted by {entry.quoted}" if entry.quoted else None,

@@ -116,6 +116,11 @@ class SummarisedRun:
         return not self.stored.record.get("test_recipe_id")
 
     @property
+    def calibrated(self) -> bool:
+        """Whether it is speaker-calibrated."""
+        return bool(caveats.of_track(self.stored.record))
+
+    @property
     def speakers(self) -> str:
         """Whether the test speakers were `known` from training, as the leakage report has it."""
         return "known" if any(report.speakers.count for report in self.reports) else "unknown"

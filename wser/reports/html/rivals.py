@@ -23,7 +23,8 @@ LEAKS = {"unknown": "held out", "known": "in training", "unclear": "unclear"}
 def tables(entries: Sequence[LiteratureResult], runs: Sequence[SummarisedRun], page: Path | None = None) -> list[Table]:
     """One table for each task that runs of several models share, the highest UAR first, unfinished runs last.
 
-    A published result of a model stands in the rows of its first run.  Nothing is compared with it: its protocol is another.
+    A published result of a model and track stands in the rows of its first run.  Nothing is compared with it: its protocol is
+    another.
 
     Args:
         entries: Published results.
@@ -83,7 +84,8 @@ def _measured(run: SummarisedRun, page: Path | None) -> list[Any]:
 
 
 def _published(entries: Sequence[LiteratureResult], run: SummarisedRun) -> list[list[Any]]:
-    own = [entry for entry in entries if entry.model == _model(run) and entry.corpus == run.corpus]
+    meant = (_model(run), run.corpus, run.calibrated)
+    own = [entry for entry in entries if (entry.model, entry.corpus, entry.calibrated) == meant]
     return [
         [entry.value, words.METRICS[entry.metric], LEAKS[entry.speakers], entry.protocol, Link(entry.work, entry.link)]
         for entry in own
