@@ -1,5 +1,6 @@
 """Modules of PyTorch as graphs that other software runs (ONNX), by PyTorch's own exporter."""
 
+import builtins
 import contextlib
 import importlib.util
 import io
@@ -122,10 +123,13 @@ def _symbolic_len(module: "nn.Module") -> Iterator[None]:
 
     Python's own gives a number, and the graph would be for the batch of the example alone.
     """
-    homes = {sys.modules[type(part).__module__] for part in module.modules()}
-    ours = [vars(home) for home in homes if home.__name__.partition(".")[0] != "torch" and "len" not in vars(home)]
+    own = {type(part).__module__ for part in module.modules()}
+    # Layers call functions of the files beside their own.
+    rooms = {name.rpartition(".")[0] for name in own} - {""}
+    files = [file for name, file in list(sys.modules.items()) if name in own or name.rpartition(".")[0] in rooms]
+    ours = [vars(file) for file in files if file.__name__.partition(".")[0] != "torch" and "len" not in vars(file)]
     for names in ours:
-        names["len"] = lambda value: value.shape[0] if hasattr(value, "shape") else len(value)
+        names["len"] = lambda value: value.shape[0] if hasattr(value, "shape") else builtins.len(value)
     try:
         yield
     finally:

@@ -28,18 +28,8 @@ class TestFeatures(FeatureContract):
 
 
 def test_there_are_features():
-    assert features.names() == [
-        "cwt_statistics",
-        "functionals",
-        "issa193",
-        "logmel",
-        "logmel",
-        "mfcc",
-        "scalogram",
-        "stft",
-        "waveform",
-        "wavelet_packets",
-    ]
+    names = ["cwt_statistics", "functionals", "issa193", "logmel", "mfcc", "scalogram", "stft", "waveform", "wavelet_packets"]
+    assert features.names() == sorted(names)
 
 
 def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):
