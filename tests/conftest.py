@@ -9,6 +9,7 @@
 - `corpora_dir` is the directory of the real corpora; tests that use it are skipped where `WSER_CORPORA` names none.
 """
 
+import fcntl
 import io
 import os
 import signal
@@ -16,6 +17,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -133,6 +135,19 @@ def undrawn(save_blank: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
     from matplotlib.figure import Figure
 
     monkeypatch.setattr(Figure, "savefig", save_blank)
+
+
+@pytest.fixture(scope="session")
+def librosa(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The package librosa, whose loops one process at a time compiles."""
+    from precompute.features import issa193
+
+    package = pytest.importorskip("librosa", reason="librosa is not installed: python -m pip install '.[librosa]'")
+    # Above the directory of each of pytest's processes.
+    with (tmp_path_factory.getbasetemp().parent / "librosa.lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        issa193.Feature().require()
+    return package
 
 
 @pytest.fixture(scope="session")

@@ -73,12 +73,16 @@ class Feature(_base.Feature):
         return Array("float32", (MFCC + CHROMA + MEL + CONTRAST + TONNETZ,), ("value",), 1.0)
 
     def require(self) -> None:
-        """Refuse to go on without librosa.
+        """Refuse to go on without librosa, and have its loops compiled.
+
+        They are compiled when they are first called, and kept on disk for other processes.  Processes that do so at the same
+        time, as workers would, now and then give each other code that ends them (a segmentation fault).
 
         Raises:
             LibrosaError: It is not installed, or another version is.
         """
-        _librosa()
+        rate = 2 * LEAST_RATE
+        means(np.sin(np.arange(rate, dtype=np.float32) / 10), rate)
 
     def compute(self, frame: Frame) -> _base.Computed:
         """The means of the utterance.

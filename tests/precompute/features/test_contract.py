@@ -14,16 +14,15 @@ MORE = [("scalogram", {"values": "decibels"}), ("scalogram", {"noise": "white"})
 OWN = {"issa193": {"sample_rate": 44_100}}
 """Settings of features that refuse the usual ones."""
 
-PACKAGES = {"functionals": "opensmile", "issa193": "librosa"}
-"""What features need that is not installed with this package."""
-
 
 @pytest.mark.parametrize(("name", "settings"), [*((name, OWN.get(name, {})) for name in features.names()), *MORE])
 class TestFeatures(FeatureContract):
     @pytest.fixture(autouse=True)
-    def _chosen(self, name, settings):
-        if package := PACKAGES.get(name):
-            pytest.importorskip(package, reason=f"{package} is not installed: python -m pip install '.[{package}]'")
+    def _chosen(self, name, settings, request):
+        if name == "functionals":
+            pytest.importorskip("opensmile", reason="opensmile is not installed: python -m pip install '.[opensmile]'")
+        if name == "issa193":
+            request.getfixturevalue("librosa")
         self.name, self.settings = name, settings
 
 

@@ -16,10 +16,6 @@ from precompute.testing.features import noise
 RATE = 44_100
 
 
-def librosa():
-    return pytest.importorskip("librosa", reason="librosa is not installed: python -m pip install '.[librosa]'")
-
-
 def tones(seconds, *hertz):
     time = np.arange(int(seconds * RATE)) / RATE
     return (0.1 * sum(np.sin(2 * np.pi * f * time) for f in hertz) + 0.01 * noise(seconds, RATE)).astype(np.float32)
@@ -34,8 +30,8 @@ def test_the_recipe_has_a_name_and_says_what_it_holds():
 
 
 @pytest.mark.slow
-def test_it_is_what_librosa_gives_of_two_and_a_half_seconds_of_the_file(tmp_path):
-    theirs, file = librosa(), tmp_path / "a.wav"
+def test_it_is_what_librosa_gives_of_two_and_a_half_seconds_of_the_file(librosa, tmp_path):
+    theirs, file = librosa, tmp_path / "a.wav"
     half = np.rint(tones(2.0, 220, 277, 330) * 32768).astype(np.int16)
     # Without a mean, which would be subtracted.
     soundfile.write(file, np.concatenate([half, -half[::-1]]), RATE)
@@ -53,8 +49,7 @@ def test_it_is_what_librosa_gives_of_two_and_a_half_seconds_of_the_file(tmp_path
 
 
 @pytest.mark.slow
-def test_it_leaves_out_the_beginning_and_what_follows_three_seconds():
-    librosa()
+def test_it_leaves_out_the_beginning_and_what_follows_three_seconds(librosa):
     inner, other = tones(2.5, 440), tones(0.5, 1000)
     first = precompute.extract(np.concatenate([tones(0.5, 300), inner, other]), "issa193", RATE).values
     second = precompute.extract(np.concatenate([tones(0.5, 2000), inner, tones(0.5, 300)]), "issa193", RATE).values
@@ -62,8 +57,7 @@ def test_it_leaves_out_the_beginning_and_what_follows_three_seconds():
 
 
 @pytest.mark.slow
-def test_of_short_utterances_it_takes_the_second_half_and_too_short_ones_are_unusable():
-    librosa()
+def test_of_short_utterances_it_takes_the_second_half_and_too_short_ones_are_unusable(librosa):
     half = tones(0.2, 440)
     values = [precompute.extract(np.concatenate([tones(0.2, f), half]), "issa193", RATE).values for f in (300, 3000)]
     np.testing.assert_allclose(*values, atol=0.1)
