@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from wser.models._norm import MaskedBatchNorm
-from wser.models._steps import length_mask, masked, reverse_steps
+from wser.models._steps import last_step, length_mask, masked, reverse_steps
 
 Pair = tuple[int, int]
 """Of rows and steps."""
@@ -158,10 +158,8 @@ class Recurrent(nn.Module):
 
     def ends(self, sequence: Tensor, lengths: Tensor) -> Tensor:
         """The last output of each direction, (batch, cells * directions)."""
-        outputs, last = self.forward(sequence, lengths), lengths - 1
-        cells = self.forwards.hidden_size
-        forwards = outputs[torch.arange(len(outputs), device=outputs.device), last, :cells]
-        return torch.cat([forwards, outputs[:, 0, cells:]], dim=1)
+        outputs, cells = self.forward(sequence, lengths), self.forwards.hidden_size
+        return torch.cat([last_step(outputs[..., :cells], lengths), outputs[:, 0, cells:]], dim=1)
 
 
 def as_sequence(maps: Tensor) -> Tensor:

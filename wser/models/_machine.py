@@ -67,16 +67,30 @@ class Machine:
         """Pairs of classes that each class wins, with part of one by the distances, (n, labels)."""
         if self.machine is None:
             return np.zeros((len(values), 1))
-        votes: NDArray[np.float64] = self.machine.decision_function(values)
-        return votes if votes.ndim == 2 else np.stack([-votes, votes], axis=1)
+        return of_each_class(self.machine.decision_function(values))
+
+
+def of_each_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What scikit-learn's `decision_function` gives, (n, labels); of two classes it gives one number, (n,)."""
+    return scores if scores.ndim == 2 else np.stack([-scores, scores], axis=1)
 
 
 def probabilities(machine: Votes, values: NDArray[Any], classes: int) -> NDArray[np.float64]:
     """Softmax of the votes, float64 (n, classes); 0 for a class that was not in the training set."""
-    votes = machine.votes(values)
-    powers = np.exp(votes - votes.max(axis=1, keepdims=True))
-    result = np.zeros((len(values), classes))
-    result[:, machine.labels] = powers / powers.sum(axis=1, keepdims=True)
+    return softmax(machine.votes(values), machine.labels, classes)
+
+
+def softmax(scores: NDArray[np.float64], labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
+    """Softmax of scores, float64 (n, classes); 0 for a class that was not in the training set.
+
+    Args:
+        scores: Of the classes that were, (n, labels).
+        labels: These, ascending.
+        classes: Number of all.
+    """
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result = np.zeros((len(scores), classes))
+    result[:, labels] = powers / powers.sum(axis=1, keepdims=True)
     return result
 
 

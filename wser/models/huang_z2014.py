@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from precompute.common.settings import setting
 from wser.config.schema import FittedModelConfig
+from wser.models import _machine
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -88,13 +89,8 @@ class Model:
 
     def predict_proba(self, levels: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the distances, float64 (n, classes); 0 for a class that was not in the training set."""
-        distances = self.machine.decision_function(self._features(levels))
-        if distances.ndim == 1:
-            distances = np.stack([-distances, distances], axis=1)
-        powers = np.exp(distances - distances.max(axis=1, keepdims=True))
-        result = np.zeros((len(levels), self.classes))
-        result[:, self.machine.classes_] = powers / powers.sum(axis=1, keepdims=True)
-        return result
+        distances = _machine.of_each_class(self.machine.decision_function(self._features(levels)))
+        return _machine.softmax(distances, self.machine.classes_, self.classes)
 
     def _patches(self, levels: NDArray[Any]) -> tuple[int, NDArray[np.float32]]:
         """Rows of patches of one utterance, and all of its patches, row after row, (n, SIDE * SIDE)."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from precompute.common.settings import setting
 from wser.config.schema import FittedModelConfig
+from wser.models import _machine
 
 
 @dataclass
@@ -58,13 +59,8 @@ class Model:
 
     def predict_proba(self, pictures: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the distances, float64 (n, classes); 0 for a class that was not in the training set."""
-        distances = self.machine.decision_function(features(pictures))
-        if distances.ndim == 1:
-            distances = np.stack([-distances, distances], axis=1)
-        powers = np.exp(distances - distances.max(axis=1, keepdims=True))
-        result = np.zeros((len(pictures), self.classes))
-        result[:, self.machine.classes_] = powers / powers.sum(axis=1, keepdims=True)
-        return result
+        distances = _machine.of_each_class(self.machine.decision_function(features(pictures)))
+        return _machine.softmax(distances, self.machine.classes_, self.classes)
 
 
 def features(pictures: Sequence[NDArray[Any]]) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from precompute.common.settings import setting
 from wser.config.schema import FittedModelConfig
+from wser.models import _machine
 
 WIDTHS = (1, 2, 3, 5, 8, 12, 18, 27, 40)
 """Frames of a box."""
@@ -73,11 +74,7 @@ class Model:
 
     def predict_proba(self, levels: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the scores, float64 (n, classes); 0 for a class that was not in the training set."""
-        scores = self.boosting.scores(self.filters.features(levels))
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        result = np.zeros((len(levels), self.classes))
-        result[:, self.boosting.labels] = powers / powers.sum(axis=1, keepdims=True)
-        return result
+        return _machine.softmax(self.boosting.scores(self.filters.features(levels)), self.boosting.labels, self.classes)
 
 
 @dataclass(frozen=True)
