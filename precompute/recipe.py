@@ -59,6 +59,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "cwt_statistics": {"feature": "cwt_statistics", "normalise": "none", "duration": 60.0},
     "issa193": {"feature": "issa193", "sample_rate": 44100, "duration": 3.0, "normalise": "none"},
     "wavelet_packets": {"feature": "wavelet_packets", "normalise": "none", "duration": 60.0},
+    "random_convolutions": {"feature": "random_convolutions", "normalise": "none", "duration": 60.0},
     "white20": {"noise": "white", "snr_db": 20.0},
     "white10": {"noise": "white", "snr_db": 10.0},
     "white5": {"noise": "white", "snr_db": 5.0},

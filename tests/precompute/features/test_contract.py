@@ -27,7 +27,18 @@ class TestFeatures(FeatureContract):
 
 
 def test_there_are_features():
-    names = ["cwt_statistics", "functionals", "issa193", "logmel", "mfcc", "scalogram", "stft", "waveform", "wavelet_packets"]
+    names = [
+        "cwt_statistics",
+        "functionals",
+        "issa193",
+        "logmel",
+        "mfcc",
+        "random_convolutions",
+        "scalogram",
+        "stft",
+        "waveform",
+        "wavelet_packets",
+    ]
     assert features.names() == sorted(names)
 
 
