@@ -4,10 +4,9 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from precompute.common import files, paths, tables, terminal
+from precompute.common import paths, terminal
 from precompute.common.errors import UsageError
 
 EPILOG = """\
@@ -44,32 +43,11 @@ def _main(arguments: Sequence[str]) -> int:
         raise UsageError(f"{named[0]} alone is given, where two runs or more can be fused: name others")
     paths.refuse_twice(named, "a run")
     from wser import results
-    from wser.execution.fusing import fuse
+    from wser.reports.fusion import fuse_and_show
 
     runs = [results.open_finished(path) for path in named]
-    path = fuse(runs, shlex.join(["python", "-m", "wser.fuse", *map(str, named)]))
-    for run in runs:
-        tables.paragraph(f"{run.path}: {run.title}", "  ")
-    sys.stdout.flush()
-    _report(path)
+    fuse_and_show(runs, shlex.join(["python", "-m", "wser.fuse", *map(str, named)]))
     return 0
-
-
-def _report(path: Path) -> None:
-    """Write page and summary, and print the table."""
-    from wser import results
-    from wser.evaluation import published
-    from wser.reports.html import opened
-    from wser.reports.html import run as pages
-    from wser.reports.tables import fold_table
-
-    measured = replace(opened.summarised(path), notes=())
-    pages.write_page(measured, path, published.load())
-    # Last, so that a summary that is there has its page.
-    files.replace(path / results.SUMMARY, results.as_json(measured.summary), path.parent)
-    print()
-    tables.show(fold_table(measured.stored.title, measured.summary, measured.caveats))
-    print(f"results: {path}\npage: {path / results.PAGE}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ examples:
   python -m wser.run fold=all                          RAVDESS, held-out speakers (experiments/default.yaml)
   python -m wser.run corpus=emodb protocol=loso fold=all
   python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed, and one of all
+  python -m wser.run corpus=emodb seed=0,1 fuse=true fold=all   and the mean of their probabilities, as wser.fuse gives it
   python -m wser.run experiment=demo fold=0,2
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
@@ -148,6 +149,7 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     from wser.execution import plan
 
     configs = compose.load(settings)
+    fuses = compose.fuses(settings)
     experiments = plan.prepare_all(configs)
     axes = _swept(settings, experiments)
     _announce(experiments[0], axes)
@@ -172,6 +174,8 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
             _announce_jobs(configs[0].executor)
         else:
             _announce_time(to_do, configs[0].jobs)
+        if fuses:
+            _announce_fusions(experiments, axes)
         return 0
     command = shlex.join(["python", "-m", "wser.run", *settings])
     say = _Points(experiments, left, axes).say if axes else _finished
@@ -185,6 +189,8 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
         run, why = _report(experiments[0])
         _show(experiments[0], run, why)
         failed = bool(why)
+    if fuses:
+        failed |= not _fuse(experiments, command)
     return terminal.FAILED if failed else terminal.DONE
 
 
@@ -201,6 +207,64 @@ def _announce_time(to_do: "Sequence[tuple[Experiment, Fold]]", jobs: int) -> Non
 
     if seconds := estimate.seconds(to_do, jobs):
         print(f"about {duration(seconds)} on this machine as it is now, if no run stops early: a few batches were timed")
+
+
+def _announce_fusions(experiments: "Sequence[Experiment]", axes: Mapping[str, list[Any]]) -> None:
+    """Say which runs will be fused, by what differs between them."""
+    from wser.evaluation.sweeps import as_text
+    from wser.execution import fusing
+
+    if why := _unfused(experiments):
+        print(why)
+        return
+    print("fused once all runs are finished:")
+    at = {experiment.directory: number for number, experiment in enumerate(experiments)}
+    for group in fusing.groups(experiments):
+        numbers = [at[experiment.directory] for experiment in group]
+        within = {key: values for key, values in axes.items() if any(values[n] != values[numbers[0]] for n in numbers)}
+        points = (", ".join(f"{key}={as_text(values[number])}" for key, values in within.items()) for number in numbers)
+        one = group[0]
+        common = f"{_names(one)}, {len(one.dataset.classes)} classes, {one.config.protocol.name}"
+        tables.paragraph(f"{common}: {'; '.join(points)}", "  ")
+
+
+def _unfused(experiments: "Sequence[Experiment]") -> str:
+    """Why nothing of a sweep is fused once the folds asked for are finished; empty where something is."""
+    from wser import results
+    from wser.execution import fusing
+
+    left = [one for one in experiments if {*range(len(one.folds))} - {*one.wanted, *results.finished(one.directory)}]
+    if left:
+        points = f"{len(left)} of {counted(len(experiments), 'point')}"
+        return f"nothing is fused, since folds of {points} are neither asked for nor finished: give fold=all"
+    if len(experiments) == 1:
+        return "nothing is fused, since the settings leave one point of the sweep: leave out what narrows it"
+    if not fusing.groups(experiments):
+        return "nothing is fused, since no two points share corpora, label map, protocol, split, selection and track"
+    return ""
+
+
+def _fuse(experiments: "Sequence[Experiment]", command: str) -> bool:
+    """Fuse the runs of a sweep that can be, and print their tables; whether all could be."""
+    from wser import results
+    from wser.execution import fusing
+    from wser.reports.fusion import fuse_and_show
+
+    print()
+    if why := _unfused(experiments):
+        print(why)
+        return True
+    fused = True
+    for number, group in enumerate(fusing.groups(experiments)):
+        if number:
+            print()
+        try:
+            fuse_and_show([results.open_finished(experiment.directory) for experiment in group], command)
+        except results.ResultError as error:
+            # Others have nothing to do with the loss of one that became infinite.
+            print(f"warning: {error}", file=sys.stderr)
+            fused = False
+    return fused
 
 
 def _announce_faults(to_do: "Sequence[tuple[Experiment, Fold]]") -> None:

@@ -27,6 +27,9 @@ from wser.config.schema import NAMED, ROOMS, Config, ConfigError, Unread, check,
 SWEEP = "train.lr: [0.1, 0.01], or 'preset, selection: [[paper, test], [tuned, last]]'"
 """How to write the section `sweep` of an experiment file."""
 
+FUSE = "fuse"
+"""Key of an experiment file or a command line that is of a sweep, and of no run in it."""
+
 SECTIONS = {"data": "pad", "train": "lr"}
 """Sections that are no short form, with a key of each."""
 
@@ -41,7 +44,8 @@ def load(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     """Merge default.yaml, preset, experiment and command line, one configuration for each point of a sweep.
 
     An experiment file may sweep by itself: its section `sweep` maps keys to lists of values, several keys with a comma between
-    them to lists of lists.  What the command line says of such a key picks among its values, or takes their place.
+    them to lists of lists.  What the command line says of such a key picks among its values, or takes their place.  The key
+    `fuse` is none of a configuration (`fuses`).
 
     Args:
         arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
@@ -71,8 +75,49 @@ def swept(arguments: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(map(_full, ["experiment", *keys] if len(every) > 1 else keys)))
 
 
+def fuses(arguments: Sequence[str]) -> bool:
+    """Whether the runs of a sweep are to be fused: `fuse=true` on the command line, else `fuse: true` of an experiment file.
+
+    Args:
+        arguments: As `load` takes them.
+
+    Raises:
+        ConfigError: It is neither true nor false, or true where nothing is swept; an experiment file's is of no effect where
+            the command line leaves one point of the file's sweep.
+    """
+    given = _given(arguments)
+    files = [_experiment_file(name) for name in given.get("experiment", ())]
+    typed = given.get(FUSE)
+    if typed is not None and typed not in (["true"], ["false"]):
+        raise ConfigError(f"{FUSE}={','.join(typed)} is neither true nor false: give one of them")
+    asking = [file for file in files if _asks(file)]
+    if typed == ["false"] or not (typed or asking):
+        return False
+    if not swept(arguments) and (typed or not any(map(_sweep, asking))):
+        who = f"{FUSE}=true" if typed else f"{FUSE}: true of {asking[0]}"
+        raise ConfigError(f"{who} fuses the points of a sweep, and nothing is swept: give several values, as in seed=0,1")
+    return True
+
+
+def _asks(file: Path) -> bool:
+    """Whether an experiment file says `fuse: true`."""
+    asked = _read(file).get(FUSE, False)
+    if not isinstance(asked, bool):
+        raise ConfigError(f"{file}: {FUSE}={asked} is neither true nor false: write one of them")
+    return asked
+
+
 def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
     """For each experiment, the axes of its sweep: for each axis, the settings of each of its points."""
+    given = _given(arguments)
+    given.pop(FUSE, None)
+    if "experiment" not in given:
+        return [_with_file(None, given)]
+    return [_with_file(_experiment_file(name), given | {"experiment": [name]}) for name in given["experiment"]]
+
+
+def _given(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """The values that a command line gives to each key, as texts."""
     given: dict[str, list[str]] = {}
     for argument in arguments:
         key, text = _split(argument)
@@ -80,9 +125,7 @@ def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
         given[key] = [text] if alone else text.split(",")
         if len(given[key]) > 1 and "" in given[key]:
             raise ConfigError(f"{argument} has an empty value in its list: remove the comma")
-    if "experiment" not in given:
-        return [_with_file(None, given)]
-    return [_with_file(_experiment_file(name), given | {"experiment": [name]}) for name in given["experiment"]]
+    return given
 
 
 def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
@@ -374,9 +417,10 @@ def _value(key: str, text: str) -> Any:
 
 
 def _settings(path: Path) -> DictConfig:
-    """The settings of a file, without what it sweeps."""
+    """The settings of a file, without what it sweeps and whether that is fused."""
     layer = _read(path)
-    layer.pop("sweep", None)
+    for key in ("sweep", FUSE):
+        layer.pop(key, None)
     return layer
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from wser import results
 from wser.evaluation import metrics
 from wser.results import ResultError, StoredRun, identity
 
+if TYPE_CHECKING:
+    from wser.execution.plan import Experiment
+
 MODEL = "fused"
 """What stands for the model in the name and the configuration of such a run."""
 
@@ -28,6 +31,30 @@ TAKEN = (
     "split_hash", "seed", "recipe_id", "test_recipe_id", "test_recipe", "enrol",
 )  # fmt: skip
 """What the record of the fusion has in common with that of the first run."""
+
+
+def groups(experiments: Sequence["Experiment"]) -> list[list["Experiment"]]:
+    """Those whose runs can be fused, two or more in each group, in their order.
+
+    A group has the same corpora, label map, protocol and split, selection and track in common, and what it is tested on.
+
+    Args:
+        experiments: Prepared; none need be finished.
+    """
+    found: dict[str, list[Experiment]] = {}
+    for one in experiments:
+        config = one.config
+        common = {
+            "corpora": config.corpus,
+            "label_map": one.dataset.label_map.name,
+            **{key: one.identity[key] for key in ("classes", "dropped", "split")},
+            "protocol": config.protocol.name,
+            "selection": config.selection,
+            "track": results.track(config),
+            "test_recipe": config.data.test_recipe,
+        }
+        found.setdefault(identity.digest(common), []).append(one)
+    return [group for group in found.values() if len(group) > 1]
 
 
 def fuse(runs: Sequence[StoredRun], command: str) -> Path:
@@ -55,11 +82,13 @@ def fuse(runs: Sequence[StoredRun], command: str) -> Path:
     digest = identity.digest(named)
     corpora = "+".join(corpus["corpus"] for corpus in first.record["corpora"])
     place = root / f"{corpora}-{MODEL}-{_plain(first)}-{digest[: identity.DIGITS]}"
+    # All before the first file, so that what is refused leaves none.
+    means = [_mean(runs, fold) for fold in range(first.record["folds"])]
     if not results.stored_identity(place, named):
         files.make_directory(place, root)
-    for fold in range(first.record["folds"]):
+    for fold, mean in enumerate(means):
         if not results.whole(place, fold, named):
-            _write_fold(place, fold, runs, digest)
+            _write_fold(place, fold, runs, mean, digest)
     for name in OF_SPLIT:
         files.replace(place / name, files.read(first.path / name, first.path), root)
     files.replace(place / results.CONFIG, OmegaConf.to_yaml(OmegaConf.create(_config(runs, place))).encode(), root)
@@ -155,12 +184,19 @@ def _record(runs: Sequence[StoredRun], digest: str, command: str) -> dict[str, A
     }
 
 
-def _write_fold(place: Path, fold: int, runs: Sequence[StoredRun], digest: str) -> None:
+def _mean(runs: Sequence[StoredRun], fold: int) -> NDArray[np.float64]:
+    """Mean probabilities of a fold, in the order of rows and classes of the first run, float64 (n, classes)."""
+    every = [_probabilities(run, fold, runs[0].parts[fold], runs[0].classes) for run in runs]
+    for run, found in zip(runs, every, strict=True):
+        if not np.isfinite(found).all():
+            raise ResultError(f"{run.path}, whose loss became infinite in fold {fold}, gives no probabilities: fuse without it")
+    mean: NDArray[np.float64] = np.mean(every, axis=0)
+    return mean
+
+
+def _write_fold(place: Path, fold: int, runs: Sequence[StoredRun], mean: NDArray[np.float64], digest: str) -> None:
     first, classes = runs[0], runs[0].classes
     rows = first.parts[fold]
-    mean = np.mean([_probabilities(run, fold, rows, classes) for run in runs], axis=0)
-    if not np.isfinite(mean).all():
-        raise ResultError(f"a run whose loss became infinite in fold {fold} gives no probabilities: fuse without it")
     content = results.predictions(((row["key"], row["speaker"], row["true"]) for row in rows), classes, mean)
     figures = metrics.measure([classes.index(row["true"]) for row in rows], mean.argmax(axis=1), classes)
     theirs = [run.metrics[fold] for run in runs]

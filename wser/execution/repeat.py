@@ -1,17 +1,20 @@
 """Running a stored run again, to see whether its predictions come out the same."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from precompute.cache import places
 from precompute.cache.roots import candidates
 from precompute.common import executor, files
+from precompute.common.errors import few
 from precompute.common.provenance import provenance
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from wser import results
@@ -113,9 +116,7 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     """
     stored = results.open_begun(path)
     if "fused" in stored.record:
-        raise ResultError(
-            f"{path} averages other runs, and trains nothing: repeat those, and run {stored.record['command']} again"
-        )
+        raise ResultError(_repeat_parts(stored))
     then = {fold: _facts(path, fold) for fold in stored.folds}
     experiment = _prepare(stored, settings, then)
     again = experiment.directory
@@ -145,6 +146,33 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
 
     plan.execute([experiment], experiment.config.jobs, command, say)
     return _conclude(stored, [_compare(stored, then[fold], again, fold) for fold in stored.folds], again)
+
+
+class _Part(TypedDict):
+    run: str
+
+
+class _Fusion(TypedDict):
+    """What a refusal needs of run.json."""
+
+    fused: Annotated[list[_Part], Meta(min_length=1)]
+
+
+def _repeat_parts(stored: StoredRun) -> str:
+    """Why a fusion is not repeated, with the commands that repeat the runs it averages."""
+    results.checked(stored.record, _Fusion, stored.path / results.RUN, f"restore it, {results.AGAIN}")
+    beside = stored.path.resolve().parent
+    parts = [beside / part["run"] for part in stored.record["fused"]]
+    if gone := [part.name for part in parts if not files.exists(part, beside)]:
+        return (
+            f"{stored.path} averages other runs, and trains nothing, and {few(gone, 3)} of them is not in {beside}: put it "
+            "there, and give this command again, which then says how to repeat each"
+        )
+    commands = (shlex.join(["python", "-m", "wser.run", "--repeat", str(part)]) for part in parts)
+    return (
+        f"{stored.path} averages other runs, and trains nothing, so it comes out the same where they do: repeat each of them, "
+        f"with {' and '.join(commands)}"
+    )
 
 
 def _remove(again: Path, root: Path) -> None:

@@ -184,6 +184,45 @@ def test_every_experiment_of_a_list_has_its_own_sweep(files):
     assert {one.train.epochs for one in got} == {7}
 
 
+@pytest.mark.parametrize(
+    ("content", "more", "fused"),
+    [
+        ("fuse: true\nsweep: {seed: [1, 2]}\n", [], True),
+        ("fuse: true\nsweep: {seed: [1, 2]}\n", ["fuse=false"], False),
+        ("fuse: true\nsweep: {seed: [1, 2]}\n", ["seed=2"], True),
+        ("fuse: true\n", ["seed=1,2"], True),
+        ("sweep: {seed: [1, 2]}\n", ["fuse=true"], True),
+        ("sweep: {seed: [1, 2]}\n", [], False),
+        ("seed: 1\n", ["fuse=false"], False),
+    ],
+)
+def test_fusing_is_of_the_sweep_and_of_no_point(files, content, more, fused):
+    (files / "mine.yaml").write_text(content)
+    given_ = ["experiment=mine", *more]
+    assert compose.fuses(given_) is fused
+    (files / "mine.yaml").write_text(content.replace("fuse: true\n", "jobs: 0\n"))
+    without = load([one for one in given_ if not one.startswith("fuse=")])
+    (files / "mine.yaml").write_text(content)
+    assert load(given_) == without
+
+
+@pytest.mark.parametrize(
+    ("content", "more"),
+    [
+        ("fuse: true\n", []),
+        ("seed: 1\n", ["fuse=true"]),
+        ("sweep: {seed: [1, 2]}\n", ["seed=1", "fuse=true"]),
+        ("fuse: maybe\nsweep: {seed: [1, 2]}\n", []),
+        ("sweep: {seed: [1, 2]}\n", ["fuse=1"]),
+        ("sweep: {seed: [1, 2]}\n", ["fuse=true,false"]),
+    ],
+)
+def test_fusing_of_what_is_no_sweep_or_by_another_word_is_refused(files, content, more):
+    (files / "mine.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=r"nothing is swept: give|neither true nor false: "):
+        compose.fuses(["experiment=mine", *more])
+
+
 def test_folds_do_not_sweep():
     assert one("fold=0,2").fold == "0,2"
     assert len(load(["fold=0,2", "seed=0,1"])) == 2

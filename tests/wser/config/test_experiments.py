@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 
 import pytest
 
@@ -13,6 +14,9 @@ from wser.execution import plan
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 FILES = sorted(compose.experiments().glob("*.yaml"))
+
+OWN_RECIPES = ("table6", "together")
+"""Experiments whose models take other kinds of cache than the one here."""
 
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
@@ -45,7 +49,7 @@ def test_file_says_what_it_is_for(file):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", [file for file in FILES if file.stem != "table6"], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [file for file in FILES if file.stem not in OWN_RECIPES], ids=lambda file: file.stem)
 def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
     """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
     points = compose.load([f"experiment={file.stem}"])
@@ -81,6 +85,19 @@ def test_table_6_has_every_model_on_what_it_takes_in_both_tracks():
         standardised = {how for other, of, how in ways if (other, of) == (model, recipe)}
         assert standardised == {own.data.standardise, "speaker"}
         assert model == "svm" or recipe == load_own(model)
+
+
+@pytest.mark.slow
+def test_together_fuses_three_systems_of_each_task_in_both_tracks():
+    points = compose.load(["experiment=together"])
+    tracks = Counter((*one.corpus, one.labels, one.protocol.name, one.data.standardise == "speaker") for one in points)
+    assert len(tracks) == 4
+    assert {*tracks.values()} == {3}
+    assert len({one.selection for one in points}) == 1, "their splits would differ"
+    assert compose.fuses(["experiment=together"])
+    where = ["corpus=emodb", "labels=emodb7", "protocol=loso"]
+    part = compose.load(["experiment=together", *where, "data.standardise=speaker"])
+    assert part == [one for one in points if one.corpus == ["emodb"] and one.data.standardise == "speaker"]
 
 
 def load_own(model) -> str:

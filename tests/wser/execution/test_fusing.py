@@ -92,9 +92,24 @@ def test_it_is_compared_reported_and_bundled_as_any_run(named, tmp_path, capsys)
     assert report.main([str(path), "--bundle", str(tmp_path / "x.zip")]) == 0
     assert report.main(["--verify", str(tmp_path / "x.zip")]) == 0
     assert report.main(["--index", str(path.parent)]) == 0
+
+
+def test_a_repeat_is_refused_with_the_commands_that_repeat_its_runs(named, tmp_path, capsys):
+    parts = [named["c0.0001"], named["c10"]]
+    path = fused(*parts)
     capsys.readouterr()
     assert run.main(["--repeat", str(path)]) == 1
-    assert "averages other runs, and trains nothing" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert len(told.strip().splitlines()) == 1
+    for part in parts:
+        assert f"python -m wser.run --repeat {part.resolve()}" in told
+    assert not (path / results.REPEAT).exists()
+    parts[0].rename(tmp_path / "elsewhere")
+    assert run.main(["--repeat", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert len(told.strip().splitlines()) == 1
+    assert parts[0].name in told
+    assert parts[1].name not in told
 
 
 def test_what_does_not_fit_is_refused_in_one_sentence(named, tmp_path, capsys):
@@ -117,3 +132,89 @@ def test_what_does_not_fit_is_refused_in_one_sentence(named, tmp_path, capsys):
     change_json(copy / results.RUN, identity="0" * 64)
     assert fuse.main([str(named["c10"]), str(copy)]) == 1
     assert not list((tmp_path / "runs").glob("*fused*"))
+
+
+@pytest.fixture
+def sweep(small_cache, small_recipe_id, tmp_path):
+    """Settings of two runs of each track, on one split of two folds, and of one on another split; one more sweeps nothing."""
+    (tmp_path / "x.yaml").write_text(
+        "fuse: true\nmodel: row_svm\nprotocol: {folds: 2}\njobs: 1\nlogger: []\n"
+        "sweep:\n  protocol, model.c, data.standardise:\n"
+        "    - [speaker_independent, 0.0001, none]\n    - [speaker_independent, 10, none]\n"
+        "    - [speaker_independent, 0.0001, speaker]\n    - [speaker_independent, 10, speaker]\n"
+        "    - [speaker_dependent, 10, none]\n"
+    )
+    where = [f"recipe={small_recipe_id}", f"cache_root={small_cache}", f"results={tmp_path / 'made'}"]
+    return [f"experiment={tmp_path / 'x.yaml'}", *where]
+
+
+def fusions(tmp_path):
+    """Those that were made, by whether they are speaker-calibrated."""
+    stored = map(results.open_finished, (tmp_path / "made").glob("ravdess-fused-*"))
+    return {"track" in one.record: one for one in stored}
+
+
+def test_a_sweep_fuses_its_runs_of_one_split_and_track_as_the_command_does(sweep, tmp_path, capsys):
+    assert run.main(sweep) == 0
+    told = capsys.readouterr().out
+    made = fusions(tmp_path)
+    assert {*made} == {False, True}
+    for calibrated, stored in made.items():
+        parts = [tmp_path / "made" / one["run"] for one in stored.record["fused"]]
+        assert {results.open_finished(part).config["model.c"] for part in parts} == {0.0001, 10}
+        assert {"track" in results.open_finished(part).record for part in parts} == {calibrated}
+        assert (stored.path / results.PAGE).is_file()
+        shutil.copytree(tmp_path / "made", tmp_path / "again", ignore=shutil.ignore_patterns("*fused*"))
+        assert fuse.main([str(tmp_path / "again" / part.name) for part in parts]) == 0
+        by_command = capsys.readouterr().out.replace(f"{tmp_path / 'again'}", f"{tmp_path / 'made'}")
+        assert by_command.partition("\n\n")[2] in told, "the same table, and the same directory"
+        again = tmp_path / "again" / stored.path.name
+        for fold in range(2):
+            here, there = (path / results.fold_name(fold) / results.PREDICTIONS for path in (stored.path, again))
+            assert here.read_bytes() == there.read_bytes()
+        shutil.rmtree(tmp_path / "again")
+    before = sorted((tmp_path / "made").iterdir())
+    assert run.main(sweep) == 0
+    assert capsys.readouterr().out.partition("\n\n")[2] == told.partition("\n\n")[2]
+    assert sorted((tmp_path / "made").iterdir()) == before
+    assert run.main([*sweep, "fuse=false", "--dry-run"]) == 0
+    assert "10 finished, 0 to do" in capsys.readouterr().out, "the runs are those of the sweep without it"
+
+
+def test_a_sweep_that_is_not_finished_or_has_no_two_runs_alike_fuses_nothing(sweep, tmp_path, capsys):
+    for more in (["fold=0"], ["model.c=10", "protocol=speaker_dependent"], ["model.c=10", "data.standardise=none"]):
+        for how in (["--dry-run"], []):
+            assert run.main([*sweep, *more, *how]) == 0
+            (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("nothing is fused, since ")]
+            assert len(line.split(": ")) <= 2
+        assert not fusions(tmp_path)
+    assert run.main([*sweep, "fold=1", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "nothing is fused" not in told
+    assert "fused once all runs are finished:" in told
+    assert len([line for line in told.splitlines() if "model.c=0.0001; model.c=10" in line]) == 2
+
+
+def test_fusing_without_a_sweep_is_refused_before_anything_is_trained(sweep, tmp_path, capsys):
+    (tmp_path / "x.yaml").write_text("fuse: true\nmodel: row_svm\n")
+    assert run.main(sweep) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.strip().splitlines()) == 1
+    assert "nothing is swept" in printed.err
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_run_whose_loss_became_infinite_spoils_its_own_group_alone(sweep, tmp_path, monkeypatch, capsys):
+    from wser.execution import fusing
+
+    def spoilt(run, *others):
+        found = probabilities_of(run, *others)
+        return found * float("nan") if "track" in run.record else found
+
+    probabilities_of = fusing._probabilities
+    monkeypatch.setattr(fusing, "_probabilities", spoilt)
+    assert run.main(sweep) == 1
+    assert "gives no probabilities: fuse without it" in capsys.readouterr().err
+    assert len(list((tmp_path / "made").glob("*fused*"))) == 1, "and leaves no directory"
+    assert {*fusions(tmp_path)} == {False}
