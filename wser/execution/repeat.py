@@ -165,8 +165,8 @@ def _repeat_parts(stored: StoredRun) -> str:
     parts = [beside / part["run"] for part in stored.record["fused"]]
     if gone := [part.name for part in parts if not files.exists(part, beside)]:
         return (
-            f"{stored.path} averages other runs, and trains nothing, and {few(gone, 3)} of them is not in {beside}: put it "
-            "there, and give this command again, which then says how to repeat each"
+            f"{stored.path} averages other runs, and trains nothing, and of these {few(gone, 3)} cannot be found in {beside}: "
+            "put there what is missing, and give this command again, which then says how to repeat each"
         )
     commands = (shlex.join(["python", "-m", "wser.run", "--repeat", str(part)]) for part in parts)
     return (
