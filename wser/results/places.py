@@ -65,17 +65,18 @@ def fold_name(number: int) -> str:
 def directory(config: Config, named: Mapping[str, Any]) -> Path:
     """Where the results of a configuration go: `<corpora>-<model>-<protocol>-<hash12>`, after the name of an experiment.
 
-    The hash alone is the run's: results that an earlier version called `<experiment>-<hash12>` are continued where they are.
+    The hash alone is the run's: results that another experiment or an earlier version has named otherwise are continued where
+    they are, so that what several experiments have in common is trained once.
 
     Args:
         config: Of the experiment.
         named: The run's identity, which leaves out which folds were asked for, where they run and on what device.
     """
     place, hashed = Path(config.results), identity.digest(named)[: identity.DIGITS]
+    for there in sorted(place.glob(f"*-{hashed}")):
+        if there.is_dir():
+            return there
     experiment = Path(config.experiment).stem
-    earlier = place / f"{experiment}-{hashed}"
-    if earlier.is_dir():
-        return earlier
     choices = (Path(name).name.removesuffix(".py") for name in (config.model.name, config.protocol.name))
     parts = [UNUSUAL.sub("_", part)[:LONGEST] for part in ("+".join(config.corpus), *choices)]
     return place / "-".join([*([] if experiment == "default" else [experiment]), *parts, hashed])

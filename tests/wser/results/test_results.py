@@ -187,12 +187,13 @@ def test_a_sweep_is_named_by_what_its_points_share(tmp_path):
 
 
 @pytest.mark.slow
-def test_results_of_the_earlier_name_are_continued_and_reported(at_once, tmp_path, capsys):
-    """Versions before called a run by its experiment and hash alone."""
+@pytest.mark.parametrize("other", ["quick", "another-ravdess-row_svm-speaker_independent"])
+def test_results_of_another_name_are_continued_and_reported(other, at_once, tmp_path, capsys):
+    """Earlier versions called a run by its experiment and hash alone; another experiment puts its own name before."""
     settings = [*at_once, f"results={tmp_path}"]
     assert run.main([*settings, "fold=0"]) == 0
     (made,) = tmp_path.iterdir()
-    earlier = made.rename(tmp_path / f"quick-{made.name.rpartition('-')[2]}")
+    earlier = made.rename(tmp_path / f"{other}-{made.name.rpartition('-')[2]}")
     scored = (earlier / "fold_0" / results.METRICS).read_bytes()
     capsys.readouterr()
     assert run.main([*settings, "fold=all"]) == 0
