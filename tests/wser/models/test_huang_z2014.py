@@ -24,15 +24,21 @@ def fitted(utterances, truth, seed=0, **settings):
     return models.build_fitted(choice("model", "huang_z2014")(name="huang_z2014", **settings), 3, seed).fit(utterances, truth)
 
 
-def test_it_learns_what_changes_over_time():
+@pytest.fixture(scope="module")
+def model():
+    """Fitted to the spectrograms of seed 0; no test changes it."""
+    return fitted(*spectrograms(0))
+
+
+def test_it_learns_what_changes_over_time(model):
     test, truth = spectrograms(1)
-    assert np.mean(fitted(*spectrograms(0)).predict_proba(test).argmax(1) == truth) > 0.9
+    assert np.mean(model.predict_proba(test).argmax(1) == truth) > 0.9
 
 
-def test_filters_are_learned_without_labels():
+def test_filters_are_learned_without_labels(model):
     utterances, truth = spectrograms(0)
-    one, other = fitted(utterances, truth), fitted(utterances, truth[::-1])
-    np.testing.assert_array_equal(one.centroids.cluster_centers_, other.centroids.cluster_centers_)
+    other = fitted(utterances, truth[::-1])
+    np.testing.assert_array_equal(model.centroids.cluster_centers_, other.centroids.cluster_centers_)
 
 
 def test_features_are_as_the_drawing_says_and_means_over_time():
@@ -46,6 +52,5 @@ def test_features_are_as_the_drawing_says_and_means_over_time():
 
 
 @pytest.mark.parametrize("columns", [1, 5, 6])
-def test_utterances_shorter_than_a_patch_are_scored(columns):
-    model = fitted(*spectrograms(0))
+def test_utterances_shorter_than_a_patch_are_scored(model, columns):
     assert np.isfinite(model.predict_proba([np.ones((128, columns), np.float16)])).all()
