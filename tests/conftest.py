@@ -30,6 +30,10 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("repeatable")
 
+# For PyTorch, which is not loaded yet, and for child processes: as many threads as cores in each of pytest's processes wait
+# for each other, and take up to ten times the processor's time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SMALL_ACTORS = ("01", "02", "03", "04")
 SMALL_EMOTIONS = {"03": (1.3, 3.0), "04": (0.9, 0.5), "05": (1.6, 6.0)}
 """RAVDESS's code of an emotion -> factors on pitch and on brightness, so that a model can tell the emotions apart."""
