@@ -47,6 +47,14 @@ def _one_thread_of_blas() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _unsynced() -> Iterator[None]:
+    """No test cuts the power, and to wait for the disk takes milliseconds for each file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _interruptible() -> None:
     """A shell starts what runs in its background with SIGINT ignored, `nohup` with SIGHUP, and processes inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
