@@ -73,13 +73,12 @@ def directory(config: Config, named: Mapping[str, Any]) -> Path:
         named: The run's identity, which leaves out which folds were asked for, where they run and on what device.
     """
     place, hashed = Path(config.results), identity.digest(named)[: identity.DIGITS]
-    for there in sorted(place.glob(f"*-{hashed}")):
-        if there.is_dir():
-            return there
     experiment = Path(config.experiment).stem
     choices = (Path(name).name.removesuffix(".py") for name in (config.model.name, config.protocol.name))
     parts = [UNUSUAL.sub("_", part)[:LONGEST] for part in ("+".join(config.corpus), *choices)]
-    return place / "-".join([*([] if experiment == "default" else [experiment]), *parts, hashed])
+    own = place / "-".join([*([] if experiment == "default" else [experiment]), *parts, hashed])
+    # The own name first: a copy beside it, under a name of the user's, is not continued in its place.
+    return next((path for path in (own, *sorted(place.glob(f"*-{hashed}"))) if path.is_dir()), own)
 
 
 def sweep_directory(points: Sequence[Path]) -> Path:

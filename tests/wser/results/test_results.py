@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 import shlex
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -203,6 +204,18 @@ def test_results_of_another_name_are_continued_and_reported(other, at_once, tmp_
     assert [*tmp_path.iterdir()] == [earlier]
     assert (earlier / "fold_0" / results.METRICS).read_bytes() == scored
     assert results.finished(earlier) == [0, 1]
+
+
+@pytest.mark.slow
+def test_a_copy_beside_a_run_is_not_continued_in_its_place(at_once, tmp_path, capsys):
+    settings = [*at_once, f"results={tmp_path}"]
+    assert run.main([*settings, "fold=0"]) == 0
+    (made,) = tmp_path.iterdir()
+    copy = shutil.copytree(made, tmp_path / f"a-copy-of-{made.name}")
+    capsys.readouterr()
+    assert run.main([*settings, "fold=all"]) == 0
+    assert f"results: {made}\n" in capsys.readouterr().out
+    assert results.finished(copy) == [0]
 
 
 def test_split_and_cache_name_the_results(dataset, joined_cache, small_recipe_id):
