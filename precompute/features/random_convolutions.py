@@ -1,4 +1,4 @@
-"""Random convolutions of a scalogram over time: one vector, whose values are shares of an utterance's time.
+"""Random convolutions of a scalogram over time: one vector, of shares of an utterance's time.
 
 After ROCKET (Dempster et al. 2020, doi 10.1007/s10618-020-00701-z) and Hydra (Dempster et al. 2023, doi
 10.1007/s10618-023-00939-3), which describe a series by many kernels that are drawn and not learnt, for a linear model to weigh.
@@ -10,7 +10,8 @@ Our reading for spectrograms; nothing of it comes from a training set, so that a
     5 taps over time, 1, 2, 4, 8 or 16 steps apart              200 kernels for each
     share of time above four thresholds (ROCKET)                4000 values of levels as they are,
                                                                 4000 of each row standardised over the utterance
-    share of time as the highest and the lowest of 8 (Hydra)    2000 of levels, 2000 of their differences in time
+    root of its share of time as the highest of 8 kernels,      2000 of levels,
+    and as the lowest (Hydra)                                   2000 of their differences from step to step
 
 Levels as they are tell loudness and the colour of a voice, standardised ones what a microphone does not change.  The taps of
 half of ROCKET's kernels, and of all of Hydra's, add up to 0, and so see changes alone.  The recipe `random_convolutions` takes
@@ -73,7 +74,7 @@ class Feature(_base.Feature):
     seed: int = setting(0, low=0, high=2**31 - 1)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "wavelet", ",".join(families.wavelet(name.strip()).name for name in self.wavelet.split(",")))
+        object.__setattr__(self, "wavelet", families.names(self.wavelet))
         super().__post_init__()
 
     def check(self, audio: Audio) -> None:

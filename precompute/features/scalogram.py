@@ -41,7 +41,7 @@ class Feature(_spectral.TimeFrequency):
     colour: str = setting("viridis", read_with={"rgb": ["colormap"]})
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "wavelet", ",".join(families.wavelet(name.strip()).name for name in self.wavelet.split(",")))
+        object.__setattr__(self, "wavelet", families.names(self.wavelet))
         super().__post_init__()
 
     @property

@@ -304,6 +304,11 @@ USUAL = {"M": "2", "B": "1.5", "C": "1.0", "N": "4", "G": "3.0"}
 
 
 @lru_cache(maxsize=64)
+def names(text: str) -> str:
+    """Names of wavelets, separated by commas, in their usual spelling and without spaces; errors as of `wavelet`."""
+    return ",".join(wavelet(name.strip()).name for name in text.split(","))
+
+
 def wavelet(name: str) -> Wavelet:
     """The wavelet of a name such as `cmor1.5-1.0`, `fbsp2-1.0-0.5`, `cgau4`, `mexh`, `haar`, `gmw3-20` or `db4`.
 
