@@ -302,21 +302,28 @@ def _shown(value: Any) -> str:
     return f"{value!r:.50}" if isinstance(value, str | float | None) else f"of type {type(value).__name__}"
 
 
-def from_record(record: dict[str, Any]) -> Recipe:
+def from_record(record: dict[str, Any], file: str = "") -> Recipe:
     """The recipe of a record, as stored in a cache.
+
+    Args:
+        record: What was stored.
+        file: Path of its feature's file, where that is neither ours nor installed.
 
     Raises:
         RecipeError: This version computes other values from these parameters, or does not know them.
     """
     check_record(record)
     name = _feature_of(record)
-    if name not in features.names():
-        raise RecipeError(f"its feature '{name:.50}' is not installed here: install it, or use the version that made it")
-    theirs, ours = record.get("algorithm"), features.load(name).Feature.algorithm
+    if file and Path(file).stem != name:
+        raise RecipeError(f"its feature is '{name:.50}', and not that of {file}: give the file {name:.50}.py")
+    if not file and name not in features.names():
+        raise RecipeError(f"its feature '{name:.50}' is not installed here: install it, or give the path of its file")
+    module = features.load(file or name)
+    theirs, ours = record.get("algorithm"), module.Feature.algorithm
     if theirs != ours:
         raise RecipeError(f"its recipe has algorithm {theirs}, this version has {ours}: use the version that made it")
-    known = {field.name for field in (*fields(Audio), *fields(features.load(name).Feature))}
-    recipe = Recipe(name, **{key: value for key, value in record.items() if key in known})
+    known = {field.name for field in (*fields(Audio), *fields(module.Feature))}
+    recipe = Recipe(file or name, **{key: value for key, value in record.items() if key in known})
     if record.get("source", "") != recipe.source:
         raise RecipeError(f"its feature {name} has other source code than the one installed here: use the one that made it")
     for key, value in recipe.record().items():

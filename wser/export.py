@@ -51,11 +51,12 @@ def _main(arguments: Sequence[str]) -> int:
         help="audio files, folders or patterns in quotes on which the graphs are checked (default: the run's own recordings, "
         "by its cache and $WSER_CORPORA); of many, 20",
     )  # fmt: skip
+    parser.add_argument("--feature", metavar="FILE", default="", help="as in wser.predict")
     parser.add_argument("--card", action="store_true", help="write a model card in Markdown instead")
     options = parser.parse_intermixed_args(arguments)
     if options.card:
         return _card(options)
-    return _export(options.run, _new(options.out, ".onnx"), options.fold, options.recordings)
+    return _export(options.run, _new(options.out, ".onnx"), options.fold, options.recordings, options.feature)
 
 
 def _fold(text: str) -> int | None:
@@ -85,7 +86,7 @@ def _refuse_existing(out: Path) -> None:
         raise WserError(f"{out} exists already: remove it, or give another name")
 
 
-def _export(run: Path, out: Path, fold: int | None, recordings: list[str] | None) -> int:
+def _export(run: Path, out: Path, fold: int | None, recordings: list[str] | None, feature: str) -> int:
     from wser.inference import graph
 
     facts, transform = out.with_suffix(".json"), out.with_suffix(".transform.onnx")
@@ -95,7 +96,7 @@ def _export(run: Path, out: Path, fold: int | None, recordings: list[str] | None
     from wser import results
     from wser.inference import export, trained
 
-    loaded = trained.load(run, fold)
+    loaded = trained.load(run, fold, feature)
     corpora = os.environ.get("WSER_CORPORA", "")
     if len(loaded.folds) < loaded.of_all and fold is None and loaded.path == run:
         print(f"warning: {len(loaded.folds)} of the run's {loaded.of_all} folds are finished, and exported", file=sys.stderr)
@@ -136,8 +137,8 @@ def _say(checked: dict[str, object], why_not: str | None) -> None:
 
 def _card(options: argparse.Namespace) -> int:
     out = _new(options.out, ".md")
-    if options.fold is not None or options.recordings:
-        raise UsageError("--card is of the whole run, by its own files: leave fold=K and --recordings out")
+    if options.fold is not None or options.recordings or options.feature:
+        raise UsageError("--card is of the whole run, by its own files: leave fold=K, --recordings and --feature out")
     from wser.reports import card
     from wser.reports.html import opened
 

@@ -96,7 +96,9 @@ class Run:
     metrics: Metrics
     fold_metrics: dict[int, Metrics]
     split: Split
-    _networks: "dict[int | None, tuple[Trained, Seen | None]]" = field(default_factory=dict, repr=False, compare=False)
+    _networks: "dict[tuple[int | None, str], tuple[Trained, Seen | None]]" = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def predict(
         self,
@@ -105,13 +107,14 @@ class Run:
         *,
         fold: int | None = None,
         one_speaker: bool = False,
+        feature: str = "",
     ) -> NDArray[np.str_]:
         """The most probable class of each of some recordings; arguments and errors are those of `predict_proba`.
 
         Returns:
             Names of classes, (n,).
         """
-        found = self.predict_proba(recordings, sample_rate, fold=fold, one_speaker=one_speaker)
+        found = self.predict_proba(recordings, sample_rate, fold=fold, one_speaker=one_speaker, feature=feature)
         predicted: NDArray[np.str_] = np.array(self.classes)[found.argmax(axis=1)]
         return predicted
 
@@ -122,6 +125,7 @@ class Run:
         *,
         fold: int | None = None,
         one_speaker: bool = False,
+        feature: str = "",
     ) -> NDArray[np.float64]:
         """Probabilities of each class for some recordings: the mean over the folds.
 
@@ -134,6 +138,7 @@ class Run:
             fold: Number of the one fold that is to predict.
             one_speaker: For a run of `data.standardise=speaker`: all recordings are of one speaker, by whose mean and deviation
                 they are standardised.
+            feature: Path of the recipe's feature, where that is a file of your own and `recipe=` did not name it.
 
         Returns:
             float64 (n, classes), the classes in the order of `classes`.
@@ -147,7 +152,7 @@ class Run:
 
         items = [recordings] if isinstance(recordings, str | Path | np.ndarray) else list(recordings)
         named = [_recording(at, item, sample_rate) for at, item in enumerate(items)]
-        networks, seen = self._trained(fold)
+        networks, seen = self._trained(fold, feature)
         if not one_speaker:
             check_alone(networks)
         predictor = Predictor(networks, seen, of_speaker(networks, named) if one_speaker else None)
@@ -158,14 +163,14 @@ class Run:
             rows.append(found.probabilities)
         return np.array(rows).reshape(len(rows), len(self.classes))
 
-    def _trained(self, fold: int | None) -> "tuple[Trained, Seen | None]":
+    def _trained(self, fold: int | None, feature: str) -> "tuple[Trained, Seen | None]":
         """What the run has learned, read once."""
         from wser.inference import seen, trained
 
-        if fold not in self._networks:
-            networks = trained.load(self.path, fold)
-            self._networks[fold] = networks, seen.of(networks)
-        return self._networks[fold]
+        if (fold, feature) not in self._networks:
+            networks = trained.load(self.path, fold, feature)
+            self._networks[fold, feature] = networks, seen.of(networks)
+        return self._networks[fold, feature]
 
     @property
     def confusion(self) -> NDArray[np.int64]:

@@ -72,6 +72,10 @@ def _main(arguments: Sequence[str]) -> int:
         help="all recordings are of one speaker, who is standardised by them: for runs of data.standardise=speaker",
     )
     parser.add_argument(
+        "--feature", metavar="FILE", default="",
+        help="the recipe's feature, where that is a file of your own (default: what recipe= named, if that was a file)",
+    )  # fmt: skip
+    parser.add_argument(
         "--timeline",
         metavar="DIR",
         type=paths.path,
@@ -118,7 +122,7 @@ def _fold(texts: Sequence[str]) -> tuple[int | None, list[str]]:
 def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]) -> int:
     from wser.inference import predict, seen, sources, trained
 
-    run = trained.load(options.run, fold)
+    run = trained.load(options.run, fold, options.feature)
     if len(run.folds) < run.of_all and fold is None and run.path == options.run:
         print(f"warning: {len(run.folds)} of the run's {run.of_all} folds are finished, and predict", file=sys.stderr)
     if not options.one_speaker:

@@ -9,6 +9,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import pkgutil
 import sys
 from functools import lru_cache
@@ -79,8 +80,8 @@ def _of_file(package: str, path: Path, what: str, error: type[WserError]) -> Mod
         content = path.read_bytes()
     except OSError as fault:
         raise error(f"the {what} {path} cannot be read ({fault.strerror}): give the path of a Python file") from None
-    # The name contains a digest of the content, so that an edited file is another module.
-    name = f"{package}._{path.stem}_{hashlib.sha256(content).hexdigest()[:12]}"
+    # The name contains a digest of content and place, so that an edited file or a moved one is another module.
+    name = f"{package}._{path.stem}_{hashlib.sha256(content + os.fsencode(path.resolve())).hexdigest()[:12]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from precompute import recipe as recipes
-from precompute.common import files
+from precompute.common import files, plugins
 from precompute.common.errors import RecipeError, few
 from wser import models, results
 from wser.config import compose
@@ -87,12 +87,13 @@ class Trained:
         return torch.bfloat16 if reduced else torch.float32
 
 
-def load(path: Path, fold: int | None = None) -> Trained:
+def load(path: Path, fold: int | None = None, feature: str = "") -> Trained:
     """Load the networks of a run.
 
     Args:
         path: Its directory, or that of one of its folds.
         fold: Number of the one fold that is meant; by default every one that is finished.
+        feature: Path of the file of its recipe's feature; by default what `recipe=` named, if that was a file.
 
     Raises:
         ResultError: There is no such run or fold, its model keeps no weights, or its files are damaged or of another version.
@@ -106,7 +107,7 @@ def load(path: Path, fold: int | None = None) -> Trained:
     config = _config(path)
     _check_source(path, config)
     numbers = _numbers(path, record, fold)
-    recipe = _recipe(path, record)
+    recipe = _recipe(path, record, feature or (config.recipe if plugins.is_path(config.recipe) else ""))
     folds = tuple(_load(path, number, config, recipe, record["classes"]) for number in numbers)
     return Trained(path, record, config, list(record["classes"]), recipe, folds, record["folds"], _precision(path, config))
 
@@ -194,12 +195,13 @@ def _numbers(path: Path, record: dict[str, Any], fold: int | None) -> list[int]:
     return numbers
 
 
-def _recipe(path: Path, record: dict[str, Any]) -> "Recipe":
+def _recipe(path: Path, record: dict[str, Any], feature: str) -> "Recipe":
     try:
-        return recipes.from_record(record["recipe"])
+        return recipes.from_record(record["recipe"], feature)
     except (RecipeError, KeyError) as error:
         why = str(error) if isinstance(error, RecipeError) else f"it has no {error}"
-        raise ResultError(f"the recordings of {path} cannot be prepared as in training, since {why}") from None
+        remedy = "give the feature's file by --feature" if "source" in record.get("recipe", {}) else None
+        raise ResultError(f"the recordings of {path} cannot be prepared as in training, since {why}", remedy) from None
 
 
 def _load(path: Path, number: int, config: Config, recipe: "Recipe", classes: list[str]) -> TrainedFold:

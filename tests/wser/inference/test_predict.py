@@ -10,11 +10,13 @@ import pytest
 import soundfile
 import torch
 
+from precompute.__main__ import main as build
 from wser import predict, results
 from wser.inference import seen
 from wser.inference import trained as loading
 from wser.inference.predict import Predicted, Predictor, Recording, of_speaker
 from wser.inference.seen import Seen
+from wser.run import main as train
 
 pytestmark = pytest.mark.slow
 
@@ -365,3 +367,40 @@ def test_weights_of_a_training_that_diverged_are_refused(copied, small_ravdess, 
     _vouch(copied)
     assert predict.main([str(copied), str(small_ravdess)]) == 1
     assert "diverged" in capsys.readouterr().err
+
+
+OWN_FEATURE = """
+from dataclasses import dataclass
+
+from precompute.common.settings import setting
+from precompute.features import scalogram
+
+@dataclass(frozen=True)
+class Feature(scalogram.Feature):
+    scales: int = setting(16, low=1, high=64)
+    height: int = setting(16, low=1, high=64)
+    columns: int = setting(64, low=1, high=64)
+    width: int = setting(64, low=1, high=64)
+"""
+
+
+def test_a_feature_of_ones_own_is_read_from_its_file(tiny, small_ravdess, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(OWN_FEATURE, "utf-8")
+    caches = ["--corpora", str(small_ravdess), "--cache", "cache", "--jobs", "1"]
+    assert build(["build", "ravdess", "--recipe", "./mine.py", *caches]) == 0
+    assert train([*tiny, "cache_root=cache", "recipe=./mine.py", "fold=0", "results=runs"]) == 0
+    (run,) = Path("runs").iterdir()
+    recording = str(next(small_ravdess.rglob("*.wav")))
+    assert predict.main([str(run), recording, "--csv", "first.csv"]) == 0
+    Path("moved").mkdir()
+    Path("mine.py").rename("moved/mine.py")
+    capsys.readouterr()
+    assert predict.main([str(run), recording]) == 1
+    assert "--feature" in capsys.readouterr().err
+    assert predict.main([str(run), recording, "--feature", "moved/mine.py", "--csv", "second.csv"]) == 0
+    assert Path("first.csv").read_text("utf-8") == Path("second.csv").read_text("utf-8")
+    Path("moved/mine.py").write_text(OWN_FEATURE.replace("high=64", "high=65"), "utf-8")
+    capsys.readouterr()
+    assert predict.main([str(run), recording, "--feature", "moved/mine.py"]) == 1
+    assert "other source code" in capsys.readouterr().err
