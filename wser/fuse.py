@@ -43,10 +43,10 @@ def _main(arguments: Sequence[str]) -> int:
         raise UsageError(f"{named[0]} alone is given, where two runs or more can be fused: name others")
     paths.refuse_twice(named, "a run")
     from wser import results
-    from wser.reports.fusion import fuse_and_show
+    from wser.reports import fusion
 
     runs = [results.open_finished(path) for path in named]
-    fuse_and_show(runs, shlex.join(["python", "-m", "wser.fuse", *map(str, named)]))
+    fusion.show(fusion.write(runs, shlex.join(["python", "-m", "wser.fuse", *map(str, named)])), runs)
     return 0
 
 

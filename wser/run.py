@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wser.execution.plan import Experiment
     from wser.protocols import Fold
     from wser.reports.html.opened import SummarisedRun
+    from wser.results import StoredRun
 
 MOST_VALUES = 8
 """Values of an axis that are named before a sweep begins; its table has all."""
@@ -146,11 +147,12 @@ def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
 
 def _run(settings: Sequence[str], dry_run: bool) -> int:
     from wser.config import compose
-    from wser.execution import plan
+    from wser.execution import fusing, plan
 
     configs = compose.load(settings)
     fuses = compose.fuses(settings)
     experiments = plan.prepare_all(configs)
+    groups = fusing.groups(experiments) if fuses else None
     axes = _swept(settings, experiments)
     _announce(experiments[0], axes)
     if axes:
@@ -174,23 +176,27 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
             _announce_jobs(configs[0].executor)
         else:
             _announce_time(to_do, configs[0].jobs)
-        if fuses:
-            _announce_fusions(experiments, axes)
+        if groups is not None:
+            _announce_fusions(experiments, groups, axes)
         return 0
     command = shlex.join(["python", "-m", "wser.run", *settings])
     say = _Points(experiments, left, axes).say if axes else _finished
     plan.execute(experiments, configs[0].jobs, command, say, list(axes))
+    unfused = "" if groups is None else _unfused(experiments, groups)
     if axes:
         with progress("pages", len(experiments), "pages") as advance:
             reports = [_report(experiment, advance) for experiment in experiments]
-        _report_sweep(experiments, [run for run, _ in reports], axes, command)
-        failed = any(why for _, why in reports)
+        to_fuse = [] if unfused or not groups else groups
+        fusions = _fuse(to_fuse, command)
+        _report_sweep(experiments, [run for run, _ in reports], [fusion for fusion, _ in fusions], axes, command)
+        _show_fusions(fusions)
+        failed = any(why for _, why in reports) or len(fusions) < len(to_fuse)
     else:
         run, why = _report(experiments[0])
         _show(experiments[0], run, why)
         failed = bool(why)
-    if fuses:
-        failed |= not _fuse(experiments, command)
+    if unfused:
+        print(f"\n{unfused}")
     return terminal.FAILED if failed else terminal.DONE
 
 
@@ -209,17 +215,18 @@ def _announce_time(to_do: "Sequence[tuple[Experiment, Fold]]", jobs: int) -> Non
         print(f"about {duration(seconds)} on this machine as it is now, if no run stops early: a few batches were timed")
 
 
-def _announce_fusions(experiments: "Sequence[Experiment]", axes: Mapping[str, list[Any]]) -> None:
+def _announce_fusions(
+    experiments: "Sequence[Experiment]", groups: "Sequence[Sequence[Experiment]]", axes: Mapping[str, list[Any]]
+) -> None:
     """Say which runs will be fused, by what differs between them."""
     from wser.evaluation.sweeps import as_text
-    from wser.execution import fusing
 
-    if why := _unfused(experiments):
+    if why := _unfused(experiments, groups):
         print(why)
         return
     print("fused once all runs are finished:")
     at = {experiment.directory: number for number, experiment in enumerate(experiments)}
-    for group in fusing.groups(experiments):
+    for group in groups:
         numbers = [at[experiment.directory] for experiment in group]
         within = {key: values for key, values in axes.items() if any(values[n] != values[numbers[0]] for n in numbers)}
         points = (", ".join(f"{key}={as_text(values[number])}" for key, values in within.items()) for number in numbers)
@@ -228,10 +235,9 @@ def _announce_fusions(experiments: "Sequence[Experiment]", axes: Mapping[str, li
         tables.paragraph(f"{common}: {'; '.join(points)}", "  ")
 
 
-def _unfused(experiments: "Sequence[Experiment]") -> str:
+def _unfused(experiments: "Sequence[Experiment]", groups: "Sequence[Sequence[Experiment]]") -> str:
     """Why nothing of a sweep is fused once the folds asked for are finished; empty where something is."""
     from wser import results
-    from wser.execution import fusing
 
     left = [one for one in experiments if {*range(len(one.folds))} - {*one.wanted, *results.finished(one.directory)}]
     if left:
@@ -239,32 +245,33 @@ def _unfused(experiments: "Sequence[Experiment]") -> str:
         return f"nothing is fused, since folds of {points} are neither asked for nor finished: give fold=all"
     if len(experiments) == 1:
         return "nothing is fused, since the settings leave one point of the sweep: leave out what narrows it"
-    if not fusing.groups(experiments):
+    if not groups:
         return "nothing is fused, since no two points share corpora, label map, protocol, split, selection and track"
     return ""
 
 
-def _fuse(experiments: "Sequence[Experiment]", command: str) -> bool:
-    """Fuse the runs of a sweep that can be, and print their tables; whether all could be."""
+def _fuse(groups: "Sequence[Sequence[Experiment]]", command: str) -> "list[tuple[SummarisedRun, list[StoredRun]]]":
+    """Fuse the runs of each group; the fusions, each with what it is made of, but for those that cannot be."""
     from wser import results
-    from wser.execution import fusing
-    from wser.reports.fusion import fuse_and_show
+    from wser.reports import fusion
 
-    print()
-    if why := _unfused(experiments):
-        print(why)
-        return True
-    fused = True
-    for number, group in enumerate(fusing.groups(experiments)):
-        if number:
-            print()
+    fusions = []
+    for group in groups:
         try:
-            fuse_and_show([results.open_finished(experiment.directory) for experiment in group], command)
+            runs = [results.open_finished(experiment.directory) for experiment in group]
+            fusions.append((fusion.write(runs, command), runs))
         except results.ResultError as error:
             # Others have nothing to do with the loss of one that became infinite.
             print(f"warning: {error}", file=sys.stderr)
-            fused = False
-    return fused
+    return fusions
+
+
+def _show_fusions(fusions: "Sequence[tuple[SummarisedRun, list[StoredRun]]]") -> None:
+    from wser.reports import fusion
+
+    for measured, runs in fusions:
+        print()
+        fusion.show(measured, runs)
 
 
 def _announce_faults(to_do: "Sequence[tuple[Experiment, Fold]]") -> None:
@@ -318,7 +325,7 @@ def _announce(experiment: "Experiment", axes: Collection[str]) -> None:
     train, count = one.train, len(experiment.folds)
     facts = {"recipe": one.recipe, "preset": one.preset, "seed": one.seed}
     same = "".join(f", {key} {value}" for key, value in facts.items() if key not in axes)
-    tables.paragraph(f"{_title(experiment)}: {len(dataset.examples)} utterances{same}")
+    tables.paragraph(f"{_title(experiment, axes)}: {len(dataset.examples)} utterances{same}")
     trained = {"optimiser": train.optimiser, "lr": f"lr {train.lr:g}", "batch": f"batch {train.batch}"}
     said = ", ".join(text for key, text in trained.items() if f"train.{key}" not in axes)
     how = f"{said}; " if one.model.is_network and said else ""
@@ -348,14 +355,16 @@ def _announce_leakage(experiments: "Sequence[Experiment]") -> None:
             print(f"  {line}")
 
 
-def _title(experiment: "Experiment") -> str:
+def _title(experiment: "Experiment", axes: Collection[str] = ()) -> str:
+    """What an experiment is; without its model where several are compared."""
     one = experiment.config
     from wser.config.schema import flatten
 
     target = flatten(asdict(one)).get("protocol.test")
     protocol = f"{one.protocol.name} tested on {target}" if target else one.protocol.name
     pictures = f", tested on pictures of {one.data.test_recipe}" if one.data.test_recipe else ""
-    return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {protocol}, {one.model.name}{pictures}"
+    model = "" if "model.name" in axes else f", {one.model.name}"
+    return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {protocol}{model}{pictures}"
 
 
 def _names(experiment: "Experiment") -> str:
@@ -471,7 +480,11 @@ def _show(experiment: "Experiment", measured: "SummarisedRun", failed: str) -> N
 
 
 def _report_sweep(
-    experiments: "Sequence[Experiment]", runs: "Sequence[SummarisedRun]", axes: dict[str, list[Any]], command: str
+    experiments: "Sequence[Experiment]",
+    runs: "Sequence[SummarisedRun]",
+    fusions: "Sequence[SummarisedRun]",
+    axes: dict[str, list[Any]],
+    command: str,
 ) -> None:
     """Write table and page of a sweep, and print the table."""
     from wser import results
@@ -491,10 +504,12 @@ def _report_sweep(
         for at, one in enumerate(runs)
     ]
     sweep = Sweep(list(axes), points)
-    titles = list(dict.fromkeys(map(_title, experiments)))
+    titles = list(dict.fromkeys(_title(experiment, axes) for experiment in experiments))
     path = results.sweep_directory([one.directory for one in experiments])
     names = list(dict.fromkeys(one.config.experiment for one in experiments))
-    results.write_sweep(path, sweep.rows(), {"experiment": names, "command": command, "titles": titles, **sweep.record()})
+    record = {"experiment": names, "command": command, "titles": titles, **sweep.record()}
+    record["fusions"] = [str(fusion.stored.path) for fusion in fusions]
+    results.write_sweep(path, sweep.rows(), record)
     print()
     tables.show(sweep_table("; ".join(titles), sweep))
     page = pages.write_page(path, runs, path, published.load())

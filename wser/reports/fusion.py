@@ -3,36 +3,38 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from precompute.common import files, tables
+from precompute.recipe import in_words
 from wser import results
 from wser.evaluation import published
 from wser.execution.fusing import fuse
 from wser.reports.html import opened
 from wser.reports.html import run as pages
+from wser.reports.html.opened import SummarisedRun
 from wser.reports.tables import fold_table
 from wser.results import StoredRun
 
 
-def fuse_and_show(runs: Sequence[StoredRun], command: str) -> None:
-    """Fuse runs, write page and summary of the fusion, and print what it is made of, its table and where it is.
+def write(runs: Sequence[StoredRun], command: str) -> SummarisedRun:
+    """Fuse runs, and write page and summary of the fusion.
 
     Arguments and errors are those of `fusing.fuse`.
     """
     path = fuse(runs, command)
-    for run in runs:
-        tables.paragraph(f"{run.path}: {run.title}", "  ")
-    sys.stdout.flush()
-    _report(path)
-
-
-def _report(path: Path) -> None:
-    """Write page and summary, and print the table."""
     measured = replace(opened.summarised(path), notes=())
     pages.write_page(measured, path, published.load())
     # Last, so that a summary that is there has its page.
     files.replace(path / results.SUMMARY, results.as_json(measured.summary), path.parent)
+    return measured
+
+
+def show(fusion: SummarisedRun, runs: Sequence[StoredRun]) -> None:
+    """Print what a fusion is made of, its table and where it is."""
+    for run in runs:
+        tables.paragraph(f"{run.path}: {run.title}, recipe {in_words(run.record['recipe'])}", "  ")
+    sys.stdout.flush()
+    stored = fusion.stored
     print()
-    tables.show(fold_table(measured.stored.title, measured.summary, measured.caveats))
-    print(f"results: {path}\npage: {path / results.PAGE}", flush=True)
+    tables.show(fold_table(stored.title, fusion.summary, fusion.caveats))
+    print(f"results: {stored.path}\npage: {stored.path / results.PAGE}", flush=True)

@@ -2,11 +2,12 @@
 
 import shutil
 
+import markup
 import numpy as np
 import pytest
 from forging import change_json
 
-from wser import compare, fuse, report, results, run
+from wser import compare, fuse, load_run, report, results, run
 
 pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.slow]
 
@@ -65,7 +66,10 @@ def test_it_gives_the_mean_of_the_probabilities(named, capsys):
     assert stored.title.rpartition(", seed")[0] in told
     assert "calibrated" not in told
     assert path.name.startswith("ravdess-fused-loso-")
-    assert (path / results.PAGE).is_file()
+    _, *rows = markup.Page((path / results.PAGE).read_text("utf-8")).tables["table-fused"]
+    assert {markup.words(cells[0]["text"]) for cells in rows} == {named["c0.0001"].name, named["c10"].name}
+    alone = sorted((load_run(named[name]).metrics.uar for name in ("c0.0001", "c10")), reverse=True)
+    assert [float(cells[4]["data-value"]) for cells in rows] == pytest.approx(alone, abs=1e-9)
     assert [one["run"] for one in stored.record["fused"]] == sorted(
         (named["c0.0001"].name, named["c10"].name), key=lambda name: name.rpartition("-")[2]
     )
@@ -173,6 +177,12 @@ def test_a_sweep_fuses_its_runs_of_one_split_and_track_as_the_command_does(sweep
             here, there = (path / results.fold_name(fold) / results.PREDICTIONS for path in (stored.path, again))
             assert here.read_bytes() == there.read_bytes()
         shutil.rmtree(tmp_path / "again")
+    (page,) = (tmp_path / "made").glob("*sweep*/report.html")
+    shown = markup.Page(page.read_text("utf-8")).attributes
+    uars = [float(fields["data-value"]) for tag, fields in shown if tag == "dd" and "data-value" in fields]
+    assert sorted(uars) == pytest.approx(sorted(load_run(stored.path).metrics.uar for stored in made.values()), abs=1e-9)
+    links = {fields["href"] for tag, fields in shown if tag == "a"}
+    assert {f"../{stored.path.name}/report.html" for stored in made.values()} <= links
     before = sorted((tmp_path / "made").iterdir())
     assert run.main(sweep) == 0
     assert capsys.readouterr().out.partition("\n\n")[2] == told.partition("\n\n")[2]

@@ -1,7 +1,7 @@
 """The page of one run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.protocols._leakage import lines as leakage_lines
 from wser.reports import figures
-from wser.reports.html import glossary, literature, measured, words
+from wser.reports.html import fused, glossary, literature, measured, words
 from wser.reports.html.opened import SummarisedRun
 from wser.reports.html.pictures import Album, Picture, look
 from wser.reports.html.table import Table
@@ -66,13 +66,15 @@ def write_page(run: SummarisedRun, out: Path, entries: Sequence[LiteratureResult
     beside = PageFiles(out, run.caveats)
     errors = measured.mistakes(stored, MOST_ERRORS)
     album = look(stored, [row[1] for row in errors.rows], recordings, out)
+    errors = replace(errors, rows=[[row[1] if row[1] in album.pictures else None, *row[1:]] for row in errors.rows])
     tables: dict[str, Table | None] = {
+        "fused": fused.table(run, out),
         "folds": measured.folds(stored, summary),
         "speakers": measured.speakers(stored, whole, album.sexes),
         "mistakes": errors,
     }
     leakage = measured.leakage(run.reports)
-    beside.tables([tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
+    beside.tables([tables["fused"], tables["folds"], tables["speakers"], measured.mistakes(stored), leakage])
     beside.tables([measured.confusion_folds(stored, summary)])
     comparison = apart = claims = None
     bars: list[Markup] = []

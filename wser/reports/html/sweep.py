@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from markupsafe import Markup
 from msgspec import Meta
@@ -40,6 +40,7 @@ class _Record(TypedDict):
     points: Annotated[list[_Point], Meta(min_length=1)]
     command: str
     titles: list[str]
+    fusions: NotRequired[list[str]]
 
 
 def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Sequence[LiteratureResult]) -> Path:
@@ -77,6 +78,7 @@ def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Se
     claims = literature.claims(entries, telling, out)
     models = rivals.tables(entries, runs, out)
     beside.tables([table, over_seeds, claims, *models])
+    fusions = [_fusion(summarised(_place(path, directory)), out) for directory in record.get("fusions", ()) if not unfinished]
     titles = record["titles"]
     what = titles[0] if len(titles) == 1 else f"{len(titles)} tasks"
     page = out / results.PAGE
@@ -88,10 +90,11 @@ def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Se
         command=record["command"],
         unfinished=[f"{run.stored.path.name}, folds {few(run.summary['missing'], MOST_NUMBERS)}" for run in unfinished],
         points=len(points),
+        fusions=fusions,
         best=[] if unfinished else [_chosen(swept, setting) for setting in swept.best],
         obstacle="" if unfinished else swept.obstacle or "",
         unchosen=None if unfinished or swept.best else _unchosen(swept),
-        remedy="" if unfinished or not swept.obstacle else _with_validation(swept, record["command"]),
+        remedy="" if unfinished or fusions or not swept.obstacle else _with_validation(swept, record["command"]),
         table=table,
         over_seeds=over_seeds,
         claims=claims,
@@ -103,6 +106,15 @@ def write_page(path: Path, runs: Sequence[SummarisedRun], out: Path, entries: Se
         glossary=glossary.entries(("UAR", "Chance", "Accuracy", "Macro F1", "Fold", "Protocol", "Interval")),
     )
     return page
+
+
+def _fusion(run: SummarisedRun, page: Path) -> dict[str, Any]:
+    """What is shown of a fusion of runs of the sweep."""
+    uar, low, high = run.metrics[:3]
+    return {
+        "title": run.stored.title, "runs": len(run.stored.record["fused"]), "uar": uar, "interval": (low, high),
+        "name": run.stored.path.name, "href": results.page_link(run.stored.path, page),
+    }  # fmt: skip
 
 
 def _in_order(values: Sequence[Any]) -> Sequence[Any]:

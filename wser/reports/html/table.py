@@ -94,11 +94,7 @@ class Table:
     def filled(self) -> list[int]:
         """Indices of the columns that hold anything; only these are shown."""
         rows = [*self.rows, *self.foot]
-        return [
-            at
-            for at, column in enumerate(self.columns)
-            if column.kind == "picture" or any(row[at] not in (None, "") for row in rows)
-        ]
+        return [at for at in range(len(self.columns)) if any(row[at] not in (None, "") for row in rows)]
 
     def explained(self, *sentences: tuple[str, str]) -> "Table":
         """The same with sentences on its columns beneath; one on a column that is not shown is left out.

@@ -71,22 +71,29 @@ def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
     precision = ", ".join(dict.fromkeys(PRECISIONS.get(fold["precision"], fold["precision"]) for fold in folds))
     first, last = min(fold["created"] for fold in folds), max(fold["created"] for fold in folds)
     when = " to ".join(dict.fromkeys((moment(first), moment(last))))
-    network = is_network(summary)
+    network, fused, name = is_network(summary), record.get("fused", []), str(settings.get("model.name"))
     known = [
         ("corpus", f"{corpora(stored)}, {record['utterances']} utterances"),
         ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
         ("protocol", f"{record['protocol']}{target}{f': {held}' if held else ''}"),
         ("selection of the epoch", SELECTIONS[record["selection"]] if network else ""),
-        ("model", ", ".join([str(settings.get("model.name")), *_parameters(stored, summary)])),
+        ("model", f"the mean of {len(fused)} runs" if fused else ", ".join([name, *_parameters(stored, summary)])),
         ("preset", preset(stored) if network else ""),
-        ("input", f"{described(record['recipe'])}{tested}"),
-        ("recipe", f"{in_words(record['recipe'])} ({record['recipe_id']})"),
+        ("input", "" if fused else f"{described(record['recipe'])}{tested}"),
+        ("recipe", recipe(record) if "algorithm" not in record["recipe"] else f"{recipe(record)} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
         ("folds finished", f"{when} UTC"),
         ("device", f"{devices}, {precision}"),
         ("time", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
     ]
     return [(name, value) for name, value in known if value]
+
+
+def recipe(record: dict[str, Any]) -> str:
+    """The recipe of a run, as a user would write it; of a fusion over several, their names."""
+    stored = record["recipe"]
+    # Every recipe has the number of its algorithm, and several together have none.
+    return in_words(stored) if "algorithm" in stored else str(stored.get("feature"))
 
 
 def is_network(summary: dict[str, Any]) -> bool:
