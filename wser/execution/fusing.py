@@ -1,5 +1,6 @@
 """Late fusion: the mean of the probabilities that finished runs of one split give, as a run of its own."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,24 +79,39 @@ def fuse(runs: Sequence[StoredRun], command: str) -> Path:
             _check_alike(other, run)
     # The order in which they are given changes no digit.
     root, runs = first.path.resolve().parent, sorted(runs, key=lambda run: str(run.record["identity"]))
-    named = _identity(runs)
-    digest = identity.digest(named)
+    digest = identity.digest(_identity(runs))
     corpora = "+".join(corpus["corpus"] for corpus in first.record["corpora"])
     place = root / f"{corpora}-{MODEL}-{_plain(first)}-{digest[: identity.DIGITS]}"
+    write(place, runs, command)
+    return place
+
+
+def write(place: Path, runs: Sequence[StoredRun], command: str) -> None:
+    """Write what runs that fit together give, in their order, unless it is there.
+
+    Args:
+        place: Directory of the fusion.
+        runs: Finished.
+        command: That asked for it, for the record.
+
+    Raises:
+        ResultError: One gives no numbers.
+    """
+    root, named = place.parent, _identity(runs)
+    digest = identity.digest(named)
     # All before the first file, so that what is refused leaves none.
-    means = [_mean(runs, fold) for fold in range(first.record["folds"])]
+    means = [_mean(runs, fold) for fold in range(runs[0].record["folds"])]
     if not results.stored_identity(place, named):
         files.make_directory(place, root)
     for fold, mean in enumerate(means):
         if not results.whole(place, fold, named):
             _write_fold(place, fold, runs, mean, digest)
     for name in OF_SPLIT:
-        files.replace(place / name, files.read(first.path / name, first.path), root)
+        files.replace(place / name, files.read(runs[0].path / name, runs[0].path), root)
     files.replace(place / results.CONFIG, OmegaConf.to_yaml(OmegaConf.create(_config(runs, place))).encode(), root)
     files.replace(place / results.IDENTITY, results.as_json(named), root)
     # Last: where it is, the others are too.
-    files.replace(place / results.RUN, results.as_json(_record(runs, digest, command)), root)
-    return place
+    files.replace(place / results.RUN, results.as_json(_record(runs, place, digest, command)), root)
 
 
 def _check_alike(first: StoredRun, other: StoredRun) -> None:
@@ -162,14 +178,14 @@ def _config(runs: Sequence[StoredRun], place: Path) -> dict[str, Any]:
         "protocol": {
             key.removeprefix("protocol."): value for key, value in runs[0].config.items() if key.startswith("protocol.")
         },
-        "model": {"name": MODEL, "runs": [run.path.resolve().name for run in runs]},
+        "model": {"name": MODEL, "runs": [_beside(run, place) for run in runs]},
         "cache_root": runs[0].config.get("cache_root", "cache"),
         "results": str(place.parent),
     }
     return sections | ({"data": {"standardise": "speaker", "enrol": runs[0].record.get("enrol", 0)}} if _track(runs) else {})
 
 
-def _record(runs: Sequence[StoredRun], digest: str, command: str) -> dict[str, Any]:
+def _record(runs: Sequence[StoredRun], place: Path, digest: str, command: str) -> dict[str, Any]:
     first = runs[0].record
     return {
         **_taken(first, TAKEN),
@@ -178,10 +194,15 @@ def _record(runs: Sequence[StoredRun], digest: str, command: str) -> dict[str, A
         "selection": "test" if any(run.record["selection"] == "test" for run in runs) else first["selection"],
         "identity": digest,
         "command": command,
-        MODEL: [{"run": run.path.resolve().name, "identity": run.record["identity"], "title": run.title} for run in runs],
+        MODEL: [{"run": _beside(run, place), "identity": run.record["identity"], "title": run.title} for run in runs],
         "revision": results.revision(),
         **provenance(results.PACKAGES),
     }
+
+
+def _beside(run: StoredRun, place: Path) -> str:
+    """Where a run is, as seen from the directory that a fusion is in."""
+    return Path(os.path.relpath(run.path.resolve(), place.parent.resolve())).as_posix()
 
 
 def _mean(runs: Sequence[StoredRun], fold: int) -> NDArray[np.float64]:

@@ -1,6 +1,5 @@
 """Running a stored run again, to see whether its predictions come out the same."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,12 +13,13 @@ from numpy.typing import NDArray
 from precompute.cache import places
 from precompute.cache.roots import candidates
 from precompute.common import executor, files
-from precompute.common.errors import few
+from precompute.common.errors import counted, few
 from precompute.common.provenance import provenance
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from wser import results
 from wser.config import compose
 from wser.config.schema import flatten, recorded
+from wser.execution import fusing
 from wser.protocols import split_hash
 from wser.results import ResultError, StoredRun, identity
 
@@ -102,6 +102,8 @@ class Conclusion:
 def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = False) -> Conclusion | None:
     """Train the finished folds of a run again, into its own directory, and say whether they match.
 
+    Of a fusion, the runs that it averages are repeated, each into its own directory, and averaged.
+
     Args:
         path: Directory of the run.
         settings: `key=value` of the keys in `CHANGEABLE`.
@@ -114,13 +116,21 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
     Raises:
         WserError: The run is no such thing, or what it was made from is not here; one sentence says which.
     """
-    stored = results.open_begun(path)
+    return _repeat(results.open_begun(path), settings, command, dry_run)
+
+
+def _repeat(
+    stored: StoredRun, settings: Sequence[str], command: str, dry_run: bool, continued: bool = False
+) -> Conclusion | None:
+    """Repeat a run, from the beginning unless an earlier repeat was cut off or is to be continued."""
     if "fused" in stored.record:
-        raise ResultError(_repeat_parts(stored))
+        return _repeat_fusion(stored, settings, command, dry_run)
+    path = stored.path
     then = {fold: _facts(path, fold) for fold in stored.folds}
     experiment = _prepare(stored, settings, then)
     again = experiment.directory
-    anew = files.exists(again / results.VERDICT, path) or not _is_of_now(again, experiment)
+    concluded = files.exists(again / results.VERDICT, path) and not continued
+    anew = concluded or not _is_of_now(again, experiment)
     done = set() if anew else {fold for fold in stored.folds if results.whole(again, fold, experiment.identity)}
     to_do = [fold for fold in stored.folds if fold not in done]
     took = sum(then[fold]["seconds"] for fold in to_do)
@@ -150,29 +160,39 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
 
 class _Part(TypedDict):
     run: str
+    identity: str
 
 
 class _Fusion(TypedDict):
-    """What a refusal needs of run.json."""
+    """What a repeat needs of run.json."""
 
     fused: Annotated[list[_Part], Meta(min_length=1)]
 
 
-def _repeat_parts(stored: StoredRun) -> str:
-    """Why a fusion is not repeated, with the commands that repeat the runs it averages."""
-    results.checked(stored.record, _Fusion, stored.path / results.RUN, f"restore it, {results.AGAIN}")
-    beside = stored.path.resolve().parent
-    parts = [beside / part["run"] for part in stored.record["fused"]]
-    if gone := [part.name for part in parts if not files.exists(part, beside)]:
-        return (
-            f"{stored.path} averages other runs, and trains nothing, and of these {few(gone, 3)} cannot be found in {beside}: "
-            "put there what is missing, and give this command again, which then says how to repeat each"
+def _repeat_fusion(stored: StoredRun, settings: Sequence[str], command: str, dry_run: bool) -> Conclusion | None:
+    """Repeat the runs that a fusion averages, and average them again; what today's software has repeated already is kept."""
+    path = stored.path
+    results.checked(stored.record, _Fusion, path / results.RUN, f"restore it, {results.AGAIN}")
+    beside = path.resolve().parent
+    parts = {part["run"]: beside / part["run"] for part in stored.record["fused"]}
+    if gone := [name for name, part in parts.items() if not files.exists(part, beside)]:
+        raise ResultError(
+            f"{path} averages other runs, and of these {few(gone, 3)} cannot be found in {beside}: put there what is missing, "
+            "and give this command again"
         )
-    commands = (shlex.join(["python", "-m", "wser.run", "--repeat", str(part)]) for part in parts)
-    return (
-        f"{stored.path} averages other runs, and trains nothing, so it comes out the same where they do: repeat each of them, "
-        f"with {' and '.join(commands)}"
-    )
+    print(f"{path}: {stored.title}, the mean of {counted(len(parts), 'run')}, each of which is repeated first")
+    for part in stored.record["fused"]:
+        if results.open_finished(parts[part["run"]]).record.get("identity") != part["identity"]:
+            raise ResultError(f"{parts[part['run']]} is another run than the one that {path} averages: restore that one")
+    conclusions = [_repeat(results.open_begun(part), settings, command, dry_run, continued=True) for part in parts.values()]
+    if dry_run:
+        return None
+    for part, conclusion in zip(parts.values(), conclusions, strict=True):
+        print(f"{part}: {conclusion.verdict if conclusion else ''}")
+    again = path / results.REPEAT
+    _remove(again, path)
+    fusing.write(again, [results.open_finished(part / results.REPEAT) for part in parts.values()], command)
+    return _conclude(stored, [_compare(stored, _facts(path, fold, _Facts), again, fold) for fold in stored.folds], again)
 
 
 def _remove(again: Path, root: Path) -> None:
@@ -214,13 +234,16 @@ class _Facts(TypedDict):
     uar: float
     epoch: float
     seconds: float
+
+
+class _TrainedFacts(_Facts):
     threads: int
 
 
-def _facts(path: Path, fold: int) -> dict[str, Any]:
+def _facts(path: Path, fold: int, needed: type[_Facts] = _TrainedFacts) -> dict[str, Any]:
     """The metrics of a fold, with what a verdict needs of them."""
     record = results.read_metrics(path, fold)
-    results.checked(record, _Facts, path / results.fold_name(fold) / results.METRICS, f"restore it, {results.AGAIN}")
+    results.checked(record, needed, path / results.fold_name(fold) / results.METRICS, f"restore it, {results.AGAIN}")
     return record
 
 

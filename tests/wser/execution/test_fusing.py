@@ -8,6 +8,7 @@ import pytest
 from forging import change_json
 
 from wser import compare, fuse, load_run, report, results, run
+from wser.execution import fusing
 
 pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.slow]
 
@@ -98,16 +99,22 @@ def test_it_is_compared_reported_and_bundled_as_any_run(named, tmp_path, capsys)
     assert report.main(["--index", str(path.parent)]) == 0
 
 
-def test_a_repeat_is_refused_with_the_commands_that_repeat_its_runs(named, tmp_path, capsys):
+def test_a_repeat_repeats_its_runs_and_averages_them_again(named, tmp_path, monkeypatch, capsys):
+    mean = fusing._mean
     parts = [named["c0.0001"], named["c10"]]
     path = fused(*parts)
+    assert run.main(["--repeat", str(path), "--dry-run"]) == 0
+    assert not [one for one in (path, *parts) if (one / results.REPEAT).exists()]
+    assert run.main(["--repeat", str(parts[0])]) == 0
     capsys.readouterr()
+    assert run.main(["--repeat", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "4 of 4 folds to repeat: 4 repeated, 0 to do" in told, "what is repeated already is kept"
+    assert "4 of 4 folds to repeat: 0 repeated, 4 to do" in told
+    assert told.count("matches: the predictions of 4 of 4 folds are byte-identical") == 3
+    monkeypatch.setattr(fusing, "_mean", lambda runs, fold: mean(runs, fold)[:, ::-1])
     assert run.main(["--repeat", str(path)]) == 1
-    told = capsys.readouterr().err
-    assert len(told.strip().splitlines()) == 1
-    for part in parts:
-        assert f"python -m wser.run --repeat {part.resolve()}" in told
-    assert not (path / results.REPEAT).exists()
+    assert "\ndiffers: fold 0: " in capsys.readouterr().out
     parts[0].rename(tmp_path / "elsewhere")
     assert run.main(["--repeat", str(path)]) == 1
     told = capsys.readouterr().err
@@ -216,8 +223,6 @@ def test_fusing_without_a_sweep_is_refused_before_anything_is_trained(sweep, tmp
 
 
 def test_a_run_whose_loss_became_infinite_spoils_its_own_group_alone(sweep, tmp_path, monkeypatch, capsys):
-    from wser.execution import fusing
-
     def spoilt(run, *others):
         found = probabilities_of(run, *others)
         return found * float("nan") if "track" in run.record else found
