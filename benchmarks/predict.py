@@ -144,7 +144,7 @@ def hold_against(path: Path, folder: Path) -> None:
 
 def as_in_training(predictor: Predictor, fold: int, rows: list[dict[str, str]], items: dict[str, Extracted]) -> np.ndarray:
     """What a fold says of its test set, in the batches and with the compiled loops of training."""
-    run, (network, standardise) = predictor.run, predictor.folds[fold]
+    run, network, standardise = predictor.run, predictor.folds[fold].network, predictor.folds[fold].standardise
     if fuse := getattr(network, "fuse", None):
         fuse(run.computed_in)
     found = []

@@ -96,7 +96,7 @@ class Run:
     metrics: Metrics
     fold_metrics: dict[int, Metrics]
     split: Split
-    _networks: "dict[tuple[int | None, str], tuple[Trained, Seen | None]]" = field(
+    _models: "dict[tuple[int | None, str], tuple[list[Trained], list[Seen | None]]]" = field(
         default_factory=dict, repr=False, compare=False
     )
 
@@ -148,14 +148,16 @@ class Run:
             ResultError: The run has no weights, or they are damaged or of another version.
             UsageError: The run standardises by speaker and `one_speaker` is not given, or the other way round.
         """
+        from wser.inference.fusion import Fusion
         from wser.inference.predict import Predictor, Unusable, check_alone, of_speaker
 
         items = [recordings] if isinstance(recordings, str | Path | np.ndarray) else list(recordings)
         named = [_recording(at, item, sample_rate) for at, item in enumerate(items)]
-        networks, seen = self._trained(fold, feature)
+        runs, seen = self._trained(fold, feature)
         if not one_speaker:
-            check_alone(networks)
-        predictor = Predictor(networks, seen, of_speaker(networks, named) if one_speaker else None)
+            check_alone(runs)
+        speakers = of_speaker(runs, lambda: named) if one_speaker else [None] * len(runs)
+        predictor = Fusion(list(map(Predictor, runs, seen, speakers)))
         rows = []
         for found in predictor(named):
             if isinstance(found, Unusable):
@@ -163,14 +165,14 @@ class Run:
             rows.append(found.probabilities)
         return np.array(rows).reshape(len(rows), len(self.classes))
 
-    def _trained(self, fold: int | None, feature: str) -> "tuple[Trained, Seen | None]":
+    def _trained(self, fold: int | None, feature: str) -> "tuple[list[Trained], list[Seen | None]]":
         """What the run has learned, read once."""
         from wser.inference import seen, trained
 
-        if (fold, feature) not in self._networks:
-            networks = trained.load(self.path, fold, feature)
-            self._networks[fold, feature] = networks, seen.of(networks)
-        return self._networks[fold, feature]
+        if (fold, feature) not in self._models:
+            runs = trained.load_all(self.path, fold, feature)
+            self._models[fold, feature] = runs, list(map(seen.of, runs))
+        return self._models[fold, feature]
 
     @property
     def confusion(self) -> NDArray[np.int64]:

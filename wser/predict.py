@@ -16,7 +16,6 @@ from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
     from wser.inference.predict import Predicted, Predictor, Recording, Unusable
-    from wser.inference.trained import Trained
 
 T = TypeVar("T")
 
@@ -26,8 +25,9 @@ LEFT_OUT = 3
 KEPT = "what was written stays"
 
 EPILOG = """\
-A recording is prepared as those of training were.  The probabilities of a run of several folds are their mean; a recording
-that is in the run's own data is predicted by those folds alone that have not learned from it, and marked.
+A recording is prepared as those of training were.  The probabilities of a run of several folds are their mean, and those of a
+fusion the mean of its runs.  A recording that is in the run's own data is predicted by those folds alone that have not learned
+from it, and marked.
 
 exit codes: 0 all predicted, 1 refused, 2 wrong usage, 3 some recordings could not be used and the others are predicted
 
@@ -120,28 +120,33 @@ def _fold(texts: Sequence[str]) -> tuple[int | None, list[str]]:
 
 
 def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]) -> int:
-    from wser.inference import predict, seen, sources, trained
+    from wser.inference import fusion, predict, seen, sources, trained
 
-    run = trained.load(options.run, fold, options.feature)
+    runs = trained.load_all(options.run, fold, options.feature)
+    run = runs[0]
     if len(run.folds) < run.of_all and fold is None and run.path == options.run:
         print(f"warning: {len(run.folds)} of the run's {run.of_all} folds are finished, and predict", file=sys.stderr)
+    if options.timeline and len(runs) > 1:
+        raise UsageError(f"--timeline is of one run, and {options.run} averages {len(runs)}: give one of these")
     if not options.one_speaker:
-        predict.check_alone(run)
+        predict.check_alone(runs)
     found = list(sources.named(texts))
     recordings = [one for one in found if isinstance(one, predict.Recording)]
-    speaker = (
-        predict.of_speaker(run, _shown(recordings, len(recordings), "hearing the speaker")) if options.one_speaker else None
-    )
-    predictor = predict.Predictor(run, seen.of(run), speaker)
+
+    def hear() -> "Iterable[Recording]":
+        return _shown(recordings, len(recordings), "hearing the speaker")
+
+    speakers = predict.of_speaker(runs, hear) if options.one_speaker else [None] * len(runs)
+    predictor = fusion.Fusion(list(map(predict.Predictor, runs, map(seen.of, runs), speakers)))
     if options.timeline:
-        results = list(_follow(options, predictor, recordings))
+        results = list(_follow(options, predictor.predictors[0], recordings))
         print(f"timelines: a CSV and a page for each recording in {options.timeline}")
     else:
         results = list(_shown(predictor(recordings), len(recordings), "predicting"))
     rows = [one for one in results if isinstance(one, predict.Predicted)]
     unusable = [one for one in [*found, *results] if isinstance(one, predict.Unusable)]
-    _write(options, run, rows)
-    return _report(run, rows, unusable)
+    _write(options, run.classes, rows)
+    return _report(run.path if len(runs) == 1 else options.run, run.classes, rows, unusable)
 
 
 def _shown(items: Iterable[T], count: int, what: str) -> Iterator[T]:
@@ -194,24 +199,24 @@ def _targets(folder: Path, recordings: Sequence["Recording"]) -> list[Path]:
     return [folder / name for name in names]
 
 
-def _write(options: argparse.Namespace, run: "Trained", rows: Iterable["Predicted"]) -> None:
+def _write(options: argparse.Namespace, classes: Sequence[str], rows: Iterable["Predicted"]) -> None:
     from wser.inference import tables as written
 
     rows = list(rows)
     for target, content in ((options.csv, written.as_csv), (options.jsonl, written.as_jsonl)):
         if target:
             with files.new_file(target) as aside:
-                files.write_new(aside, content(run.classes, rows), aside.parent)
+                files.write_new(aside, content(classes, rows), aside.parent)
 
 
-def _report(run: "Trained", rows: Sequence["Predicted"], unusable: Sequence["Unusable"]) -> int:
+def _report(run: Path, classes: Sequence[str], rows: Sequence["Predicted"], unusable: Sequence["Unusable"]) -> int:
     from wser.inference import tables as written
 
     if rows:
         where = written.folder([row.name for row in rows])
-        title = f"predictions of {run.path}" + (f" for {where}" if where else "")
-        tables.show(written.table(title, run.classes, rows, tables.width()))
-        print(written.in_words(rows, unusable, run.classes))
+        title = f"predictions of {run}" + (f" for {where}" if where else "")
+        tables.show(written.table(title, classes, rows, tables.width()))
+        print(written.in_words(rows, unusable, classes))
     sys.stdout.flush()
     for note in written.notes(rows):
         print(f"note: {note}", file=sys.stderr)

@@ -25,6 +25,7 @@ from wser.inference.graph import ExportError
 from wser.inference.predict import Recording, Unusable
 from wser.inference.trained import Trained
 from wser.inference.transform import Transform
+from wser.results import FITTED
 from wser.training import forward
 from wser.training.standardise import Standardise
 from wser.training.statistics import FLOOR
@@ -175,6 +176,11 @@ def _spread(items: Sequence[T]) -> list[T]:
 
 def _check_alone(run: Trained) -> None:
     data, pad = run.config.data, run.recipe.parameters["pad"]
+    if not run.config.model.is_network:
+        raise ExportError(
+            f"{run.path} is of model={run.config.model.name}, which is no network: give a run of a network, or read "
+            f"{FITTED} of its folds with NumPy"
+        )
     if data.standardise == "speaker":
         raise ExportError(
             f"{run.path} standardises by all recordings of a speaker (data.standardise=speaker), and a graph sees one: give a "

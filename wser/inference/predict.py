@@ -1,4 +1,4 @@
-"""Recordings to class probabilities: the same picture, the same standardisation and the same network as in a run's test set.
+"""Recordings to class probabilities: the same features, the same standardisation and the same model as in a run's test set.
 
 The probabilities of a run of several folds are their mean, but for recordings of its own data: those are predicted by the folds
 alone that have not learned from them.
@@ -6,22 +6,21 @@ alone that have not learned from them.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from precompute.common.errors import UnusableAudioError, UsageError
 from precompute.library import extract
+from wser.inference.ready import ready
 from wser.inference.seen import Seen, Training, marked
-from wser.inference.trained import Trained, TrainedFold
-from wser.training import forward, statistics
-from wser.training.standardise import Standardise
+from wser.inference.trained import Trained
+from wser.training import statistics
 from wser.training.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ T = TypeVar("T")
 
 TOGETHER = 128
 """Recordings that are prepared before any of them is predicted, so that batches are of similar length and memory is bounded."""
-
-BATCH = 16
-"""Recordings in a batch."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ class _Prepared:
 
 
 class Predictor:
-    """The networks of a run, ready to predict.
+    """The models of a run, ready to predict.
 
     Args:
         run: What it has learned.
@@ -111,9 +107,9 @@ class Predictor:
 
     def __init__(self, run: Trained, seen: Seen | None, speaker: Statistics | None = None) -> None:
         if speaker is None:
-            check_alone(run)
+            check_alone([run])
         self.run, self.seen = run, seen
-        self.folds = {fold.number: self._ready(fold, speaker) for fold in run.folds}
+        self.folds = {fold.number: ready(run, fold, speaker) for fold in run.folds}
 
     def __call__(self, recordings: Iterable[Recording]) -> Iterator[Predicted | Unusable]:
         """Predict recordings, in their order; as many are held in memory as are prepared together."""
@@ -141,25 +137,7 @@ class Predictor:
         Returns:
             Of each recording and class, float64 (n, classes).
         """
-        run, (network, standardise) = self.run, self.folds[fold]
-        order = sorted(range(len(items)), key=lambda place: items[place].stop - items[place].start)
-        made = np.empty((len(items), len(run.classes)))
-        with torch.inference_mode(), torch.autocast(run.device.type, run.computed_in, run.computed_in != torch.float32):
-            for batch in _parts(order, BATCH):
-                frames = np.stack([items[place].values for place in batch])
-                spoken = np.array([(items[place].start, items[place].stop) for place in batch])
-                cut = forward.cut(frames, spoken, run.item, run.config.data.pad)
-                values, lengths, own = (tensor.to(run.device) for tensor in cut)
-                logits = forward.logits(network, standardise(values, lengths, own, torch.zeros_like(lengths)), lengths)
-                made[list(batch)] = logits.softmax(dim=1).cpu().numpy()
-        return made
-
-    def _ready(self, fold: TrainedFold, speaker: Statistics | None) -> tuple[torch.nn.Module, Standardise]:
-        device = self.run.device
-        given = statistics.stacked({"": speaker}) if speaker else fold.statistics
-        own = self.run.config.data.standardise == "utterance"
-        standardise = Standardise(self.run.item, given, None, own, by_speaker=speaker is not None)
-        return fold.network.to(device), standardise.to(device)
+        return self.folds[fold](items)
 
     def _prepare(self, place: int, recording: Recording) -> _Prepared:
         extracted = prepare(recording, self.run)
@@ -184,35 +162,44 @@ class Predictor:
         return [row / len(one.folds) for row, one in zip(total, prepared, strict=True)]
 
 
-def check_alone(run: Trained) -> None:
-    """Refuse a run that needs to know who speaks.
+def check_alone(runs: Iterable[Trained]) -> None:
+    """Refuse runs of which one needs to know who speaks.
 
     Raises:
         UsageError: It does.
     """
-    if run.config.data.standardise == "speaker":
-        raise UsageError(
-            f"{run.path} standardises each speaker by all of the speaker's recordings (data.standardise=speaker), and nobody "
-            "says who speaks in these: give recordings of one speaker and --one-speaker (one_speaker=True), or a run of "
-            "data.standardise=utterance"
-        )
+    for run in runs:
+        if run.config.data.standardise == "speaker":
+            raise UsageError(
+                f"{run.path} standardises each speaker by all of the speaker's recordings (data.standardise=speaker), and "
+                "nobody says who speaks in these: give recordings of one speaker and --one-speaker (one_speaker=True), or a "
+                "run of data.standardise=utterance"
+            )
 
 
-def of_speaker(run: Trained, recordings: Iterable[Recording]) -> Statistics:
+def of_speaker(runs: Sequence[Trained], hear: Callable[[], Iterable[Recording]]) -> list[Statistics | None]:
     """Mean and deviation of the recordings of one speaker, as of a speaker of the test set.
 
     Args:
-        run: Of `data.standardise=speaker`.
-        recordings: All that there are; those that cannot be used are left out.
+        runs: One run, or those of a fusion.
+        hear: Gives all recordings that there are; those that cannot be used are left out.
+
+    Returns:
+        Of each run; None of one that does not standardise by speaker.
 
     Raises:
-        UsageError: The run standardises otherwise, or by recordings that are enrolled; or none can be used.
+        UsageError: No run standardises by speaker, or one does by recordings that are enrolled; or none can be used.
     """
-    if run.config.data.standardise != "speaker":
+    if not any(run.config.data.standardise == "speaker" for run in runs):
+        how = runs[0].config.data.standardise
         raise UsageError(
-            f"{run.path} standardises by data.standardise={run.config.data.standardise}, which asks for no speaker: leave "
-            "--one-speaker (one_speaker=True) out"
+            f"{runs[0].path} standardises by data.standardise={how}, which asks for no speaker: leave --one-speaker "
+            "(one_speaker=True) out"
         )
+    return [_of_speaker(run, hear()) if run.config.data.standardise == "speaker" else None for run in runs]
+
+
+def _of_speaker(run: Trained, recordings: Iterable[Recording]) -> Statistics:
     if run.config.data.enrol:
         raise UsageError(
             f"{run.path} takes deviations from its training speakers (data.enrol={run.config.data.enrol}), which are not kept: "

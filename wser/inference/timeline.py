@@ -114,6 +114,11 @@ def check_hop(run: Trained, hop: float | None) -> float:
     Raises:
         UsageError: Windows would leave parts of the recording out, or hardly move; or the run is not given steps of time.
     """
+    if run.item.time is None:
+        raise UsageError(
+            f"{run.path} takes a {run.item.kind} of a whole recording, which has no time: cut the recording into sentences and "
+            "leave --timeline out"
+        )
     duration = run.recipe.audio.duration
     if hop is None:
         return duration / 2

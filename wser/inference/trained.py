@@ -1,12 +1,14 @@
-"""From the directory of a run to the networks that predict: weights, statistics, classes and recipe of each finished fold."""
+"""From the directory of a run to the models that predict: weights, statistics, classes and recipe of each finished fold."""
 
 import io
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,11 +17,11 @@ from precompute.common import files, plugins
 from precompute.common.errors import RecipeError, few
 from wser import models, results
 from wser.config import compose
-from wser.config.schema import Config, ConfigError, ModelConfig, choice
+from wser.config.schema import Config, ConfigError, ModelConfig
 from wser.data.dataset import input_shape
-from wser.results import CONFIG, RUN, WEIGHTS, ResultError, fold_name, identity
+from wser.results import CONFIG, FITTED, RUN, WEIGHTS, ResultError, fold_name, identity
 from wser.training import hardware
-from wser.training.statistics import Statistics, statistics_shape
+from wser.training.statistics import Statistics, statistics_shape, unstandardised
 
 if TYPE_CHECKING:
     from precompute import Recipe
@@ -35,13 +37,23 @@ class TrainedFold:
 
     Attributes:
         number: Of the fold.
-        network: With its weights, for evaluation, on the CPU.
+        model: With its weights: a network, for evaluation, on the CPU, or what was fitted at once.
         statistics: Of its training set.
     """
 
     number: int
-    network: nn.Module
+    model: nn.Module | models.Fitted
     statistics: Statistics
+
+    @property
+    def network(self) -> nn.Module:
+        """The model, of a run whose model is a network."""
+        return cast(nn.Module, self.model)
+
+    @property
+    def fitted(self) -> models.Fitted:
+        """The model, of a run whose model is fitted at once."""
+        return cast(models.Fitted, self.model)
 
 
 @dataclass(frozen=True)
@@ -87,8 +99,28 @@ class Trained:
         return torch.bfloat16 if reduced else torch.float32
 
 
+def load_all(path: Path, fold: int | None = None, feature: str = "") -> list[Trained]:
+    """Load the models of a run; of a fusion, those of each run that it averages, in their order.
+
+    Arguments and errors are those of `load`.
+    """
+    place, number = _place(path, fold)
+    if not place.is_dir() or "fused" not in (record := results.read_record(place)):
+        return [load(path, fold, feature)]
+    loaded = []
+    for part in record["fused"]:
+        beside = place.resolve().parent / str(part["run"])
+        if not beside.is_dir():
+            raise ResultError(f"{beside}, a run that {place} averages, cannot be found: put it there")
+        theirs = results.read_record(beside)
+        if theirs.get("identity") != part["identity"]:
+            raise ResultError(f"{beside} is another run than the one that {place} averages: restore that one")
+        loaded.append(load(beside, number, feature if "source" in theirs["recipe"] else ""))
+    return loaded
+
+
 def load(path: Path, fold: int | None = None, feature: str = "") -> Trained:
-    """Load the networks of a run.
+    """Load the models of a run.
 
     Args:
         path: Its directory, or that of one of its folds.
@@ -101,8 +133,7 @@ def load(path: Path, fold: int | None = None, feature: str = "") -> Trained:
     """
     if not path.is_dir() and path.suffix == ".onnx":
         raise ResultError(f"{path} is a network for other software (ONNX), not a run: give the directory that wser.run made")
-    if fold is None and (number := _fold_of(path)) is not None:
-        path, fold = path.parent, number
+    path, fold = _place(path, fold)
     record = results.read_record(path)
     config = _config(path)
     _check_source(path, config)
@@ -146,6 +177,12 @@ def read_stored(path: Path, fold: int) -> dict[str, Any]:
     return stored
 
 
+def _place(path: Path, fold: int | None) -> tuple[Path, int | None]:
+    """The directory of a run and the fold that is meant, by a path that may be of a fold."""
+    number = _fold_of(path) if fold is None else None
+    return (path, fold) if number is None else (path.parent, number)
+
+
 def _fold_of(path: Path) -> int | None:
     """Number of the fold whose directory a path is."""
     name = path.resolve().name
@@ -157,19 +194,12 @@ def _fold_of(path: Path) -> int | None:
 
 
 def _config(path: Path) -> Config:
-    """The configuration of a run whose model is a network."""
-    name = str(results.read_config(path).get("model.name"))
-    if name == "fused":
+    if str(results.read_config(path).get("model.name")) == "fused":
         raise ResultError(f"{path} is a fusion of other runs and has no weights: give one of these")
     try:
-        if choice("model", name).is_network:
-            return compose.load_stored(path / CONFIG, [], ())
+        return compose.load_stored(path / CONFIG, [], ())
     except ConfigError as error:
         raise ResultError(str(error)) from None
-    raise ResultError(
-        f"{path} has no weights, since model={name} is fitted at once and not kept: give a run of a network, such as "
-        "model=three_pipe"
-    )
 
 
 def _check_source(path: Path, config: Config) -> None:
@@ -205,13 +235,11 @@ def _recipe(path: Path, record: dict[str, Any], feature: str) -> "Recipe":
 
 
 def _load(path: Path, number: int, config: Config, recipe: "Recipe", classes: list[str]) -> TrainedFold:
+    if not config.model.is_network:
+        return _load_fitted(path, number, config, recipe, classes)
     stored = read_stored(path, number)
-    file, remedy = path / fold_name(number) / WEIGHTS, f"move {path / fold_name(number)} away and run its command again"
-    if stored["classes"] != classes:
-        raise ResultError(f"{file} has the classes {few(stored['classes'])}, and {RUN} {few(classes)}", remedy)
-    shapes = {tuple(stored[name].shape) for name in ("mean", "deviation")}
-    if shapes != {statistics_shape(recipe.array)}:
-        raise ResultError(f"{file} has statistics of shape {few(sorted(shapes))}, and its recipe gives {recipe.array}", remedy)
+    file, remedy = path / fold_name(number) / WEIGHTS, _remedy(path, number)
+    _check(file, stored, recipe, classes, remedy)
     if not all(bool(values.isfinite().all()) for values in stored["model"].values()):
         raise ResultError(f"{file} holds weights that are no numbers, since training diverged", "train with a smaller train.lr")
     try:
@@ -219,6 +247,41 @@ def _load(path: Path, number: int, config: Config, recipe: "Recipe", classes: li
     except RuntimeError as error:
         raise ResultError(f"{file} has the weights of another network ({_why(error)})", remedy) from None
     return TrainedFold(number, network, Statistics(stored["mean"].numpy(), stored["deviation"].numpy()))
+
+
+def _load_fitted(path: Path, number: int, config: Config, recipe: "Recipe", classes: list[str]) -> TrainedFold:
+    file, remedy, name = path / fold_name(number) / FITTED, _remedy(path, number), config.model.name
+    model = models.build_fitted(config.model, len(classes), 0)
+    if not hasattr(model, "restore"):
+        raise ResultError(
+            f"{path} has no weights, since model={name} is fitted at once and not kept: give a run of a network or of model=svm"
+        )
+    if FITTED not in results.read_metrics(path, number).get("files", {}):
+        raise ResultError(f"{path} was made by a version that kept no weights of model={name}", remedy)
+    content = results.read_weights(path, number, FITTED)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            stored: dict[str, Any] = dict(archive)
+        stored["classes"] = stored["classes"].tolist()
+        model.restore(stored)
+    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise ResultError(f"{file} cannot be read ({_why(error)})", remedy) from None
+    _check(file, stored, recipe, classes, remedy)
+    given = Statistics(stored["mean"], stored["deviation"]) if "mean" in stored else unstandardised(recipe.array)
+    return TrainedFold(number, model, given)
+
+
+def _check(file: Path, stored: dict[str, Any], recipe: "Recipe", classes: list[str], remedy: str) -> None:
+    """Refuse weights of other classes or of another recipe than those of their run."""
+    if stored["classes"] != classes:
+        raise ResultError(f"{file} has the classes {few(stored['classes'])}, and {RUN} {few(classes)}", remedy)
+    shapes = {tuple(stored[name].shape) for name in ("mean", "deviation") if name in stored}
+    if shapes - {statistics_shape(recipe.array)}:
+        raise ResultError(f"{file} has statistics of shape {few(sorted(shapes))}, and its recipe gives {recipe.array}", remedy)
+
+
+def _remedy(path: Path, number: int) -> str:
+    return f"move {path / fold_name(number)} away and run its command again"
 
 
 def _precision(path: Path, config: Config) -> str:

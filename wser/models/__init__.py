@@ -44,7 +44,11 @@ class ModelError(WserError, ValueError):
 
 
 class Fitted(Protocol):
-    """A model that is fitted at once."""
+    """A model that is fitted at once.
+
+    One that has `weights()`, which gives arrays by name, and `restore(weights)`, which makes it what it was when fitted, is
+    kept with its run and predicts new recordings.
+    """
 
     def fit(self, utterances: "Sequence[NDArray[Any]]", labels: "NDArray[np.int64]", *speakers: "Sequence[str]") -> object:
         """Fit it to the training set; where its `Config` says `by_speaker`, with the name of each utterance's speaker."""

@@ -7,7 +7,7 @@ machines share one matrix of products between training utterances, so that the c
 softmax of the votes, which rank as these do and are not calibrated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from precompute.common.settings import setting
 from wser.config.schema import FittedModelConfig
-from wser.models import _machine
+from wser.models import _linear, _machine
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)
 """Values of `c` among which is chosen, the strongest regularisation first."""
@@ -60,20 +60,28 @@ class Model:
 
     def fit(self, vectors: Sequence[NDArray[Any]], labels: NDArray[np.int64], speakers: Sequence[str]) -> "Model":
         """Fit it to vectors (values,), their classes, int64 (n,), and speakers."""
-        self.given = _machine.cut_off(np.stack(vectors))
-        products, places = _products(self.given, self.given), np.arange(len(vectors))
+        values = _machine.cut_off(np.stack(vectors))
+        products, places = _products(values), np.arange(len(vectors))
 
         def fitted(own: NDArray[Any], classes: NDArray[np.int64], c: float) -> _Known:
             return _Known(products, own, classes, c, self.config.balanced)
 
         c = self.config.c or _machine.choose(fitted, places, labels, speakers, self.chosen, STRENGTHS, UNCHOSEN)
-        self.machine = fitted(places, labels, c).machine
+        self.machine = _linear.of(fitted(places, labels, c).machine, values)
         return self
 
     def predict_proba(self, vectors: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         """Softmax of the votes, float64 (n, classes); 0 for a class that was not in the training set."""
-        products = _products(_machine.cut_off(np.stack(vectors)), self.given)
-        return _machine.probabilities(self.machine, products, self.classes)
+        return _machine.probabilities(self.machine, _machine.cut_off(np.stack(vectors)), self.classes)
+
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """All that `restore` needs to predict as it does."""
+        return {"labels": self.machine.labels, "weights": self.machine.weights, "intercepts": self.machine.intercepts}
+
+    def restore(self, weights: Mapping[str, NDArray[Any]]) -> "Model":
+        """Take over the weights of a machine that was fitted earlier."""
+        self.machine = _linear.Linear(weights["labels"], weights["weights"], weights["intercepts"])
+        return self
 
 
 class _Known:
@@ -100,9 +108,9 @@ class _Known:
         return self.machine.votes(self.products[np.ix_(values, self.places)])
 
 
-def _products(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+def _products(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the values of the products of each with each, so that `c` means the same for 88 values and for 6373."""
-    products: NDArray[np.float64] = some @ others.T / some.shape[1]
+    products: NDArray[np.float64] = values @ values.T / values.shape[1]
     return products
 
 

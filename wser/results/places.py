@@ -34,7 +34,10 @@ SWEEP_ROWS, SWEEP = "sweep.csv", "sweep.json"
 PAGE, BESIDE_PAGE = "report.html", "report"
 """The page of a run or sweep, and the directory of its figures and tables."""
 
-METRICS, PREDICTIONS, CURVES, WEIGHTS = "metrics.json", "predictions.csv", "curves.csv", "weights.pt"
+METRICS, PREDICTIONS, CURVES = "metrics.json", "predictions.csv", "curves.csv"
+
+WEIGHTS, FITTED = "weights.pt", "weights.npz"
+"""What a network has learned, and what a model has that was fitted at once."""
 
 LEFTOVER = re.compile(r"\.fold_\d+-(?:([^-]+)-)?[0-9a-f]{8}")
 """Name of a fold's directory while it is being trained, with the signature of the process that does it."""

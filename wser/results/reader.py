@@ -29,6 +29,7 @@ from wser.results import identity
 from wser.results.places import (
     CONFIG,
     CURVES,
+    FITTED,
     IDENTITY,
     METRICS,
     PREDICTIONS,
@@ -115,7 +116,7 @@ class Scored(Scores):
     enrolled: NotRequired[list[str]]
 
 
-_OTHERS = "|".join(map(re.escape, (PREDICTIONS, CURVES, WEIGHTS)))
+_OTHERS = "|".join(map(re.escape, (PREDICTIONS, CURVES, WEIGHTS, FITTED)))
 
 
 class _Vouching(TypedDict):
@@ -353,13 +354,18 @@ def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
         raise ResultError(f"{file} is damaged ({reason(error)})", _again(path, fold)) from None
 
 
-def read_weights(path: Path, fold: int) -> bytes:
+def read_weights(path: Path, fold: int, name: str = WEIGHTS) -> bytes:
     """The file of the weights of one finished fold.
+
+    Args:
+        path: Directory of the run.
+        fold: Its number.
+        name: Of the file.
 
     Raises:
         ResultError: It is damaged, gone, or not the one that its metrics were made with.
     """
-    file = path / fold_name(fold) / WEIGHTS
+    file = path / fold_name(fold) / name
     remedy = f"move {file.parent} away and run again"
     try:
         content = files.read(file, path)

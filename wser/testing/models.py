@@ -129,6 +129,17 @@ class ModelContract:
         test = utterances(1, item)
         np.testing.assert_array_equal(_logits(other, test, item), _logits(network, test, item))
 
+    def test_what_is_kept_of_a_model_is_all_that_it_predicts_by(self) -> None:
+        """Of a model that is fitted at once and has `weights`; they are stored with its run."""
+        config, item = self.config(), self._item()
+        if config.is_network or not hasattr(model := models.build_fitted(config, CLASSES, 0), "weights"):
+            return
+        model.fit(utterances(0, item), labels(), *self._speakers(range(UTTERANCES)))
+        other: Any = models.build_fitted(config, CLASSES, 1)
+        other.restore({name: np.array(values) for name, values in model.weights().items()})
+        test = utterances(1, item)
+        np.testing.assert_array_equal(other.predict_proba(test), model.predict_proba(test))
+
     def _speakers(self, places: Iterable[int]) -> list[list[str]]:
         """Of the utterances at some places, where the model is given them: four, each of whom shows every class."""
         return [[str(place // CLASSES) for place in places]] if self.config().by_speaker else []

@@ -1,18 +1,21 @@
 """Models that are fitted at once, as scikit-learn's."""
 
+import io
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from precompute.common.arrays import Array
 from wser import models
 from wser.config.schema import ConfigError
 from wser.data.dataset import Dataset
 from wser.evaluation import metrics
+from wser.results import FITTED
 from wser.training.run import Outcome, Run
 from wser.training.statistics import FLOOR, Statistics, measure, of_speakers
 
@@ -45,6 +48,8 @@ def fit(run: Run) -> Outcome:
         if fold.validation:
             predicted = _probabilities(model, run, dataset, fold.validation, training).argmax(1)
             validation = metrics.measure(_labels(dataset, fold.validation), predicted, dataset.classes).as_dict()
+    # Where other pictures are scored, they lie with the run that was trained.
+    contents = {} if run.trained or not hasattr(model, "weights") else {FITTED: _as_file(model.weights(), dataset, training)}
     record = {
         "validation": validation,
         "epoch": 0,
@@ -59,7 +64,17 @@ def fit(run: Run) -> Outcome:
     }
     if chosen := getattr(model, "chosen", None):
         record["chosen"] = dict(chosen)
-    return Outcome(probabilities, {}, record)
+    return Outcome(probabilities, contents, record)
+
+
+def _as_file(weights: Mapping[str, NDArray[Any]], dataset: Dataset, training: Statistics | None) -> bytes:
+    """Weights with the classes that they are of, and the statistics of the training set where these standardise."""
+    known: dict[str, Any] = {**weights, "classes": np.array(dataset.classes)}
+    if training:
+        known |= {"mean": training.mean, "deviation": training.deviation}
+    file = io.BytesIO()
+    np.savez(file, **known)
+    return file.getvalue()
 
 
 def _utterances(run: Run, dataset: Dataset, indices: Sequence[int], training: Statistics | None) -> list[NDArray[Any]]:
@@ -71,12 +86,22 @@ def _utterances(run: Run, dataset: Dataset, indices: Sequence[int], training: St
     parts = [dataset.utterance(i)[item.part(examples[i].start, examples[i].stop)] for i in indices]
     if how == "speaker":
         of_speaker = of_speakers(run, dataset, indices)
-        return [_scaled(part, of_speaker[examples[i].speaker]) for part, i in zip(parts, indices, strict=True)]
-    if training is None:
-        return parts
-    if how == "training":
-        return [_scaled(part, training) for part in parts]
-    return [_scaled(part, _own(part, item.time, training)) for part in parts]
+        return [standardised(part, how, item, of_speaker[examples[i].speaker]) for part, i in zip(parts, indices, strict=True)]
+    return parts if training is None else [standardised(part, how, item, training) for part in parts]
+
+
+def standardised(part: NDArray[Any], how: str, item: Array, given: Statistics) -> NDArray[Any]:
+    """What a model is given of an utterance.
+
+    Args:
+        part: Of what the cache holds of it, its own part along the axis of time.
+        how: `data.standardise`.
+        item: What the cache holds.
+        given: Statistics of the training set, or with how="speaker" of its speaker.
+    """
+    if how == "none":
+        return part
+    return _scaled(part, _own(part, item.time, given) if how == "utterance" else given)
 
 
 def _scaled(values: NDArray[Any], statistics: Statistics) -> NDArray[np.float32]:

@@ -227,7 +227,7 @@ def test_speakers_are_standardised_by_their_recordings_or_not_at_all(tiny, small
     assert "--one-speaker" in capsys.readouterr().err
     assert predict.main([str(directory), str(actor), "--one-speaker"]) == 0
     calibrated, own = loading.load(directory), list(recordings(actor).values())
-    statistics = of_speaker(calibrated, own)
+    (statistics,) = of_speaker([calibrated], lambda: own)
     for key, one in zip(recordings(actor), Predictor(calibrated, seen.of(calibrated), statistics)(own), strict=True):
         np.testing.assert_allclose(one.probabilities, stored(directory)[key][2], atol=1e-6)
 
