@@ -1,7 +1,6 @@
 """From the directory of a run to the models that predict: weights, statistics, classes and recipe of each finished fold."""
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -264,7 +263,10 @@ def _load_fitted(path: Path, number: int, config: Config, recipe: "Recipe", clas
             stored: dict[str, Any] = dict(archive)
         stored["classes"] = stored["classes"].tolist()
         model.restore(stored)
-    except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        trial = model.predict_proba([np.zeros(recipe.array.shape, recipe.array.dtype)])
+        if trial.shape != (1, len(classes)) or not np.isfinite(trial).all():
+            raise ValueError("its weights give no probabilities")
+    except Exception as error:  # of a damaged file, NumPy and a model raise whatever they meet
         raise ResultError(f"{file} cannot be read ({_why(error)})", remedy) from None
     _check(file, stored, recipe, classes, remedy)
     given = Statistics(stored["mean"], stored["deviation"]) if "mean" in stored else unstandardised(recipe.array)

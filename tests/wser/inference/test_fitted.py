@@ -1,6 +1,7 @@
 """Runs of models that are fitted at once, and fusions, on new recordings: the numbers of their test sets."""
 
 import csv
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -119,9 +120,24 @@ def test_what_cannot_predict_is_refused_in_a_sentence(named, small_ravdess, tmp_
     assert "has no time" in refused(named["chosen"], file, "--timeline", tmp_path / "timeline", code=2)
     assert "averages 2" in refused(fusion, file, "--timeline", tmp_path / "timeline", code=2)
     assert "is a fusion" in refused(fusion, tmp_path / "out.onnx", command=export.main)
-    content = (named["chosen"] / "fold_0" / results.FITTED).read_bytes()
-    (named["chosen"] / "fold_0" / results.FITTED).write_bytes(content[:-1])
+    weights = named["chosen"] / "fold_0" / results.FITTED
+    content = weights.read_bytes()
+    with np.load(weights) as archive:
+        arrays = dict(archive)
+    weights.write_bytes(content[:-1])
     assert "is damaged" in refused(named["chosen"], file)
+    for name, values in (
+        ("weights", arrays["weights"][:-1]),
+        ("weights", arrays["weights"][:, :-1]),
+        ("labels", arrays["labels"] + 90),
+        ("intercepts", np.array(["x"])),
+        ("mean", arrays["mean"][1:]),
+        ("classes", arrays["classes"][::-1]),
+    ):
+        np.savez(weights, **arrays | {name: values})
+        vouched = {"size": weights.stat().st_size, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
+        change_json(named["chosen"] / "fold_0" / results.METRICS, files={results.FITTED: vouched})
+        assert str(weights) in refused(named["chosen"], file)
     change_json(named["chosen"] / "fold_0" / results.METRICS, files={})
     assert "kept no weights" in refused(named["chosen"], file)
     change_json(named["fixed"] / results.RUN, identity="0" * 64)
