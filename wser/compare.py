@@ -70,7 +70,7 @@ def _compare(named: Sequence[Path]) -> int:
 
 
 def _announce(runs: Sequence["StoredRun"], notes: Sequence[str]) -> None:
-    """Say what is compared, and what should be known before its figures are believed."""
+    """Say what is compared, and its caveats."""
     from wser.evaluation import caveats
     from wser.reports.comparison import changes, warnings
 
@@ -80,11 +80,11 @@ def _announce(runs: Sequence["StoredRun"], notes: Sequence[str]) -> None:
         differ = "; ".join(changes(first.settings, run.settings))
         tables.paragraph(f"{run.path}: differs from A in {differ or 'no setting'}", f"{letter}  ")
     sys.stdout.flush()
-    told = caveats.together(
+    of_runs = caveats.together(
         (letter, caveats.of(run.record, [{**metrics, "fold": fold} for fold, metrics in run.metrics.items()]))
         for letter, run in zip(string.ascii_uppercase, runs, strict=False)
     )
-    for warning in [*warnings(runs), *told, *notes]:
+    for warning in [*warnings(runs), *of_runs, *notes]:
         print(f"warning: {warning}", file=sys.stderr)
 
 
@@ -103,8 +103,8 @@ def _report(
     ]
     rows = []
     for name, matrix, interval in zip(names, matrices, intervals, strict=True):
-        figures = {key: float(value) for key, value in uncertainty.scores(matrix.sum(0)).items()}
-        rows.append((name, figures, interval))
+        headline = {key: float(value) for key, value in uncertainty.scores(matrix.sum(0)).items()}
+        rows.append((name, headline, interval))
     differences = [uncertainty.differences(matrices[0], matrix) for matrix in matrices[1:]]
     against_first = [(f"{letter} - A", of_run) for letter, of_run in zip(letters[1:], differences, strict=True)]
     title = f"{len(runs[0].rows)} test utterances of {len(matrices[0])} speakers, pooled over all folds"
@@ -114,7 +114,7 @@ def _report(
 
 
 def _named(run: "StoredRun") -> "list[Caveat]":
-    """What nobody may overlook about the figures of a run."""
+    """The caveats of a run."""
     from wser.evaluation import caveats
 
     return caveats.of_track(run.record) + caveats.of_selection(run.record["selection"])

@@ -11,8 +11,8 @@ from precompute.common.errors import UsageError, WserError, counted
 
 EPILOG = """\
 OUT.onnx takes pictures and gives probabilities: the mean over all folds of the run, or one fold's.  Beside it OUT.json says all
-that a client needs, and OUT.transform.onnx makes the pictures of waveforms, where the recipe allows it.  All are compared with
-PyTorch and with the cache's pictures, on recordings, before they are written.  docs/export.md has a client of 30 lines.
+that a client needs, and OUT.transform.onnx makes the pictures from waveforms, where the recipe allows it.  All are compared
+with PyTorch and with the cache's pictures, on recordings, before they are written.  docs/export.md has a client of 30 lines.
 
 examples:
   python -m wser.export RUN model.onnx                         all folds as one ensemble
@@ -108,12 +108,16 @@ def _export(run: Path, out: Path, fold: int | None, recordings: list[str] | None
             f"{corpora or 'corpora'}: set WSER_CACHE and WSER_CORPORA, or give --recordings FILE..."
         )
     print(f"{counted(len(loaded.folds), 'fold')} of {run}: this takes about {15 + 6 * len(loaded.folds)} s", file=sys.stderr)
-    made = export.export(loaded, checked_on, (out.name, transform.name))
-    written = {out: made.network, **({transform: made.transform} if made.transform else {}), facts: results.as_json(made.facts)}
+    exported = export.export(loaded, checked_on, (out.name, transform.name))
+    written = {
+        out: exported.network,
+        **({transform: exported.transform} if exported.transform else {}),
+        facts: results.as_json(exported.facts),
+    }
     for path, content in written.items():
         with files.new_file(path) as aside:
             files.write_new(aside, content, path.parent)
-    _say(made.facts["checked"], made.facts["transform"].get("why_not"))
+    _say(exported.facts["checked"], exported.facts["transform"].get("why_not"))
     for path, content in written.items():
         print(f"{path}  {len(content) / 1e6:.1f} MB")
     return 0
@@ -121,16 +125,16 @@ def _export(run: Path, out: Path, fold: int | None, recordings: list[str] | None
 
 def _say(checked: dict[str, object], why_not: str | None) -> None:
     """What the checks have found."""
-    said = f"checked on {counted(int(str(checked['recordings'])), 'recording')}: probabilities within "
-    said += f"{checked['largest_difference']:.1e} of PyTorch's"
+    sentence = f"checked on {counted(int(str(checked['recordings'])), 'recording')}: probabilities within "
+    sentence += f"{checked['largest_difference']:.1e} of PyTorch's"
     transform = checked.get("transform")
     if isinstance(transform, dict):
-        said += (
+        sentence += (
             f"; pictures of waveforms: {100 * transform['levels_equal']:.2f} % of the pixels as in the cache, "
             f"{100 * transform['levels_within_one']:.3f} % within one level, probabilities within "
             f"{transform['largest_difference']:.1e}"
         )
-    print(said)
+    print(sentence)
     if why_not:
         print(f"no graph of the transform, since {why_not}", file=sys.stderr)
 

@@ -81,7 +81,7 @@ class Run:
 
     Attributes:
         path: Their directory.
-        title: What it is, in a line, and what nobody may overlook about its figures.
+        title: What it is, in a line, with its caveats.
         classes: Names of the classes, by index.
         predictions: One for each utterance of the test sets, by fold.
         metrics: Of the predictions of all folds together.
@@ -114,8 +114,8 @@ class Run:
         Returns:
             Names of classes, (n,).
         """
-        found = self.predict_proba(recordings, sample_rate, fold=fold, one_speaker=one_speaker, feature=feature)
-        predicted: NDArray[np.str_] = np.array(self.classes)[found.argmax(axis=1)]
+        probabilities = self.predict_proba(recordings, sample_rate, fold=fold, one_speaker=one_speaker, feature=feature)
+        predicted: NDArray[np.str_] = np.array(self.classes)[probabilities.argmax(axis=1)]
         return predicted
 
     def predict_proba(
@@ -159,10 +159,10 @@ class Run:
         speakers = of_speaker(runs, lambda: named) if one_speaker else [None] * len(runs)
         predictor = Fusion(list(map(Predictor, runs, seen, speakers)))
         rows = []
-        for found in predictor(named):
-            if isinstance(found, Unusable):
-                raise UnusableAudioError(f"{found.name}: {found.reason}")
-            rows.append(found.probabilities)
+        for row in predictor(named):
+            if isinstance(row, Unusable):
+                raise UnusableAudioError(f"{row.name}: {row.reason}")
+            rows.append(row.probabilities)
         return np.array(rows).reshape(len(rows), len(self.classes))
 
     def _trained(self, fold: int | None, feature: str) -> "tuple[list[Trained], list[Seen | None]]":
@@ -230,7 +230,7 @@ def load_run(path: str | Path, unfinished: bool = False) -> Run:
 
     Args:
         path: Their directory, such as `runs/emodb-row_svm-loso-1a2b3c4d5e6f`.
-        unfinished: Whether a run will do of which only some folds are finished; its figures are of these.
+        unfinished: Whether a run will do of which only some folds are finished; its metrics are of these.
 
     Raises:
         ResultError: The directory is missing, foreign, unfinished or damaged; one sentence says which, and the remedy.

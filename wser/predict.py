@@ -26,7 +26,7 @@ KEPT = "what was written stays"
 
 EPILOG = """\
 A recording is prepared as those of training were.  The probabilities of a run of several folds are their mean, and those of a
-fusion the mean of its runs.  A recording that is in the run's own data is predicted by those folds alone that have not learned
+fusion the mean of its runs.  A recording that is in the run's own data is predicted only by the folds that have not learned
 from it, and marked.
 
 exit codes: 0 all predicted, 1 refused, 2 wrong usage, 3 some recordings could not be used and the others are predicted
@@ -104,7 +104,7 @@ def _main(arguments: Sequence[str]) -> int:
         if os.path.lexists(target):
             raise WserError(f"{target} exists already: remove it, or give another name")
         if not target.parent.is_dir():
-            raise WserError(f"{target.parent} is no directory: make it, or give another name")
+            raise WserError(f"{target.parent} is not a directory: make it, or give another name")
     return _predict(options, fold, texts)
 
 
@@ -114,7 +114,7 @@ def _fold(texts: Sequence[str]) -> tuple[int | None, list[str]]:
     if len(chosen) > 1:
         raise UsageError(f"{' and '.join(chosen)} choose two folds: give one, or none for the mean over all")
     if chosen and not re.fullmatch(r"fold=(\d+|all)", chosen[0]):
-        raise UsageError(f"{chosen[0]} is no fold: give the number of one, as in fold=0")
+        raise UsageError(f"{chosen[0]} is not a fold: give the number of one, as in fold=0")
     others = [text for text in texts if text not in chosen]
     return (int(chosen[0].removeprefix("fold=")) if chosen and chosen[0] != "fold=all" else None), others
 
@@ -130,8 +130,8 @@ def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]
         raise UsageError(f"--timeline is of one run, and {options.run} averages {len(runs)}: give one of these")
     if not options.one_speaker:
         predict.check_alone(runs)
-    found = list(sources.named(texts))
-    recordings = [one for one in found if isinstance(one, predict.Recording)]
+    named_sources = list(sources.named(texts))
+    recordings = [source for source in named_sources if isinstance(one, predict.Recording)]
 
     def hear() -> "Iterable[Recording]":
         return _shown(recordings, len(recordings), "hearing the speaker")
@@ -143,14 +143,14 @@ def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]
         print(f"timelines: a CSV and a page for each recording in {options.timeline}")
     else:
         results = list(_shown(predictor(recordings), len(recordings), "predicting"))
-    rows = [one for one in results if isinstance(one, predict.Predicted)]
-    unusable = [one for one in [*found, *results] if isinstance(one, predict.Unusable)]
+    rows = [result for result in results if isinstance(result, predict.Predicted)]
+    unusable = [result for result in [*named_sources, *results] if isinstance(result, predict.Unusable)]
     _write(options, run.classes, rows)
     return _report(run.path if len(runs) == 1 else options.run, run.classes, rows, unusable)
 
 
 def _shown(items: Iterable[T], count: int, what: str) -> Iterator[T]:
-    """What there is of so many recordings, with how far it is shown on the way."""
+    """The predictions of recordings, with their progress shown meanwhile."""
     from precompute.common.progress import progress
 
     with progress(what, count, "recordings") as advance:
@@ -176,16 +176,16 @@ def _follow(
     files.make_directory(folder, folder)
     for recording, target in zip(recordings, targets, strict=True):
         with progress(f"following {recording.name}", timeline.count(recording, run, hop), "windows") as advance:
-            found = timeline.follow(predictor, recording, hop, options.quiet, advance)
-        if isinstance(found, Unusable):
-            yield found
+            followed = timeline.follow(predictor, recording, hop, options.quiet, advance)
+        if isinstance(followed, Unusable):
+            yield followed
             continue
         audio = relative_link(recording.path, folder) if recording.path else None
         command = shlex.join(["python", "-m", "wser.predict", str(options.run), recording.name, "--timeline", str(folder)])
         made = f"Made by wser {version_of('wser')} on {datetime.now(UTC):%Y-%m-%d}: {command}"
-        files.replace(target.with_name(f"{target.name}.csv"), written.timeline_csv(run.classes, found), folder)
-        files.replace(target.with_name(f"{target.name}.html"), page.render(found, run, audio, made), folder)
-        yield found.mean
+        files.replace(target.with_name(f"{target.name}.csv"), written.timeline_csv(run.classes, followed), folder)
+        files.replace(target.with_name(f"{target.name}.html"), page.render(followed, run, audio, made), folder)
+        yield followed.mean
 
 
 def _targets(folder: Path, recordings: Sequence["Recording"]) -> list[Path]:
@@ -220,8 +220,8 @@ def _report(run: Path, classes: Sequence[str], rows: Sequence["Predicted"], unus
     sys.stdout.flush()
     for note in written.notes(rows):
         print(f"note: {note}", file=sys.stderr)
-    for one in unusable:
-        print(f"warning: {one.name} is left out: {one.reason}", file=sys.stderr)
+    for recording in unusable:
+        print(f"warning: {recording.name} is left out: {recording.reason}", file=sys.stderr)
     if unusable:
         print(
             f"wser.predict: {counted(len(unusable), 'recording')} could not be used, and {len(rows)} predicted: replace "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 The page needs nothing else: it can be mailed, printed and opened without a network.  Its figures (PNG, SVG) and tables
-(CSV, LaTeX) lie beside it in a directory named report.
+(CSV, LaTeX) are beside it in a directory named report.
 
 examples:
   python -m wser.report RUN                            writes report.html there
@@ -27,7 +27,7 @@ examples:
   python -m wser.report runs/demo-row_svm-loso-sweep-9c0d1e2f3a4b    a sweep
   python -m wser.report --index runs                   all runs in one table: runs/index.html
   python -m wser.report RUN --bundle review.zip        all that a reviewer needs, in one file
-  python -m wser.report --verify review.zip            every figure recomputed from that file
+  python -m wser.report --verify review.zip            every metric recomputed from that file
 
 RUN is the directory of a run, such as runs/demo-row_svm-loso-1a2b3c4d5e6f.
 """
@@ -67,14 +67,14 @@ def _main(arguments: Sequence[str]) -> int:
         "--published",
         metavar="YAML",
         type=paths.path,
-        help="further published figures, in the form of wser/evaluation/published.yaml",
+        help="more published results, in the form of wser/evaluation/published.yaml",
     )
     parser.add_argument(
         "--bundle", metavar="ZIP", type=paths.path, help="write the run into one zip file for a reviewer instead: page, "
         "predictions, metrics, split, configuration, identity, versions and checksums; neither weights nor recordings",
     )  # fmt: skip
     parser.add_argument(
-        "--verify", metavar="ZIP", type=paths.path, help="recompute every figure of such a file instead, without corpus and "
+        "--verify", metavar="ZIP", type=paths.path, help="recompute every metric of such a file instead, without corpus and "
         "cache; exits 1 where anything differs",
     )  # fmt: skip
     parser.add_argument("--markdown", action="store_true", help="print the main tables for a README instead of writing a page")
@@ -114,7 +114,7 @@ def _verify(options: argparse.Namespace) -> int:
         print(f"differs: {len(verdict.differences) - MOST_DIFFERENCES} more", file=sys.stderr)
     if verdict.differences:
         return terminal.FAILED
-    print("verified: every figure follows from the predictions, and all files agree.")
+    print("verified: every metric follows from the predictions, and all files agree.")
     print("Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation sets.")
     return 0
 
@@ -145,7 +145,7 @@ def _report(options: argparse.Namespace) -> int:
         raise UsageError(f"--markdown prints tables and writes no page: leave out {' '.join(others)}")
     options.audio = finding.parse([options.audio], "") if options.audio else None
     if options.audio and not (options.audio.own or any(root.is_dir() for root in options.audio.roots)):
-        raise results.ResultError(f"--audio {options.audio} is no directory: give the one that holds the corpora")
+        raise results.ResultError(f"--audio {options.audio} is not a directory: give the one that holds the corpora")
     entries = published.load(options.published)
     if options.markdown:
         print(_markdown(runs, sweeps, entries), end="")
@@ -178,7 +178,7 @@ def _write(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureResul
         return run.write_page(runs[0], options.out or paths[0], entries, options.audio)
     out = options.out
     if out is None:
-        # Nobody has named this one, so it must not lead elsewhere.
+        # The user has not named this one, so it must not lead elsewhere.
         out = results.comparison_directory(paths)
         files.make_directory(out, out.parent)
     return several.write_page(runs, out, entries)
@@ -209,8 +209,8 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureRe
     shown = rivals.tables(entries, runs)
     if claims := literature.claims(entries, runs):
         claimed = [run for run in runs if literature.is_papers_network(run.stored)]
-        told = caveats.together((run.stored.path.resolve().name, run.caveats) for run in claimed)
-        shown.insert(0, replace(claims, caveats=told))
+        shared = caveats.together((run.stored.path.resolve().name, run.caveats) for run in claimed)
+        shown.insert(0, replace(claims, caveats=shared))
     if not shown:
         raise ResultError(
             "these runs are of one model, of which the paper reports nothing: give one run, whose folds are printed, or runs "

@@ -85,8 +85,8 @@ def _main(arguments: Sequence[str]) -> int:
         from wser.config import reference
 
         parser.epilog = EPILOG + _keys()
-        told = [reference.shown(key) for key in options.help or ()]
-        print("".join(told) or (reference.markdown() if options.keys else parser.format_help()), end="")
+        descriptions = [reference.shown(key) for key in options.help or ()]
+        print("".join(descriptions) or (reference.markdown() if options.keys else parser.format_help()), end="")
         return 0
     if options.repeat is not None and options.describe:
         raise UsageError("--repeat and --describe are two commands: give one of them")
@@ -111,16 +111,16 @@ def _describe(settings: Sequence[str]) -> int:
     from wser.config import compose
     from wser.execution import describe, plan
 
-    found: list[tuple[Config, tuple[Array, int]]] = []
-    for one in compose.load(settings):
-        sizes = describe.sizes(one)
-        if not any((one.model, sizes) == (other.model, known) for other, known in found):
-            found.append((one, sizes))
-    changes = plan.differing([one for one, _ in found])
-    for at, (one, (item, classes)) in enumerate(found):
+    described: list[tuple[Config, tuple[Array, int]]] = []
+    for config in compose.load(settings):
+        sizes = describe.sizes(config)
+        if not any((config.model, sizes) == (other.model, known) for other, known in described):
+            described.append((config, sizes))
+    changes = plan.differing([config for config, _ in described])
+    for at, (config, (item, classes)) in enumerate(described):
         point = "".join(f", {key}={values[at]}" for key, values in changes.items())
-        heading = f"{one.model.name}, preset {one.preset}, recipe {one.recipe}, {classes} classes{point}"
-        tables.show(describe.table(heading, describe.layers(one, item, classes), item))
+        heading = f"{config.model.name}, preset {config.preset}, recipe {config.recipe}, {classes} classes{point}"
+        tables.show(describe.table(heading, describe.layers(config, item, classes), item))
     return 0
 
 
@@ -162,10 +162,10 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     _announce_older(experiments)
     to_do = [(experiment, fold) for experiment in experiments for fold in experiment.pending()]
     _announce_faults(to_do)
-    left = [sum(one is experiment for one, _ in to_do) for experiment in experiments]
+    left = [sum(owner is experiment for owner, _ in to_do) for experiment in experiments]
     pending = len(to_do)
     asked = sum(len(experiment.wanted) for experiment in experiments)
-    epochs = max((one.train.epochs for one in configs if one.model.is_network), default=0)
+    epochs = max((config.train.epochs for config in configs if config.model.is_network), default=0)
     print(
         f"{counted(asked, 'run')}: {asked - pending} finished, {pending} to do"
         + (f", up to {epochs} epochs each" if pending and epochs else "")
@@ -227,11 +227,11 @@ def _announce_fusions(
     print("fused once all runs are finished:")
     at = {experiment.directory: number for number, experiment in enumerate(experiments)}
     for group in groups:
-        numbers = [at[experiment.directory] for experiment in group]
+        numbers = [at[first.directory] for first in group]
         within = {key: values for key, values in axes.items() if any(values[n] != values[numbers[0]] for n in numbers)}
         points = (", ".join(f"{key}={as_text(values[number])}" for key, values in within.items()) for number in numbers)
-        one = group[0]
-        common = f"{_names(one)}, {len(one.dataset.classes)} classes, {one.config.protocol.name}"
+        first = group[0]
+        common = f"{_names(first)}, {len(first.dataset.classes)} classes, {first.config.protocol.name}"
         tables.paragraph(f"{common}: {'; '.join(points)}", "  ")
 
 
@@ -239,9 +239,13 @@ def _unfused(experiments: "Sequence[Experiment]", groups: "Sequence[Sequence[Exp
     """Why nothing of a sweep is fused once the folds asked for are finished; empty where something is."""
     from wser import results
 
-    left = [one for one in experiments if {*range(len(one.folds))} - {*one.wanted, *results.finished(one.directory)}]
-    if left:
-        points = f"{len(left)} of {counted(len(experiments), 'point')}"
+    partial = [
+        experiment
+        for experiment in experiments
+        if {*range(len(experiment.folds))} - {*experiment.wanted, *results.finished(experiment.directory)}
+    ]
+    if partial:
+        points = f"{len(partial)} of {counted(len(experiments), 'point')}"
         return f"nothing is fused, since folds of {points} are neither asked for nor finished: give fold=all"
     if len(experiments) == 1:
         return "nothing is fused, since the settings leave one point of the sweep: leave out what narrows it"
@@ -251,7 +255,7 @@ def _unfused(experiments: "Sequence[Experiment]", groups: "Sequence[Sequence[Exp
 
 
 def _fuse(groups: "Sequence[Sequence[Experiment]]", command: str) -> "list[tuple[SummarisedRun, list[StoredRun]]]":
-    """Fuse the runs of each group; the fusions, each with what it is made of, but for those that cannot be."""
+    """Fuse the runs of each group; the fusions, each with its runs; groups that cannot be fused are left out."""
     from wser import results
     from wser.reports import fusion
 
@@ -314,26 +318,26 @@ def _swept(settings: Sequence[str], experiments: "Sequence[Experiment]") -> dict
     from wser.config import compose
     from wser.execution import plan
 
-    found = plan.differing([experiment.config for experiment in experiments])
+    differing = plan.differing([experiment.config for experiment in experiments])
     # Asked for alone, other pictures to test on come with the run that is tested on its own.
-    return {key: found[key] for key in [*compose.swept(settings), "data.test_recipe"] if key in found}
+    return {key: differing[key] for key in [*compose.swept(settings), "data.test_recipe"] if key in differing}
 
 
 def _announce(experiment: "Experiment", axes: Collection[str]) -> None:
-    """Say what an experiment is, but for the keys that are swept."""
-    one, dataset = experiment.config, experiment.dataset
-    train, count = one.train, len(experiment.folds)
-    facts = {"recipe": one.recipe, "preset": one.preset, "seed": one.seed}
+    """Say what an experiment is, except for the keys that are swept."""
+    config, dataset = experiment.config, experiment.dataset
+    train, count = config.train, len(experiment.folds)
+    facts = {"recipe": config.recipe, "preset": config.preset, "seed": config.seed}
     same = "".join(f", {key} {value}" for key, value in facts.items() if key not in axes)
     tables.paragraph(f"{_title(experiment, axes)}: {len(dataset.examples)} utterances{same}")
     trained = {"optimiser": train.optimiser, "lr": f"lr {train.lr:g}", "batch": f"batch {train.batch}"}
-    said = ", ".join(text for key, text in trained.items() if f"train.{key}" not in axes)
-    how = f"{said}; " if one.model.is_network and said else ""
-    print(f"  {how}{one.protocol.name}: {counted(count, 'fold')}")
+    settings = ", ".join(text for key, text in trained.items() if f"train.{key}" not in axes)
+    how = f"{settings}; " if config.model.is_network and settings else ""
+    print(f"  {how}{config.protocol.name}: {counted(count, 'fold')}")
     for fold in experiment.folds:
-        here = {dataset.examples[i].label for i in fold.train}
+        trained_labels = {dataset.examples[i].label for i in fold.train}
         if missing := sorted(
-            {dataset.classes[dataset.examples[i].label] for i in fold.test if dataset.examples[i].label not in here}
+            {dataset.classes[dataset.examples[i].label] for i in fold.test if dataset.examples[i].label not in trained_labels}
         ):
             print(f"warning: fold {fold.number} tests {', '.join(missing)}, which its training set lacks", file=sys.stderr)
     if dataset.dropped:
@@ -357,18 +361,18 @@ def _announce_leakage(experiments: "Sequence[Experiment]") -> None:
 
 def _title(experiment: "Experiment", axes: Collection[str] = ()) -> str:
     """What an experiment is; without its model where several are compared."""
-    one = experiment.config
     from wser.config.schema import flatten
 
-    target = flatten(asdict(one)).get("protocol.test")
-    protocol = f"{one.protocol.name} tested on {target}" if target else one.protocol.name
-    pictures = f", tested on pictures of {one.data.test_recipe}" if one.data.test_recipe else ""
-    model = "" if "model.name" in axes else f", {one.model.name}"
+    config = experiment.config
+    target = flatten(asdict(config)).get("protocol.test")
+    protocol = f"{config.protocol.name} tested on {target}" if target else config.protocol.name
+    pictures = f", tested on pictures of {config.data.test_recipe}" if config.data.test_recipe else ""
+    model = "" if "model.name" in axes else f", {config.model.name}"
     return f"{_names(experiment)}, {len(experiment.dataset.classes)} classes, {protocol}{model}{pictures}"
 
 
 def _names(experiment: "Experiment") -> str:
-    """The corpora, and what nobody may overlook about their figures."""
+    """The corpora, with the caveats of their results."""
     from wser.results import corpus_names, track
 
     caches = experiment.dataset.caches
@@ -390,8 +394,8 @@ def _finished(experiment: "Experiment", fold: int) -> str:
     )
 
 
-def _percents(figures: Mapping[str, float]) -> str:
-    return f"UAR {100 * figures['uar']:.1f} %, accuracy {100 * figures['accuracy']:.1f} %"
+def _percents(metrics: Mapping[str, float]) -> str:
+    return f"UAR {100 * metrics['uar']:.1f} %, accuracy {100 * metrics['accuracy']:.1f} %"
 
 
 class _Points:
@@ -447,7 +451,7 @@ def _report(experiment: "Experiment", advance: Advance = lambda _: None) -> "tup
     path = experiment.directory
     page, failed = path / results.PAGE, ""
     while True:
-        # What is stale is rewritten here, so that the page has nothing to say of it.
+        # What is stale is rewritten here, so that the page need not mention it.
         measured = replace(opened.summarised(path), notes=())
         if why := stale.difference(path, measured.summary, resumed=True):
             print(f"warning: {why}: it is rewritten", file=sys.stderr)
@@ -496,17 +500,17 @@ def _report_sweep(
     points = [
         Point(
             {key: values[at] for key, values in axes.items()},
-            str(one.stored.path),
-            one.summary,
-            results.task(one.stored.record),
-            one.caveats,
+            str(run.stored.path),
+            run.summary,
+            results.task(run.stored.record),
+            run.caveats,
         )
-        for at, one in enumerate(runs)
+        for at, run in enumerate(runs)
     ]
     sweep = Sweep(list(axes), points)
     titles = list(dict.fromkeys(_title(experiment, axes) for experiment in experiments))
-    path = results.sweep_directory([one.directory for one in experiments])
-    names = list(dict.fromkeys(one.config.experiment for one in experiments))
+    path = results.sweep_directory([run.directory for run in experiments])
+    names = list(dict.fromkeys(run.config.experiment for run in experiments))
     record = {"experiment": names, "command": command, "titles": titles, **sweep.record()}
     record["fusions"] = [str(fusion.stored.path) for fusion in fusions]
     results.write_sweep(path, sweep.rows(), record)

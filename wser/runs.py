@@ -1,4 +1,4 @@
-"""The command `python -m wser.runs`: what runs there are, and clearing away what nobody needs."""
+"""The command `python -m wser.runs`: what runs there are, and clearing away what is not needed."""
 
 import argparse
 import functools
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m wser.runs", description="Look after results: list runs, and clear away what nobody needs."
+        prog="python -m wser.runs", description="Look after results: list runs, and clear away what is not needed."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     common = argparse.ArgumentParser(add_help=False)
@@ -44,7 +44,7 @@ def _main(arguments: Sequence[str]) -> int:
     clearing.options(clean, "age in days of trash and of runs without a finished fold")
     options = parser.parse_args(arguments)
     if not options.results.is_dir():
-        raise UsageError(f"{options.results} is no directory: give the one of all results with --results DIR")
+        raise UsageError(f"{options.results} is not a directory: give the one of all results with --results DIR")
     return int(options.run(options))
 
 

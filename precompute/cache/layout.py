@@ -159,7 +159,7 @@ class Skipped:
     reason: str
 
 
-class Vouched(TypedDict):
+class FileEntry(TypedDict):
     """Entry of a file in a manifest."""
 
     size: Count
@@ -264,7 +264,7 @@ def array_metadata(count: int, item: Array, attributes: dict[str, Any]) -> dict[
 
     Args:
         count: Of items.
-        item: What each is.
+        item: Shape and type of each.
         attributes: Of the array.
     """
     shape, crc = [count, *item.shape], {"name": "crc32c"}
@@ -297,7 +297,7 @@ def check_array(metadata: dict[str, Any], count: int, item: Array, where: str) -
     Args:
         metadata: Content of its `zarr.json`.
         count: Of items, as the index has it.
-        item: What each is, as the recipe has it.
+        item: Shape and type of each, as the recipe has it.
         where: Path of the file, for the message.
 
     Raises:

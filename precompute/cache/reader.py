@@ -101,7 +101,7 @@ def parse_manifest(content: bytes, where: str) -> dict[str, Any]:
         raise UnreadableError(f"'{layout.SAME_SPEAKERS_AS}' is {others!r:.50}, which is not the name of a corpus")
     sizes: dict[str, int] = {}
     for name, entry in manifest["files"].items():
-        size = sizes[name] = typed(entry, layout.Vouched, f"'{name:.100}'")["size"]
+        size = sizes[name] = typed(entry, layout.FileEntry, f"'{name:.100}'")["size"]
         most = layout.largest_file(name) if layout.legal_file(name) else None
         if most is not None and size > most:
             raise UnreadableError(f"'{name:.100}' has {size} bytes, more than {most}")
@@ -140,10 +140,10 @@ def mismatches(path: Path, manifest: dict[str, Any]) -> Iterator[str]:
         if not layout.legal_file(name) and not layout.is_newer(manifest["layout"]):
             yield f"{file} lists '{name[:100]}', which is not a file of the layout"
         elif sizes.get(name) != entry["size"]:
-            there = {None: "missing, or behind a symbolic link", files.LINK: "a symbolic link or not a file"}.get(
+            state = {None: "missing, or behind a symbolic link", files.LINK: "a symbolic link or not a file"}.get(
                 sizes.get(name), f"{sizes.get(name)} bytes"
             )
-            yield f"{path / name} is {there}, and the manifest says {entry['size']} bytes"
+            yield f"{path / name} is {state}, and the manifest says {entry['size']} bytes"
 
 
 def unfinished(path: Path) -> str:

@@ -242,7 +242,7 @@ def empty(path: Path) -> None:
 
 
 FAULTS = {
-    "missing": (shutil.rmtree, "two is no directory: give one that wser.run made"),
+    "missing": (shutil.rmtree, "two is not a directory: give one that wser.run made"),
     "empty": (empty, "two is empty, so it holds no results: run the command that was to fill it, or give another"),
     "foreign": (damage(results.RUN, None), "two has no run.json"),
     "half a record": (damage(results.RUN, '{"classes": ["a"'), "run.json is damaged or foreign"),
@@ -276,7 +276,7 @@ FAULTS = {
     "no configuration": (damage(results.CONFIG, None), "config.yaml cannot be read"),
     "half a configuration": (damage(results.CONFIG, "model: {name: "), "config.yaml cannot be read"),
     "a list for a configuration": (damage(results.CONFIG, "[1]"), "config.yaml cannot be read"),
-    "classes of something else": (change_record(classes=["a", "b"]), "is damaged (a class that is none of the run's)"),
+    "classes of something else": (change_record(classes=["a", "b"]), "is damaged (a class that is not one of the run's)"),
     "classes that are no names": (change_record(classes=[[1], {}]), "is damaged"),
 }
 
@@ -294,7 +294,7 @@ def test_directory_of_all_results_is_refused_with_one_of_them(pair, capsys):
 
 
 def test_a_file_is_no_run(pair, capsys):
-    assert "is no directory" in refused(capsys, pair[0], pair[1] / results.RUN)
+    assert "is not a directory" in refused(capsys, pair[0], pair[1] / results.RUN)
 
 
 def test_one_run_or_the_same_twice_cannot_be_compared(pair, capsys):

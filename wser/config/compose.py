@@ -45,7 +45,7 @@ def load(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
 
     An experiment file may sweep by itself: its section `sweep` maps keys to lists of values, several keys with a comma between
     them to lists of lists.  What the command line says of such a key picks among its values, or takes their place.  The key
-    `fuse` is none of a configuration (`fuses`).
+    `fuse` is not part of a configuration (`fuses`).
 
     Args:
         arguments: Strings `key=value`; a comma list such as `seed=0,1,2` sweeps (several make their product), a bracketed one
@@ -85,9 +85,9 @@ def fuses(arguments: Sequence[str]) -> bool:
         ConfigError: It is neither true nor false, or true where nothing is swept; an experiment file's is of no effect where
             the command line leaves one point of the file's sweep.
     """
-    given = _given(arguments)
-    files = [_experiment_file(name) for name in given.get("experiment", ())]
-    typed = given.get(FUSE)
+    overrides = _given(arguments)
+    files = [_experiment_file(name) for name in overrides.get("experiment", ())]
+    typed = overrides.get(FUSE)
     if typed is not None and typed not in (["true"], ["false"]):
         raise ConfigError(f"{FUSE}={','.join(typed)} is neither true nor false: give one of them")
     asking = [file for file in files if _asks(file)]
@@ -101,34 +101,34 @@ def fuses(arguments: Sequence[str]) -> bool:
 
 def _asks(file: Path) -> bool:
     """Whether an experiment file says `fuse: true`."""
-    asked = _read(file).get(FUSE, False)
-    if not isinstance(asked, bool):
-        raise ConfigError(f"{file}: {FUSE}={asked} is neither true nor false: write one of them")
-    return asked
+    fuse = _read(file).get(FUSE, False)
+    if not isinstance(fuse, bool):
+        raise ConfigError(f"{file}: {FUSE}={fuse} is neither true nor false: write one of them")
+    return fuse
 
 
 def _axes(arguments: Sequence[str]) -> list[list[list[dict[str, str]]]]:
     """For each experiment, the axes of its sweep: for each axis, the settings of each of its points."""
-    given = _given(arguments)
-    given.pop(FUSE, None)
-    if "experiment" not in given:
-        return [_with_file(None, given)]
-    return [_with_file(_experiment_file(name), given | {"experiment": [name]}) for name in given["experiment"]]
+    overrides = _given(arguments)
+    overrides.pop(FUSE, None)
+    if "experiment" not in overrides:
+        return [_with_file(None, overrides)]
+    return [_with_file(_experiment_file(name), overrides | {"experiment": [name]}) for name in overrides["experiment"]]
 
 
 def _given(arguments: Sequence[str]) -> dict[str, list[str]]:
     """The values that a command line gives to each key, as texts."""
-    given: dict[str, list[str]] = {}
+    overrides: dict[str, list[str]] = {}
     for argument in arguments:
         key, text = _split(argument)
         alone = key == "fold" or (_known(key).names and not _known(key).swept) or text.startswith(("[", "{"))
-        given[key] = [text] if alone else text.split(",")
-        if len(given[key]) > 1 and "" in given[key]:
+        overrides[key] = [text] if alone else text.split(",")
+        if len(overrides[key]) > 1 and "" in overrides[key]:
             raise ConfigError(f"{argument} has an empty value in its list: remove the comma")
-    return given
+    return overrides
 
 
-def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict[str, str]]]:
+def _with_file(file: Path | None, overrides: dict[str, list[str]]) -> list[list[dict[str, str]]]:
     """Axes of an experiment file's sweep, as far as the command line leaves them, then of what else the command line gives."""
     axes, picked = [], set()
     for joined, values in _sweep(file).items() if file else ():
@@ -138,17 +138,17 @@ def _with_file(file: Path | None, given: dict[str, list[str]]) -> list[list[dict
             raise ConfigError(f"{file}: sweep of {joined} needs lists with a value for each key: write it as {SWEEP}")
         _check_swept(keys)
         points = [dict(zip(keys, (_text(value) for value in row), strict=True)) for row in rows]
-        chosen = [key for key in keys if key in given and {*given[key]} <= {point[key] for point in points}]
-        left = [point for point in points if all(point[key] in given[key] for key in chosen)]
+        chosen = [key for key in keys if key in overrides and {*overrides[key]} <= {point[key] for point in points}]
+        left = [point for point in points if all(point[key] in overrides[key] for key in chosen)]
         if not left:
-            asked = " ".join(f"{key}={','.join(given[key])}" for key in chosen)
-            raise ConfigError(f"{file}: its sweep of {joined} has no point with {asked}: give {asked} without the experiment")
-        replaced = {*given} - {*chosen}
+            point = " ".join(f"{key}={','.join(overrides[key])}" for key in chosen)
+            raise ConfigError(f"{file}: its sweep of {joined} has no point with {point}: give {point} without the experiment")
+        replaced = {*overrides} - {*chosen}
         left = [{key: value for key, value in point.items() if key not in replaced} for point in left]
         axes.append([point for at, point in enumerate(left) if point not in left[:at]])
         picked.update(chosen)
-    _check_swept(key for key, values in given.items() if len(values) > 1)
-    return axes + [[{key: value} for value in values] for key, values in given.items() if key not in picked]
+    _check_swept(key for key, values in overrides.items() if len(values) > 1)
+    return axes + [[{key: value} for value in values] for key, values in overrides.items() if key not in picked]
 
 
 def _check_swept(keys: Iterable[str]) -> None:
@@ -212,10 +212,10 @@ def _without_others(stored: DictConfig) -> None:
 
 
 def _as_it_was_read(stored: DictConfig) -> None:
-    """Set right in a stored configuration what its model did not read, since it was fitted at once, and would read today."""
+    """Correct in a stored configuration what its model did not read, since it was fitted at once, and would read today."""
     model = choice("model", str(stored.get("model", {}).get("name", Config().model.name)))
     data = stored.get("data", {})
-    # Whoever did not know of enrolment gave such models what the cache holds, whatever the preset said.
+    # Before enrolment existed, such models got what the cache holds, whatever the preset said.
     if not model.is_network and "standardise" in data and "enrol" not in data:
         data["standardise"] = "none"
 
@@ -236,13 +236,13 @@ def _merge(point: dict[str, str], variables: Mapping[str, str], read: Callable[[
     layers.insert(1, deepcopy(read(_file(experiments() / "preset", "preset", layers[0].preset))))
     environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
     _refuse_interpolation(environment, "WSER_CACHE")
-    given = _keys(command_line)
+    stated = _keys(command_line)
     _settle(layers, command_line)
     environment = _of_model(environment, layers, command_line)
     config = _typed([environment, *layers], list(point.items()))
-    _refuse(unread.find(config, given))
+    _refuse(unread.find(config, stated))
     idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
-    _refuse({key: refused for key, refused in idle.items() if not refused.deciding & {*given}})
+    _refuse({key: refused for key, refused in idle.items() if not refused.deciding & {*stated}})
     # If the command line names another protocol, for example, the experiment's settings of its own protocol are dropped.
     for key in idle:
         section, _, name = key.rpartition(".")
@@ -257,14 +257,14 @@ def _preset(layers: Sequence[DictConfig]) -> str:
         layers: Of default.yaml, experiment and command line.
     """
     usual, *asking = layers
-    if asked := [str(layer.preset) for layer in asking if "preset" in layer]:
-        return asked[-1]
+    if presets := [str(layer.preset) for layer in asking if "preset" in layer]:
+        return presets[-1]
     models = [str(layer.model.name) for layer in asking if "name" in layer.get("model", {})][-1:]
     return models[0] if models and (experiments() / "preset" / f"{models[0]}.yaml").is_file() else str(usual.preset)
 
 
 def _of_model(environment: DictConfig, layers: Sequence[DictConfig], command_line: DictConfig) -> DictConfig:
-    """The lowest layer, with the values that the chosen model has by default in the place of the usual ones.
+    """The lowest layer, with the values that the chosen model has by default instead of the usual ones.
 
     Args:
         environment: The layer so far.
@@ -299,8 +299,8 @@ def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
             keys = layer.get(section, {})
             current = str(keys.get("name", current))
             # A protocol's keys mean the same in each that has them; a model's are its own.
-            gone = [key for key in keys if key not in own or (section == "model" and current != name and key != "name")]
-            for key in gone:
+            dropped = [key for key in keys if key not in own or (section == "model" and current != name and key != "name")]
+            for key in dropped:
                 if current == name:
                     _refuse_foreign(section, name, key, keys[key])
                 else:
@@ -381,7 +381,7 @@ def _structured(chosen: tuple[tuple[str, Any], ...]) -> Any:
 
 
 def _with_paths(config: Config) -> Config:
-    """The same with the paths in it in full, so that it says to everybody what it said here."""
+    """The same with the paths in it in full, so that it means the same for every user."""
     known = declared(config)
 
     def in_full(section: Any, prefix: str = "") -> dict[str, Any]:
@@ -405,7 +405,7 @@ def _unknown_key(typed: str) -> str:
 
 
 def _value(key: str, text: str) -> Any:
-    """The value that the text of a command line stands for."""
+    """The value that a text of the command line means."""
     if _known(key).names:
         return [name.strip() for name in text.strip("[]").split(",") if name.strip()]
     if _known(key).text:

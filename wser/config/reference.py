@@ -37,7 +37,7 @@ RECIPES = "Parameters of recipes"
 RECIPES_HEAD = f"""\
 ## {RECIPES}
 
-`python -m precompute build ravdess --set duration=4 colour=magma` sets some of these; a recipe's name stands for some of them
+`python -m precompute build ravdess --set duration=4 colour=magma` sets some of these; a recipe's name sets some of them
 ([the list](recipes.md)). *Only with* names the features that read a parameter.
 
 """
@@ -182,12 +182,12 @@ def as_setting(value: Any) -> str:
     return value if isinstance(value, str) and value else json.dumps(value, separators=(",", ":"))
 
 
-def _values(given: Any, known: Facts) -> str:
-    kinds = [kind for kind in get_args(given) or (given,) if kind is not NoneType]
-    if get_origin(given) is Literal:
-        return ", ".join(map(str, get_args(given)))
-    if get_origin(given) is list:
-        (inner,) = get_args(given)
+def _values(annotation: Any, known: Facts) -> str:
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
+    if get_origin(annotation) is Literal:
+        return ", ".join(map(str, get_args(annotation)))
+    if get_origin(annotation) is list:
+        (inner,) = get_args(annotation)
         words = ", ".join(get_args(inner)) if get_origin(inner) is Literal else "names" if known.names else ""
         return f"list of {words}" if words else "list"
     kind = KINDS.get(kinds[0], "text")

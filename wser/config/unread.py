@@ -52,11 +52,11 @@ def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
 
 
 def with_effect(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a stored run that may change its figures: those that name results and that the run has read.
+    """The settings of a stored run that may change its results: those that name results and that the run has read.
 
     Args:
         stored: Its configuration by dotted key.  Where its protocol or model is a file, every setting counts: the file is not
-            imported, since the results may be a stranger's.
+            imported, since the results may come from a stranger.
     """
     named = {key: value for key, value in stored.items() if is_hashed(key)}
     config = _typed(stored)
@@ -98,6 +98,7 @@ def _of_protocols(config: Config) -> dict[str, tuple[Reader, ...]]:
     own = {field.name for field in fields(config.protocol)} - {field.name for field in fields(ProtocolConfig)}
     readers_by_key: dict[str, tuple[Reader, ...]] = {}
     for key in (*own, "seed"):
-        readers = Reader("protocol.name", tuple(name for name, made in classes.items() if key in made.reads(config.corpus)))
+        reading = tuple(name for name, protocol in classes.items() if key in protocol.reads(config.corpus))
+        readers = Reader("protocol.name", reading)
         readers_by_key[f"protocol.{key}"] = (readers, Reader("selection", ("validation",))) if key == "seed" else (readers,)
     return readers_by_key

@@ -104,7 +104,7 @@ class Dataset:
         """Places of two examples that sound nearly alike and are not of one recording; None where a cache does not say.
 
         Raises:
-            CacheError: A cache has an acoustic fingerprint that is none.
+            CacheError: A cache has an acoustic fingerprint that is not valid.
         """
         fingerprints = [example.fingerprint for example in self.examples]
         if None in fingerprints:

@@ -1,6 +1,6 @@
 """What caches hold, decoded once for all processes of a machine: memory maps beside the results.
 
-Where pictures are levels in the colours of a table, the levels alone are kept: a third of the bytes.
+Where pictures are levels in the colours of a table, only the levels are kept: a third of the bytes.
 """
 
 import hashlib
@@ -140,7 +140,7 @@ def _packed(pictures: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 
 def _is_sound(path: Path) -> bool:
-    """Whether a file ends with the digest of what stands before it."""
+    """Whether a file ends with the digest of what is before it."""
     if not path.is_file():
         return False
     size = hashlib.sha256().digest_size

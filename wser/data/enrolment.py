@@ -14,7 +14,7 @@ class EnrolmentError(UsageError):
 
 
 def drawn(examples: Sequence[Example], indices: Sequence[int], count: int, seed: int) -> frozenset[int]:
-    """Some recordings of each speaker, drawn at random: the same ones whatever the fold, the labels, and the other speakers.
+    """Some recordings of each speaker, drawn at random: the same for every fold, whatever the labels and other speakers.
 
     Args:
         examples: All utterances.

@@ -56,66 +56,66 @@ def identify(caches: Sequence[Cache]) -> People:
 
 def _groups(caches: Sequence[Cache]) -> list[list[str]]:
     """The corpus by whose name each record's speaker goes."""
-    said = [_said(cache) for cache in caches]
-    links = _Links(caches, said)
+    owners = [_said(cache) for cache in caches]
+    links = _Links(caches, owners)
     return [
         [links.end(corpus, own, record.speaker) for own, record in zip(of_cache, cache.records, strict=True)]
-        for corpus, of_cache, cache in zip([cache.corpus for cache in caches], said, caches, strict=True)
+        for corpus, of_cache, cache in zip([cache.corpus for cache in caches], owners, caches, strict=True)
     ]
 
 
 def _said(cache: Cache) -> list[str]:
     """The corpus with which each record says that it shares speakers, its own where it says nothing."""
     usual, checked = cache.same_speakers_as or cache.corpus, set()
-    said = []
+    owners = []
     for record in cache.records:
         own = str(record.more.get(layout.SAME_SPEAKERS_AS) or usual)
         if own not in checked and not layout.legal_corpus(own):
             raise SpeakerError(
-                f"{record.key} of {cache.corpus} has {layout.SAME_SPEAKERS_AS} '{own}', which is no corpus's name: correct "
-                "the table"
+                f"{record.key} of {cache.corpus} has {layout.SAME_SPEAKERS_AS} '{own}', which is not the name of a corpus: "
+                "correct the table"
             )
         checked.add(own)
-        said.append(own)
-    return said
+        owners.append(own)
+    return owners
 
 
 class _Links:
     """What each corpus says of each of its speakers."""
 
-    def __init__(self, caches: Sequence[Cache], said: Sequence[Sequence[str]]) -> None:
+    def __init__(self, caches: Sequence[Cache], owners: Sequence[Sequence[str]]) -> None:
         self.known: dict[tuple[str, str, str], str] = {}
         self.of_speaker: dict[tuple[str, str], set[str]] = defaultdict(set)
         of_corpus: dict[str, set[str]] = defaultdict(set)
-        for cache, of_cache in zip(caches, said, strict=True):
+        for cache, of_cache in zip(caches, owners, strict=True):
             corpus = cache.corpus
             of_corpus[corpus] |= {*of_cache}
             for own, record in zip(of_cache, cache.records, strict=True):
                 self.of_speaker[corpus, record.speaker].add(own)
         self.of_corpus = layout.SAME_SPEAKERS | {corpus: min(own) for corpus, own in of_corpus.items() if len(own) == 1}
 
-    def end(self, corpus: str, said: str, speaker: str) -> str:
+    def end(self, corpus: str, owner: str, speaker: str) -> str:
         """The corpus to which it leads that `corpus` says to share `speaker` with `said`."""
-        if said == corpus:
+        if owner == corpus:
             return corpus
-        if (corpus, said, speaker) not in self.known:
-            self.known[corpus, said, speaker] = self._end(corpus, said, speaker)
-        return self.known[corpus, said, speaker]
+        if (corpus, owner, speaker) not in self.known:
+            self.known[corpus, owner, speaker] = self._end(corpus, owner, speaker)
+        return self.known[corpus, owner, speaker]
 
-    def _end(self, corpus: str, said: str, speaker: str) -> str:
-        passed = [said]
+    def _end(self, corpus: str, owner: str, speaker: str) -> str:
+        passed = [owner]
         while True:
-            here = passed[-1]
-            further = self.of_speaker.get((here, speaker)) or {self.of_corpus.get(here, here)}
+            current = passed[-1]
+            further = self.of_speaker.get((current, speaker)) or {self.of_corpus.get(current, current)}
             if len(further) > 1:
                 raise SpeakerError(
-                    f"{corpus} says that its speaker {speaker} is that of {said}, and in {here} speaker {speaker} is of "
+                    f"{corpus} says that its speaker {speaker} is that of {owner}, and in {current} speaker {speaker} is of "
                     f"{' and of '.join(sorted(further))}: name one of these in the column {layout.SAME_SPEAKERS_AS} of {corpus}"
                 )
-            (there,) = further
-            if there in passed:
-                return min(passed[passed.index(there) :])
-            passed.append(there)
+            (following,) = further
+            if following in passed:
+                return min(passed[passed.index(following) :])
+            passed.append(following)
 
 
 def _check_spelling(caches: Sequence[Cache], groups: Sequence[Sequence[str]]) -> None:
@@ -133,16 +133,16 @@ def _check_spelling(caches: Sequence[Cache], groups: Sequence[Sequence[str]]) ->
 
 
 def _sexes(caches: Sequence[Cache], names: Sequence[Sequence[str]]) -> dict[str, str | None]:
-    said: dict[str, dict[str, str]] = {}
+    by_speaker: dict[str, dict[str, str]] = {}
     for cache, of_cache in zip(caches, names, strict=True):
         for record, name in zip(cache.records, of_cache, strict=True):
-            sexes = said.setdefault(name, {})
+            sexes = by_speaker.setdefault(name, {})
             if record.sex:
                 sexes.setdefault(record.sex, f"{record.key} of {cache.corpus}")
-    for name, sexes in said.items():
+    for name, sexes in by_speaker.items():
         if len(sexes) > 1:
             both = " and ".join(f"{sex} in {where}" for sex, where in sorted(sexes.items()))
             raise SpeakerError(
                 f"speaker {name} is {both}: correct the sex, or {layout.SAME_SPEAKERS_AS} where these are two people"
             )
-    return {name: next(iter(sexes), None) for name, sexes in said.items()}
+    return {name: next(iter(sexes), None) for name, sexes in by_speaker.items()}

@@ -7,7 +7,7 @@ Two examples are doubles, and are never in two sets of a split, where
 - their own decoded samples are equal, as those of a part and of a file that holds this part alone are; or
 - their pictures are equal, byte by byte.
 
-Parts of one recording that touch, as consecutive windows do, are no doubles, but count as one recording: random splits keep
+Parts of one recording that touch, as consecutive windows do, are not doubles, but count as one recording: random splits keep
 them together.  They may be in two sets only where their speakers differ, as consecutive turns of a dialogue.
 
 Caches before layout 1.5 do not say what was decoded.  There one recording in two containers shows by its pictures alone, and
@@ -20,13 +20,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 OVERLAP = 0.01
-"""Seconds that two parts of a file may overlap and still be no doubles, or lie apart and still touch, since the times in tables
+"""Seconds that two parts of a file may overlap and still not be doubles, or be apart and still touch, since the times in tables
 are rounded."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What an example was made of, and what became of it.
+    """What an example was made from, and what was made from it.
 
     Attributes:
         sha256: Of the recording's file.
@@ -170,7 +170,7 @@ def _seconds(origin: Origin) -> str:
 
 
 def _overlap(earlier: Origin, later: Origin) -> bool:
-    """Whether parts of one file are doubles; what is shorter than what may overlap counts where it lies in the other."""
+    """Whether parts of one file are doubles; a part shorter than the allowed overlap counts where it is inside the other."""
     begin, end = later.part
     return min(earlier.part[1], end) - begin > min(OVERLAP, (end - begin) / 2)
 

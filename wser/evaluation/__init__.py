@@ -1,1 +1,1 @@
-"""Figures of results: metrics, uncertainty, sweeps, and published ones."""
+"""Numbers: metrics, uncertainty, sweeps, and published results."""

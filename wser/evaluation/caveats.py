@@ -1,4 +1,4 @@
-"""Caveats of results: found here, and shown wherever the results are."""
+"""Caveats of results: found here, and shown beside the results."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ class Caveat:
     """A caveat of results; as text it is a sentence.
 
     Attributes:
-        short: In a few words, as they stand beside a name or beneath a figure.
+        short: In a few words, as they stand beside a name or below a table.
         says: The sentence, without what explains it and without its full stop.
         why: What explains it; empty where it explains itself.
         folds: Numbers of the folds that it is of; none where it is of them all.
@@ -32,7 +32,7 @@ class Caveat:
         return f"{self.says}{runs}{f': {self.why}' if self.why else ''}."
 
     def in_brief(self) -> str:
-        """In a few words, with what it is of."""
+        """In a few words, with the folds or runs that it applies to."""
         of_whom = [_some(self.runs)] if self.runs else []
         of_whom += [_folds(self.folds)] if self.folds else []
         return f"{self.short} ({', '.join(of_whom)})" if of_whom else self.short
@@ -67,19 +67,19 @@ MOST_NAMED = 6
 """Folds, and runs, that a sentence names."""
 
 MOST_GROUPS = 3
-"""Groups of folds that a sentence tells apart."""
+"""Groups of folds that a sentence lists one by one."""
 
 LONGEST = 60
 """Characters of a value."""
 
 
 def of_selection(selection: str) -> list[Caveat]:
-    """What must be known about figures by the set on which their epoch was chosen."""
+    """The caveats that follow from the set on which the epoch was chosen."""
     return [CHOSEN_ON_TEST] if selection == "test" else []
 
 
 def of_track(record: Mapping[str, Any]) -> list[Caveat]:
-    """What must be known about figures by what a run saw of its test speakers.
+    """The caveats that follow from what a run saw of its test speakers.
 
     Args:
         record: Of the run, as run.json has it; only runs that are no inductive ones have `track`.
@@ -95,7 +95,7 @@ def of_track(record: Mapping[str, Any]) -> list[Caveat]:
 
 
 def of(record: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> list[Caveat]:
-    """What must be known about the figures of a run.
+    """The caveats of a run.
 
     Args:
         record: Of the run, as run.json has it.
@@ -104,16 +104,16 @@ def of(record: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> list[Ca
     caveats = [SYNTHETIC] if any(corpus["synthetic"] for corpus in record["corpora"]) else []
     caveats += of_track(record) + of_selection(record["selection"])
     if diverged := tuple(fold["fold"] for fold in folds if fold.get("diverged")):
-        said = f"The loss became infinite in {_folds(diverged)}, and training stopped there"
-        caveats.append(Caveat("loss became infinite", said, folds=diverged))
+        sentence = f"The loss became infinite in {_folds(diverged)}, and training stopped there"
+        caveats.append(Caveat("loss became infinite", sentence, folds=diverged))
     return caveats + mixtures(folds)
 
 
 def mixtures(records: Sequence[Mapping[str, Any]]) -> list[Caveat]:
-    """In what folds that are one result were computed differently: a caveat for each way in which they fall apart.
+    """How folds of one result were computed differently: a caveat for each group of differences.
 
     Args:
-        records: Of the folds; a key that none of them has, as in older runs, tells nothing.
+        records: Of the folds; a key that none of them has, as in older runs, says nothing.
     """
     divisions: dict[tuple[tuple[int, ...], ...], list[str]] = {}
     for key in (*SHOWN, *UNSHOWN):
@@ -141,16 +141,16 @@ def together(runs: Iterable[tuple[str, Sequence[Caveat]]]) -> list[Caveat]:
 
 
 def in_brief(caveats: Iterable[Caveat]) -> str:
-    """All of them in a line beneath a figure; nothing where there is nothing to be known."""
+    """All of them in one line; empty where there are none."""
     return "; ".join(dict.fromkeys(caveat.in_brief() for caveat in caveats))
 
 
 def _mixture(groups: Sequence[tuple[int, ...]], keys: Sequence[str], by_fold: Mapping[int, Mapping[str, Any]]) -> Caveat:
     names = _and([(SHOWN | UNSHOWN)[key] for key in keys])
     shown = [key for key in keys if key in SHOWN]
-    told = [_with(group, shown, by_fold[group[0]]) for group in groups[:MOST_GROUPS]]
+    listed = [_with(group, shown, by_fold[group[0]]) for group in groups[:MOST_GROUPS]]
     more = [f"and {len(groups) - MOST_GROUPS} more groups"] if len(groups) > MOST_GROUPS else []
-    how = "; ".join([*told, *more]) if shown else ", ".join([" from ".join(told), *more])
+    how = "; ".join([*listed, *more]) if shown else ", ".join([" from ".join(listed), *more])
     return Caveat(f"folds differ in {names}", f"Folds differ in {names}", how)
 
 

@@ -1,6 +1,6 @@
 """Metrics of one set of predictions: arrays in, numbers out.
 
-They are those of scikit-learn, against which the tests hold them; to import it would take most of the time of a report.
+They are those of scikit-learn, with which the tests compare them; to import it would take most of the time of a report.
 """
 
 from dataclasses import asdict, dataclass
@@ -99,12 +99,12 @@ def measure(true: ArrayLike, predicted: ArrayLike, classes: list[str]) -> Metric
 
 @dataclass(frozen=True)
 class Guessing:
-    """What needs no recording: the figures of answers that are the same for every utterance.
+    """What needs no recording: the metrics of predictions that are the same for every utterance.
 
     Attributes:
-        uar: 1 / K, K the number of classes that occur: of any constant answer among them, and of a random one (chance).
+        uar: 1 / K, K the number of classes that occur: of any constant prediction among them, and of a random one (chance).
         majority: Name of the most frequent class, the first of several.
-        accuracy: Of always answering that one: its share.
+        accuracy: Of always predicting that one: its share.
     """
 
     uar: float

@@ -18,17 +18,17 @@ PAPER = "10.18280/ts.420205"
 
 
 class PublishedError(WserError, ValueError):
-    """An entry of published figures cannot be used."""
+    """An entry of published results cannot be used."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiteratureResult:
-    """One published figure.
+    """One published result.
 
     Attributes:
         corpus: Name of the corpus.
         speakers: Whether the test speakers are unknown in training, known, or whether the source leaves it unclear.
-        metric: Which figure it is.
+        metric: Which metric it is.
         value: In [0, 1].
         work: Authors and year.
         doi: Of the work; of the one that quotes it where it has none.
@@ -38,7 +38,7 @@ class LiteratureResult:
         deviation: As the source gives it.
         folds: Value of each fold.
         url: Of a work without DOI.
-        quoted: Where the figure was read, if not in the work itself.
+        quoted: Where the result was read, if not in the work itself.
         chosen: `test` where the epoch was chosen on the test set.
         pretrained: Whether a large network was trained on other speech before.
         listeners: Whether these are human.

@@ -14,7 +14,7 @@ LONG_LABEL = 16
 """Characters of an axis value from which on what it shares with the other values is cut."""
 
 SAME = 1e-9
-"""Validation figures this close tie: they differ by the order of their sums alone."""
+"""Validation metrics this close tie: they differ only by the order of their sums."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Point:
         values: Of each axis, by dotted key.
         directory: Of its results.
         summary: Of its finished folds, as `wser.reports.summary.summarise` gives it.
-        task: What its figures answer, such as corpora, classes and split: points with another task have no common ranking.
-        caveats: What must be known about its figures.
+        task: Such as corpora, classes and split: points with another task have no common ranking.
+        caveats: Of its results.
     """
 
     values: dict[str, Any]
@@ -43,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Setting:
-    """Points that differ in their seed alone; figures are means over them.
+    """Points that differ only in their seed; metrics are means over them.
 
     Attributes:
         points: At least one.
@@ -150,7 +150,7 @@ class Sweep:
         return [f"best by validation UAR: {self._in_words(setting)}" for setting in self.best]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each point: values, what is finished, figures in [0, 1], cost, whether it is the best, and its caveats."""
+        """A row for each point: values, what is finished, metrics in [0, 1], cost, whether it is the best, and its caveats."""
         any_ = any(point.caveats for point in self.points)
         return [
             {
@@ -201,9 +201,9 @@ class Sweep:
     def _in_words(self, setting: Setting) -> str:
         at = next(i for i, point in enumerate(self.points) if point is setting.points[0])
         named = ", ".join(f"{axis}={self.labels(axis)[at]}" for axis in self.axes if axis != "seed")
-        figures = f"validation {100 * setting.validation:.1f}, test {100 * setting.test:.1f}"
+        means = f"validation {100 * setting.validation:.1f}, test {100 * setting.test:.1f}"
         seeds = f", means of {len(setting.points)} seeds" if len(setting.points) > 1 else ""
-        return f"{named} ({figures}{seeds})"
+        return f"{named} ({means}{seeds})"
 
 
 def as_text(value: Any) -> str:

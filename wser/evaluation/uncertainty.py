@@ -1,7 +1,7 @@
-"""How sure the figures of a run are: bootstrap over speakers, and paired test of two runs; arrays in, numbers out.
+"""How sure the metrics of a run are: bootstrap over speakers, and paired test of two runs; arrays in, numbers out.
 
 Utterances of one speaker are alike, so speakers, and not utterances, are what is drawn and what is swapped.  Both
-procedures work on counts of each speaker's utterances by class, whose sums give every figure, and take the predictions as
+procedures work on counts of each speaker's utterances by class, whose sums give every metric, and take the predictions as
 they are: what another seed or other training speakers would change is not in them.
 """
 
@@ -50,7 +50,7 @@ class Difference:
 
 
 def counts(confusions: ArrayLike) -> NDArray[np.float64]:
-    """What the headline figures need of confusion matrices: of each class how many are right, there, and predicted.
+    """What the headline metrics need of confusion matrices: of each class how many are right, there, and predicted.
 
     Args:
         confusions: Utterances (..., K, K), true classes as rows.
@@ -85,7 +85,7 @@ def by_speaker(true: ArrayLike, predicted: ArrayLike, speakers: ArrayLike, class
 
 
 def scores(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Headline figures of many confusion matrices at once, as `wser.evaluation.metrics.measure` defines them.
+    """Headline metrics of many confusion matrices at once, as `wser.evaluation.metrics.measure` defines them.
 
     UAR and macro F1 average the classes that occur in each matrix: where a resample of speakers lacks a class (with EmoDB's
     speaker 08 alone: disgust), that resample averages the others.
@@ -98,14 +98,14 @@ def scores(counted: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """
     right, true, guessed = (counted[..., part, :] for part in range(3))
     occurs = true > 0
-    there = occurs.sum(-1)
+    classes = occurs.sum(-1)
     recall = np.divide(right, true, out=np.zeros_like(true), where=occurs)
     f1 = np.divide(2 * right, true + guessed, out=np.zeros_like(true), where=occurs)
-    return {"uar": recall.sum(-1) / there, "accuracy": right.sum(-1) / true.sum(-1), "macro_f1": f1.sum(-1) / there}
+    return {"uar": recall.sum(-1) / classes, "accuracy": right.sum(-1) / true.sum(-1), "macro_f1": f1.sum(-1) / classes}
 
 
 def intervals(speakers: NDArray[np.float64], seed: int = 0) -> dict[str, tuple[float, float]] | None:
-    """Percentile bootstrap intervals of the pooled headline figures.
+    """Percentile bootstrap intervals of the pooled headline metrics.
 
     Speakers are drawn with replacement, as many as there are, each with all of its utterances (Efron & Tibshirani 1993, An
     Introduction to the Bootstrap, chapters 8 and 13).
@@ -115,7 +115,7 @@ def intervals(speakers: NDArray[np.float64], seed: int = 0) -> dict[str, tuple[f
         seed: Of the drawing.
 
     Returns:
-        Low and high end for each of `HEADLINES`; None for a single speaker, from whom nothing about others follows.
+        Low and high end for each of `HEADLINES`; None for a single speaker, which says nothing about others.
     """
     if len(speakers) < 2:
         return None
@@ -135,7 +135,7 @@ def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         records: At least one, each with the headline metrics.
 
     Returns:
-        `mean`, and `deviation` with n - 1 beneath, None for a single record.
+        `mean`, and `deviation` with divisor n - 1, None for a single record.
     """
     values = {name: [record[name] for record in records] for name in HEADLINES}
     several = len(records) > 1
@@ -227,7 +227,7 @@ def _in_parts(
     draw: Draw,
     work: Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]],
 ) -> dict[str, NDArray[np.float64]]:
-    """Figures of many rows of weights for the speakers of `counted`, a part of them at a time."""
+    """Metrics of many rows of weights for the speakers of `counted`, a block of them at a time."""
     rows = max(1, MOST_AT_ONCE // max(len(counted), counted[0].size))
     parts = [work(draw(start, min(start + rows, number))) for start in range(0, number, rows)]
     return {name: np.concatenate([part[name] for part in parts]) for name in HEADLINES}

@@ -74,17 +74,17 @@ def layers(config: Config, item: Array, classes: int) -> list[Layer]:
     # Tensors without content: shapes and counts need no arithmetic, and are the same on every machine.
     with torch.device("meta"):
         model = models.build(config.model, input_shape(item), classes).eval()
-        given, lengths = torch.zeros(1, *shown(item)), torch.full((1,), item.steps)
+        batch, lengths = torch.zeros(1, *shown(item)), torch.full((1,), item.steps)
     leaves = {name: module for name, module in model.named_modules() if not list(module.children())}
     shapes: dict[str, tuple[int, ...]] = {}
     for name, module in leaves.items():
         module.register_forward_hook(lambda _module, _given, output, name=name: shapes.update({name: _shape(output)}))
     counter = FlopCounterMode(display=False)
     with counter, torch.inference_mode():
-        model(given, lengths)
+        model(batch, lengths)
     counts = counter.get_flop_counts()
     stages, root = _stages(model), type(model).__name__
-    found = [
+    described = [
         Layer(
             stages.get(leaves[name], ""),
             title(leaves[name]),
@@ -96,10 +96,10 @@ def layers(config: Config, item: Array, classes: int) -> list[Layer]:
         if not isinstance(leaves[name], nn.Identity)
     ]
     rest = (
-        _parameters(model) - sum(layer.parameters for layer in found),
-        counter.get_total_flops() // 2 - sum(layer.multiply_adds for layer in found),
+        _parameters(model) - sum(layer.parameters for layer in described),
+        counter.get_total_flops() // 2 - sum(layer.multiply_adds for layer in described),
     )
-    return [*found, Layer("", "outside of layers", (), *rest)] if any(rest) else found
+    return [*described, Layer("", "outside of layers", (), *rest)] if any(rest) else described
 
 
 def shown(item: Array) -> tuple[int, ...]:
@@ -116,17 +116,17 @@ def table(heading: str, rows: Sequence[Layer], item: Array) -> Table:
         item: What the network was given.
     """
     numbers = (Column(name, right=True) for name in ("output", "parameters", "multiply-adds"))
-    made = Table(heading, [Column("stage", spare=1), Column("layer", wraps=True), *numbers], [COUNTED])
-    made.add(item.kind, "", _times(shown(item)))
+    stages = Table(heading, [Column("stage", spare=1), Column("layer", wraps=True), *numbers], [COUNTED])
+    stages.add(item.kind, "", _times(shown(item)))
     before = ""
     for row in rows:
         counts = (f"{number:,}" if number else "" for number in (row.parameters, row.multiply_adds))
-        made.add(row.stage if row.stage != before else "", row.name, _times(row.shape), *counts)
+        stages.add(row.stage if row.stage != before else "", row.name, _times(row.shape), *counts)
         before = row.stage
-    made.section()
+    stages.section()
     parameters, multiply_adds = sum(row.parameters for row in rows), sum(row.multiply_adds for row in rows)
-    made.add("total", "", "", f"{parameters:,}", f"{multiply_adds:,}", strong=True)
-    return made
+    stages.add("total", "", "", f"{parameters:,}", f"{multiply_adds:,}", strong=True)
+    return stages
 
 
 def title(layer: nn.Module) -> str:

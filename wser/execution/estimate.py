@@ -31,7 +31,7 @@ def seconds(to_do: "Sequence[tuple[Experiment, Fold]]", jobs: int) -> float | No
         to_do: Pending folds, each with its experiment.
         jobs: As of `plan.execute`.
     """
-    work = [(one, fold) for one, fold in to_do if one.config.model.is_network and one.trained is None]
+    work = [(task, fold) for task, fold in to_do if task.config.model.is_network and task.trained is None]
     if not work:
         return None
     at_once = plan.at_once([experiment for experiment, _ in work], jobs)

@@ -25,7 +25,7 @@ def execute(run: Run) -> None:
         ResultError: The weights that are to be scored cannot be read, or are of other classes.
         OSError: A file cannot be written.
     """
-    # A cluster repeats the work of a worker that it has lost, and that may still be at it.
+    # A cluster repeats the work of a worker that it has lost, and that may still be computing.
     run = replace(run, aside=run.aside / uuid.uuid4().hex[:8])
     files.make_directory(run.aside, run.root)
     try:
@@ -36,7 +36,7 @@ def execute(run: Run) -> None:
 
 
 def _publish(run: Run) -> None:
-    """Give the fold its name; what stands there and cannot be read goes to the trash."""
+    """Give the fold its name; what is there already and cannot be read goes to the trash."""
     files.sync_tree(run.aside, run.root)
     while True:
         try:

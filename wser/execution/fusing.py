@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wser.execution.plan import Experiment
 
 MODEL = "fused"
-"""What stands for the model in the name and the configuration of such a run."""
+"""In place of a model in the name and the configuration of such a run."""
 
 OF_SPLIT = (results.SPLIT, results.LEAKAGE)
 """Files that are those of every run of the split."""
@@ -42,20 +42,20 @@ def groups(experiments: Sequence["Experiment"]) -> list[list["Experiment"]]:
     Args:
         experiments: Prepared; none need be finished.
     """
-    found: dict[str, list[Experiment]] = {}
-    for one in experiments:
-        config = one.config
+    by_digest: dict[str, list[Experiment]] = {}
+    for experiment in experiments:
+        config = experiment.config
         common = {
             "corpora": config.corpus,
-            "label_map": one.dataset.label_map.name,
-            **{key: one.identity[key] for key in ("classes", "dropped", "split")},
+            "label_map": experiment.dataset.label_map.name,
+            **{key: experiment.identity[key] for key in ("classes", "dropped", "split")},
             "protocol": config.protocol.name,
             "selection": config.selection,
             "track": results.track(config),
             "test_recipe": config.data.test_recipe,
         }
-        found.setdefault(identity.digest(common), []).append(one)
-    return [group for group in found.values() if len(group) > 1]
+        by_digest.setdefault(identity.digest(common), []).append(experiment)
+    return [group for group in by_digest.values() if len(group) > 1]
 
 
 def fuse(runs: Sequence[StoredRun], command: str) -> Path:
@@ -136,7 +136,7 @@ def _check_alike(first: StoredRun, other: StoredRun) -> None:
 
 
 def _identity(runs: Sequence[StoredRun]) -> dict[str, Any]:
-    """What decides the predictions of the fusion: those of the runs, in whatever order these are given."""
+    """What decides the predictions of the fusion: those of the runs, in any order of the arguments."""
     stored = []
     for run in runs:
         try:
@@ -167,7 +167,7 @@ def _recipe(runs: Sequence[StoredRun]) -> dict[str, Any]:
     in_order = [recipes[name] for name in sorted(recipes)]
     if len(in_order) == 1:
         return dict(in_order[0])
-    low, high = min(one["f_min"] for one in in_order), max(one["f_max"] for one in in_order)
+    low, high = min(recipe["f_min"] for recipe in in_order), max(recipe["f_max"] for recipe in in_order)
     return {"feature": " and ".join(map(in_words, in_order)), "f_min": low, "f_max": high}
 
 
@@ -208,8 +208,8 @@ def _beside(run: StoredRun, place: Path) -> str:
 def _mean(runs: Sequence[StoredRun], fold: int) -> NDArray[np.float64]:
     """Mean probabilities of a fold, in the order of rows and classes of the first run, float64 (n, classes)."""
     every = [_probabilities(run, fold, runs[0].parts[fold], runs[0].classes) for run in runs]
-    for run, found in zip(runs, every, strict=True):
-        if not np.isfinite(found).all():
+    for run, probabilities in zip(runs, every, strict=True):
+        if not np.isfinite(probabilities).all():
             raise ResultError(f"{run.path}, whose loss became infinite in fold {fold}, gives no probabilities: fuse without it")
     mean: NDArray[np.float64] = np.mean(every, axis=0)
     return mean
@@ -219,24 +219,24 @@ def _write_fold(place: Path, fold: int, runs: Sequence[StoredRun], mean: NDArray
     first, classes = runs[0], runs[0].classes
     rows = first.parts[fold]
     content = results.predictions(((row["key"], row["speaker"], row["true"]) for row in rows), classes, mean)
-    figures = metrics.measure([classes.index(row["true"]) for row in rows], mean.argmax(axis=1), classes)
+    measured = metrics.measure([classes.index(row["true"]) for row in rows], mean.argmax(axis=1), classes)
     theirs = [run.metrics[fold] for run in runs]
     record = {
         "fold": fold,
         "identity": digest,
         "files": {results.PREDICTIONS: {"size": len(content), "sha256": files.sha256(content)}},
-        **figures.as_dict(),
+        **measured.as_dict(),
         "validation": None,
         "epoch": 0,
         "epochs": 0,
         "diverged": False,
-        "parameters": sum(one["parameters"] for one in theirs),
+        "parameters": sum(fold_metrics["parameters"] for fold_metrics in theirs),
         "seconds_to_epoch": 0.0,
         "device": _together(theirs, "device"),
         "precision": _together(theirs, "precision"),
         **_taken(theirs[0], ("speakers", "counts", "enrolled")),
         "selection": first.record["selection"],
-        "seconds": round(sum(one["seconds"] for one in theirs), 2),
+        "seconds": round(sum(fold_metrics["seconds"] for fold_metrics in theirs), 2),
         "revision": results.revision(),
         "source": identity.code(),
         **provenance(results.PACKAGES),
@@ -263,5 +263,5 @@ def _together(records: Sequence[Mapping[str, Any]], key: str) -> str:
 
 
 def _plain(run: StoredRun) -> str:
-    """Name of the protocol as it stands in names of directories."""
+    """Name of the protocol as names of directories have it."""
     return results.UNUSUAL.sub("_", Path(str(run.record["protocol"])).name.removesuffix(".py"))[: results.LONGEST]

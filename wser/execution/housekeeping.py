@@ -1,6 +1,6 @@
-"""What lies in a directory of results, and what of it nobody needs any more.
+"""What is in a directory of results, and what of it is no longer needed.
 
-Nothing that holds a finished fold is ever proposed for removal, and what might be wanted goes to the trash first.
+Nothing that holds a finished fold is ever proposed for removal, and what may still be needed goes to the trash first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ class Listed:
         size: Bytes of all of it.
         leftovers: Bytes of what killed jobs left in it.
         made: When, to the minute, in UTC; empty where unknown.
-        by: By whom; empty where unknown.
+        by: Whose run; empty where unknown.
     """
 
     path: Path
@@ -74,18 +74,18 @@ def listed(root: Path) -> Iterator[Listed]:
             state,
             done,
             record.get("folds", 0),
-            "+".join(one["corpus"] for one in record.get("corpora", ())),
+            "+".join(corpus["corpus"] for corpus in record.get("corpora", ())),
             record.get("protocol", ""),
             settings,
             files.total(path, root),
-            sum(one.size for one in _leftovers(path, root)),
+            sum(garbage.size for garbage in _leftovers(path, root)),
             str(record.get("created", ""))[:16].replace("T", " "),
             str(record.get("by", "")),
         )
 
 
 def _config(path: Path) -> dict[str, Any]:
-    """The settings of a run that change its figures, but for those that have a column; none where they cannot be read."""
+    """The settings of a run that change its results, except for those that have a column; none where they cannot be read."""
     try:
         config = results.read_config(path)
     except (ResultError, OSError):
@@ -106,7 +106,7 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbage]:
-    """What a directory of results holds that nobody needs.
+    """What a directory of results holds that is not needed.
 
     What a killed job left is garbage at once where its process is known to be gone, and after a day otherwise; the trash, and
     a run without a single finished fold, after the time of grace, and so are decoded pictures.
@@ -138,20 +138,20 @@ def garbage(root: Path, grace_days: float = files.GRACE_DAYS) -> Iterator[Garbag
             yield Garbage(path, f"without a finished fold, and not changed for {idle:.0f} days", files.total(path, root), False)
 
 
-def clear(found: Garbage, root: Path) -> Path | None:
+def clear(garbage: Garbage, root: Path) -> Path | None:
     """Delete garbage, or move it to the trash; its place there, None where it is deleted.
 
     Raises:
         ResultError: It may not be deleted or moved.
     """
     try:
-        if not found.for_good:
-            return files.to_trash(found.path, root / files.TRASH, root)
-        files.remove(found.path, root)
+        if not garbage.for_good:
+            return files.to_trash(garbage.path, root / files.TRASH, root)
+        files.remove(garbage.path, root)
     except OSError as error:
-        raise ResultError(f"{found.path} could not be removed ({error.strerror}): ask its owner to do it") from None
-    if files.exists(found.path, root):
-        raise ResultError(f"{found.path} could not be deleted: ask its owner to do it")
+        raise ResultError(f"{garbage.path} could not be removed ({error.strerror}): ask its owner to do it") from None
+    if files.exists(garbage.path, root):
+        raise ResultError(f"{garbage.path} could not be deleted: ask its owner to do it")
     return None
 
 

@@ -43,7 +43,7 @@ class Experiment:
         config: As given.
         dataset: Utterances it names.
         folds: All folds of its protocol.
-        speaker_independent: Whether the protocol promises that no speaker stands on both sides of a split.
+        speaker_independent: Whether the protocol promises that no speaker is on both sides of a split.
         leakage: What training and test have in common, for each fold.
         wanted: Numbers of the folds asked for.
         directory: Of its results.
@@ -115,7 +115,7 @@ def prepare(config: Config, caches: tuple[str, ...] | None = None, opened: Calla
 
     Args:
         config: Of the experiment.
-        caches: Ids of the caches, one for each corpus, in the place of `config.cache`.
+        caches: Ids of the caches, one for each corpus, instead of `config.cache`.
         opened: Opens a dataset; of several configurations, the same one for the same names.
 
     Raises:
@@ -178,11 +178,11 @@ def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
             f"pictures of recipe {dataset.recipe_id} are of algorithm {ours}, those of {tested.recipe_id} of {theirs}: run "
             "precompute for both, so that the noise is all that differs"
         )
-    here, there = ({example.key for example in opened.examples} for opened in (dataset, tested))
-    if here != there:
+    trained_keys, tested_keys = ({example.key for example in opened.examples} for opened in (dataset, tested))
+    if trained_keys != tested_keys:
         raise CacheError(
-            f"{len(here ^ there)} utterances have a picture of only recipe {dataset.recipe_id} or {tested.recipe_id}, "
-            f"such as {min(here ^ there)}: repair or remove their recordings"
+            f"{len(trained_keys ^ tested_keys)} utterances have a picture of only recipe {dataset.recipe_id} or "
+            f"{tested.recipe_id}, such as {min(trained_keys ^ tested_keys)}: repair or remove their recordings"
         )
     if dataset.item != tested.item:
         raise ConfigError(
@@ -305,7 +305,7 @@ def threads(experiment: Experiment) -> int:
 
 
 def _name(config: Config, axes: Sequence[str]) -> str:
-    """The corpora, and where the configuration stands in a sweep."""
+    """The corpora, and the values of the configuration in a sweep."""
     values = flatten(asdict(config))
     return ", ".join(
         ["+".join(config.corpus), *(f"{axis}={as_text(values[axis])}" for axis in axes if axis != "corpus" and axis in values)]
@@ -329,8 +329,8 @@ def _wanted(fold: object, count: int) -> list[int]:
     except ValueError:
         raise ConfigError(f"fold={fold} is neither all nor numbers: write it as in fold=all or fold=0,2") from None
     if outside := [number for number in numbers if not 0 <= number < count]:
-        there = f"folds 0 to {count - 1}" if count > 1 else "fold 0 alone"
-        raise ConfigError(f"fold={outside[0]} does not exist: the protocol has {there}, or give fold=all")
+        existing = f"folds 0 to {count - 1}" if count > 1 else "fold 0 alone"
+        raise ConfigError(f"fold={outside[0]} does not exist: the protocol has {existing}, or give fold=all")
     return numbers
 
 

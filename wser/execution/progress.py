@@ -1,4 +1,4 @@
-"""How far runs are and how long they will take, read from the curves that they write: the same wherever the runs are."""
+"""How far runs are and how long they will take, read from the curves that they write: the same for all executors."""
 
 import heapq
 import time
@@ -70,7 +70,9 @@ def seconds_left(states: Sequence[State], at_once: int) -> float | None:
     paces = {kind: fmean(pace for other, pace in known if other == kind) for kind, _ in known}
     slots: list[float] = []
     waiting: list[float] = []
-    for state in (one for one in states if not one.finished):
+    for state in states:
+        if state.finished:
+            continue
         pace = paces.get(state.job.final.parent, usual) if state.pace is None else state.pace
         left = (state.job.epochs - state.done) * pace - min(pace, state.idle)
         (slots if state.started else waiting).append(max(0.0, left))
@@ -84,9 +86,9 @@ def seconds_left(states: Sequence[State], at_once: int) -> float | None:
 def running(states: Sequence[State], most: int) -> str:
     """What is running, in words; of more than `most`, only how many more there are."""
     words = [
-        one.job.name + (f": epoch {min(one.done + 1, one.job.epochs)} of {one.job.epochs}" if one.job.epochs else "")
-        for one in states
-        if one.started and not one.finished
+        state.job.name + (f": epoch {min(state.done + 1, state.job.epochs)} of {state.job.epochs}" if state.job.epochs else "")
+        for state in states
+        if state.started and not state.finished
     ]
     return "; ".join([*words[:most], *([f"{len(words) - most} more"] if len(words) > most else [])])
 
@@ -102,12 +104,12 @@ def outlook(states: Sequence[State], left: float | None, now: datetime) -> str:
     unfinished = sum(not state.finished for state in states)
     if not unfinished:
         return "all runs done"
-    said = f"{unfinished} of {len(states)} runs left" if len(states) > 1 else f"{unfinished} run left"
+    left_over = f"{unfinished} of {len(states)} runs left" if len(states) > 1 else f"{unfinished} run left"
     if left is None:
-        return said
+        return left_over
     end = now + timedelta(seconds=left)
     clock = f"{end:%H:%M}" if end.date() == now.date() else f"{end:%a %d %b, %H:%M}"
-    return f"{said}; done by {clock} at the latest (in {duration(left)})"
+    return f"{left_over}; done by {clock} at the latest (in {duration(left)})"
 
 
 def duration(seconds: float) -> str:

@@ -114,7 +114,7 @@ def repeat(path: Path, settings: Sequence[str], command: str, dry_run: bool = Fa
         What it has shown; None of a dry run.
 
     Raises:
-        WserError: The run is no such thing, or what it was made from is not here; one sentence says which.
+        WserError: The path is not a run, or what the run was made from is not here; one sentence says which.
     """
     return _repeat(results.open_begun(path), settings, command, dry_run)
 
@@ -130,8 +130,8 @@ def _repeat(
     experiment = _prepare(stored, settings, then)
     again = experiment.directory
     concluded = files.exists(again / results.VERDICT, path) and not continued
-    anew = concluded or not _is_of_now(again, experiment)
-    done = set() if anew else {fold for fold in stored.folds if results.whole(again, fold, experiment.identity)}
+    restart = concluded or not _is_of_now(again, experiment)
+    done = set() if restart else {fold for fold in stored.folds if results.whole(again, fold, experiment.identity)}
     to_do = [fold for fold in stored.folds if fold not in done]
     took = sum(then[fold]["seconds"] for fold in to_do)
     print(f"{path}: {stored.title}")
@@ -146,13 +146,13 @@ def _repeat(
     from wser.training.hardware import accelerated
 
     if experiment.config.model.is_network and not experiment.config.executor.is_cluster:
-        accelerated(experiment.config.train)  # a device that is not here is refused before anything is removed
-    if anew:
+        accelerated(experiment.config.train)  # A device that is not here is refused before anything is removed.
+    if restart:
         _remove(again, path)
 
     def say(_: "Experiment", fold: int) -> str:
-        found = _compare(stored, then[fold], again, fold)
-        return f"fold {fold}: the predictions are byte-identical" if found.same else _in_words(found)
+        difference = _compare(stored, then[fold], again, fold)
+        return f"fold {fold}: the predictions are byte-identical" if difference.same else _in_words(difference)
 
     plan.execute([experiment], experiment.config.jobs, command, say)
     return _conclude(stored, [_compare(stored, then[fold], again, fold) for fold in stored.folds], again)
@@ -175,9 +175,9 @@ def _repeat_fusion(stored: StoredRun, settings: Sequence[str], command: str, dry
     results.checked(stored.record, _Fusion, path / results.RUN, f"restore it, {results.AGAIN}")
     beside = path.resolve().parent
     parts = {part["run"]: beside / part["run"] for part in stored.record["fused"]}
-    if gone := [name for name, part in parts.items() if not files.exists(part, beside)]:
+    if missing := [name for name, part in parts.items() if not files.exists(part, beside)]:
         raise ResultError(
-            f"{path} averages other runs, and of these {few(gone, 3)} cannot be found in {beside}: put there what is missing, "
+            f"{path} averages other runs, and of these {few(missing, 3)} cannot be found in {beside}: put there what is missing, "
             "and give this command again"
         )
     print(f"{path}: {stored.title}, the mean of {counted(len(parts), 'run')}, each of which is repeated first")
@@ -212,7 +212,7 @@ def _is_of_now(again: Path, experiment: "Experiment") -> bool:
         return not files.exists(again, root)
     try:
         stored = read_json(again / results.RUN, root), read_yaml(again / results.CONFIG, root)
-        begun, config = (typed(one, dict[str, Any]) for one in stored)
+        begun, config = (typed(part, dict[str, Any]) for part in stored)
     except (OSError, UnreadableError):
         return False
     now = {
@@ -220,8 +220,8 @@ def _is_of_now(again: Path, experiment: "Experiment") -> bool:
     }  # fmt: skip
     indifferent = {"jobs", "cache_root"}
     then_and_now = [
-        {key: value for key, value in flatten(one).items() if key not in indifferent and not key.startswith("executor.")}
-        for one in (config, recorded(experiment.config))
+        {key: value for key, value in flatten(configured).items() if key not in indifferent and not key.startswith("executor.")}
+        for configured in (config, recorded(experiment.config))
     ]
     return then_and_now[0] == then_and_now[1] and all(
         begun.get(key) == now[key] for key in ("identity", "revision", "versions")
@@ -282,9 +282,9 @@ def _choose_caches(config: "Config", stored: StoredRun) -> tuple[str, ...]:
     """The caches of the record by their ids: the recipe's name may mean another today, or newer inputs be sealed."""
     roots = places.parse(config.cache_root)
     config.recipe = stored.record["recipe_id"]
-    used = [(one["corpus"], str(one.get("cache"))) for one in stored.record["corpora"]]
+    used = [(entry["corpus"], str(entry.get("cache"))) for entry in stored.record["corpora"]]
     for corpus, cache in used:
-        if cache not in [one.name for one in candidates(roots, corpus, config.recipe)]:
+        if cache not in [entry.name for entry in candidates(roots, corpus, config.recipe)]:
             raise ResultError(
                 f"{stored.path} was trained on the cache {corpus}/{cache}, which is not in {config.cache_root}: give "
                 "cache_root= or WSER_CACHE of where it is, or make it again from the same recordings with python -m precompute"
@@ -344,8 +344,8 @@ def _check_pictures(stored: StoredRun, experiment: "Experiment") -> None:
             f"{path} was trained on other utterances, or other parts of them, than {places} has under the same name: give "
             "cache_root= or WSER_CACHE of the other"
         )
-    for one, cache in zip(stored.record["corpora"], caches, strict=True):
-        if one.get("fingerprint") not in (cache.fingerprint, cache.manifest["fingerprint"]):
+    for entry, cache in zip(stored.record["corpora"], caches, strict=True):
+        if entry.get("fingerprint") not in (cache.fingerprint, cache.manifest["fingerprint"]):
             print(
                 f"warning: {path} was trained on another copy of {cache.corpus}/{cache.id}: the pictures of the one in "
                 f"{cache.path.parent.parent} are not the same to the last level, as where another processor made them, and "
@@ -379,7 +379,7 @@ def _compare(stored: StoredRun, then: dict[str, Any], again: Path, fold: int) ->
         fold=fold,
         same=contents[0] == contents[1],
         predictions=len(rows),
-        labels_differ=sum(one["predicted"] != other["predicted"] for one, other in zip(rows, new_rows, strict=True)),
+        labels_differ=sum(row["predicted"] != new_row["predicted"] for row, new_row in zip(rows, new_rows, strict=True)),
         largest_difference=round(float(apart.max()), 6),
         uar=(then["uar"], now["uar"]),
         epoch=(then["epoch"], now["epoch"]),
@@ -390,8 +390,8 @@ def _compare(stored: StoredRun, then: dict[str, Any], again: Path, fold: int) ->
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     sides = [
-        {key: one.get(key) for key in ENVIRONMENT} | (one.get("versions") or {}) | {"pictures": one.get("fingerprints")}
-        for one in (then, now)
+        {key: fold.get(key) for key in ENVIRONMENT} | (fold.get("versions") or {}) | {"pictures": fold.get("fingerprints")}
+        for fold in (then, now)
     ]
     keys = dict.fromkeys([*sides[0], *sides[1]])
     # What a run of an older version did not record explains nothing.

@@ -1,7 +1,7 @@
 """The networks of a run as one ONNX graph, the recipe's transform as another, and what a client must know of them.
 
-Both graphs are compared with what they stand for on recordings before they count: the network with PyTorch, the transform
-with `precompute.extract`.
+Both graphs are compared with the code that they replace, on recordings, before they count: the network with PyTorch, the
+transform with `precompute.extract`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -84,11 +84,11 @@ class Ensemble(nn.Module):
         """
         spoken = torch.stack([torch.zeros_like(lengths), lengths], dim=1)
         seen = torch.full_like(lengths, self.steps) if self.whole else lengths
-        found = [
+        logits = [
             forward.logits(network, standardise(values, seen, spoken), seen).softmax(dim=1)
             for network, standardise in zip(self.networks, self.standardise, strict=True)
         ]
-        return torch.stack(found).mean(dim=0)
+        return torch.stack(logits).mean(dim=0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def export(run: Trained, recordings: Sequence[Path], names: tuple[str, str]) -> 
         names: Of the files of network and transform.
 
     Raises:
-        ExportError: The networks cannot be written, or a graph says something else than what it stands for.
+        ExportError: The networks cannot be written, or a graph differs from the code that it replaces.
         UnusableAudioError: None of the recordings can be used.
     """
     ensemble = Ensemble(run)
@@ -123,16 +123,16 @@ def export(run: Trained, recordings: Sequence[Path], names: tuple[str, str]) -> 
     network = graph.graph(ensemble, _examples(run), {run.item.kind: _axes(run), "lengths": {0: "batch"}}, [PROBABILITIES])
     checked: dict[str, Any] = {
         "recordings": len(extracted),
-        "largest_difference": _check_network(network, ensemble, run, [found for _, found in extracted]),
+        "largest_difference": _check_network(network, ensemble, run, [extracted_item for _, extracted_item in extracted]),
     }
     transform, why_not = None, ""
     try:
-        made = Transform(run.recipe, ensemble.whole).eval()
+        transform_module = Transform(run.recipe, ensemble.whole).eval()
     except RecipeError as error:
         why_not = str(error)
     else:
         waveform = {"waveform": torch.linspace(-1, 1, run.recipe.audio.samples // 3)}
-        transform = graph.graph(made, waveform, {"waveform": {0: "samples"}}, ["picture", "level"])
+        transform = graph.graph(transform_module, waveform, {"waveform": {0: "samples"}}, ["picture", "level"])
         checked["transform"] = _check_transform(transform, network, run, extracted)
     written = {names[0]: network} | ({names[1]: transform} if transform else {})
     return Exported(network, transform, _facts(run, written, names, why_not) | {"checked": checked})
@@ -162,11 +162,12 @@ def named(texts: Sequence[str]) -> list[Path]:
     Raises:
         UsageError: A text names none.
     """
-    found = list(sources.named(texts))
-    for one in found:
-        if isinstance(one, Unusable):
-            raise UsageError(f"--recordings {one.name}: {one.reason}")
-    return _spread([one.audio for one in found if isinstance(one, Recording) and isinstance(one.audio, Path)])
+    recordings = list(sources.named(texts))
+    for recording in recordings:
+        if isinstance(recording, Unusable):
+            raise UsageError(f"--recordings {recording.name}: {recording.reason}")
+    audio = (recording.audio for recording in recordings if isinstance(recording, Recording))
+    return _spread([path for path in audio if isinstance(path, Path)])
 
 
 def _spread(items: Sequence[T]) -> list[T]:
@@ -191,20 +192,20 @@ def _check_alone(run: Trained) -> None:
     if data.pad == "paper" and data.standardise == "utterance" and pad != "end":
         raise ExportError(
             f"{run.path} standardises each utterance (data.standardise=utterance) in frames that it may begin anywhere in "
-            f"(data.pad=paper, pad={pad}), and a graph is not told where: give a run of data.pad=trim"
+            f"(data.pad=paper, pad={pad}), and a graph does not get that length: give a run of data.pad=trim"
         )
 
 
 def _extracted(run: Trained, recordings: Sequence[Path]) -> "list[tuple[Path, Extracted]]":
-    found, why = [], ""
+    extracted, why = [], ""
     for path in recordings:
         try:
-            found.append((path, extract(path, run.recipe)))
+            extracted.append((path, extract(path, run.recipe)))
         except UnusableAudioError as error:
             why = str(error)
-    if not found:
+    if not extracted:
         raise UnusableAudioError(f"none of the recordings can be used, on which graphs are checked: {why or 'none is given'}")
-    return found
+    return extracted
 
 
 def _axes(run: Trained) -> dict[int, str]:
@@ -225,14 +226,14 @@ def _check_network(network: bytes, ensemble: Ensemble, run: Trained, items: "Seq
     """Largest difference from PyTorch, over utterances together and the first alone."""
     session, worst = graph.Session(network), 0.0
     for part in (items, items[:1]):
-        frames = np.stack([one.values for one in part])
-        spoken = np.array([(one.start, one.stop) for one in part])
+        frames = np.stack([picture.values for picture in part])
+        spoken = np.array([(picture.start, picture.stop) for picture in part])
         values, _, own = forward.cut(frames, spoken, run.item, run.config.data.pad)
         lengths = own[:, 1]
         with torch.inference_mode():
             expected = ensemble(values, lengths).numpy()
-        found = session(**{run.item.kind: values.numpy(), "lengths": lengths.numpy()})[0]
-        worst = max(worst, float(np.abs(found - expected).max()))
+        logits = session(**{run.item.kind: values.numpy(), "lengths": lengths.numpy()})[0]
+        worst = max(worst, float(np.abs(logits - expected).max()))
     if not worst <= TOLERANCE:
         raise ExportError(
             f"the graph's probabilities differ from PyTorch's by {worst:.1e}, more than {TOLERANCE:g}: nothing is written; "
@@ -253,14 +254,16 @@ def _check_transform(
     from_waveform, from_picture = graph.Session(transform), graph.Session(network)
     table = np.frombuffer(bytes.fromhex(run.recipe.record()["colour_table"]), np.uint8).reshape(-1, 3)
     apart, worst = [], 0.0
-    for path, one in extracted:
-        made = from_waveform(waveform=waveform(path, run.recipe.audio.sample_rate))[0]
-        expected = one.values[None, :, slice(None) if made.shape[2] == run.item.steps else slice(one.start, one.stop)]
-        if made.shape != expected.shape:
-            raise ExportError(f"the graph of the transform makes a picture of {made.shape} of {path}, not of {expected.shape}")
-        apart.append(_levels_apart(made, expected, table).ravel())
-        lengths = np.array([one.stop - one.start])
-        ours, theirs = (from_picture(**{run.item.kind: picture, "lengths": lengths})[0] for picture in (made, expected))
+    for path, item in extracted:
+        computed = from_waveform(waveform=waveform(path, run.recipe.audio.sample_rate))[0]
+        expected = item.values[None, :, slice(None) if computed.shape[2] == run.item.steps else slice(item.start, item.stop)]
+        if computed.shape != expected.shape:
+            raise ExportError(
+                f"the graph of the transform makes a picture of {computed.shape} of {path}, not of {expected.shape}"
+            )
+        apart.append(_levels_apart(computed, expected, table).ravel())
+        lengths = np.array([item.stop - item.start])
+        ours, theirs = (from_picture(**{run.item.kind: picture, "lengths": lengths})[0] for picture in (computed, expected))
         worst = max(worst, float(np.abs(ours - theirs).max()))
     levels = np.concatenate(apart)
     within = float((levels <= 1).mean())
@@ -273,12 +276,12 @@ def _check_transform(
     return {"levels_equal": equal, "levels_within_one": within, "largest": int(levels.max()), "largest_difference": worst}
 
 
-def _levels_apart(found: NDArray[np.uint8], expected: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _levels_apart(computed: NDArray[np.uint8], expected: NDArray[np.uint8], table: NDArray[np.uint8]) -> NDArray[np.int64]:
     """By how many levels the colours of two pictures differ, (rows, columns).
 
     Neighbouring levels of a colour map may have one colour.
     """
-    codes = [(picture.astype(np.int64) @ (1 << 16, 1 << 8, 1)) for picture in (table, found, expected)]
+    codes = [(colours.astype(np.int64) @ (1 << 16, 1 << 8, 1)) for colours in (table, computed, expected)]
     colours, first = np.unique(codes[0], return_index=True)
     last = len(table) - 1 - np.unique(codes[0][::-1], return_index=True)[1]
     ours, theirs = (np.searchsorted(colours, code) for code in codes[1:])
@@ -311,7 +314,7 @@ def _facts(run: Trained, written: Mapping[str, bytes], names: tuple[str, str], w
             {
                 "name": "level",
                 "dtype": "float32",
-                "of": "what lies between f_min and f_max, root mean square; silent under 1e-5",
+                "of": "root mean square of the band from f_min to f_max; silent under 1e-5",
             },
         ],
     }

@@ -26,11 +26,11 @@ class OnnxMissingError(WserError, ImportError):
 
 
 class ExportError(WserError):
-    """A network is written, and is no graph, or one that says something else than the network."""
+    """A network cannot be written as a graph, or the graph differs from the network."""
 
 
 def require() -> None:
-    """Refuse to go on without the packages of graphs.
+    """Refuse to continue without the packages of graphs.
 
     Raises:
         OnnxMissingError: One of them is not installed.
@@ -109,12 +109,12 @@ class Session:
             ExportError: It cannot be run.
         """
         try:
-            found: list[NDArray[np.generic]] = self._session.run(None, inputs)
+            outputs: list[NDArray[np.generic]] = self._session.run(None, inputs)
         except Exception as error:  # onnxruntime has an exception of its own for each status
             raise ExportError(
                 f"onnxruntime cannot run the graph ({reason(error)}): use layers that torch.onnx.export knows for any length"
             ) from None
-        return found
+        return outputs
 
 
 @contextlib.contextmanager

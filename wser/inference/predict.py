@@ -1,7 +1,7 @@
 """Recordings to class probabilities: the same features, the same standardisation and the same model as in a run's test set.
 
-The probabilities of a run of several folds are their mean, but for recordings of its own data: those are predicted by the folds
-alone that have not learned from them.
+The probabilities of a run of several folds are their mean, except for recordings of its own data: those are predicted only by
+the folds that have not learned from them.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a run says of a recording.
+    """What a run predicts of a recording.
 
     Attributes:
         name: Of the recording.
@@ -98,7 +98,7 @@ class Predictor:
 
     Args:
         run: What it has learned.
-        seen: The recordings of its own data; None where nobody knows them.
+        seen: The recordings of its own data; None where they are not known.
         speaker: Statistics of the one speaker of all recordings, for a run of `data.standardise=speaker`.
 
     Raises:
@@ -114,21 +114,21 @@ class Predictor:
     def __call__(self, recordings: Iterable[Recording]) -> Iterator[Predicted | Unusable]:
         """Predict recordings, in their order; as many are held in memory as are prepared together."""
         for part in _parts(recordings, TOGETHER):
-            found: dict[int, Predicted | Unusable] = {}
+            by_place: dict[int, Predicted | Unusable] = {}
             prepared: list[_Prepared] = []
             for place, recording in enumerate(part):
                 try:
                     prepared.append(self._prepare(place, recording))
                 except UnusableAudioError as error:
-                    found[place] = Unusable(recording.name, _why(error, recording))
-            for one, probabilities in zip(prepared, self._predict(prepared), strict=True):
-                found[one.place] = Predicted(
-                    one.recording.name, probabilities, one.folds, one.training, tuple(notes(one.extracted, self.run))
+                    by_place[place] = Unusable(recording.name, _why(error, recording))
+            for item, probabilities in zip(prepared, self._predict(prepared), strict=True):
+                by_place[item.place] = Predicted(
+                    item.recording.name, probabilities, item.folds, item.training, tuple(notes(item.extracted, self.run))
                 )
-            yield from (found[place] for place in range(len(part)))
+            yield from (by_place[place] for place in range(len(part)))
 
     def probabilities(self, fold: int, items: "Sequence[Extracted]") -> NDArray[np.float64]:
-        """What one fold says.
+        """What one fold predicts.
 
         Args:
             fold: Its number.
@@ -153,13 +153,13 @@ class Predictor:
     def _predict(self, prepared: Sequence[_Prepared]) -> list[NDArray[np.float64]]:
         """The mean over the folds of each recording."""
         wanted: dict[int, list[int]] = defaultdict(list)
-        for place, one in enumerate(prepared):
-            for fold in one.folds:
+        for place, item in enumerate(prepared):
+            for fold in item.folds:
                 wanted[fold].append(place)
         total = np.zeros((len(prepared), len(self.run.classes)))
         for fold, at in wanted.items():
             total[at] += self.probabilities(fold, [prepared[place].extracted for place in at])
-        return [row / len(one.folds) for row, one in zip(total, prepared, strict=True)]
+        return [row / len(item.folds) for row, item in zip(total, prepared, strict=True)]
 
 
 def check_alone(runs: Iterable[Trained]) -> None:

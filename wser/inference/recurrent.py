@@ -18,7 +18,7 @@ GATES = {"LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2]}
 
 
 class OnnxRecurrent(nn.Module):
-    """What stands in a graph for a layer of one direction; it is traced, and not computed here.
+    """A layer of one direction as a graph has it; it is traced, and not computed here.
 
     Args:
         layer: Whose weights it has.

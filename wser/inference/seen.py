@@ -14,8 +14,8 @@ from wser.protocols import file
 from wser.results import Heard
 
 Training = Literal["no", "held out", "trained on", "unknown"]
-"""Whether a recording was in the run's training data: it was not; it was, and those folds alone predict it that had it in
-neither training nor validation; it was, in every fold that predicts it; nobody can tell."""
+"""Whether a recording was in the run's training data: it was not; it was, and only those folds predict it that had it in
+neither training nor validation; it was, in every fold that predicts it; it is not known."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Known:
 
 
 class Seen:
-    """The recordings of a run's own data, known again by the SHA-256 of what was decoded.
+    """The recordings of a run's own data, recognised by the SHA-256 of what was decoded.
 
     Args:
-        heard: By what each is known again, by key.
+        heard: By what each is recognised, by key.
         learned: By number of each fold, the keys of its training and validation sets.
     """
 
@@ -100,6 +100,6 @@ def _of_cache(run: Trained) -> dict[str, Heard] | None:
         dataset = open_dataset(places.parse(run.config.cache_root), names, run.record["recipe_id"], ids, run.config.labels)
     except (OSError, WserError):
         return None
-    # Of another cache nobody knows whether its keys are of the same recordings.
+    # Of another cache it is not known whether its keys are of the same recordings.
     same = [cache.fingerprint for cache in dataset.caches] == [corpus.get("fingerprint") for corpus in corpora]
     return results.heard(dataset) if same else None

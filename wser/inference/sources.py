@@ -15,7 +15,7 @@ ENDINGS = (
 """Of the files that are taken from a folder; a file that is named may have any."""
 
 INPUT = "-"
-"""Stands for standard input."""
+"""Means standard input."""
 
 LARGEST_INPUT = 2**30
 """Bytes of a recording on standard input, which is held in memory: nine hours of 16 kHz."""
@@ -30,16 +30,16 @@ def named(texts: Iterable[str]) -> Iterator[Recording | Unusable]:
     Yields:
         Recordings, and what names none.
     """
-    taken: set[Path] = set()
+    seen: set[Path] = set()
     for text in texts:
-        for found in _of(text):
-            if isinstance(found, Path):
-                place = found.resolve()
-                if place not in taken:
-                    yield Recording(str(found), found)
-                taken.add(place)
+        for source in _of(text):
+            if isinstance(source, Path):
+                place = source.resolve()
+                if place not in seen:
+                    yield Recording(str(source), source)
+                seen.add(place)
             else:
-                yield found
+                yield source
 
 
 def _of(text: str) -> Iterator[Path | Recording | Unusable]:

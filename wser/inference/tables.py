@@ -18,7 +18,7 @@ from wser.inference.timeline import Timeline
 SURE = "by the SHA-256 of their audio"
 
 MARKS = {
-    "held out": f"held out: in the run's own data, {SURE}, and predicted by the folds alone that have not learned from it",
+    "held out": f"held out: in the run's own data, {SURE}, and predicted only by the folds that have not learned from it",
     "trained on": f"trained on: in the run's own data, {SURE}, and learned from, so that this says nothing of new ones",
     "unknown": "unknown: neither the run nor its cache says which recordings were in training, so that this was not checked",
 }
@@ -36,9 +36,9 @@ def table(title: str, classes: Sequence[str], rows: Sequence[Predicted], width: 
     """
     every = _rows(classes, rows, classes)
     too_wide = width is not None and any(length(line.text) > width for line in every.lines())
-    made = _rows(classes, rows, ()) if too_wide else every
+    table_of_all = _rows(classes, rows, ()) if too_wide else every
     marks = [MARKS[mark] for mark in MARKS if any(row.training == mark for row in rows)]
-    return replace(made, title=title, caption=marks)
+    return replace(table_of_all, title=title, caption=marks)
 
 
 def _rows(classes: Sequence[str], rows: Sequence[Predicted], shown: Sequence[str]) -> Table:
@@ -46,16 +46,17 @@ def _rows(classes: Sequence[str], rows: Sequence[Predicted], shown: Sequence[str
         Column("recording", wraps=True), Column("predicted"), Column("p", right=True), Column("next"), Column("p", right=True),
         Column("training"), Column("folds", spare=1), *(Column(f"p {name}", right=True) for name in shown),
     ]  # fmt: skip
-    made = Table("", columns)
+    table = Table("", columns)
     # `no` in every row would say nothing.
     marked = any(row.training != "no" for row in rows)
     for name, row in zip(_short([row.name for row in rows]), rows, strict=True):
         first, second = row.probabilities.argsort(kind="stable")[::-1][[0, min(1, len(classes) - 1)]].tolist()
-        figures = [f"{p:.2f}" for p in row.probabilities]
+        probabilities = [f"{p:.2f}" for p in row.probabilities]
+        top = (classes[first], probabilities[first], classes[second], probabilities[second])
         training = row.training if marked else ""
-        of_all = figures if shown else []
-        made.add(name, classes[first], figures[first], classes[second], figures[second], training, _folds(row.folds), *of_all)
-    return made
+        of_all = probabilities if shown else []
+        table.add(name, *top, training, _folds(row.folds), *of_all)
+    return table
 
 
 def folder(names: Sequence[str]) -> str:
@@ -77,10 +78,10 @@ def notes(rows: Iterable[Predicted]) -> list[str]:
 
 def in_words(rows: Sequence[Predicted], unusable: Sequence[Unusable], classes: Sequence[str]) -> str:
     """How many recordings were given each class, in a line."""
-    found = Counter(classes[int(row.probabilities.argmax())] for row in rows)
-    told = ", ".join(f"{count} {name}" for name, count in found.most_common())
-    left = f"; {counted(len(unusable), 'recording')} left out" if unusable else ""
-    return f"{counted(len(rows), 'recording')}: {told}{left}"
+    counts = Counter(classes[int(row.probabilities.argmax())] for row in rows)
+    predicted = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+    left_out = f"; {counted(len(unusable), 'recording')} left out" if unusable else ""
+    return f"{counted(len(rows), 'recording')}: {predicted}{left_out}"
 
 
 def as_csv(classes: Sequence[str], rows: Iterable[Predicted]) -> bytes:

@@ -92,11 +92,11 @@ class Timeline:
     def mean(self) -> Predicted:
         """The mean over the windows that were predicted, as of a recording."""
         left_out = len(self.windows) - len(self.heard)
-        told = f"the mean over {len(self.heard)} windows"
+        note = f"the mean over {len(self.heard)} windows"
         if left_out:
-            told += f"; {left_out} more are left out as quiet, over {self.quiet:g} dB under the loudest one"
+            note += f"; {left_out} more are left out as quiet, over {self.quiet:g} dB under the loudest one"
         mean = np.mean([probabilities for _, probabilities in self.heard], axis=0)
-        return Predicted(self.name, mean, self.folds, self.training, (*self.notes, told))
+        return Predicted(self.name, mean, self.folds, self.training, (*self.notes, note))
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def follow(
         recording: A file, or its content.
         hop: Seconds from one window to the next.
         quiet: By how many dB a window may be under the loudest one, by default `QUIET_DB`; those below are left out.
-        advance: Is told how many windows are done.
+        advance: Gets the number of windows that are done.
     """
     run = predictor.run
     audio, quiet = run.recipe.audio, QUIET_DB if quiet is None else quiet
@@ -207,15 +207,15 @@ def _survey(opened: "Stream", duration: float, hop: float) -> _Surveyed:
 
 def _cut(blocks: Iterable[NDArray[np.float32]], length: int, hop: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Windows of so many samples, each with the place of its first; the last ends with the recording, and may be shorter."""
-    start, held = 0, np.empty(0, np.float32)
+    start, samples = 0, np.empty(0, np.float32)
     for block in blocks:
-        held = np.concatenate([held, block])
+        samples = np.concatenate([samples, block])
         # What is exactly as long may be the last one, and so waits.
-        while len(held) > length:
-            yield start, held[:length]
-            start, held = start + hop, held[hop:]
-    if len(held):
-        yield start, held
+        while len(samples) > length:
+            yield start, samples[:length]
+            start, samples = start + hop, samples[hop:]
+    if len(samples):
+        yield start, samples
 
 
 def _level(samples: NDArray[np.float32]) -> float:
@@ -231,7 +231,7 @@ def _predict(
     folds: tuple[int, ...],
     drawing: "_Drawing",
 ) -> list[Window]:
-    """Windows with what the folds say of each, in the mean."""
+    """Windows with the mean prediction of the folds."""
     windows: list[Window] = []
     items: list[Extracted] = []
     at: list[int] = []

@@ -128,7 +128,7 @@ def load(path: Path, fold: int | None = None, feature: str = "") -> Trained:
 
     Raises:
         ResultError: There is no such run or fold, its model keeps no weights, or its files are damaged or of another version.
-        ModelError: Its model is none of this version.
+        ModelError: Its model is not one of this version.
     """
     if not path.is_dir() and path.suffix == ".onnx":
         raise ResultError(f"{path} is a network for other software (ONNX), not a run: give the directory that wser.run made")
@@ -163,7 +163,7 @@ def read_stored(path: Path, fold: int) -> dict[str, Any]:
     """What the file of the weights of a fold holds: tensors and plain values, no code.
 
     Raises:
-        ResultError: It is damaged, gone, or of another version.
+        ResultError: It is damaged, missing, or of another version.
     """
     file, remedy = path / fold_name(fold) / WEIGHTS, f"move {path / fold_name(fold)} away and run the command in {RUN} again"
     content = results.read_weights(path, fold)
@@ -202,7 +202,7 @@ def _config(path: Path) -> Config:
 
 
 def _check_source(path: Path, config: Config) -> None:
-    """Refuse a run whose network is computed otherwise today."""
+    """Refuse a run whose network is computed differently today."""
     named = results.stored_network(path)
     if named and named != identity.network(config.model.name):
         version = results.read_record(path).get("versions", {}).get("wser")

@@ -8,7 +8,7 @@ from precompute.common.errors import RecipeError
 from precompute.recipe import Recipe
 
 LEAST_POWER = 1e-30
-"""As in caches: what stands for zero before the logarithm."""
+"""As in caches: what replaces zero before the logarithm."""
 
 FAINTEST_DB = -200.0
 """As in caches: least peak that is put at the top of the range with `reference=peak`."""
@@ -33,16 +33,16 @@ class Transform(nn.Module):
         super().__init__()
         settings = recipe.parameters
         _check(recipe, settings)
-        audio, made = recipe.audio, recipe.feature.convolutions(recipe.audio)
+        audio, convolutions = recipe.audio, recipe.feature.convolutions(recipe.audio)
         self.rate, self.low, self.high, self.frame = audio.sample_rate, audio.f_min, audio.f_max, audio.samples
         self.rms, self.whole, self.columns = audio.normalise == "rms", whole, recipe.array.steps
         self.samples = audio.samples // self.columns
         self.peak, self.top, self.range = settings["reference"] == "peak", settings["top_db"], settings["range_db"]
-        self.strides = [(one.stride, one.reach + one.margin * one.stride) for one in made]
-        self.taps = nn.ParameterList(torch.from_numpy(one.taps.copy()) for one in made)
-        self.weights = nn.ParameterList(torch.from_numpy(one.weights.copy()) for one in made)
+        self.strides = [(group.stride, group.reach + group.margin * group.stride) for group in convolutions]
+        self.taps = nn.ParameterList(torch.from_numpy(group.taps.copy()) for group in convolutions)
+        self.weights = nn.ParameterList(torch.from_numpy(group.weights.copy()) for group in convolutions)
         self.requires_grad_(False)
-        rows = torch.cat([torch.from_numpy(one.rows) for one in made])
+        rows = torch.cat([torch.from_numpy(group.rows) for group in convolutions])
         self.register_buffer("order", rows.argsort())
         colours = bytes.fromhex(recipe.record()["colour_table"])
         self.register_buffer("table", torch.frombuffer(bytearray(colours), dtype=torch.uint8).reshape(-1, 3))
@@ -55,7 +55,7 @@ class Transform(nn.Module):
 
         Returns:
             The picture, uint8 (1, rows, columns, 3), a column for each begun one of the utterance; and the root mean square of
-            what lies between f_min and f_max, float32 (), by which the waveform is divided where the recipe says so.
+            the band from f_min to f_max, float32 (), by which the waveform is divided where the recipe says so.
         """
         centred = waveform - waveform.mean()
         level = self._level(centred)
@@ -79,19 +79,19 @@ class Transform(nn.Module):
     def _power(self, utterance: Tensor) -> Tensor:
         """Mean power of each scale in each column, (rows, columns)."""
         columns = self.columns if self.whole else (utterance.shape[0] + self.samples - 1) // self.samples
-        found = []
+        powers = []
         for (stride, margin), taps, weights in zip(self.strides, self.taps, self.weights, strict=True):
             around = functional.pad(utterance[None], (margin, margin + columns * self.samples - utterance.shape[0]))
             coefficients = functional.conv1d(around, taps.flatten(0, 1)[:, None], stride=stride)
             squares = coefficients.square().reshape(*taps.shape[:2], -1).sum(dim=0)
-            found.append(
+            powers.append(
                 functional.conv1d(squares[:, None], weights[None, None], stride=self.samples // stride)[:, 0, :columns]
             )
-        return torch.cat(found)[self.order]
+        return torch.cat(powers)[self.order]
 
 
 def _check(recipe: Recipe, settings: dict[str, object]) -> None:
-    """Refuse what the graph would compute otherwise than a cache."""
+    """Refuse what the graph would compute differently from a cache."""
     audio = recipe.audio
     if recipe.array.kind != "picture":
         raise RecipeError(f"the recipe gives {recipe.array.kind}, and the graph gives pictures: give a recipe of scalograms")

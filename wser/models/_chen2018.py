@@ -28,7 +28,7 @@ class Deltas(nn.Module):
         return masked(torch.cat([levels, first, self.delta(first, lengths)], dim=1), lengths)
 
     def delta(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """Deltas of maps (batch, channels, rows, steps), of the same shape; what lies past an utterance has no meaning."""
+        """Deltas of maps (batch, channels, rows, steps), of the same shape; values past an utterance have no meaning."""
         at = torch.arange(maps.shape[-1], device=maps.device)
         last = lengths[:, None] - 1
         total = torch.zeros_like(maps)

@@ -134,7 +134,7 @@ def compile_loops(activation: str, dtype: torch.dtype) -> None:
 def _unpooled(gradient: Tensor, pool: torch.nn.AvgPool2d | None, size: torch.Size) -> tuple[Tensor, Tensor, Tensor]:
     """Gradient of what was pooled, (batch, rows, columns, channels) of cells, and the cell of each row and column of `size`.
 
-    Windows of twice the stride overlap by half, so that each value lies in two of them along each axis: their gradients are
+    Windows of twice the stride overlap by half, so that each value is in two of them along each axis: their gradients are
     added once for each cell of the size of the stride, rather than for each value.
     """
     if pool is None:

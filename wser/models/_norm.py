@@ -107,7 +107,7 @@ class MaskedBatchNorm(nn.BatchNorm2d):
 
 
 class Masked(nn.Module):
-    """What stands in the place of batch norm where there is none: zero past the end of each utterance."""
+    """What replaces batch norm where there is none: zero past the end of each utterance."""
 
     title = "no batch norm"
 

@@ -27,7 +27,7 @@ def last_step(sequence: Tensor, lengths: Tensor) -> Tensor:
 
 
 def reverse_steps(sequence: Tensor, lengths: Tensor) -> Tensor:
-    """Each utterance's own steps in reverse order, (batch, steps, values); what lies past them stays in its place."""
+    """Each utterance's own steps in reverse order, (batch, steps, values); steps past them stay in their place."""
     at = torch.arange(sequence.shape[1], device=sequence.device)
     source = torch.where(at < lengths[:, None], lengths[:, None] - 1 - at, at)
     return sequence.gather(1, source[..., None].expand_as(sequence))

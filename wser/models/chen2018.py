@@ -21,7 +21,7 @@ layer, deltas over two frames to either side, taken before the cut, and of an ut
 
 Our reading: as many pieces as cover an utterance, evenly spaced from its beginning to its end, which up to 6 s are those of the
 authors; an utterance's probabilities are the geometric mean of its pieces' (the code takes the largest of each class); batch
-norm of each band of each channel in the place of the mean and deviation over the training set; what follows an utterance is
+norm of each band of each channel instead of the mean and deviation over the training set; what follows an utterance is
 masked; PyTorch's initial weights, where theirs have a deviation of 0.1.
 """
 

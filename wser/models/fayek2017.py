@@ -13,7 +13,7 @@ layer that is fully connected over a window which moves along an utterance is a 
 after the strides are the 121 frames of a window.
 
 From second hand: 40 bands, 25 ms every 10 ms, the context, two convolutions and two fully connected layers, batch norm and
-dropout.  Our reading, as the full text was not at hand: filters, kernels, strides, width and dropout; one window for each four
+dropout.  Our reading, as we had no full text: filters, kernels, strides, width and dropout; one window for each four
 frames; frames outside of the utterance are zero; training lowers the loss of the mean probabilities, not that of each frame.
 """
 

@@ -8,9 +8,9 @@
     standardised, linear SVM                              classes
 
 From second hand: whitened spectrograms, filters of local patches that are learned without labels, mean pooling, a second stage
-that separates what tells emotions apart from what does not, and a linear SVM.  Our reading, as the full text was not at hand:
-k-means in the place of the auto-encoder, with the closeness of Coates & Ng 2011 (AISTATS, equation 2), which does as well on
-images; all of the sizes; and no second stage: the SVM alone tells what is salient.  Labels reach nothing but the SVM.
+that separates what distinguishes emotions from what does not, and a linear SVM.  Our reading, as we had no full text:
+k-means instead of the auto-encoder, with the closeness of Coates & Ng 2011 (AISTATS, equation 2), which does as well on
+images; all of the sizes; and no second stage: the SVM alone tells what is salient.  Labels reach only the SVM.
 """
 
 from collections.abc import Sequence

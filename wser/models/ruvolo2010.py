@@ -11,7 +11,7 @@ doi 10.1214/aos/1016218223, algorithm 4).
 
 A filter is the mean level in a box of bands and frames, or the difference between two such boxes that lie side by side, in
 frequency or in time.  Box filters, learned aggregation and GentleBoost are published.  Our reading, as the full text was not at
-hand: 20 bands, the shapes of filters and the statistics, the number of candidates, which are drawn once and not anew in each
+hand: 20 bands, the shapes of filters and the statistics, the number of candidates, which are drawn once and not again in each
 round, and of rounds; an utterance is continued by its first and last frame where a box reaches beyond it.
 """
 

@@ -12,7 +12,7 @@
 
 The source follows arousal and valence over sequences of 6 s; this is a reading of it for classification.  Sources disagree on
 the filters: 5 ms and 500 ms in the paper, at second hand, 20 and 40 samples in public implementations, which are built here.
-Our reading: cells of the LSTMs, the mean over time and whole utterances in the place of 6 s; convolutions run through the whole
+Our reading: cells of the LSTMs, the mean over time and whole utterances instead of 6 s; convolutions run through the whole
 utterance, not each frame by itself; the zeros after an utterance are masked.
 """
 

@@ -11,7 +11,7 @@
 
     gated block: ReLU(x + BN(conv 3x3 of x) * BN(conv 3x3 of x)); with a stride, a conv 1x1 and BN stand in x's place
 
-Published is that the two convolutions of a residual block are multiplied in the place of following one another, and that tasks
+Published is that the two convolutions of a residual block are multiplied instead of following one another, and that tasks
 are learned together.  Our reading: sizes of the spectrogram and of all layers, one block for each width, the place of batch
 norm, and how the network is trained.  Its second task, telling the speaker, is left out: the network learns emotions alone.
 """

@@ -130,7 +130,7 @@ def _shared(sides: NDArray[np.uint8], numbers: NDArray[np.int64], names: Sequenc
     for side, has in zip((KNOWN, UNSEEN), present, strict=True):
         has[numbers[sides == side]] = True
     here, there = present[:, :-1]
-    # If one set has no information, the answer is unknown.
+    # If one set has no information, it is not known.
     if not (here.any() and there.any()):
         return Shared(None, ())
     return _first(sorted(names[number] for number in np.flatnonzero(here & there).tolist()))

@@ -1,4 +1,4 @@
-"""Train on some corpora, and test on another whose speakers are none of theirs: one fold.
+"""Train on some corpora, and test on another with other speakers: one fold.
 
 All corpora are named by `corpus=[ravdess,emodb]`, the one to test on by `protocol.test=emodb`; a label map says which classes
 they share, as `labels=common4`.

@@ -36,6 +36,6 @@ class Protocol(BaseProtocol[Config]):
     own_keys = frozenset({"folds", "test_fraction", "seed"})
 
     def held_out(self, examples: Sequence[Example], rng: np.random.Generator) -> Iterator[HeldOut]:
-        """A random part of each class, drawn anew for each fold."""
+        """A random part of each class, drawn again for each fold."""
         for _ in range(self.config.folds):
             yield HeldOut(stratified_part(range(len(examples)), examples, self.config.test_fraction, rng))

@@ -1,4 +1,4 @@
-"""A finished run as one zip file for a reviewer, who recomputes every figure from it without the corpus and the cache."""
+"""A finished run as one zip file for a reviewer, who recomputes every metric from it without the corpus and the cache."""
 
 import csv
 import html
@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
-from precompute.cache.layout import Vouched
+from precompute.cache.layout import FileEntry
 from precompute.common import files, zips
 from precompute.common.errors import UnsafePathError, WserError, few
 from precompute.common.reading import LARGEST_JSON, UnreadableError, read_json, typed
@@ -49,7 +49,7 @@ AT_MOST_ONCE = (*ALL_ONCE, "speaker_independent", "cross_corpus")
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of a fold, or of all of them.
+    """Metrics of a fold, or of all of them.
 
     Attributes:
         name: Of the fold.
@@ -68,8 +68,8 @@ class Verdict:
 
     Attributes:
         title: What the run is, as far as its record can be read.
-        rows: Figures of each fold, and last of all of them.
-        facts: What must be known of its figures, and of its split.
+        rows: Metrics of each fold, and last of all of them.
+        facts: Caveats of its results, and of its split.
         differences: A sentence for each.
     """
 
@@ -92,19 +92,19 @@ class _Summary(TypedDict):
 
 class _Manifest(TypedDict):
     run: str
-    files: dict[str, Vouched]
+    files: dict[str, FileEntry]
 
 
 def write(path: Path, target: Path, entries: Sequence[LiteratureResult]) -> None:
     """Write the bundle of a finished run; the same run gives the same bytes.
 
-    Summary and page are made from its predictions again.  In the configuration and on the page, the home directory of whoever
-    writes it is `~`; the command in run.json stays as it was given.
+    Summary and page are made from its predictions again.  In the configuration and on the page, the user's home directory is
+    `~`; the command in run.json stays as it was given.
 
     Args:
         path: Directory of the run.
         target: The zip file; it appears whole or not at all.
-        entries: Published figures for the page.
+        entries: Published results for the page.
 
     Raises:
         WserError: The run is not finished or damaged, or `target` is there already or cannot be written.
@@ -119,8 +119,8 @@ def write(path: Path, target: Path, entries: Sequence[LiteratureResult]) -> None
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         contents = _contents(replace(run, stored=replace(run.stored, path=root / name), notes=()), path, root, entries)
-    vouched = {at: {"size": len(content), "sha256": files.sha256(content)} for at, content in sorted(contents.items())}
-    contents[MANIFEST] = results.as_json({"run": name, "files": vouched})
+    listed = {at: {"size": len(content), "sha256": files.sha256(content)} for at, content in sorted(contents.items())}
+    contents[MANIFEST] = results.as_json({"run": name, "files": listed})
     with files.new_file(target) as aside, zipfile.ZipFile(aside, "x") as archive:
         for at, content in sorted(contents.items()):
             archive.writestr(zips.member(f"{name}/{at}"), content)
@@ -138,8 +138,8 @@ def _contents(run: SummarisedRun, path: Path, root: Path, entries: Sequence[Lite
     for at, content in contents.items():
         _place(inside / at, content, root)
     page.write_page(run, inside, entries)
-    made = [results.PAGE, *(f"{results.BESIDE_PAGE}/{at}" for at in files.names(inside / results.BESIDE_PAGE, root))]
-    contents |= {at: files.read(inside / at, root) for at in made}
+    page_files = [results.PAGE, *(f"{results.BESIDE_PAGE}/{at}" for at in files.names(inside / results.BESIDE_PAGE, root))]
+    contents |= {at: files.read(inside / at, root) for at in page_files}
     for at in (results.CONFIG, results.PAGE):
         contents[at] = _without_home(contents[at])
     return contents
@@ -160,7 +160,7 @@ def _without_home(content: bytes) -> bytes:
 
 
 def verify(bundle: Path) -> Verdict:
-    """Recompute every figure of a bundle from its predictions, and compare all that its files say of one another.
+    """Recompute every metric of a bundle from its predictions, and compare its files with one another.
 
     Args:
         bundle: The zip file.
@@ -186,7 +186,7 @@ def _unpack(bundle: Path, root: Path) -> Path:
     """Unpack the files of a bundle into an empty directory; gives that of the run."""
     refuse = partial(_refusal, bundle)
     with zips.opened(bundle, lambda what: ResultError(f"{bundle} {what}: ask for another bundle")) as archive:
-        members = zips.members(archive, lambda name: bool(MEMBER.fullmatch(name)), "is no file of a bundle of a run", refuse)
+        members = zips.members(archive, lambda name: bool(MEMBER.fullmatch(name)), "is not a file of a bundle of a run", refuse)
         if what := zips.overlap(archive):
             raise ResultError(f"{bundle} {what}: ask for another bundle")
         runs = {name.partition("/")[0] for name in members}
@@ -215,8 +215,8 @@ def _verify(path: Path) -> Verdict:
         title, facts = run.stored.title, [*map(str, run.caveats)]
         differences += filter(None, [stale.difference(path, run.summary)])
         if run.whole:
-            told, wrong = _split(run)
-            facts, differences = [*facts, *told], [*differences, *wrong]
+            notes, wrong = _split(run)
+            facts, differences = [*facts, *notes], [*differences, *wrong]
     except ResultError as error:
         differences.append(error.what)
     except ProtocolError as error:
@@ -236,18 +236,18 @@ def _manifest_differences(path: Path) -> Iterator[str]:
         return
     if manifest["run"] != path.name:
         yield f"{MANIFEST} is of the run {manifest['run']:.100}, and the directory is {path.name}"
-    there = {*files.sizes(path, path)} - {MANIFEST}
-    for at in sorted({*there} - {*manifest["files"]}):
+    present = {*files.sizes(path, path)} - {MANIFEST}
+    for at in sorted({*present} - {*manifest["files"]}):
         yield f"{at} is not named in {MANIFEST}"
     for at, entry in manifest["files"].items():
-        if at not in there:
+        if at not in present:
             yield f"{in_a_line(at)[:200]} is named in {MANIFEST}, and is not there"
         elif files.sha256(files.read(path / at, path)) != entry["sha256"]:
             yield f"{at} is damaged (its SHA-256 is not the one in {MANIFEST})"
 
 
 def _rows(path: Path, record: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
-    """Figures of each fold and of all together, and what is wrong with predictions and metrics."""
+    """Metrics of each fold and of all together, and what is wrong with predictions and metrics."""
     classes, rows, faults = record["classes"], [], []
     every: list[dict[str, str]] = []
     for fold in range(record["folds"]):
@@ -272,7 +272,7 @@ def _rows(path: Path, record: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
         pooled = typed(read_json(path / results.SUMMARY, path), _Summary)["pooled"]
     except (OSError, UnreadableError):
         pooled = None
-        faults.append(f"{results.SUMMARY} states no pooled figures")
+        faults.append(f"{results.SUMMARY} states no pooled metrics")
     return [*rows, Row("pooled", _measured(every, classes), pooled)], faults
 
 
@@ -324,7 +324,7 @@ def _identity_differences(path: Path, record: Mapping[str, Any]) -> Iterator[str
 
 
 def _split(run: SummarisedRun) -> tuple[list[str], list[str]]:
-    """What the split is like, and what is wrong with it; parts of a fold that overlap are refused on the way."""
+    """What the split is like, and what is wrong with it; parts of a fold that overlap are refused, too."""
     path, record = run.stored.path, run.stored.record
     split = file.read(path / results.SPLIT)
     tested = Counter(key for fold in split.folds for key in fold["test"])
@@ -337,11 +337,11 @@ def _split(run: SummarisedRun) -> tuple[list[str], list[str]]:
     wrong = []
     for keys, what, never in ((twice, "several folds", AT_MOST_ONCE), (sorted(untested), "no fold", ALL_ONCE)):
         if keys:
-            said = f"{len(keys)} utterances are tested in {what} ({few(keys, 3)})"
+            sentence = f"{len(keys)} utterances are tested in {what} ({few(keys, 3)})"
             if record["protocol"] in never:
-                wrong.append(f"{said}, which protocol={record['protocol']} excludes")
+                wrong.append(f"{sentence}, which protocol={record['protocol']} excludes")
             else:
-                facts.append(said)
+                facts.append(sentence)
     independent = _is_independent(record["protocol"])
     if independent and split.speakers != "disjoint":
         wrong.append(f"{results.SPLIT} lets folds share speakers, and protocol={record['protocol']} does not")
@@ -370,8 +370,8 @@ def _shared_speakers(run: SummarisedRun, folds: Sequence[Mapping[str, frozenset[
         # Of every test speaker some are scored, also where others are enrolled.
         test = {speaker[key] for key in fold["test"] if key in speaker}
         for part in ("train", "validation"):
-            here = {speaker[key] for key in fold[part] if key in speaker} | {*named.get(part, [])}
-            if both := sorted(test & here):
+            speakers = {speaker[key] for key in fold[part] if key in speaker} | {*named.get(part, [])}
+            if both := sorted(test & speakers):
                 yield f"fold {number} has {few(both, 3)} both in {part} and in test"
         if run.reports[number].speakers.count:
             yield f"{results.LEAKAGE} counts {run.reports[number].speakers.count} shared speakers in fold {number}"

@@ -1,6 +1,6 @@
 """The model card of a run: what was trained, on what, how good it is, what it is not for.
 
-The parts of a card are those of Mitchell et al. 2019 (doi 10.1145/3287560.3287596).  Every figure is made of the run's own
+The parts of a card are those of Mitchell et al. 2019 (doi 10.1145/3287560.3287596).  Every number comes from the run's own
 files, as on its page; origin and licence of a corpus are those that its module names.
 """
 
@@ -50,7 +50,7 @@ def card(run: SummarisedRun) -> str:
         ("What it confuses", list(_confusions(stored, summary))),
         ("Limits", [f"- {line}" for line in _limits(run)]),
         ("What it must not be used for", [f"- {line}" for line in NOT_FOR]),
-        ("Where the figures come from", list(_origin(stored, summary))),
+        ("Where the results come from", list(_origin(stored, summary))),
     ]
     parts = [f"# Model card: {markdown(stored.title)}", *(f"## {title}\n\n" + "\n".join(lines) for title, lines in sections)]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
@@ -93,7 +93,7 @@ def _figures(run: SummarisedRun) -> Iterator[str]:
         yield (
             f"These are predictions of {folds} models, each on the recordings that were held out of its training. The mean "
             f"of all {folds}, as an exported ensemble gives it, is another model: on recordings of these corpora it has no "
-            "honest figure, since most of its parts have learned from them, and on others it was not measured."
+            "honest metric, since most of its parts have learned from them, and on others it was not measured."
         )
         if summary["deviation"]:
             mean, deviation = (words.percent(summary[key]["uar"]) for key in ("mean", "deviation"))
@@ -126,7 +126,7 @@ def _limits(run: SummarisedRun) -> Iterator[str]:
         f"It knows {markdown(', '.join(stored.classes))}, and gives one of them for any sound: also for silence, music, and "
         "emotions that it has not learned."
     )
-    yield f"It was tested on {counted(summary['speakers'], 'speaker')}, of {markdown(run.corpus)}, and on nobody else."
+    yield f"It was tested on {counted(summary['speakers'], 'speaker')}, of {markdown(run.corpus)}, and on no others."
     yield "Its probabilities rank classes. Whether they are calibrated was not measured."
     rare = [
         (metrics["recall"], name) for name, metrics in summary["pooled"]["per_class"].items() if metrics["recall"] is not None

@@ -42,10 +42,11 @@ def check_same(first: StoredRun, other: StoredRun, across_tracks: bool = False) 
         raise ResultError(f"{' and '.join(named)}, which are not ranked: compare runs of one track")
     ours, theirs = (Counter(row["key"] for row in run.rows) for run in (first, other))
     if ours != theirs:
-        here, there = ours - theirs, theirs - ours
+        only_first, only_other = ours - theirs, theirs - ours
         raise ResultError(
-            f"{here.total()} test utterances are in {first.path} alone and {there.total()} in {other.path} alone "
-            f"({few(sorted(here or there), MOST_NAMED)}): compare runs of the same corpus, protocol and protocol.seed"
+            f"{only_first.total()} test utterances are in {first.path} alone and {only_other.total()} in {other.path} alone "
+            f"({few(sorted(only_first or only_other), MOST_NAMED)}): compare runs of the same corpus, protocol and "
+            "protocol.seed"
         )
     facts = {row["key"]: (row["true"], row["speaker"]) for row in first.rows}
     if differ := [row["key"] for row in other.rows if facts[row["key"]] != (row["true"], row["speaker"])]:
@@ -75,7 +76,7 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
     sentences = []
     protocols = list(dict.fromkeys(str(run.record["protocol"]) for run in runs))
     if len(protocols) > 1:
-        sentences.append(f"protocols differ ({', '.join(protocols)}): so do the training sets, and with them the figures")
+        sentences.append(f"protocols differ ({', '.join(protocols)}): so do the training sets, and with them the results")
     elif len({run.record["split_hash"] for run in runs}) > 1:
         sentences.append("training or validation sets differ, though the test utterances are the same")
     if len({track(run) for run in runs}) > 1:
@@ -88,7 +89,7 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
         sentences.append(f"seeds differ ({', '.join(seeds)}): part of any difference is theirs")
     speakers = len({row["speaker"] for row in runs[0].rows})
     if speakers == 1:
-        sentences.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the figures")
+        sentences.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the results")
     elif speakers < FEW_SPEAKERS:
         sentences.append(
             f"{speakers} test speakers are few: intervals are rather too narrow, and p is at least {smallest_p(speakers):.2g}"

@@ -14,7 +14,7 @@ from wser.evaluation.sweeps import Point, Setting, Sweep
 PANELS_IN_ROW = 5
 
 MOST_CLASSES = 40
-"""Of a confusion matrix that is drawn: with more, nobody can read it, and it would take memory without end."""
+"""Of a confusion matrix that is drawn: with more, it cannot be read, and would take unlimited memory."""
 
 MOST_PANELS, MOST_CELLS = 100, 10_000
 """Panels of a figure, and cells of all its confusion matrices together."""
@@ -29,7 +29,7 @@ SHARES = LinearSegmentedColormap.from_list("shares", [PAPER, FIRST])
 """From none to all, in the one colour that marks results."""
 
 PARTS = {"validation": (FIRST, "o", -1), "test": (SECOND, "s", 1)}
-"""Colour, marker and side of each part in the figure of a sweep: a blue and an orange that nobody confuses."""
+"""Colour, marker and side of each part in the figure of a sweep: a blue and an orange that are not confused."""
 
 BESIDE = 0.07
 """Distance of a part's marks from the place of their value, where values stand about one apart."""
@@ -47,7 +47,7 @@ def panels_drawn(classes: int) -> int:
 
 
 def confusion(title: str, classes: Sequence[str], panels: Sequence[tuple[str, Any]]) -> Any:
-    """Draw confusion matrices: shares of each true class in per cent, and utterances beneath where there is one matrix alone.
+    """Draw confusion matrices: shares of each true class in per cent, and utterances below where there is one matrix alone.
 
     Args:
         title: Heading.
@@ -84,8 +84,8 @@ def confusion(title: str, classes: Sequence[str], panels: Sequence[tuple[str, An
             axes.spines[:].set_visible(False)
         figure.supxlabel("predicted", fontsize=10)
         figure.supylabel("true", fontsize=10)
-        beneath = "% of each true class" + (", utterances beneath" if alone else "")
-        figure.suptitle(f"{title}\n{beneath}", fontsize=10, x=0.01, ha="left")
+        below = "% of each true class" + (", utterances below" if alone else "")
+        figure.suptitle(f"{title}\n{below}", fontsize=10, x=0.01, ha="left")
     return figure
 
 
@@ -269,8 +269,8 @@ def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float
     drawn = [(x, point.summary) for x, point in zip(at, points, strict=True) if point.summary[metrics]]
     if not drawn:
         return
-    there = sorted({x for x, _ in drawn})
-    means = [100 * np.mean([summary[metrics]["uar"] for x, summary in drawn if x == place]) for place in there]
+    places = sorted({x for x, _ in drawn})
+    means = [100 * np.mean([summary[metrics]["uar"] for x, summary in drawn if x == place]) for place in places]
     several = len({*at}) < len(points)
     if several:
         shown = [100 * summary[metrics]["uar"] for _, summary in drawn]
@@ -281,7 +281,7 @@ def _draw_part(axes: Any, part: str, points: Sequence[Point], at: Sequence[float
                 axes.vlines(x + beside, *(100 * end for end in summary["interval"]["uar"]), color=colour, alpha=0.6)
     label = f"{part}, mean" if several else f"{part}, 95 % interval" if part == "test" else part
     line = "-" if connected else ""
-    axes.plot(np.array(there) + beside, means, marker=marker, linestyle=line, color=colour, label=label, markersize=6)
+    axes.plot(np.array(places) + beside, means, marker=marker, linestyle=line, color=colour, label=label, markersize=6)
 
 
 def _ring(axes: Any, best: Sequence[Setting], points: Sequence[Point], at: Sequence[float]) -> None:

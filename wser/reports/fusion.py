@@ -30,7 +30,7 @@ def write(runs: Sequence[StoredRun], command: str) -> SummarisedRun:
 
 
 def show(fusion: SummarisedRun, runs: Sequence[StoredRun]) -> None:
-    """Print what a fusion is made of, its table and where it is."""
+    """Print the runs of a fusion, its table and where it is."""
     for run in runs:
         tables.paragraph(f"{run.path}: {run.title}, recipe {in_words(run.record['recipe'])}", "  ")
     sys.stdout.flush()

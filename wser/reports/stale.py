@@ -14,7 +14,7 @@ from wser.evaluation.uncertainty import HEADLINES, SAME, intervals, scores, spre
 from wser.reports.comparison import counts
 from wser.results import StoredRun
 
-FIGURES = ("pooled", "speakers", "interval", "chance", "majority", "mean", "deviation", "validation")
+METRICS = ("pooled", "speakers", "interval", "chance", "majority", "mean", "deviation", "validation")
 """What in a summary follows from the results of its folds, and not from when and by what version it was made."""
 
 OF_FOLDS = (*HEADLINES, "utterances", "confusion", "validation")
@@ -26,7 +26,7 @@ def difference(path: Path, summary: Mapping[str, Any], resumed: bool = False) ->
 
     Args:
         path: Directory of the run.
-        summary: Made from its results; but for `folds` and `missing`, keys may be left out.
+        summary: Made from its results; except for `folds` and `missing`, keys may be left out.
         resumed: Whether folds may have been finished after the stored one was written.
     """
     file = path / results.SUMMARY
@@ -38,7 +38,7 @@ def difference(path: Path, summary: Mapping[str, Any], resumed: bool = False) ->
         return f"{file} cannot be read ({reason(error)})"
     if stored.get("missing") != summary["missing"]:
         return None if resumed else f"{file} is of other folds than those that are finished"
-    expected: dict[str, Any] = {key: summary[key] for key in FIGURES if key in summary}
+    expected: dict[str, Any] = {key: summary[key] for key in METRICS if key in summary}
     expected["folds"] = [{key: record[key] for key in OF_FOLDS if key in record} for record in summary["folds"]]
     for place, theirs, ours in apart(stored, expected):
         return f"{file} says {place} = {theirs}, and the predictions give {ours}"
@@ -48,7 +48,7 @@ def difference(path: Path, summary: Mapping[str, Any], resumed: bool = False) ->
 def note(path: Path, summary: Mapping[str, Any]) -> str | None:
     """The same with what to do."""
     why = difference(path, summary)
-    remedy = f"all figures come from the predictions; run the command in {results.RUN} again to rewrite {results.SUMMARY}"
+    remedy = f"all metrics come from the predictions; run the command in {results.RUN} again to rewrite {results.SUMMARY}"
     return why and f"{why}: {remedy}"
 
 

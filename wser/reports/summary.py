@@ -38,7 +38,7 @@ def summarise(path: Path, classes: list[str], folds: int, corpora: Sequence[str]
         `folds`, the record of each finished fold; `missing`, numbers of the others; `pooled`, metrics over the predictions
         of all finished folds; `speakers`, how many speak in them; `interval`, 95 % of a bootstrap over these speakers for
         each headline metric of `pooled`, None for a single speaker; `chance`, the unweighted average recall of guessing;
-        `majority`, the figures of always answering the most frequent class; `human`, published accuracies of listeners;
+        `majority`, the metrics of always predicting the most frequent class; `human`, published accuracies of listeners;
         `mean` and `deviation` (n - 1) over folds of the headline metrics, the latter None for a single fold; `validation`,
         headline metrics and confusion matrix of the validation sets at the chosen epochs, pooled; `epoch`, the mean chosen
         one; `seconds` of all folds, and `seconds_to_epoch`, of training up to the end of the chosen epochs.  Validation and

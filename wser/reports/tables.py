@@ -24,13 +24,13 @@ MOST_FOLDS = 10
 NAMES = {"uar": "UAR", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
-def fold_table(title: str, summary: dict[str, Any], told: Sequence[Caveat] = ()) -> Table:
+def fold_table(title: str, summary: dict[str, Any], caveats: Sequence[Caveat] = ()) -> Table:
     """One row for each finished fold, mean and standard deviation, all predictions pooled with an interval, then references.
 
     Args:
         title: Heading.
         summary: Of an experiment, as `wser.reports.summary.summarise` gives it.
-        told: What must be known about its figures; the caption says it.
+        caveats: Of its results, for the caption.
     """
     uar, accuracy, macro_f1 = _headings()
     columns = [
@@ -43,7 +43,7 @@ def fold_table(title: str, summary: dict[str, Any], told: Sequence[Caveat] = ())
         Column("epoch", right=True, spare=4),
         Column("seconds", right=True, spare=5),
     ]
-    table = Table(title, columns, _caption(summary, told))
+    table = Table(title, columns, _caption(summary, caveats))
     for record in summary["folds"]:
         speakers = record["speakers"]["test"]
         named = ", ".join(speakers) if len(speakers) <= MOST_SPEAKERS else f"{len(speakers)} speakers"
@@ -59,8 +59,8 @@ def fold_table(title: str, summary: dict[str, Any], told: Sequence[Caveat] = ())
     if summary["interval"]:
         table.add("95 % interval", "", "", *(ends(summary["interval"][name]) for name in HEADLINES))
     table.section()
-    for name, *figures in _references(summary):
-        table.add(name, "", "", *figures)
+    for name, *references in _references(summary):
+        table.add(name, "", "", *references)
     return table
 
 
@@ -71,14 +71,14 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
         title: Heading.
         sweep: Its points; the best setting is marked, and named in the caption.
     """
-    figures = [
+    metrics = [
         ("folds", 4), ("validation\nUAR %", 0), ("test\nUAR %", 0), ("95 %\ninterval", 2), ("accuracy\n%", 5),
         ("macro\nF1 %", 6), ("epoch", 7), ("seconds\nto it", 8), ("seconds", 3),
     ]  # fmt: skip
     columns = [
         Column(""),
         *(Column(axis, wraps=True) for axis in sweep.titles()),
-        *(Column(name, right=True, spare=spare) for name, spare in figures),
+        *(Column(name, right=True, spare=spare) for name, spare in metrics),
         Column("run", spare=9),
     ]
     table = Table(f"Sweep: {title}", columns)
@@ -99,7 +99,7 @@ def sweep_table(title: str, sweep: Sweep) -> Table:
     to_epoch = " seconds to it: up to the chosen epochs." if any(point.summary["epoch"] for point in sweep.points) else ""
     lines = [*sweep.sentences(), f"95 % interval: of the test UAR, bootstrap over speakers.{to_epoch}"]
     if several:
-        lines.append("Over seeds: mean ± SD of the pooled figures.")
+        lines.append("Over seeds: mean ± SD of the pooled metrics.")
     lines += map(str, caveats.together((Path(point.directory).name, point.caveats) for point in sweep.points))
     table.caption = lines
     return table
@@ -114,15 +114,15 @@ def comparison_table(
 
     Args:
         title: Heading.
-        runs: Name, headline figures and their intervals of each run.
+        runs: Name, headline metrics and their intervals of each run.
         against_first: Name of each difference from the first run, and what it is.
     """
     numbers = (Column(name, right=True) for name in ("%", "95 % interval", "p"))
     table = Table(title, [Column("figure"), Column("run", wraps=True), *numbers])
     for key in HEADLINES:
         heading = NAMES[key]
-        for name, figures, intervals in runs:
-            table.add(heading, name, f"{100 * figures[key]:.1f}", ends(intervals[key]) if intervals else "")
+        for name, metrics, intervals in runs:
+            table.add(heading, name, f"{100 * metrics[key]:.1f}", ends(intervals[key]) if intervals else "")
         for name, differences in against_first:
             difference = differences[key]
             table.add(
@@ -133,7 +133,7 @@ def comparison_table(
 
 
 def verdict_table(verdict: "Verdict") -> Table:
-    """Figures of a bundle, recomputed from its predictions and as its files state them.
+    """Metrics of a bundle, recomputed from its predictions and as its files state them.
 
     Args:
         verdict: Of its verification.
@@ -191,7 +191,7 @@ def p_value(p: float) -> str:
 
 
 def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, UAR and accuracy of what the figures are held against."""
+    """Name, UAR and accuracy of what the metrics are compared with."""
     majority = summary["majority"]
     chance = f"{100 * summary['chance']:.1f}"
     rows = [
@@ -203,7 +203,7 @@ def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> list[str]:
+def _caption(summary: dict[str, Any], caveats: Sequence[Caveat]) -> list[str]:
     lines = ["UAR: unweighted average recall."]
     if summary["interval"]:
         narrow = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
@@ -212,9 +212,9 @@ def _caption(summary: dict[str, Any], told: Sequence[Caveat]) -> list[str]:
         f"Listeners: {listeners['classes']} emotions, all recordings of the corpus; {listeners['source']}."
         for listeners in summary["human"]
     ]
-    lines += map(str, told)
+    lines += map(str, caveats)
     if summary["missing"]:
-        lines.append(f"UNFINISHED: folds {few(summary['missing'], MOST_FOLDS)} are missing from every figure.")
+        lines.append(f"UNFINISHED: folds {few(summary['missing'], MOST_FOLDS)} are missing from every metric.")
     return lines
 
 

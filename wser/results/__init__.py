@@ -1,4 +1,4 @@
-"""Results on disk: how they are named, what of them is finished, and where they come from."""
+"""Results on disk: their names, which of them are finished, and where they come from."""
 
 from wser.results.places import (
     BESIDE_PAGE,

@@ -1,7 +1,7 @@
-"""What a run is: everything that can change a prediction, each by its name, and one digest of it all.
+"""What a run is: everything that can change a prediction, each by its name, and one digest of all.
 
 Where and how fast a run was computed (device, threads, processor, versions of packages) is not in it: folds of one run may
-come from several machines.  Each fold records these, and a mixture is said wherever its figures are (`evaluation/caveats.py`).
+come from several machines.  Each fold records these, and a mixture is said beside its results (`evaluation/caveats.py`).
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from wser.data.dataset import Dataset
 from wser.protocols import Fold, split_hash
 
 ALGORITHM = 1
-"""Raised by hand whenever the same settings, network and pictures give other predictions, so that no older fold answers for
+"""Raised by hand whenever the same settings, network and pictures give other predictions, so that no older fold is taken for
 them; a test compares the predictions of a tiny run with stored ones."""
 
 SAME = {
@@ -43,7 +43,7 @@ CODE = (
     "training/curves.py", "training/checkpoint.py", "training/fitted.py",
     "evaluation/metrics.py", "execution/fold.py", "results/writer.py",
 )  # fmt: skip
-"""Code of this package that a prediction and its figures go through, besides the network's."""
+"""Code of this package that a prediction and its metrics go through, besides the network's."""
 
 
 def of(
@@ -136,7 +136,7 @@ def _recipe(dataset: Dataset) -> str:
 def _caches(dataset: Dataset) -> list[dict[str, str]]:
     """Of each cache its ids, and a digest of what its index says that training or a prediction shows, in its order.
 
-    Pixels are not among it: they follow from recipe and recordings, but for one level here and there by the processor.
+    Pixels are not among it: they follow from recipe and recordings, except for one level here and there by the processor.
     """
     return [
         {

@@ -1,4 +1,4 @@
-"""What results are called on disk, and where they lie."""
+"""What results are called on disk, and where they are."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ CONFIG, RUN, SPLIT, LEAKAGE, SUMMARY = "config.yaml", "run.json", "split.json", 
 IDENTITY = "identity.json"
 
 RECORDINGS = "recordings.json"
-"""By what the recordings of a run are known again."""
+"""By what the recordings of a run are recognised."""
 
 REPEAT, VERDICT = "repeat", "verdict.json"
 
@@ -43,7 +43,7 @@ LEFTOVER = re.compile(r"\.fold_\d+-(?:([^-]+)-)?[0-9a-f]{8}")
 """Name of a fold's directory while it is being trained, with the signature of the process that does it."""
 
 UNUSUAL, LONGEST = re.compile(r"^\.|[^\w.+-]"), 40
-"""What a name in that of a directory is rid of, and its characters at most."""
+"""Characters that are removed from names of directories, and the most characters of a name."""
 
 PACKAGES = ("wser", "torch", "pytorch-lightning", "numpy", "scikit-learn", "zarr")
 
@@ -124,15 +124,15 @@ def is_leftover(name: str, path: Path) -> bool:
         name: In the directory.
         path: The directory.
     """
-    made = LEFTOVER.fullmatch(name) or files.PART.fullmatch(name)
-    if not made:
+    match = LEFTOVER.fullmatch(name) or files.PART.fullmatch(name)
+    if not match:
         return False
-    running = is_running(made[1] or "")
+    running = is_running(match[1] or "")
     return files.is_stale(path / name, path) if running is None else not running
 
 
 def corpus_names(corpora: Iterable[tuple[str, bool]], selection: str, track: Mapping[str, Any] | None = None) -> str:
-    """The corpora, and what nobody may overlook about their figures.
+    """The corpora, with the caveats of their results.
 
     Args:
         corpora: Name of each, and whether its speech is synthetic.
@@ -156,7 +156,7 @@ def track(config: Config) -> dict[str, Any]:
 
 
 def task(record: dict[str, Any]) -> tuple[str, ...]:
-    """What figures need in common to be ranked: corpora and track, classes and split.
+    """What results need in common to be ranked: corpora and track, classes and split.
 
     Args:
         record: What made a run.
@@ -167,7 +167,7 @@ def task(record: dict[str, Any]) -> tuple[str, ...]:
 
 
 def below(directory: Path) -> list[Path]:
-    """The directories of runs in a directory of results, sorted; links are none of them."""
+    """The directories of runs in a directory of results, sorted; without links."""
     return [
         directory / name
         for name in files.names(directory, directory)

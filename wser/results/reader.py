@@ -1,7 +1,7 @@
-"""Results as they are read.
+"""Reading results.
 
-Nothing in a directory of results is believed that contradicts something else there: a fold is finished where its
-predictions are the ones that its metrics were made of, and belongs to a run where it names the run's identity.
+What contradicts something else in a directory of results is not believed: a fold is finished where its
+predictions are the ones that its metrics were computed from, and belongs to a run where it names the run's identity.
 """
 
 import csv
@@ -16,7 +16,7 @@ from typing import Annotated, Any, NotRequired, Required, TypedDict, TypeVar
 
 from msgspec import Meta
 
-from precompute.cache.layout import Vouched
+from precompute.cache.layout import FileEntry
 from precompute.common import files
 from precompute.common.errors import UnsafePathError, counted, few, reason
 from precompute.common.reading import Digest, UnreadableError, read_json, read_yaml, typed
@@ -43,7 +43,7 @@ from wser.results.places import (
 )
 
 MOST_FOLDS, MOST_CLASSES = 10_000, 1000
-"""Of a run that is read: more of either is a damaged file, and would take memory without end."""
+"""Of a run that is read: more of either is a damaged file, and would take unlimited memory."""
 
 LARGEST_PREDICTIONS, LARGEST_CURVES = 1 << 30, 64 << 20
 """Bytes of files of a fold: a million predictions of a hundred classes, and curves of as many epochs as may be asked for."""
@@ -84,7 +84,7 @@ class Recorded(TypedDict):
 
 
 class Heard(TypedDict):
-    """By what an utterance of a run is known again.
+    """By what an utterance of a run is recognised.
 
     Attributes:
         key: Within its corpus, which seeds noise and place in the picture.
@@ -100,7 +100,7 @@ class Heard(TypedDict):
 
 
 class Scores(TypedDict):
-    """Figures of a part of a fold, and what they are made of."""
+    """Metrics of a part of a fold, and what they are computed from."""
 
     uar: float
     accuracy: float
@@ -119,10 +119,10 @@ class Scored(Scores):
 _OTHERS = "|".join(map(re.escape, (PREDICTIONS, CURVES, WEIGHTS, FITTED)))
 
 
-class _Vouching(TypedDict):
+class _ListedFiles(TypedDict):
     """What metrics.json says of the other files of its fold; those of older versions say nothing."""
 
-    files: NotRequired[dict[Annotated[str, Meta(pattern=rf"^({_OTHERS})\Z")], Vouched]]
+    files: NotRequired[dict[Annotated[str, Meta(pattern=rf"^({_OTHERS})\Z")], FileEntry]]
 
 
 class _Part(TypedDict, total=False):
@@ -185,7 +185,7 @@ class StoredRun:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The configuration without keys that change no figure, and with recipe and label map as they were found."""
+        """The configuration without keys that change no result, and with recipe and label map as they were found."""
         kept = with_effect(self.config)
         tested = self.record.get("test_recipe_id")
         named = {"recipe": self.record["recipe_id"], "data.test_recipe": tested, "labels": self.record["label_map"]}
@@ -193,7 +193,7 @@ class StoredRun:
 
     @property
     def title(self) -> str:
-        """What it is, in a line, and what nobody may overlook about its figures."""
+        """What it is, in a line, with its caveats."""
         corpora = [(corpus["corpus"], corpus["synthetic"]) for corpus in self.record["corpora"]]
         names = corpus_names(corpora, self.record["selection"], self.record)
         model = self.settings.get("model.name")
@@ -321,7 +321,7 @@ def read_metrics(path: Path, fold: int) -> dict[str, Any]:
         ResultError: The file is damaged.
     """
     record = _json(path / fold_name(fold) / METRICS, path, _again(path, fold))
-    checked(record, _Vouching, path / fold_name(fold) / METRICS, _again(path, fold))
+    checked(record, _ListedFiles, path / fold_name(fold) / METRICS, _again(path, fold))
     return record
 
 
@@ -347,7 +347,7 @@ def read_curves(path: Path, fold: int) -> dict[str, list[float]]:
     file = path / fold_name(fold) / CURVES
     try:
         content = files.read(file, path, LARGEST_CURVES)
-        _check_vouched(file, content, read_metrics(path, fold), _again(path, fold))
+        _check_listed(file, content, read_metrics(path, fold), _again(path, fold))
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
         return {name: [float(row[name]) for row in rows] for name in (*rows[0], *CURVE_COLUMNS)}
     except (OSError, ValueError, TypeError, LookupError, csv.Error, UnsafePathError) as error:
@@ -371,16 +371,16 @@ def read_weights(path: Path, fold: int, name: str = WEIGHTS) -> bytes:
         content = files.read(file, path)
     except (OSError, UnsafePathError) as error:
         raise ResultError(f"{file} cannot be read ({reason(error)})", remedy) from None
-    _check_vouched(file, content, read_metrics(path, fold), remedy)
+    _check_listed(file, content, read_metrics(path, fold), remedy)
     return content
 
 
-def _check_vouched(file: Path, content: bytes, metrics: Mapping[str, Any], remedy: str) -> None:
-    """Refuse a file of a fold that is another than its metrics vouch for; those of older versions, without identity, do not."""
-    vouched = metrics.get("files", {}).get(file.name)
-    if vouched is None and "identity" in metrics:
+def _check_listed(file: Path, content: bytes, metrics: Mapping[str, Any], remedy: str) -> None:
+    """Refuse a file of a fold that does not match its checksum in the metrics; older metrics, without identity, need none."""
+    listed = metrics.get("files", {}).get(file.name)
+    if listed is None and "identity" in metrics:
         raise ResultError(f"{file.with_name(METRICS)} is damaged (it lacks the SHA-256 of {file.name})", remedy)
-    if vouched and vouched["sha256"] != files.sha256(content):
+    if listed and listed["sha256"] != files.sha256(content):
         raise ResultError(f"{file} is damaged (its SHA-256 is not the one in {METRICS})", remedy)
 
 
@@ -418,7 +418,7 @@ def _json(file: Path, root: Path, remedy: str, otherwise: str = "damaged") -> di
     try:
         return typed(read_json(file, root), dict[str, Any])
     except PermissionError:
-        # Whoever may not read it cannot say that it is damaged.
+        # A user who may not read it cannot say that it is damaged.
         raise
     except (OSError, UnreadableError) as error:
         raise ResultError(f"{file} is {otherwise} ({reason(error)})", remedy) from None
@@ -448,8 +448,8 @@ def _open(path: Path, record: dict[str, Any], folds: list[int]) -> StoredRun:
         # What is not scored is what was asked for, and no choice among the predictions.
         speakers = {row["speaker"] for row in rows}
         if len(enrolled) != len(speakers) * record.get("enrol", 0):
-            there = f"{counted(len(enrolled), 'recording')} of {counted(len(speakers), 'test speaker')}"
-            what = f"enrols {there}, and {RUN} says {record.get('enrol', 0)} of each"
+            enrolment = f"{counted(len(enrolled), 'recording')} of {counted(len(speakers), 'test speaker')}"
+            what = f"enrols {enrolment}, and {RUN} says {record.get('enrol', 0)} of each"
             raise ResultError(f"{path / fold_name(fold) / METRICS} {what}", _again(path, fold))
     return StoredRun(path, record, config, parts, metrics)
 
@@ -468,7 +468,7 @@ def read_record(path: Path) -> dict[str, Any]:
         ResultError: The directory is missing, empty, foreign or damaged; one sentence says which, and the remedy.
     """
     if not path.is_dir():
-        raise ResultError(f"{path} is no directory: give one that wser.run made, as runs/emodb-row_svm-loso-1a2b3c4d5e6f")
+        raise ResultError(f"{path} is not a directory: give one that wser.run made, as runs/emodb-row_svm-loso-1a2b3c4d5e6f")
     if not files.exists(path / RUN, path):
         inside = sorted(file.parent.name for file in path.glob(f"*/{RUN}"))
         if inside:
@@ -487,7 +487,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def read_recordings(path: Path) -> dict[str, Heard] | None:
-    """By what the recordings of a run are known again, by key; None where it is of a version that did not say it.
+    """By what the recordings of a run are recognised, by key; None for runs of versions that did not record it.
 
     Raises:
         ResultError: The file is damaged.
@@ -514,7 +514,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def checked_predictions(
     path: Path, fold: int, classes: list[str], metrics: dict[str, Any] | None = None
 ) -> list[dict[str, str]]:
-    """Predictions of a finished fold, which its metrics were made of.
+    """Predictions of a finished fold, from which its metrics were computed.
 
     Args:
         path: Directory of the results.
@@ -532,7 +532,7 @@ def checked_predictions(
     checked(metrics, Scored, folder / METRICS, _again(path, fold))
     try:
         content = files.read(file, path, LARGEST_PREDICTIONS)
-        _check_vouched(file, content, metrics, _again(path, fold))
+        _check_listed(file, content, metrics, _again(path, fold))
         rows = read_rows(content)
         if not (why := _contradiction(rows, metrics, classes)):
             file, why = folder / METRICS, _wrong_figure(metrics)
@@ -555,7 +555,7 @@ def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any]
     seen: set[str] = set()
     for row in rows:
         if not row["key"] or not row["speaker"] or row["true"] not in place or row["predicted"] not in place:
-            return "a class that is none of the run's"
+            return "a class that is not one of the run's"
         if row["key"] in seen:
             return f"{row['key']} is there twice"
         seen.add(row["key"])
@@ -565,7 +565,7 @@ def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any]
         if metrics.get("diverged") is True and any(map(isnan, probabilities)):
             continue
         if not all(0 <= value <= 1 for value in probabilities):
-            return f"{row['key']} has a probability that is no number from 0 to 1"
+            return f"{row['key']} has a probability that is not a number from 0 to 1"
         if abs(sum(probabilities) - 1) > UNSUMMED + len(classes) * ROUNDED:
             return f"the probabilities of {row['key']} add up to {sum(probabilities):.6g}, not 1"
         if probabilities[place[row["predicted"]]] < max(probabilities) - ROUNDED:
@@ -576,7 +576,7 @@ def _contradiction(rows: Sequence[Mapping[str, str]], metrics: Mapping[str, Any]
 
 
 def _wrong_figure(metrics: Mapping[str, Any]) -> str | None:
-    """A figure in the metrics of a fold that does not follow from their confusion matrices; None where all do."""
+    """A metric of a fold that does not follow from its confusion matrices; None where all do."""
     for name, part in {"": metrics, "validation ": metrics.get("validation") or metrics}.items():
         for figure, value in scores(counts(part["confusion"])).items():
             if not abs(part[figure] - float(value)) < SAME:

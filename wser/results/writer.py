@@ -1,4 +1,4 @@
-"""Results as they are written."""
+"""Writing results."""
 
 import csv
 import io
@@ -74,7 +74,7 @@ def predictions(utterances: Iterable[Sequence[str]], classes: Sequence[str], pro
 
 
 def heard(dataset: Dataset) -> dict[str, Heard]:
-    """By what the recordings of a dataset are known again, by key."""
+    """By what the recordings of a dataset are recognised, by key."""
     return {
         example.key: Heard(
             key=example.key.removeprefix(f"{example.corpus}/"),

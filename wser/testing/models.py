@@ -27,7 +27,7 @@ ITEMS = {
 
 
 class ModelContract:
-    """A class of tests for pytest; whoever derives from it names the model.
+    """A class of tests for pytest; a derived class names the model.
 
     Attributes:
         name: As `model=` takes it: of a file in wser/models, an installed one, or the path of a file.
@@ -57,21 +57,21 @@ class ModelContract:
 
     def test_it_gives_probabilities_of_each_class(self) -> None:
         """They are (n, classes), from 0 to 1, and add up to 1."""
-        found = self._probabilities()
-        assert found.shape == (UTTERANCES, CLASSES)
-        assert np.all((found >= 0) & (found <= 1))
-        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+        probabilities = self._probabilities()
+        assert probabilities.shape == (UTTERANCES, CLASSES)
+        assert np.all((probabilities >= 0) & (probabilities <= 1))
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
     def test_a_training_part_may_lack_a_class(self) -> None:
         """As with a small corpus, or one whose speakers do not all show every emotion."""
         if self.config().is_network:
             return
         model = models.build_fitted(self.config(), CLASSES, 0)
-        there = np.flatnonzero(labels() > 0)
-        model.fit([utterances(0, self._item())[at] for at in there], labels()[there], *self._speakers(there))
-        found = np.asarray(model.predict_proba(utterances(1, self._item())))
-        assert found.shape == (UTTERANCES, CLASSES)
-        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+        present = np.flatnonzero(labels() > 0)
+        model.fit([utterances(0, self._item())[at] for at in present], labels()[present], *self._speakers(present))
+        probabilities = np.asarray(model.predict_proba(utterances(1, self._item())))
+        assert probabilities.shape == (UTTERANCES, CLASSES)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
     def test_it_takes_every_kind_that_it_names(self) -> None:
         """Of each, its probabilities have their shape."""
@@ -141,7 +141,7 @@ class ModelContract:
         np.testing.assert_array_equal(other.predict_proba(test), model.predict_proba(test))
 
     def _speakers(self, places: Iterable[int]) -> list[list[str]]:
-        """Of the utterances at some places, where the model is given them: four, each of whom shows every class."""
+        """The speakers of some utterances, for a model that takes them: four speakers, each with every class."""
         return [[str(place // CLASSES) for place in places]] if self.config().by_speaker else []
 
     def _item(self, kind: str = "") -> Array:
@@ -154,7 +154,7 @@ class ModelContract:
         return replace(own, shape=tuple(item.shape[axis] if axis == own.time else n for axis, n in enumerate(own.shape)))
 
     def _network(self) -> Any:
-        """The network, with the weights of a seed; None of a model that is none."""
+        """The network, with the weights of a seed; None of a model that is no network."""
         config = self.config()
         if not config.is_network:
             return None

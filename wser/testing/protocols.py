@@ -13,7 +13,7 @@ CORPUS, SPEAKERS, CLASSES, EACH = "x", 8, 3, 4
 
 
 class ProtocolContract:
-    """A class of tests for pytest; whoever derives from it names the protocol.
+    """A class of tests for pytest; a derived class names the protocol.
 
     Attributes:
         name: As `protocol=` takes it: of a file in wser/protocols, an installed one, or the path of a file.

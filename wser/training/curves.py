@@ -1,4 +1,4 @@
-"""What is kept of each epoch of training: a line of figures, and the weights of the best."""
+"""What is kept of each epoch of training: a line of metrics, and the weights of the best."""
 
 import math
 import time
@@ -21,14 +21,14 @@ class Curves(pl.Callback):
 
     The best epoch has the lowest loss on the validation set: on the few speakers there, a recall jumps by several points
     from epoch to epoch, and its highest value is chance.  With `selection=last` it is the last.  With `selection=test` it has
-    the highest accuracy on the test set, as the paper's figures (4.1 to 4.3 report "the highest accuracy" of each fold).
+    the highest accuracy on the test set, as the paper's results (4.1 to 4.3 report "the highest accuracy" of each fold).
 
     Args:
         file: CSV to write, opened.
         classes: Names of the classes.
         selection: `validation`, `last` or `test`.
         patience: Epochs without a better one after which training stops; 0 never stops it.
-        tell: Takes each epoch's number and figures, and the learning rate of its last step, for the loggers.
+        tell: Takes each epoch's number and metrics, and the learning rate of its last step, for the loggers.
     """
 
     STATE = (
@@ -68,7 +68,7 @@ class Curves(pl.Callback):
             self.tell(epoch, {name: value for name, value in figures.items() if np.isfinite(value) or "train" in name})
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs to go on as if it had never stopped."""
+        """All that a resumed run needs to continue as if it had never stopped."""
         return {name: getattr(self, name) for name in self.STATE} | {"seconds": self._seconds()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

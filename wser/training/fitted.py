@@ -26,7 +26,7 @@ def fit(run: Run) -> Outcome:
     Where other pictures are scored, it is fitted again to those of the run that it belongs to, which gives the same model.
 
     Args:
-        run: What it is told.
+        run: Its data, configuration and folds.
 
     Raises:
         ModelError: What the model gives are no probabilities of the classes.

@@ -11,7 +11,7 @@ Precision = Literal["32-true", "bf16-mixed"]
 """As Lightning names it."""
 
 ACCELERATORS = ("nvidia*", "nvhost*", "nvmap", "kfd", "dxg")
-"""Devices under /dev, one of which is there wherever PyTorch can find a GPU: CUDA's, Tegra's, ROCm's, and WSL's."""
+"""Devices under /dev, one of which exists if PyTorch can find a GPU: CUDA's, Tegra's, ROCm's, and WSL's."""
 
 
 def accelerated(config: TrainConfig) -> bool:
@@ -24,10 +24,11 @@ def accelerated(config: TrainConfig) -> bool:
         return False
     import torch
 
-    here = [name for name, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())) if there]
-    if config.device not in ("auto", "cpu", *here):
-        raise ConfigError(f"train.device={config.device} is not here: choose from {', '.join(['auto', 'cpu', *here])}")
-    return bool(here)
+    exists = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    devices = [name for name in exists if exists[name]]
+    if config.device not in ("auto", "cpu", *devices):
+        raise ConfigError(f"train.device={config.device} is not here: choose from {', '.join(['auto', 'cpu', *devices])}")
+    return bool(devices)
 
 
 def precision(config: TrainConfig) -> Precision:
@@ -50,7 +51,7 @@ def precision(config: TrainConfig) -> Precision:
 def _may_be_accelerated(config: TrainConfig) -> bool:
     if config.device != "auto":
         return config.device != "cpu"
-    return sys.platform != "linux" or any(found for name in ACCELERATORS for found in Path("/dev").glob(name))
+    return sys.platform != "linux" or any(device for name in ACCELERATORS for device in Path("/dev").glob(name))
 
 
 def cpu_has_bf16() -> bool:

@@ -15,7 +15,7 @@ RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 """What Lightning reads when it is imported; a value that is no number would end it."""
 
 DEFAULTS = "PL_TRAINER_"
-"""Variables that begin so change what a trainer does unless told, as PL_TRAINER_LIMIT_TRAIN_BATCHES does."""
+"""Variables that begin like this change what a trainer does unless told, as PL_TRAINER_LIMIT_TRAIN_BATCHES does."""
 
 
 @contextlib.contextmanager

@@ -95,13 +95,13 @@ def build(config: Config, aside: Path, final: Path) -> "list[Logger]":
 
 
 def log(loggers: "Sequence[Logger]", config: Config, epoch: int, values: Mapping[str, float]) -> None:
-    """Hand on the figures of an epoch.
+    """Log the metrics of an epoch.
 
     Args:
         loggers: To hand them to.
         config: Of the experiment.
         epoch: From 1.
-        values: Figures by name.
+        values: Metrics by name.
     """
     from wser.training.lightning import pl
 
@@ -121,7 +121,7 @@ def close(loggers: "Sequence[Logger]") -> None:
     for logger in loggers:
         logger.finalize("success")
         if isinstance(logger, pl.loggers.WandbLogger):
-            # Otherwise the next fold in this process would go on with the same run.
+            # Otherwise the next fold in this process would continue the same run.
             logger.experiment.finish()
 
 

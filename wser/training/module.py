@@ -85,7 +85,7 @@ class Training(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimiser and, with `one_cycle`, its schedule by step."""
         config = self.train_config
-        # One kernel for all parameters in the place of ten small ones for each.
+        # One kernel for all parameters instead of ten small ones for each.
         fused = {"fused": True} if config.optimiser in FUSED else {}
         optimiser = OPTIMISERS[config.optimiser](self.parameters(), lr=config.lr, weight_decay=config.weight_decay, **fused)
         if config.schedule == "constant":

@@ -144,20 +144,20 @@ def train(run: Run, seen: int | None = None) -> Outcome:
 
 
 class WhileWanted(pl.Callback):
-    """Ends training that nobody waits for any more."""
+    """Ends training whose result is not waited for any more."""
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Look before each batch.
 
         Raises:
-            UnwantedError: Nobody does.
+            UnwantedError: The result is not waited for any more.
         """
         if not executor.is_wanted():
             raise executor.UnwantedError("nobody waits for this fold any more: run the same command to continue")
 
 
 def _needed(run: Run) -> dict[str, Any]:
-    """What else is needed to use the weights where nothing but their file is at hand: plain values."""
+    """What else is needed to use the weights where only their file is at hand: plain values."""
     config = run.config
     return {
         "recipe": run.dataset.recipe,
@@ -210,7 +210,7 @@ def _fit(trainer: pl.Trainer, module: Training, batches: Batches, curves: Curves
     try:
         trainer.fit(module, datamodule=batches, ckpt_path=checkpoints.path if state else None)
     except SystemExit:
-        # Lightning leaves the process on Ctrl-C; the command line has a better answer.
+        # Lightning leaves the process on Ctrl-C; the command line has a better way to end.
         raise KeyboardInterrupt from None
 
 

@@ -1,4 +1,4 @@
-"""What one run is told, and what comes of it."""
+"""What one run is given, and what it returns."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,7 @@ from wser.results import fold_name
 
 @dataclass(frozen=True)
 class Run:
-    """What one run is told.
+    """What one run is given.
 
     Attributes:
         config: Of the experiment.

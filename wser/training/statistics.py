@@ -45,7 +45,7 @@ def measure(dataset: Dataset, indices: Sequence[int]) -> Statistics:
 
 
 def over(parts: Iterable[NDArray[Any]], item: Array) -> Statistics:
-    """Statistics over the columns of some utterances, without what lies before and after each.
+    """Statistics over the columns of some utterances, without the padding before and after each.
 
     Args:
         parts: What caches hold of each, of its own steps alone.

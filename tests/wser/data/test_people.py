@@ -121,7 +121,7 @@ def test_sexes_that_contradict_are_refused_with_both_places():
 
 @pytest.mark.parametrize("name", ["a/b", "..", "-\n", " "])
 def test_name_that_no_corpus_can_have_is_refused(name):
-    with pytest.raises(SpeakerError, match="which is no corpus's name: correct the table"):
+    with pytest.raises(SpeakerError, match="which is not the name of a corpus: correct the table"):
         identify([cache("a", ("01", name))])
 
 

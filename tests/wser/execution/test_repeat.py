@@ -287,7 +287,7 @@ def swap_folds(path: Path) -> None:
 
 
 FAULTS = {
-    "missing": (shutil.rmtree, "is no directory: give one that wser.run made"),
+    "missing": (shutil.rmtree, "is not a directory: give one that wser.run made"),
     "empty": (lambda path: (shutil.rmtree(path), path.mkdir()), "is empty, so it holds no results"),
     "foreign": (damage(results.RUN, None), "has no run.json"),
     "half a record": (damage(results.RUN, '{"classes"'), "run.json is damaged or foreign"),

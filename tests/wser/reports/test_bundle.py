@@ -97,7 +97,7 @@ def test_a_bundle_is_verified_without_run_and_cache(zipped, tmp_path, monkeypatc
     assert pooled[1:4] == [str(summary["pooled"]["utterances"]), uar, uar]
     assert "2 folds test 24 utterances, each once." in out
     assert "No speaker is both in training and in test." in out
-    assert "verified: every figure follows from the predictions" in out
+    assert "verified: every metric follows from the predictions" in out
     assert [*tmp_path.iterdir()] == [alone], "nothing is left of it"
 
 
@@ -159,7 +159,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Members], None], str]] = {
         change("summary.json", lambda one: one["pooled"].update(uar=0.951)),
         "summary.json says pooled.uar = 0.951, and the predictions give",
     ),
-    "no headline": (lambda contents: contents.pop("summary.json"), "summary.json states no pooled figures"),
+    "no headline": (lambda contents: contents.pop("summary.json"), "summary.json states no pooled metrics"),
     "learning rate": (
         lambda contents: contents.update({"config.yaml": contents["config.yaml"].replace(b"  lr: ", b"  lr: 1")}),
         "config.yaml has train.lr = 1",
@@ -225,11 +225,11 @@ def link() -> zipfile.ZipInfo:
 
 
 HOSTILE: dict[str, tuple[list[tuple[str | zipfile.ZipInfo, bytes]], str]] = {
-    "parent": ([("../run.json", b"{}")], "is no file of a bundle of a run"),
-    "parent below": ([("run-0/../../run.json", b"{}")], "is no file of a bundle of a run"),
-    "absolute": ([("/etc/run.json", b"{}")], "is no file of a bundle of a run"),
-    "hidden": ([(".ssh/run.json", b"{}")], "is no file of a bundle of a run"),
-    "weights": ([("run-0/fold_0/weights.pt", b"")], "is no file of a bundle of a run"),
+    "parent": ([("../run.json", b"{}")], "is not a file of a bundle of a run"),
+    "parent below": ([("run-0/../../run.json", b"{}")], "is not a file of a bundle of a run"),
+    "absolute": ([("/etc/run.json", b"{}")], "is not a file of a bundle of a run"),
+    "hidden": ([(".ssh/run.json", b"{}")], "is not a file of a bundle of a run"),
+    "weights": ([("run-0/fold_0/weights.pt", b"")], "is not a file of a bundle of a run"),
     "link": ([(link(), b"/etc/passwd")], "is not a regular file"),
     "twice": ([("run-0/run.json", b"{}"), ("run-0/run.json", b"[]")], "occurs twice"),
     "bomb": ([("run-0/fold_0/predictions.csv", bytes(20 << 20))], "would grow from"),

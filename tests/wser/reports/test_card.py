@@ -69,7 +69,7 @@ def test_corpora_are_named_with_their_licence(text):
 
 
 def test_the_ensemble_is_not_said_to_be_as_good_as_its_folds(text):
-    assert "no honest figure" in " ".join(text.split())
+    assert "no honest metric" in " ".join(text.split())
 
 
 def test_what_must_be_known_is_said(run, text):

@@ -107,7 +107,7 @@ TAMPERINGS = {
     "other utterance, all metrics anew": (change_all(rename_key), "has other utterances than the run's split"),
     "probability": (change_predictions(raise_probability, sealed=False), CHECKSUM),
     "probability, sealed": (change_predictions(raise_probability, sealed=True), "add up to 1.001, not 1"),
-    "no probability, sealed": (change_predictions(erase_probabilities, sealed=True), "that is no number from 0 to 1"),
+    "no probability, sealed": (change_predictions(erase_probabilities, sealed=True), "that is not a number from 0 to 1"),
     "column removed, sealed": (change_predictions(remove_column, sealed=True), "is damaged (no 'p_"),
     "uar": (change_metrics(lambda record: record.update(uar=FORGED)), "its uar is 0.987, and its confusion matrix gives"),
     "validation": (

@@ -1,4 +1,4 @@
-"""What a fusion is made of, and what each of its runs is worth alone."""
+"""The runs of a fusion, and the results of each alone."""
 
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def _row(fusion: SummarisedRun, part: dict[str, Any], page: Path) -> list[Any]:
     if run.stored.record.get("identity") != part["identity"] or not run.whole:
         return [part["title"], *[None] * 10]
     href = results.page_link(place, page)
-    first, second = (comparison.counts(one.stored, fusion.stored.classes) for one in (run, fusion))
+    first, second = (comparison.counts(summarised.stored, fusion.stored.classes) for summarised in (run, fusion))
     difference = uncertainty.differences(first, second)["uar"]
     return [
         Link(place.name, href) if href else place.name, run.stored.config.get("model.name"), words.recipe(run.stored.record),

@@ -24,7 +24,9 @@ WORDS = {
 
 def meaning(text: str) -> str:
     """The sentence of the word that a heading or a label has, empty where it has none of them."""
-    return next((f"{word}: {_plain(said)}" for word, said in WORDS.items() if re.search(rf"\b{word}\b", text, re.I)), "")
+    return next(
+        (f"{word}: {_plain(sentence)}" for word, sentence in WORDS.items() if re.search(rf"\b{word}\b", text, re.I)), ""
+    )
 
 
 def entries(words: Sequence[str]) -> list[tuple[str, str]]:
@@ -32,5 +34,5 @@ def entries(words: Sequence[str]) -> list[tuple[str, str]]:
     return [(word, _plain(WORDS[word])) for word in words]
 
 
-def _plain(said: str) -> str:
-    return said.replace("`", "")
+def _plain(sentence: str) -> str:
+    return sentence.replace("`", "")

@@ -33,7 +33,7 @@ MOST_SETTINGS = 6
 """Settings that a row names."""
 
 FIXED = {"seed", "model", "corpus", "protocol", "classes", "preset", "recipe", "epoch chosen on", "folds", "by", "caveats"}
-"""Columns that are told once, above the table, where all of several runs have the same there."""
+"""Columns that are named once, above the table, where all of several runs have the same value."""
 
 TERMS = ("UAR", "Accuracy", "Fold", "Protocol", "Recipe", "Preset", "Interval")
 
@@ -116,13 +116,13 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
         ResultError: There is no directory, or no run in it.
     """
     if not directory.is_dir():
-        raise ResultError(f"{directory} is no directory: give the one that holds the results, as runs")
+        raise ResultError(f"{directory} is not a directory: give the one that holds the results, as runs")
     entries, damaged = [], []
     for path in _runs(directory):
         try:
             if path.is_symlink():
                 raise ResultError(
-                    f"{path} is a symbolic link, and links inside of results are not followed: name its target alone"
+                    f"{path} is a symbolic link, and links inside of results are not followed: name its target instead"
                 )
             entry = _entry(path)
             _row(entry, out, "")
@@ -131,7 +131,7 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
             damaged.append(
                 f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.strerror else str(error)
             )
-        # A page of all runs must not fail for whatever somebody put into one of them.
+        # A page of all runs must not fail for what a user put into one of them.
         except Exception as error:
             why = " ".join(str(error).split())[:200]
             damaged.append(f"{path} is of another version or damaged ({type(error).__name__}: {why}): {results.AGAIN}")
@@ -199,7 +199,7 @@ def _entry(path: Path) -> Entry:
 
 
 def _differences(entries: Sequence[Entry]) -> list[str]:
-    """For each run, what tells it from its preset, and from the other runs of its corpus, protocol, model and preset."""
+    """For each run, how it differs from its preset, and from the other runs of its corpus, protocol, model and preset."""
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in entries:
         groups.setdefault(_kind(entry), []).append(entry)
@@ -231,8 +231,8 @@ def _varying(settings: Sequence[dict[str, str]]) -> list[str]:
 
 def _settings(entry: Entry, varying: Sequence[str]) -> str:
     keys = dict.fromkeys([*varying, *words.changed_keys(entry.config)])
-    said = [f"{key}={entry.settings[key]}" for key in keys if key in entry.settings]
-    return ", ".join([*said[:MOST_SETTINGS], *([f"{len(said) - MOST_SETTINGS} more"] if len(said) > MOST_SETTINGS else [])])
+    texts = [f"{key}={entry.settings[key]}" for key in keys if key in entry.settings]
+    return ", ".join([*texts[:MOST_SETTINGS], *([f"{len(texts) - MOST_SETTINGS} more"] if len(texts) > MOST_SETTINGS else [])])
 
 
 def _table(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Table:
@@ -243,7 +243,7 @@ def _table(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tab
         Column("epoch chosen on"), Column("validation UAR %", "percent"), Column("accuracy %", "percent"), Column("folds"),
         Column("started, UTC", "unbroken"), Column("by"), Column("caveats"),
     ]  # fmt: skip
-    return Table("index", "All runs", columns, [_row(entry, page, said) for entry, said in zip(entries, settings, strict=True)])
+    return Table("index", "All runs", columns, [_row(entry, page, text) for entry, text in zip(entries, settings, strict=True)])
 
 
 def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
@@ -284,7 +284,7 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
     Runs that differ in their seed alone are one setting, which counts by the mean of its validation UAR.  A run whose epoch was
     chosen on the test set is no candidate; where just one setting is left, there is nothing to choose.
     """
-    said = {entry.path: text for entry, text in zip(entries, settings, strict=True)}
+    text_by_path = {entry.path: text for entry, text in zip(entries, settings, strict=True)}
     groups: dict[tuple[Any, ...], dict[tuple[Any, ...], list[Entry]]] = {}
     for entry in entries:
         if entry.summary and entry.record["selection"] != "test":
@@ -310,18 +310,18 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
         end = [protocol, classes, len(choices)]
         if len(choices) == 1:
             (chosen,) = choices.values()
-            rows.append([corpus, *_setting(chosen, said, page), *end, "nothing to compare", _told(chosen)])
+            rows.append([corpus, *_setting(chosen, text_by_path, page), *end, "nothing to compare", _told(chosen)])
         elif candidates:
             chosen = max(candidates, key=lambda seeds: fmean(entry.validation or 0.0 for entry in seeds))
             why = "highest on validation" + (f"; {left_out} without validation cannot be ranked" if left_out else "")
-            rows.append([corpus, *_setting(chosen, said, page), *end, why, _told(chosen)])
+            rows.append([corpus, *_setting(chosen, text_by_path, page), *end, why, _told(chosen)])
         else:
             why = "no best: none has a validation set, and the test set must not choose: run them with selection=validation"
             rows.append([corpus, *[None] * 8, *end, why, None])
     return Table("best", "Best by corpus and protocol", columns, rows) if rows else None
 
 
-def _setting(seeds: Sequence[Entry], said: dict[Path, str], page: Path) -> list[Any]:
+def _setting(seeds: Sequence[Entry], text_by_path: dict[Path, str], page: Path) -> list[Any]:
     """Mean metrics of runs that differ in their seed alone, what they are, and links to them."""
     first = seeds[0]
     uar = [entry.summary["pooled"]["uar"] for entry in seeds if entry.summary]
@@ -329,7 +329,7 @@ def _setting(seeds: Sequence[Entry], said: dict[Path, str], page: Path) -> list[
     _, low, high, *_ = headlines(first.summary)
     alone = len(seeds) == 1
     return [
-        fmean(uar), first.config.get("model.name"), said[first.path],
+        fmean(uar), first.config.get("model.name"), text_by_path[first.path],
         ends((low, high)) if alone and low is not None and high is not None else None,
         None if alone else stdev(uar), fmean(validation) if validation else None, first.config.get("preset"),
         [_link(entry, page, f"seed {entry.record['seed']}") for entry in sorted(seeds, key=lambda run: run.record["seed"])],

@@ -17,7 +17,7 @@ from wser.reports.html.words import METRICS, SPEAKERS
 from wser.results import ResultError, StoredRun
 
 PAPERS_WAY_FIRST = ("test", "validation", "last")
-"""Selections in the order of the rows beneath a claim."""
+"""Selections in the order of the rows below a claim."""
 
 PAPERS_NETWORK = "three_pipe"
 """The model whose results the paper reports; a file of the same name is another one, which is named by its path."""
@@ -151,27 +151,27 @@ def claims(
 
 def siblings(run: SummarisedRun) -> list[SummarisedRun]:
     """Whole runs of the paper's own values beside a run, of the same corpora: the latest of each protocol and selection."""
-    made: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
+    by_settings: dict[tuple[Any, ...], list[tuple[str, Path]]] = {}
     corpora = [corpus["corpus"] for corpus in run.stored.record["corpora"]]
-    here = run.stored.path.resolve()
-    for path in results.below(here.parent):
-        if path == here or _preset(path) != "paper":
+    own_path = run.stored.path.resolve()
+    for path in results.below(own_path.parent):
+        if path == own_path or _preset(path) != "paper":
             continue
         try:
             record = read_json(path / results.RUN, path.parent)
             key = (record["protocol"], record["selection"], tuple(record["classes"]))
             if corpora == [corpus["corpus"] for corpus in record["corpora"]]:
-                made.setdefault(key, []).append((str(record["created"]), path))
+                by_settings.setdefault(key, []).append((str(record["created"]), path))
         except (OSError, ValueError, LookupError, TypeError):
             continue  # foreign or damaged: not what was asked about
-    latest = (next(filter(None, map(_literal, sorted(group, reverse=True))), None) for _, group in sorted(made.items()))
+    latest = (next(filter(None, map(_literal, sorted(group, reverse=True))), None) for _, group in sorted(by_settings.items()))
     return [sibling for sibling in latest if sibling]
 
 
-def _literal(made: tuple[str, Path]) -> SummarisedRun | None:
+def _literal(created: tuple[str, Path]) -> SummarisedRun | None:
     """A run if it is whole and of the paper's own values."""
     try:
-        run = summarised(made[1])
+        run = summarised(created[1])
     except (ResultError, OSError):
         return None  # half-written, or not readable: it has no metrics yet
     return (
@@ -210,23 +210,23 @@ def _row(entry: LiteratureResult) -> list[Any]:
         entry.note,
     ]
     work = f"listeners, {entry.work}" if entry.listeners else entry.work
-    said = ". ".join(remark[0].upper() + remark[1:].rstrip(".") for remark in remarks if remark)
+    remark_text = ". ".join(remark[0].upper() + remark[1:].rstrip(".") for remark in remarks if remark)
     where = urlsplit(entry.url).netloc if entry.url else f"doi {entry.doi}"
     return [
         work, entry.method, entry.protocol or SPEAKERS[entry.speakers], entry.classes, METRICS[entry.metric],
-        entry.value, entry.deviation, Link(where, entry.link), said,
+        entry.value, entry.deviation, Link(where, entry.link), remark_text,
     ]  # fmt: skip
 
 
 def _bar(entry: LiteratureResult, apart: bool = False) -> tuple[str, float, None, str]:
-    said = [
+    label_parts = [
         f"{entry.work}, {METRICS[entry.metric]}",
         f"{entry.classes} classes" if apart and entry.classes else None,
         "listeners" if entry.listeners else None,
         "pretrained" if entry.pretrained else None,
         CHOSEN_ON_TEST.short if entry.chosen else None,
     ]
-    return (", ".join(filter(None, said)), entry.value, None, "theirs")
+    return (", ".join(filter(None, label_parts)), entry.value, None, "theirs")
 
 
 def _remark_of_run(stored: StoredRun) -> str:

@@ -25,7 +25,7 @@ METRICS = tuple(Column(f"{NAMES[name]} %", "percent", bar=name == "uar") for nam
 
 
 def folds(stored: StoredRun, summary: dict[str, Any]) -> Table:
-    """A row for each finished fold; beneath, of a whole run alone, mean, deviation, pooled metrics and their interval."""
+    """A row for each finished fold; below, of a whole run alone, mean, deviation, pooled metrics and their interval."""
     columns = [Column("fold", "ordinal"), Column("test speakers"), Column("utterances", "count"), *METRICS]
     columns += [Column("epoch", "count"), Column("seconds", "seconds")]
     rows = [

@@ -86,7 +86,7 @@ class SummarisedRun:
     Attributes:
         stored: The run.
         summary: Of its finished folds.
-        notes: What must be said of its files, and not of its figures.
+        notes: Caveats of its files, not of its results.
     """
 
     stored: StoredRun
@@ -166,5 +166,5 @@ def summarised(path: Path) -> SummarisedRun:
             raise ResultError(f"{folder / results.METRICS} is not of fold {fold} and its classes", remedy)
         if {*metrics["speakers"]["test"]} != {row["speaker"] for row in stored.parts[fold]}:
             raise ResultError(f"{folder / results.METRICS} has other test speakers than {results.PREDICTIONS}", remedy)
-    figures = summary.of(stored)
-    return SummarisedRun(stored, figures, [*filter(None, [stale.note(path, figures)])])
+    summarised = summary.of(stored)
+    return SummarisedRun(stored, summarised, [*filter(None, [stale.note(path, summarised)])])

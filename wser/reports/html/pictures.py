@@ -107,11 +107,11 @@ def _records(caches: tuple[Cache, ...]) -> tuple[dict[str, tuple[Cache, Record, 
 
 
 def _gallery(records: dict[str, tuple[Cache, Record, str]], keys: Iterable[str]) -> list[str]:
-    """Of the first speakers, the key of one utterance of each emotion, which say the same wherever a speaker has that."""
-    there = [(key, *records[key]) for key in keys if key in records]
-    speakers = sorted({speaker for *_, speaker in there})[:MOST_SPEAKERS]
+    """Of the first speakers, the key of one utterance of each emotion, with the same sentence if the speaker has it."""
+    utterances = [(key, *records[key]) for key in keys if key in records]
+    speakers = sorted({speaker for *_, speaker in utterances})[:MOST_SPEAKERS]
     chosen = one_of_each(
-        [utterance for utterance in there if utterance[3] in speakers],
+        [utterance for utterance in utterances if utterance[3] in speakers],
         lambda utterance: (utterance[3], utterance[2].emotion),
         lambda utterance: (utterance[2].sentence or "", utterance[2].intensity or ""),
         lambda utterance: utterance[0],

@@ -60,7 +60,7 @@ def _table(entries: Sequence[LiteratureResult], runs: Sequence[SummarisedRun], p
     record = runs[0].stored.record
     task = f"{results.task(record)[0]}, {words.protocol(record) or record['protocol']}, {len(record['classes'])} classes"
     notes = [
-        "A published figure is that of its own protocol, and says nothing against a measured one of another.",
+        "A published result is of its own protocol, and does not contradict one that was measured by another.",
         *_paired(runs),
     ]
     caveats = together((_model(run), run.caveats) for run in runs)
@@ -104,8 +104,8 @@ def _paired(runs: Sequence[SummarisedRun]) -> list[str]:
     except ResultError as error:
         return [f"{PAPERS_NETWORK} and {_model(best)} have no paired test: {error}."]
     first, second = (comparison.counts(run.stored, papers.stored.classes) for run in (papers, best))
-    said = comparison.in_words(PAPERS_NETWORK, _model(best), uncertainty.differences(first, second)["uar"])
-    return [f"The paper's network and the best of the others, UAR: {said}."]
+    sentence = comparison.in_words(PAPERS_NETWORK, _model(best), uncertainty.differences(first, second)["uar"])
+    return [f"The paper's network and the best of the others, UAR: {sentence}."]
 
 
 def _model(run: SummarisedRun) -> str:

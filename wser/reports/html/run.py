@@ -155,7 +155,7 @@ def _shared(run: SummarisedRun) -> list[tuple[str, str]]:
     counted = leakage_lines(run.reports, speaker_independent=False)[1:]
     # Two columns for the screen; what was left out has no columns but a colon.
     pairs = [line.strip().partition("  " if line.startswith(" ") else ":") for line in counted]
-    return [(name, said.strip()) for name, _, said in pairs]
+    return [(name, text.strip()) for name, _, text in pairs]
 
 
 def _curves(record: dict[str, Any], history: dict[str, list[float]], apart: bool) -> list[tuple[str, Markup]]:
@@ -179,22 +179,22 @@ def _bars(groups: list[tuple[str, list[Any]]], beside: PageFiles) -> list[Markup
 def _undrawn(summary: dict[str, Any], drawn: int) -> dict[str, str]:
     """What of curves and confusion matrices is not drawn, and where it is; empty where everything is."""
     folds, classes = len(summary["folds"]), len(summary["pooled"]["confusion"])
-    said = {"curves": "", "confusion": ""}
+    notes = {"curves": "", "confusion": ""}
     if folds > min(MOST_PANELS, figures.MOST_PANELS):
-        said["curves"] = (
+        notes["curves"] = (
             f"The first {MOST_PANELS} of {folds} folds are shown, and {min(folds, figures.MOST_PANELS)} in the files."
         )
     if not drawn:
-        said["confusion"] = (
+        notes["confusion"] = (
             f"{classes} classes are too many for a confusion matrix to be drawn, where {figures.MOST_CLASSES} can be read: the "
             "files have every count."
         )
     elif folds > min(MOST_PANELS, drawn):
-        said["confusion"] = (
+        notes["confusion"] = (
             f"The first {min(MOST_PANELS, drawn)} of {folds} folds are shown, and {min(folds, drawn)} in the figure; the "
             "tables in the files have all."
         )
-    return said
+    return notes
 
 
 def _in_order_of_classes(stored: StoredRun, album: Album) -> list[str]:

@@ -163,10 +163,10 @@ def _read(path: Path) -> _Record:
 
 
 def _place(sweep: Path, directory: str) -> Path:
-    """Where a point's results are: beside the sweep, wherever all of them were moved to."""
+    """Where a point's results are: beside the sweep, even after all of them were moved."""
     beside = sweep.resolve().parent / Path(directory).name
     if not beside.is_dir():
-        raise ResultError(f"{beside}, a run of {sweep}, is gone: restore it, or run the command of the sweep again")
+        raise ResultError(f"{beside}, a run of {sweep}, is missing: restore it, or run the command of the sweep again")
     return beside
 
 
@@ -194,7 +194,7 @@ def _points(swept: Sweep, runs: Sequence[SummarisedRun], page: Path) -> Table:
 
 
 def _metrics(run: SummarisedRun) -> list[Any]:
-    """Validation and test metrics and cost; nothing but the cost where a fold is missing."""
+    """Validation and test metrics and cost; only the cost where a fold is missing."""
     summary = run.summary
     if not run.whole:
         return [None] * 8 + [summary["seconds"]]

@@ -75,7 +75,7 @@ class Table:
         title: What it holds, in a line.
         columns: Of every row.
         rows: Cells: text, numbers, links, pictures, or None where there is nothing.
-        foot: Rows beneath, such as means, that stay there when the others are sorted.
+        foot: Rows below, such as means, that stay there when the others are sorted.
         notes: What should be known to read it, a sentence or two each.
         strong: Indices of rows that stand out.
         caveats: What must be known about the metrics; they go with the table into every file.
@@ -97,14 +97,14 @@ class Table:
         return [at for at in range(len(self.columns)) if any(row[at] not in (None, "") for row in rows)]
 
     def explained(self, *sentences: tuple[str, str]) -> "Table":
-        """The same with sentences on its columns beneath; one on a column that is not shown is left out.
+        """The same with sentences on its columns below; one on a column that is not shown is left out.
 
         Args:
             sentences: Each with the heading that it explains.
         """
         shown = {self.columns[at].heading for at in self.filled}
-        said = [sentence for heading, sentence in sentences if heading in shown]
-        return replace(self, notes=[*([" ".join(said)] if said else []), *self.notes])
+        sentences_shown = [sentence for heading, sentence in sentences if heading in shown]
+        return replace(self, notes=[*([" ".join(sentences_shown)] if sentences_shown else []), *self.notes])
 
     def as_csv(self) -> str:
         """Headings and all rows, numbers with every digit; shares stay shares.  Every column is there, also an empty one.
@@ -142,13 +142,13 @@ class Table:
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def as_markdown(self) -> str:
-        """A table of GitHub's Markdown, rounded as on the page; caveats are a line beneath."""
+        """A table of GitHub's Markdown, rounded as on the page; caveats are a line below."""
         kept = self._kept()
         rows = [[markdown(shown(row[at], self.columns[at].kind)) for at in kept] for row in (*self.rows, *self.foot)]
         rules = ["---:" if self.columns[at].numeric else "---" for at in kept]
         headings = [markdown(self.columns[at].heading) for at in kept]
-        beneath = f"\n{' '.join(markdown(str(caveat)) for caveat in self.caveats)}\n" if self.caveats else ""
-        return "".join(f"| {' | '.join(cells)} |\n" for cells in (headings, rules, *rows)) + beneath
+        below = f"\n{' '.join(markdown(str(caveat)) for caveat in self.caveats)}\n" if self.caveats else ""
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in (headings, rules, *rows)) + below
 
     def write(self, directory: Path, root: Path) -> None:
         """Write `name`.csv and `name`.tex.
@@ -171,7 +171,7 @@ class Table:
 
 
 def markdown(text: str) -> str:
-    """Text in a line of Markdown that is nothing but text, whatever it holds."""
+    """Text for a line of Markdown, with its special characters escaped."""
     return printable(" ".join(text.split())).translate(MARKDOWN)
 
 

@@ -52,7 +52,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Row:
-    """A class: its figures, and its curve as SVG has it; `most` is the part where it is the most probable one."""
+    """A class: its numbers, and its curve as SVG has it; `most` is the part where it is the most probable one."""
 
     name: str
     windows: int
@@ -150,7 +150,7 @@ def _heard_at(timeline: Timeline) -> list[int]:
 
 def _place(timeline: Timeline, at: int) -> tuple[int, int]:
     """Where the bar of a window begins and ends: half way to the middles of its neighbours."""
-    middles = [(one.start + one.end) / 2 for one in timeline.windows[max(0, at - 1) : at + 2]]
+    middles = [(window.start + window.end) / 2 for window in timeline.windows[max(0, at - 1) : at + 2]]
     own = min(at, 1)
     first = (middles[own - 1] + middles[own]) / 2 if own else 0.0
     last = (middles[own] + middles[own + 1]) / 2 if own + 1 < len(middles) else timeline.seconds
@@ -189,7 +189,7 @@ def _times(seconds: float) -> Iterator[Tick]:
 def _facts(timeline: Timeline, run: Trained) -> list[tuple[str, str]]:
     record, folds = run.record, ", ".join(map(str, timeline.folds))
     corpora = results.corpus_names(
-        [(one["corpus"], one["synthetic"]) for one in record["corpora"]], record["selection"], record
+        [(corpus["corpus"], corpus["synthetic"]) for corpus in record["corpora"]], record["selection"], record
     )
     duration = run.recipe.audio.duration
     windows = f"{duration:g} s, one every {timeline.hop:g} s; left out where over {timeline.quiet:g} dB under the loudest"

@@ -65,7 +65,7 @@ def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
     """What was run, on what, and how long it took: names and values."""
     record, settings, folds = stored.record, stored.settings, summary["folds"]
     tested = f"; tested on {in_words(record['test_recipe'])}" if record.get("test_recipe") else ""
-    held = protocol(record)
+    held_out = protocol(record)
     target = f", tested on {settings['protocol.test']}" if settings.get("protocol.test") else ""
     devices = ", ".join(dict.fromkeys(fold["device"] for fold in folds))
     precision = ", ".join(dict.fromkeys(PRECISIONS.get(fold["precision"], fold["precision"]) for fold in folds))
@@ -75,7 +75,7 @@ def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
     known = [
         ("corpus", f"{corpora(stored)}, {record['utterances']} utterances"),
         ("classes", f"{len(stored.classes)}: {', '.join(stored.classes)} (label map {record['label_map']})"),
-        ("protocol", f"{record['protocol']}{target}{f': {held}' if held else ''}"),
+        ("protocol", f"{record['protocol']}{target}{f': {held_out}' if held_out else ''}"),
         ("selection of the epoch", SELECTIONS[record["selection"]] if network else ""),
         ("model", f"the mean of {len(fused)} runs" if fused else ", ".join([name, *_parameters(stored, summary)])),
         ("preset", preset(stored) if network else ""),
@@ -199,14 +199,14 @@ def verdict(summary: dict[str, Any]) -> str:
 
 def literature(summary: dict[str, Any], best: LiteratureResult | None) -> list[str]:
     """What others reached on the same corpus: listeners, and the best comparable machine."""
-    said = [
+    sentences = [
         f"Human listeners of {entry['corpus']} reached {100 * entry['accuracy']:.0f} % accuracy ({entry['classes']} emotions)."
         for entry in summary["human"]
     ]
     if best:
         pretrained = ", pretrained on other speech" if best.pretrained else ""
-        said.append(
+        sentences.append(
             "The best published result of the same kind of protocol, its epoch not chosen on the test set, is "
             f"{percent(best.value)} % {METRICS[best.metric]} ({best.work}{pretrained})."
         )
-    return said
+    return sentences

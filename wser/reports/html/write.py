@@ -50,7 +50,7 @@ class PageFiles:
 
 
 def write(path: Path, template: str, **values: Any) -> None:
-    """Fill a template and write the page, all at once, so that nobody reads half of one.
+    """Fill a template and write the page, all at once, so that no reader sees half of one.
 
     Args:
         path: Of the page.
