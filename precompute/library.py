@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from precompute.pipeline.extract import Extracted as Extracted
 
 SUBTYPES = {"float32": "FLOAT", "float64": "FLOAT", "int16": "PCM_16", "int32": "PCM_32"}
-"""How libsndfile stores samples of each NumPy type; pictures are made of 32-bit floats."""
+"""How libsndfile stores samples of each NumPy type; pictures are computed from 32-bit floats."""
 
 
 class CorpusWarning(UserWarning):
@@ -181,12 +181,12 @@ def stream(path_or_content: "str | Path | bytes") -> "Iterator[Stream]":
     from precompute.audio import decode, recording
 
     if isinstance(path_or_content, bytes):
-        with recording.one_alone(), decode.streamed(path_or_content) as made:
-            yield made
+        with recording.one_alone(), decode.streamed(path_or_content) as streamed:
+            yield streamed
         return
     try:
-        with recording.opened(Path(path_or_content)) as file, recording.one_alone(), decode.streamed(file) as made:
-            yield made
+        with recording.opened(Path(path_or_content)) as file, recording.one_alone(), decode.streamed(file) as streamed:
+            yield streamed
     except OSError as error:
         raise UnusableAudioError(f"it cannot be read ({error.strerror}): give the path of an audio file") from None
 
@@ -214,7 +214,7 @@ def _locate(name: str, where: finding.Corpora) -> tuple[ModuleType, Path]:
 
 
 def _warn(message: str) -> None:
-    # The line to show is that of whoever called `build`.
+    # The line to show is that of the caller of `build`.
     warnings.warn(message, CorpusWarning, stacklevel=3)
 
 

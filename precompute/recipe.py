@@ -102,13 +102,13 @@ class Recipe:
             if name not in own and name not in _AUDIO:
                 raise RecipeError(_not_read(name, value, feature, own))
         audio = Audio(**{name: value for name, value in parameters.items() if name in _AUDIO})
-        made: Feature = module.Feature(**{name: value for name, value in parameters.items() if name in own})
-        made.check(audio)
+        built: Feature = module.Feature(**{name: value for name, value in parameters.items() if name in own})
+        built.check(audio)
         name = Path(feature).stem if plugins.is_path(feature) else feature
         file = plugins.file(module)
         ours = file.parent == Path(features.__file__).parent
         digest = "" if ours else source.digest(source.with_imports(file))
-        for key, value in (("name", name), ("audio", audio), ("feature", made), ("source", digest)):
+        for key, value in (("name", name), ("audio", audio), ("feature", built), ("source", digest)):
             object.__setattr__(self, key, value)
         try:
             self.array  # noqa: B018
@@ -210,15 +210,15 @@ def named(name: str, settings: Sequence[str] = ()) -> Recipe:
     """
     if not is_name(name):
         raise RecipeError(unknown("recipe", name, names()))
-    given = dict(_parsed(text) for text in settings)
+    texts = dict(_parsed(text) for text in settings)
     base = RECIPES.get(name, {"feature": name})
-    feature = given.pop("feature", base.get("feature", "scalogram"))
+    feature = texts.pop("feature", base.get("feature", "scalogram"))
     defaults = {field.name: field.default for field in (*fields(Audio), *fields(features.load(feature).Feature))}
     kinds = types(Audio) | types(features.load(feature).Feature)
-    for key, text in given.items():
+    for key, text in texts.items():
         if key not in defaults:
             raise RecipeError(_not_read(key, text, feature, {*defaults}))
-    changes = {key: _typed(key, text, kinds[key], defaults[key]) for key, text in given.items()}
+    changes = {key: _typed(key, text, kinds[key], defaults[key]) for key, text in texts.items()}
     recipe = Recipe(**{**base, **changes, "feature": feature})
     # The settings of the named recipe are checked too: white10 without its noise would still claim 10 dB.
     brought = {*base} & {*recipe.record()} - {"feature"}
@@ -366,7 +366,7 @@ def described(record: dict[str, Any]) -> str:
         return name or str(record.get("transform"))
     feature = features.load(name).Feature
     wavelet = f" ({record['wavelet']})" if "wavelet" in {field.name for field in fields(feature)} else ""
-    # A vector is of the whole sound, whatever its band.
+    # A vector is of the whole sound, not of one band.
     band = "" if array_of(record).kind == "vector" else f", {record.get('f_min', 0):g} to {record.get('f_max', 0):g} Hz"
     return f"{feature.title or name}{wavelet}{band}"
 

@@ -38,7 +38,7 @@ def resample(samples: NDArray[np.float32], rate: int, to: int) -> NDArray[np.flo
 
 
 def level(samples: NDArray[np.floating], sample_rate: int, f_min: float, f_max: float) -> float:
-    """Root mean square of what lies between two frequencies, by Parseval's theorem; the mean never counts.
+    """Root mean square of the band between two frequencies, by Parseval's theorem; the mean never counts.
 
     Where the band is all that a recording has, this is sqrt(mean(x^2)), by which the paper divides (3.4).  A DC offset, rumble
     and hum outside of the band take no part in it, as they take none in the picture.
@@ -63,13 +63,13 @@ def level(samples: NDArray[np.floating], sample_rate: int, f_min: float, f_max: 
 
 
 def fit(samples: NDArray[np.float32], length: int, pad: Pad, key: str) -> tuple[NDArray[np.float32], int]:
-    """Crop an utterance to the frame, and say where in the frame it lies (paper 3.4).
+    """Crop an utterance to the frame, and say where in the frame it is (paper 3.4).
 
     Args:
         samples: float32 (n,).
         length: Of the frame, in samples.
         pad: `end`, `centre` or `random`.
-        key: The utterance's key, from which `random` draws, so that the same utterance always lies at the same place.
+        key: The utterance's key, from which `random` draws, so that the same utterance is always at the same place.
 
     Returns:
         The samples kept, float32 (min(n, length),), and the index of the first of them in the frame.

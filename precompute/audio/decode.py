@@ -58,7 +58,7 @@ class Waveform:
         sample_rate: In Hz.
         channels: Of the recording, before mixing down.
         container: As libsndfile names it, such as `WAV`.
-        subtype: How samples are stored, likewise, such as `PCM_16`.
+        subtype: How samples are stored, also in libsndfile's words, such as `PCM_16`.
     """
 
     samples: NDArray[np.float32]
@@ -71,7 +71,7 @@ class Waveform:
 def decode(data: bytes, begin: float | None = None, end: float | None = None) -> Waveform:
     """Decode a recording, or a part of it, and mix its channels down to their mean.
 
-    Memory is bounded by what is kept: channels are mixed down block by block, and what lies before a part is dropped so.
+    Memory is bounded by what is kept: channels are mixed down block by block, and blocks before a part are dropped.
 
     Args:
         data: The file's content, in any format that libsndfile reads.
@@ -79,7 +79,7 @@ def decode(data: bytes, begin: float | None = None, end: float | None = None) ->
         end: Likewise.
 
     Raises:
-        UnusableAudioError: The content is empty, no audio, silent, cut short as far as its format tells, longer or of another
+        UnusableAudioError: The content is empty, no audio, silent, cut short as far as its format shows, longer or of another
             sample rate than the limits of this module, or holds samples that are NaN, infinite or absurdly large; or the
             part is empty, or reaches past the end; or there is not enough memory.
     """
@@ -95,7 +95,7 @@ def _mixed(data: bytes, begin: float | None, end: float | None) -> Waveform:
     """A recording, or a part of it, mixed down.
 
     Raises:
-        UnusableAudioError: As `decode`, but for silence; or its channels cancel each other.
+        UnusableAudioError: As `decode`, except for silence; or its channels cancel each other.
     """
     energy = 0.0
 
@@ -140,9 +140,9 @@ def digest(samples: NDArray[np.float32], sample_rate: int) -> str:
     Returns:
         Of the rate in decimal digits, a space, and the samples as little-endian float32, no zero of them negative.
     """
-    found = _started(sample_rate)
-    found.update(_plain(samples))
-    return found.hexdigest()
+    hasher = _started(sample_rate)
+    hasher.update(_plain(samples))
+    return hasher.hexdigest()
 
 
 def recording_digest(data: bytes) -> str | None:
@@ -153,11 +153,11 @@ def recording_digest(data: bytes) -> str | None:
     """
     try:
         with _opened(data) as file:
-            found = _started(file.samplerate)
+            hasher = _started(file.samplerate)
             whole = file.subtype == "PCM_16"
             for block in _blocks(file, UNKNOWN, "int16" if whole else "float32"):
-                found.update(_plain(_mixed_down(_scaled(block) if whole else block)))
-            return found.hexdigest()
+                hasher.update(_plain(_mixed_down(_scaled(block) if whole else block)))
+            return hasher.hexdigest()
     except UnusableAudioError:
         return None
 
@@ -187,7 +187,7 @@ class Stream:
     Attributes:
         sample_rate: In Hz.
         channels: Of the recording.
-        seconds: Its length as its head tells, infinite where that leaves it open.
+        seconds: Its length by its header, infinite where that leaves it open.
         sha256: The `digest` of what was decoded so far.
     """
 
@@ -203,7 +203,7 @@ class Stream:
         Raises:
             UnusableAudioError: The recording is cut short, or holds samples that are NaN, infinite or absurdly large.
         """
-        found, whole = 0, self._file.subtype == "PCM_16"
+        count, whole = 0, self._file.subtype == "PCM_16"
         for block in _blocks(self._file, UNKNOWN, "int16" if whole else "float32"):
             if whole:
                 block = _scaled(block)
@@ -211,10 +211,10 @@ class Stream:
                 _check_range(block)
             mixed = _mixed_down(block)
             self._digest.update(_plain(mixed))
-            found += len(mixed)
+            count += len(mixed)
             yield mixed
-        if self._file.frames not in (found, UNKNOWN):
-            raise UnusableAudioError(_cut_short(found / self.sample_rate, self._file.frames / self.sample_rate))
+        if self._file.frames not in (count, UNKNOWN):
+            raise UnusableAudioError(_cut_short(count / self.sample_rate, self._file.frames / self.sample_rate))
 
     @property
     def sha256(self) -> str:
@@ -250,7 +250,7 @@ def streamed(file: io.FileIO | bytes) -> Iterator[Stream]:
 
 
 def lengths(file: io.FileIO) -> tuple[float, float]:
-    """Seconds of a recording as its header tells, infinite where that leaves them open, and how many an utterance may have.
+    """Seconds of a recording by its header, infinite where that leaves them open, and how many an utterance may have.
 
     Args:
         file: Opened at its beginning.
@@ -308,7 +308,7 @@ def _opened(data: bytes) -> Iterator["_Sequential"]:
     """A recording in memory, its head put right where libsndfile would not read it.
 
     Raises:
-        UnusableAudioError: It is empty, no audio, or cut short; or whatever soundfile raises meanwhile.
+        UnusableAudioError: It is empty, no audio, or cut short; or soundfile raises an error meanwhile.
     """
     if not data:
         raise UnusableAudioError("the file is empty")
@@ -325,14 +325,14 @@ def _check_whole(file: "_Sequential", share: float) -> None:
         raise UnusableAudioError(_cut_short(seconds, seconds / share) if seconds else "it is cut short before its audio")
 
 
-def _cut_short(there: float, announced: float) -> str:
-    digits = 2 if announced - there >= 0.01 else 5
-    return f"it is cut short: {there:.{digits}f} s of {announced:.{digits}f} s are there"
+def _cut_short(seconds: float, announced: float) -> str:
+    digits = 2 if announced - seconds >= 0.01 else 5
+    return f"it is cut short: {seconds:.{digits}f} s of {announced:.{digits}f} s are there"
 
 
 @contextlib.contextmanager
 def _understood(first: bytes) -> Iterator[None]:
-    """Whatever soundfile raises about a file that begins so becomes the one error of this module."""
+    """Any error of soundfile about a file that begins like this becomes the one error of this module."""
     try:
         yield
     except UnusableAudioError:
@@ -365,7 +365,7 @@ def _kept(
         passed = file.seek(first)
     for block in _blocks(file, first - passed, "float32"):
         passed += len(block)
-    whole, found = file.subtype == "PCM_16", 0
+    whole, count = file.subtype == "PCM_16", 0
     blocks: list[NDArray[np.float32]] = []
     joined: NDArray[np.float32] | None = None
     for block in _blocks(file, expected, "int16" if whole else "float32"):
@@ -375,25 +375,25 @@ def _kept(
             _check_range(block)
         kept = keep(block)
         if joined is None and not open_end and _block(file) == len(block) < expected:
-            # A head that lies has no whole block; else the memory is taken once, and not again to join the blocks.
+            # A header that is wrong has no whole block; else the memory is taken once, and not again to join the blocks.
             joined = np.empty((expected, *kept.shape[1:]), np.float32)
         if joined is None:
             blocks.append(kept)
         else:
-            joined[found : found + len(kept)] = kept
-        found += len(block)
-    if open_end and found > most:
+            joined[count : count + len(kept)] = kept
+        count += len(block)
+    if open_end and count > most:
         raise UnusableAudioError(f"it is longer than the limit of {most / rate:g} s for an utterance")
     if file.frames == UNKNOWN:
         # Only now the length is known, and with it whether it has that part.
-        last = _part(passed + found, rate, begin, end)[1]
+        last = _part(passed + count, rate, begin, end)[1]
         expected = last - first
-    if found == 0:
+    if count == 0:
         raise UnusableAudioError("the file holds no audio samples")
-    if found < expected:
-        raise UnusableAudioError(_cut_short(found / rate, expected / rate))
+    if count < expected:
+        raise UnusableAudioError(_cut_short(count / rate, expected / rate))
     if joined is not None:
-        return joined[:found]
+        return joined[:count]
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 

@@ -1,13 +1,13 @@
 """The heads of uncompressed recordings: how much audio they announce, and sizes that writers leave wrong.
 
 libsndfile reads a recording that was cut short as a shorter one without a word, and some heads that other programs read not at
-all.  Where the audio ends is told by these rules, those of the programs of the field:
+all.  Where the audio ends follows from these rules, which the usual programs have too:
 
-- What the head announces is what there is, if the file has as much.
+- The size that the header announces is taken, if the file has as much.
 - A size of 0, one near 2^31 or 2^32, or one of more than any file here, was left by a writer that could not go back (a pipe, a
-  recorder that was killed) or stands for a size elsewhere: the audio goes on to the end of the file, unless known chunks
+  recorder that was killed) or says that the size is elsewhere: the audio continues to the end of the file, unless known chunks
   fill the rest.
-- A size that lacks no more than `SLACK` bytes was counted wrongly: likewise.
+- A size that lacks no more than `SLACK` bytes was counted wrongly: here too.
 - Else the recording is cut short.
 
 Sources: Multimedia Programming Interface and Data Specifications 1.0 (IBM and Microsoft 1991) for RIFF, EBU Tech 3306 for RF64,
@@ -25,7 +25,7 @@ LEAST = 8
 """Bytes of audio: less are no frame of any usual format, and count as 0."""
 
 NEAR = 2**16
-"""Bytes by which a size that stands for none may be less than 2^31 or 2^32, or more than 2^31: those of chunks before it."""
+"""Bytes by which a size that means "unknown" may be less than 2^31 or 2^32, or more than 2^31: those of chunks before it."""
 
 MOST_CHUNKS = 10_000
 """Chunks before the audio; real files have a few."""
@@ -34,10 +34,10 @@ AFTER = {b"LIST", b"id3 ", b"ID3 ", b"fact", b"JUNK", b"PAD ", b"cue ", b"smpl",
 """Chunks that stand behind the audio."""
 
 KNOWN = AFTER | {b"data", b"fmt ", b"ds64"}
-"""Chunks by which one is told that begins where the one before is not filled up."""
+"""Chunks by which a chunk is recognised that begins where the one before it is not filled up."""
 
 Read = Callable[[int, int], bytes]
-"""Gives so many bytes from a place on, fewer at the end."""
+"""Reads a number of bytes from a position, fewer at the end."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ def _wave(read: Read, size: int, kind: bytes) -> Head | None:
 
 
 def _chunks(read: Read, size: int, order: str, audio: bytes, coding: bytes) -> Head | None:
-    """The head of a file of chunks, which are even in length; some writers forget to fill up an odd one."""
+    """The head of a file of chunks, which are even in length; some writers do not fill up a chunk of odd length."""
     at, usual, large = 12, True, None
-    found: tuple[int, int] | None = None
+    format_chunk: tuple[int, int] | None = None
     data: tuple[int, int] | None = None
     for _ in range(MOST_CHUNKS):
         name, length = read(at, 4), read(at + 4, 4)
@@ -121,17 +121,17 @@ def _chunks(read: Read, size: int, order: str, audio: bytes, coding: bytes) -> H
         if name == b"ds64" and len(read(at + 16, 8)) == 8:
             (large,) = struct.unpack("<Q", read(at + 16, 8))
         if name == coding:
-            found = (at + 8, chunk)
+            format_chunk = (at + 8, chunk)
         if name == audio:
             data = (at + 8, chunk)
-            if found:
+            if format_chunk:
                 break
         at += 8 + chunk
         if chunk % 2 and read(at, 4) in KNOWN and read(at + 1, 4) not in KNOWN:
             usual = False
         else:
             at += chunk % 2
-    if data is None or found is None or found[0] + found[1] > size:
+    if data is None or format_chunk is None or format_chunk[0] + format_chunk[1] > size:
         return None
     begin, announced = data
     if large is not None and announced != 2**32 - 1:
@@ -140,15 +140,15 @@ def _chunks(read: Read, size: int, order: str, audio: bytes, coding: bytes) -> H
         # Half of the numbers of 64 bits are no sizes.
         usual = usual and 0 < large < 2**63
         announced = large if large < 2**63 else 0
-    usual = usual and found[0] < begin
-    return _head(read, size, begin, announced, found, usual)
+    usual = usual and format_chunk[0] < begin
+    return _head(read, size, begin, announced, format_chunk, usual)
 
 
 def _head(read: Read, size: int, begin: int, announced: int, coding: tuple[int, int] = (0, 0), usual: bool = True) -> Head:
     """A head, its size left open where the writer did."""
     if announced < LEAST:
         name, length = read(begin, 4), read(begin + 4, 4)
-        there = name in AFTER and len(length) == 4 and begin + 8 + struct.unpack("<I", length)[0] <= size
-        return Head(begin, announced, coding) if there else Head(begin, None, coding, usual=False)
+        followed = name in AFTER and len(length) == 4 and begin + 8 + struct.unpack("<I", length)[0] <= size
+        return Head(begin, announced, coding) if followed else Head(begin, None, coding, usual=False)
     placeholder = abs(announced - 2**31) <= NEAR or announced >= 2**32 - NEAR
     return Head(begin, None if placeholder and announced > size - begin else announced, coding, usual)

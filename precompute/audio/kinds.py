@@ -1,4 +1,4 @@
-"""What a file is that is no recording, by its first bytes: downloads and copies leave such in the place of recordings."""
+"""What a file is that is no recording, by its first bytes: downloads and copies leave such files instead of recordings."""
 
 LONGEST = 512
 """Bytes that are looked at."""
@@ -28,7 +28,7 @@ STARTS = {
     b"SQLite format 3": "an SQLite database",
     b"\x7fELF": "a program",
 }
-"""What a file is that begins so."""
+"""What a file is that begins like this."""
 
 TEXTS = {
     b"<!doctype html": "an HTML page, perhaps of a download that needs a login: download it again",
@@ -37,11 +37,11 @@ TEXTS = {
     b"<error": "an XML document, perhaps an error of the server: download it again",
     b"{": "a JSON text, perhaps an error of the server: download it again",
 }
-"""What a text is that begins so, whatever its case."""
+"""What a text is that begins like this, in upper or lower case."""
 
 
 def name(first: bytes) -> str | None:
-    """What a file is, with what to do about it; None where nothing tells.
+    """What a file is, with what to do about it; None where it is not known.
 
     Args:
         first: Its first bytes, `LONGEST` of them.

@@ -1,4 +1,4 @@
-"""Noise at a given signal-to-noise ratio, for tests of robustness; the same for an utterance wherever and whenever."""
+"""Noise at a given signal-to-noise ratio, for tests of robustness; an utterance always gets the same."""
 
 from functools import lru_cache
 
@@ -51,11 +51,11 @@ def babble(sample_rate: int) -> NDArray[np.float32]:
     total = np.zeros(BABBLE_SECONDS * sample_rate, np.float32)
     for speaker in synthesis.SPEAKERS[:TALKERS]:
         rng = seeding.generator(f"babble {speaker.name}")
-        said = np.zeros(0, np.float32)
-        while len(said) < len(total):
+        voice = np.zeros(0, np.float32)
+        while len(voice) < len(total):
             sentence, emotion = int(rng.integers(len(synthesis.SENTENCES))), str(rng.choice(list(synthesis.EMOTIONS)))
             spoken = synthesis.synthesize(speaker, sentence, emotion, synthesis.SAMPLE_RATES[0])
             spoken = condition.resample(spoken, synthesis.SAMPLE_RATES[0], sample_rate)
-            said = np.concatenate([said, spoken / np.sqrt(np.mean(np.square(spoken)))])
-        total += said[: len(total)]
+            voice = np.concatenate([voice, spoken / np.sqrt(np.mean(np.square(spoken)))])
+        total += voice[: len(total)]
     return total

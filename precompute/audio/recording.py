@@ -1,4 +1,4 @@
-"""Recordings as files: what lies in the place of one is never waited for, and never read without end."""
+"""Recordings as files: a pipe or device instead of one is never waited for, and never read without end."""
 
 import contextlib
 import errno
@@ -33,7 +33,7 @@ def opened(file: Path) -> Iterator[io.FileIO]:
         UnusableAudioError: It is no regular file, or larger than `LARGEST`.
         OSError: It cannot be opened.
     """
-    # A pipe that nobody writes to, and some devices, keep whoever opens them waiting, unless told not to.
+    # To open a pipe without a writer, and some devices, blocks unless this flag is set.
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError:
@@ -58,19 +58,19 @@ def read(file: Path) -> bytes:
 
 def digest(file: Path) -> str:
     """SHA-256 of a recording in hexadecimal digits; errors as of `opened`."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     with opened(file) as handle:
         for piece in _pieces(handle, PIECE):
-            found.update(piece)
-    return found.hexdigest()
+            hasher.update(piece)
+    return hasher.hexdigest()
 
 
 @contextlib.contextmanager
 def one_alone() -> Iterator[None]:
-    """Take whatever goes wrong inside for a fault of the one recording that is used there, so that the others go on.
+    """Take any error inside for a fault of the one recording that is used there, so that the others continue.
 
     Errors of this project and of the operating system stay what they are.  With the variable `WSER_TRACEBACK` anything but a
-    lack of memory is also shown in full on stderr: it may be a mistake of ours, and no fault of the recording.
+    lack of memory is also shown in full on stderr: it may be a fault of this software, not of the recording.
 
     Raises:
         UnusableAudioError: Instead; it names the exception.

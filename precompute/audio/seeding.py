@@ -1,4 +1,4 @@
-"""Random numbers that follow from a key, so that they are the same whenever and wherever they are drawn."""
+"""Random numbers that follow from a key, so that they are the same in every process and order of work."""
 
 import hashlib
 

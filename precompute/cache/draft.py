@@ -2,7 +2,7 @@
 
 A unit, the pictures of one speaker and emotion, is written under `.staging` on the same file system, fsynced, and published
 by renaming its directory; the manifest, written last by an exclusive link, seals the whole.  No lock is needed:
-of two jobs that do the same, the second finds the name taken and discards its own.
+of two jobs that do the same, the second finds that the name exists and discards its own.
 """
 
 import contextlib
@@ -139,9 +139,9 @@ class Draft:
             writing.make_directory(target.parent, self.root)
             self._put(target.parent / layout.GROUP, _json(layout.group({"speaker": speaker})))
             while not _renamed(aside, target, self.root):
-                if there := self.published(speaker, emotion):
+                if existing := self.published(speaker, emotion):
                     files.remove(aside, self.root)
-                    return there
+                    return existing
                 # The existing unit is damaged, and no manifest lists it yet.
                 with contextlib.suppress(FileNotFoundError):
                     writing.to_trash(target, self.root)
@@ -328,7 +328,7 @@ def is_there(path: Path, fingerprint: str, source: str, other: Callable[[], Cach
 
 
 def fingerprint_there(path: Path, source: str) -> str | None:
-    """Fingerprint of the cache that is sealed at a place; None where nothing is.
+    """Fingerprint of the cache that is sealed at a path; None where there is none.
 
     Args:
         path: Of its directory.

@@ -157,13 +157,13 @@ def _candidates(steps: Sequence[Steps]) -> tuple[Places, Places, Places]:
     longest = max(counts) + 1
     hits = [np.zeros(0, np.int64)]
     for back in range(1, most):
-        there = np.flatnonzero(rank >= back)
-        here = there - back
+        second = np.flatnonzero(rank >= back)
+        first = second - back
         # Sorting is stable, so that the first of two equal keys is of the recording that comes first.
-        differ = owner[here] != owner[there]
-        here, there = here[differ], there[differ]
-        pair = owner[here].astype(np.int64) * len(keys) + owner[there]
-        hits.append(pair * (2 * longest) + (moment[here] - moment[there] + longest))
+        differ = owner[first] != owner[second]
+        first, second = first[differ], second[differ]
+        pair = owner[first].astype(np.int64) * len(keys) + owner[second]
+        hits.append(pair * (2 * longest) + (moment[first] - moment[second] + longest))
     places, count = np.unique(np.concatenate(hits), return_counts=True)
     # What is shared at a shift counts together with what is shared at the shift before it, and for both.
     follows = places[1:] == places[:-1] + 1

@@ -56,7 +56,7 @@ def restore(place: Path, path: Path, root: Path) -> None:
         root: Of both.
 
     Raises:
-        CacheError: It is gone, or may not be moved, or a cache was made there meanwhile.
+        CacheError: It does not exist any more, or may not be moved, or a cache was made there meanwhile.
     """
     with writing.writing(root):
         files.rename(place, path, root)

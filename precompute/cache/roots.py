@@ -51,10 +51,10 @@ def writable(roots: Roots) -> Path:
     """
     for root in roots:
         if not places.is_remote(root):
-            there = next(directory for directory in (root, *root.absolute().parents) if directory.exists())
-            if not there.is_dir():
-                raise CacheError(f"{there} is a file, not a directory: move it, or give another --cache DIR")
-            if os.access(there, os.W_OK | os.X_OK):
+            directory = next(path for path in (root, *root.absolute().parents) if path.exists())
+            if not directory.is_dir():
+                raise CacheError(f"{directory} is a file, not a directory: move it, or give another --cache DIR")
+            if os.access(directory, os.W_OK | os.X_OK):
                 return root
     tried = ", ".join(map(str, roots))
     raise CacheError(
@@ -254,15 +254,15 @@ def answers(path: Path, name: str) -> bool:
 
 def _near(roots: Roots, corpus: str) -> set[str]:
     """Corpora that have caches and a similar name, where this one has none."""
-    here = {path.parent.name for root in roots for path in sealed(root)}
+    corpora = {path.parent.name for root in roots for path in sealed(root)}
     # Close enough for a typing error, and not for ravdess_song where ravdess exists.
-    return here if corpus not in here and difflib.get_close_matches(corpus, here, cutoff=0.8) else set()
+    return corpora if corpus not in corpora and difflib.get_close_matches(corpus, corpora, cutoff=0.8) else set()
 
 
 def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     where = os.pathsep.join(map(str, roots))
-    if here := _near(roots, corpus):
-        return CacheMissingError(f"in {where}, {unknown('cache of the corpus', corpus, here)}")
+    if nearest := _near(roots, corpus):
+        return CacheMissingError(f"in {where}, {unknown('cache of the corpus', corpus, nearest)}")
     recipe_id = named(recipe).id if is_name(recipe) else recipe
     for path in (path for root in roots for path in everything(root) if path.parent.name == corpus):
         if path.name.startswith(f"{recipe_id}-"):
@@ -270,10 +270,10 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
     if not is_name(recipe):
         return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*names(), *others])}")
-    there = f" (there are caches of the recipes {', '.join(others)}: use one with recipe=ID)" if others else ""
+    hint = f" (there are caches of the recipes {', '.join(others)}: use one with recipe=ID)" if others else ""
     return CacheMissingError(
         f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {where}: "
-        f"run {_command(corpus, recipe, roots)}{there}"
+        f"run {_command(corpus, recipe, roots)}{hint}"
     )
 
 
@@ -293,7 +293,7 @@ def _command(corpus: str, recipes: str, roots: Roots) -> str:
 
 
 def _table(corpus: str, roots: Roots) -> str:
-    """The table that a corpus was last cached from, as a shell takes it; what stands for it where no cache says so."""
+    """The table that a corpus was last cached from, as a shell takes it; a placeholder where no cache says so."""
     every = [record for root in roots for path in sealed(root, glob.escape(corpus)) for record in provenance(path)]
     tables = [
         record[TABLE]

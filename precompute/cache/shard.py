@@ -73,7 +73,7 @@ def decode(shard: bytes, count: int, item: Array) -> NDArray[Any]:
     Args:
         shard: Its bytes.
         count: Of items, from a trusted source, since it determines how much memory is allocated.
-        item: What each is; likewise.
+        item: Shape and type of each, also from a trusted source.
 
     Raises:
         ValueError: A checksum, an offset or an item's size is wrong.
@@ -109,7 +109,7 @@ def _frames(shard: bytes, count: int, item: Array) -> Iterator[bytes]:
         raise ValueError(f"{len(shard)} bytes are too few for an index of {count} items")
     index = np.frombuffer(_without_checksum(shard[-size:], "the index"), _ENTRY).reshape(-1, 2).tolist()
     if any(offset + length > len(shard) - size for offset, length in index):
-        raise ValueError("an item lies outside the shard")
+        raise ValueError("an item is outside the shard")
     if sum(length for _, length in index) > len(shard) - size:
         raise ValueError("items share their bytes")
     for row, (offset, length) in enumerate(index):

@@ -26,7 +26,7 @@ class Summary:
         speakers: Number of them, 0 where it is not sealed.
         size: Bytes on disk.
         made: When, to the minute, in UTC; empty where unknown.
-        by: By whom; empty where unknown.
+        by: Who made it; empty where unknown.
     """
 
     path: Path
@@ -54,7 +54,7 @@ def _summary(path: Path) -> Summary:
         state = "unfinished"
     except CacheError:
         state = "damaged"
-    made = next(iter(provenance(path)), {})
+    source = next(iter(provenance(path)), {})
     return Summary(
         path=path,
         corpus=path.parent.name,
@@ -63,8 +63,8 @@ def _summary(path: Path) -> Summary:
         utterances=manifest.get("utterances", 0),
         speakers=sum(name.count("/") == 1 for name in manifest.get("files", {})),
         size=places.total(path, places.root_of(path)),
-        made=str(made.get("created", ""))[:16].replace("T", " "),
-        by=str(made.get("by", "")),
+        made=str(source.get("created", ""))[:16].replace("T", " "),
+        by=str(source.get("by", "")),
     )
 
 

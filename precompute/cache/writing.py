@@ -1,4 +1,4 @@
-"""Writing files of caches: with the root's permissions whatever the umask, and with errors in one sentence."""
+"""Writing files of caches: with the root's permissions regardless of the umask, and with errors in one sentence."""
 
 import contextlib
 import errno
@@ -102,7 +102,7 @@ def writing(root: Path) -> Iterator[None]:
 def _full(root: Path, code: int) -> str:
     if code == errno.EDQUOT:
         return f"your quota on the disk of {root} is used up"
-    disk = os.statvfs(next(there for there in (root, *root.absolute().parents) if there.exists()))
+    disk = os.statvfs(next(path for path in (root, *root.absolute().parents) if path.exists()))
     # Some file systems create inodes as needed, and count none.
     what = "inodes are left" if disk.f_files and not disk.f_favail else "space is left"
     return f"no {what} on the disk of {root} ({disk.f_bavail * disk.f_frsize / 1e6:.0f} MB are free)"

@@ -25,7 +25,7 @@ HIGHEST_RUMBLE, VOICE = 50.0, (60.0, 7600.0)
 """Upper end of rumble, and the frequencies of a voice, in Hz."""
 
 LEAST_POWER = 1e-20
-"""Power that stands for zero."""
+"""Power that replaces zero."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Disturbances:
 
     Attributes:
         line: Frequency of that line of the mains which stands out most, in Hz.
-        hum: How far it does, in whichever second it does least, in dB re the median of what lies beside: voices move, and hum
-            stays; 0 for recordings of less than `LEAST_SECONDS`.
+        hum: How far it does, in the second in which it does least, in dB re the median beside it: voices move, and hum stays;
+            0 for recordings of less than `LEAST_SECONDS`.
         rumble: Level below 50 Hz re that of the voice, from 60 Hz to 7.6 kHz, in dB; the mean does not count.
     """
 

@@ -40,7 +40,7 @@ def choose(cache: "Cache", speaker: str, emotions: Sequence[str] | None = None) 
     if missing := [emotion for emotion in emotions or () if emotion not in spoken]:
         raise CacheError(unknown(f"emotion of speaker {speaker}", missing[0], spoken))
     wanted = list(emotions or sorted(spoken))
-    best = max(sentences.values(), key=lambda said: sum(emotion in said for emotion in wanted))
+    best = max(sentences.values(), key=lambda emotions: sum(emotion in emotions for emotion in wanted))
     return [best.get(emotion, spoken[emotion]) for emotion in wanted]
 
 

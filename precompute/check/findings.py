@@ -1,4 +1,4 @@
-"""What is worth knowing about a corpus before one trusts it: one finding after another, each with the files concerned."""
+"""What to know about a corpus before it is used: one finding after another, each with the files concerned."""
 
 import statistics
 from collections import Counter
@@ -18,14 +18,14 @@ LEAST_SPEECH = 1 / 3
 
 
 LEAST_HUM_DB = 15.0
-"""How far a line of the mains stands out of what lies beside it, that is noted: no recording of EmoDB or RAVDESS has so much,
+"""Least height of a line of the mains over the spectrum beside it that is noted: no recording of EmoDB or RAVDESS has so much,
 and hum 30 dB below the voice has it in half of them."""
 
 LEAST_RUMBLE_DB = -6.0
 """Level below the voice, re that of the voice, that is noted."""
 
 FEWEST_SCALED, SHARE_SCALED, PEAK_TOLERANCE_DB = 10, 0.9, 0.1
-"""Recordings were scaled to one peak where there are so many, and so large a share has it to within so many dB."""
+"""Fewest recordings, smallest share of them and tolerance in dB, for all to count as scaled to one peak."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Finding:
 
     Attributes:
         short: For the verdict, such as `5 recordings with several channels`.
-        meaning: What it means for who uses the corpus, a sentence.
+        meaning: What it means for users of the corpus, a sentence.
         items: The files or groups concerned, a line each.
         warning: True where the corpus is not as published or labels may be wrong; else a mere note.
     """
@@ -134,7 +134,7 @@ def _rates(survey: Survey) -> Finding:
 
 def _clipped(survey: Survey) -> Finding:
     items = _each(survey, lambda measured: f"{measured.clipped} samples" if measured.clipped else "")
-    meaning = f"{LEAST_RUN} or more successive samples lie at full scale: the tops of the waveform are cut off."
+    meaning = f"{LEAST_RUN} or more successive samples are at full scale: the tops of the waveform are cut off."
     return Finding(_of(len(items), "clipped file"), meaning, items)
 
 
@@ -154,7 +154,7 @@ def _silent(survey: Survey) -> Finding:
         return f"{speech:.2f} s of {measured.duration:.2f} s" if speech < LEAST_SPEECH * measured.duration else ""
 
     meaning = (
-        f"Less than a third lies between the first and the last 10 ms within {-SILENCE_DB:g} dB of the loudest: short words, "
+        f"Less than a third is between the first and the last 10 ms within {-SILENCE_DB:g} dB of the loudest: short words, "
         "or a click louder than the speech."
     )
     items = _each(survey, mostly)
@@ -181,7 +181,7 @@ def _hum(survey: Survey) -> Finding:
     def hums(measured: Measurements) -> str:
         disturbances = measured.disturbances
         return (
-            f"{disturbances.line} Hz, {disturbances.hum:.0f} dB above what lies beside"
+            f"{disturbances.line} Hz, {disturbances.hum:.0f} dB above the spectrum beside it"
             if disturbances.hum >= LEAST_HUM_DB
             else ""
         )
@@ -197,7 +197,7 @@ def _rumble(survey: Survey) -> Finding:
         return f"{rumble:+.0f} dB re the voice" if rumble >= LEAST_RUMBLE_DB else ""
 
     items = _each(survey, rumbles)
-    meaning = f"Much lies below {HIGHEST_RUMBLE:g} Hz. precompute leaves it out of the level; other software may not."
+    meaning = f"Much is below {HIGHEST_RUMBLE:g} Hz. precompute leaves it out of the level; other software may not."
     return Finding(_of(len(items), "file", " with rumble"), meaning, items)
 
 
@@ -214,7 +214,7 @@ def _empty_cells(survey: Survey) -> Finding:
 def _each(survey: Survey, say: Callable[[Measurements], str]) -> tuple[str, ...]:
     """A line for each usable utterance about which there is something to say, sorted by path."""
     ordered = sorted(survey.checked, key=lambda checked: checked.path)
-    return tuple(f"{checked.path}: {said}" for checked in ordered if checked.measured and (said := say(checked.measured)))
+    return tuple(f"{checked.path}: {value}" for checked in ordered if checked.measured and (value := say(checked.measured)))
 
 
 def _of(count: int, noun: str, rest: str = "") -> str:

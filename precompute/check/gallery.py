@@ -30,7 +30,7 @@ class Shown:
 def choose(survey: Survey) -> list[Utterance]:
     """One usable utterance of each emotion of the first speakers.
 
-    They say the same, with the same intensity, wherever a speaker has that: the sentence and intensity that most speakers
+    They have the same sentence and intensity where a speaker has them: the sentence and intensity that most speakers
     and emotions have comes first, and of several repetitions the first.
     """
     shown = set(list(survey.speakers)[:MOST_SPEAKERS])
@@ -57,16 +57,16 @@ def thumbnails(utterances: list[Utterance], directory: Path, recipe: Recipe, job
     """
     run = parallel(jobs)
     try:
-        made: list[Shown] = run(joblib.delayed(_shown)(utterance, directory, recipe) for utterance in utterances)
+        shown: list[Shown] = run(joblib.delayed(_shown)(utterance, directory, recipe) for utterance in utterances)
     except BrokenProcessPool:
         raise CorpusError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     except ValueError as error:
         raise CorpusError(f"a recording changed while the corpus was checked ({error}): run the same command again") from None
-    return made
+    return shown
 
 
 def _shown(utterance: Utterance, directory: Path, recipe: Recipe) -> Shown:
     with recording.one_alone():
         data = recording.read(directory / utterance.path)
-        made = extract(data, utterance.key, recipe, utterance.begin, utterance.end)
-    return Shown(utterance, thumbnail(made.values[:, made.start : made.stop]))
+        extracted = extract(data, utterance.key, recipe, utterance.begin, utterance.end)
+    return Shown(utterance, thumbnail(extracted.values[:, extracted.start : extracted.stop]))

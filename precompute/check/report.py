@@ -23,8 +23,8 @@ def write(
 
     Args:
         corpus: The corpus.
-        directory: Where it lies.
-        scan: What lies there.
+        directory: Where it is.
+        scan: What is there.
         recipe: Of the pictures shown.
         jobs: Processes to use; -1 for all cores.
         out: File of the page.
@@ -37,7 +37,9 @@ def write(
         CorpusError: The corpus is empty, a recording changed meanwhile, or the page cannot be written.
     """
     if not out.parent.is_dir():
-        raise CorpusError(f"{out} cannot be written, since {out.parent} is no directory: make it, or give another --out FILE")
+        raise CorpusError(
+            f"{out} cannot be written, since {out.parent} is not a directory: make it, or give another --out FILE"
+        )
     corpora.require_utterances(corpus, directory, scan)
     measured = survey(corpus, directory, scan, recipe, jobs)
     listed = findings(measured)

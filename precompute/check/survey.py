@@ -133,9 +133,9 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
 
     Args:
         corpus: The corpus.
-        directory: Where it lies.
-        scan: What lies there.
-        recipe: Whose frame utterances are compared with, and whose pictures near doubles are told by.
+        directory: Where it is.
+        scan: What is there.
+        recipe: Its frame is compared with the utterances, and near doubles are found by its pictures.
         jobs: Processes to use; -1 for all cores.
 
     Raises:
@@ -149,9 +149,9 @@ def survey(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, jobs: in
     checked: list[Checked] = []
     try:
         with progress(f"check {corpus.name}", len(scan.utterances), "utterances") as advance:
-            for some in run(tasks):
-                checked += some
-                advance(len(some))
+            for checked_together in run(tasks):
+                checked += checked_together
+                advance(len(checked_together))
     except BrokenProcessPool:
         raise CorpusError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     checked.sort(key=lambda result: result.utterance.key)
@@ -174,10 +174,10 @@ def _check_one(utterance: Utterance, data: bytes, recipe: Recipe) -> Checked:
     try:
         with recording.one_alone():
             measured = measure_recording(data, utterance.begin, utterance.end)
-            made = extract(data, utterance.key, recipe, utterance.begin, utterance.end)
+            extracted = extract(data, utterance.key, recipe, utterance.begin, utterance.end)
     except UnusableAudioError as error:
         return Checked(utterance, None, str(error))
-    return Checked(utterance, measured, fingerprint=made.acoustic_fingerprint)
+    return Checked(utterance, measured, fingerprint=extracted.acoustic_fingerprint)
 
 
 def _until(end: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The corpora that a command names: where they lie, and a command's work on one after the other."""
+"""The corpora that a command names: where they are, and a command's work on one after the other."""
 
 import argparse
 import itertools
@@ -21,7 +21,7 @@ ALL_DONE, NOTHING_DONE, DONE_WITH_SKIPS = 0, 1, 3
 """Exit codes of the commands on corpora; 2 is wrong usage."""
 
 Work = Callable[[corpora.Corpus, Path, corpora.Scan, "Recipe", str], int]
-"""What is done to a corpus: takes it, its directory, what lies there, a recipe and the recipe in words; gives the exit code."""
+"""What is done to a corpus: takes it, its directory, what is there, a recipe and the recipe in words; gives the exit code."""
 
 
 def places(options: argparse.Namespace) -> finding.Corpora:
@@ -39,7 +39,7 @@ def recipes(options: argparse.Namespace) -> "dict[str, Recipe]":
 
     Raises:
         RecipeError: There is no such recipe, or parameter, or value.
-        UsageError: Nobody would work by them.
+        UsageError: They would give no workers.
     """
     from precompute import recipe
 
@@ -56,7 +56,7 @@ def each(
 
     Args:
         wanted: Names of corpora with commas between, `all`, or `table`.
-        where: Where they may lie.
+        where: Where they may be.
         chosen: Recipes by their words.
         options: With `table`, `name` and `skip_bad`.
         work: To be done.
@@ -89,7 +89,7 @@ def find(module: ModuleType, where: finding.Corpora) -> Path | None:
     if len(places) > 1:
         name, others = module.CORPUS.name, few(places[1:])
         print(
-            f"warning: {name} lies in {len(places)} places, and the one in {places[0]} is taken: for another ({others}) give "
+            f"warning: {name} is in {len(places)} places, and the one in {places[0]} is taken: for another ({others}) give "
             f"--corpora {name}=DIR",
             file=sys.stderr,
         )
@@ -133,7 +133,7 @@ def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[Modul
         located = [(module, directory) for module in modules if (directory := find(module, where))]
         if not located:
             raise CorpusError(
-                f"no corpus lies in {where}: place one there (see --list for where to get them), or give --corpora DIR"
+                f"there is no corpus in {where}: place one there (see --list for where to get them), or give --corpora DIR"
             )
         return located
     located = []

@@ -34,7 +34,7 @@ def corpus(parser: argparse.ArgumentParser, text: str) -> Container:
 
 
 def corpora(parser: argparse.ArgumentParser, text: str = "directory that holds the corpora") -> None:
-    """Where corpora lie, to be read by `finding.parse`."""
+    """Where corpora are, to be read by `finding.parse`."""
     parser.add_argument(
         "--corpora", metavar="[NAME=]DIR[,...]", action="append",
         help=f"{text}; as in ravdess=DIR, a corpus's own directory; several with commas, or by several --corpora "
@@ -43,7 +43,7 @@ def corpora(parser: argparse.ArgumentParser, text: str = "directory that holds t
 
 
 def cache(parser: argparse.ArgumentParser, text: str = "") -> None:
-    """Where caches lie, to be read by `places.parse`."""
+    """Where caches are, to be read by `places.parse`."""
     parser.add_argument(
         "--cache", metavar="DIR[:DIR...]", default=os.environ.get("WSER_CACHE") or "cache",
         help=f"directories of caches, searched in order{text} (default: $WSER_CACHE, else ./cache)",
@@ -51,7 +51,7 @@ def cache(parser: argparse.ArgumentParser, text: str = "") -> None:
 
 
 def caches_to_fill(parser: argparse.ArgumentParser) -> None:
-    """Where caches lie, and where new ones go."""
+    """Where caches are, and where new ones go."""
     cache(parser, "; what is new goes to the first that can be written")
 
 
@@ -91,7 +91,7 @@ def markdown(parser: argparse.ArgumentParser) -> None:
 
 
 def dry_run(parser: argparse.ArgumentParser) -> None:
-    """Nothing but the plan."""
+    """Show only the plan."""
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, how large it will be and how long it takes"
     )
@@ -107,7 +107,7 @@ def table(parser: argparse.ArgumentParser, title: str) -> None:
         "understood, and audformat's tables, JSON lines and directories of Kaldi are too",
     )  # fmt: skip
     own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
-    own.add_argument("--skip-bad", action="store_true", help="go on with the good lines")
+    own.add_argument("--skip-bad", action="store_true", help="continue with the good lines")
 
 
 def fetching(parser: Container) -> None:
@@ -118,6 +118,6 @@ def fetching(parser: Container) -> None:
     )
     parser.add_argument(
         "--accept-changed", action="store_true",
-        help="take the corpus also where it is not the known one, by its checksum or the content of its recordings; results "
+        help="take the corpus even if it is not the known one, by its checksum or the content of its recordings; results "
         "may then not be comparable with published ones",
     )  # fmt: skip

@@ -64,7 +64,7 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace) -> int
 
     Args:
         wanted: Names of the corpora, with commas between; `all`, or `table`.
-        where: They may lie.
+        where: They may be.
         options: With those of `recipe`, `jobs`, `executor`, `cache`, `table` and `dry_run`.
 
     Returns:
@@ -109,7 +109,7 @@ def _build(
             recipe.feature.require()
             if recipe.feature.licence:
                 print(f"note: {recipe.feature.licence}", file=sys.stderr)
-            # Most likely there is work to do: whoever does it gets ready while the recordings are hashed.
+            # Most likely there is work to do: the workers get ready while the recordings are hashed.
             workers.prepare()
         plan = make_plan(corpus, directory, scan, recipe, cache_roots)
         for warning in plan.warnings:
@@ -129,8 +129,8 @@ def _build(
         scanned = {layout.printable(utterance.path) for utterance in scan.utterances}
         skipped = [*{*skipped, *(record for record in cache.skipped if record.path in scanned)}]
         if not options.dry_run:
-            there = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
-            _summarise(cache, recipe, words, len(skipped), ways, there, time.monotonic() - started)
+            present = sum(len(unit.records) + len(unit.skipped) for unit in plan.done)
+            _summarise(cache, recipe, words, len(skipped), ways, present, time.monotonic() - started)
     for recording in sorted(skipped, key=lambda recording: terminal.natural(recording.path)):
         print(
             f"skipped: {corpus.name}: {recording.path}: {corpora.why_unusable(corpus, recording.path, recording.reason)}",
@@ -168,30 +168,30 @@ def _describe(plan: "Plan", jobs: int, where: ExecutorConfig) -> None:
 
     expected = estimate(plan)
     processes = 1 if where.is_cluster else effective_n_jobs(jobs)
-    there = f"there before: {counted(len(plan.done), 'unit')}"
+    present = f"there before: {counted(len(plan.done), 'unit')}"
     if plan.earlier:
         reused = f"{counted(plan.reusable, 'utterance')} in {counted(len(plan.earlier), 'unit')}"
-        there += f"; from an earlier cache: {reused}"
+        present += f"; from an earlier cache: {reused}"
     units = len(plan.units) - len(plan.earlier)
-    print(f"{name}: would compute {counted(plan.todo - plan.reusable, 'utterance')} in {counted(units, 'unit')} ({there})")
+    print(f"{name}: would compute {counted(plan.todo - plan.reusable, 'utterance')} in {counted(units, 'unit')} ({present})")
     print(f"  into   {plan.draft.path}")
     workers = "one worker like this machine" if where.is_cluster else f"{processes} process{'es' * (processes != 1)}"
     print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {workers}")
 
 
 def _summarise(
-    cache: "Cache", recipe: "Recipe", words: str, skipped: int, ways: "Counter[Way] | None", there: int, seconds: float
+    cache: "Cache", recipe: "Recipe", words: str, skipped: int, ways: "Counter[Way] | None", present: int, seconds: float
 ) -> None:
     stereo = sum(record.channels > 1 for record in cache.records)
     speakers, emotions = ({getattr(record, name) for record in cache.records} for name in ("speaker", "emotion"))
     print(f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}")
     print(f"  utterances  {len(cache.records)} of {counted(len(speakers), 'speaker')}, {counted(len(emotions), 'emotion')}")
     if ways:
-        told = {
+        counts = {
             "computed": ways["computed"], "taken from an earlier cache": ways["reused"],
-            "computed meanwhile by another job": ways["found"], "there before": there,
+            "computed meanwhile by another job": ways["found"], "there before": present,
         }  # fmt: skip
-        print(f"  of these    {', '.join(f'{count} {how}' for how, count in told.items() if count)}")
+        print(f"  of these    {', '.join(f'{count} {how}' for how, count in counts.items() if count)}")
     print(f"  skipped     {skipped}")
     if stereo:
         print(f"  channels    {counted(stereo, 'recording')} with several, mixed down to one")

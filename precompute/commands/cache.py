@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from precompute.cache.reader import Cache
 
 ALL = "/"
-"""Ends the name of a corpus that stands for all of its caches."""
+"""Ends the name of a corpus, to mean all of its caches."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "import", _import, "Take the caches of a .zip in, each verified, into the first root that can be written."
     ).add_argument("file", metavar="FILE", type=paths.path)
-    copy = add("copy", _copy, "Copy sealed caches to another root; in an object store, go on from what an earlier copy left.")
+    copy = add("copy", _copy, "Copy sealed caches to another root; in an object store, continue an earlier copy.")
     copy.add_argument("ids", metavar="ID", nargs="+")
     copy.add_argument("target", metavar="ROOT", help="directory of caches, or a URL, as s3://bucket/lab")
     return parser
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text} is no number of pictures: give 0 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of pictures: give 0 or more")
     return int(text)
 
 
@@ -164,8 +164,8 @@ def _about(cache: "Cache") -> Iterator[tuple[str, str | list[str]]]:
     for record in provenance(cache.path):
         versions = record.get("versions")
         listed = [f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items()]
-        made = f"{record.get('created', '?')} by {record.get('by', '?')} with"
-        yield "  made         ", [made, *tables.listed(listed or ["?"])]
+        origin = f"{record.get('created', '?')} by {record.get('by', '?')} with"
+        yield "  made         ", [origin, *tables.listed(listed or ["?"])]
     yield "  skipped      ", str(len(cache.skipped))
     for skipped in cache.skipped:
         yield "    ", f"{skipped.path}: {skipped.reason}"
@@ -184,7 +184,7 @@ def _verify(options: argparse.Namespace) -> int:
     where = finding.parse(options.corpora, os.environ.get("WSER_CORPORA", ""))
     for root in places.parse(options.cache):
         if not root.is_dir():
-            raise CacheError(f"{root} is no directory, or not mounted: mount it, or leave it out of WSER_CACHE and --cache")
+            raise CacheError(f"{root} is not a directory, or not mounted: mount it, or leave it out of WSER_CACHE and --cache")
     paths, bad = _some(options, options.ids, everywhere=True), 0
     for path in paths:
         started = time.monotonic()
@@ -275,7 +275,7 @@ def _rm(options: argparse.Namespace) -> int:
     for path in paths:
         if places.is_remote(path):
             raise CacheError(
-                f"{path} lies in an object store, which has no trash: remove its {layout.MANIFEST} first and then the rest, by "
+                f"{path} is in an object store, which has no trash: remove its {layout.MANIFEST} first and then the rest, by "
                 "the store's own tools"
             )
         if sum(other.parts[-2:] == path.parts[-2:] for other in paths) > 1:
@@ -321,7 +321,7 @@ def _restore(options: argparse.Namespace) -> int:
         if sum(other.parts[-2:] == path.parts[-2:] for other in {*chosen}) > 1:
             raise _several_roots(path)
         if places.exists(path, root):
-            raise CacheError(f"{path} is there, and what lies in the trash is not put in its place: move it away first")
+            raise CacheError(f"{path} is there already, so it is not restored from the trash: move it away first")
     for path in dict.fromkeys(chosen):
         *older, last = sorted(trashed[path])
         removal.restore(last, path, places.root_of(path))
@@ -392,8 +392,8 @@ def _copy(options: argparse.Namespace) -> int:
     for path in _each(options, options.ids):
         notes: list[str] = []
         done = copy(Cache(path), target, notes.append)
-        there = target / path.parent.name / path.name
-        print(f"{'copied' if done else 'there already'}  {there}{_noted(notes[0] if notes else None)}")
+        copied = target / path.parent.name / path.name
+        print(f"{'copied' if done else 'there already'}  {copied}{_noted(notes[0] if notes else None)}")
     return terminal.DONE
 
 
@@ -430,14 +430,14 @@ def _one(options: argparse.Namespace, name: str) -> Path:
 
 
 def _several_roots(path: Path) -> CacheError:
-    return CacheError(f"{path.name} lies in several roots: choose one with --cache DIR")
+    return CacheError(f"{path.name} is in several roots: choose one with --cache DIR")
 
 
 def _ambiguous(name: str, paths: Sequence[Path]) -> CacheError:
     if len({path.parts[-2:] for path in paths}) == 1:
         return _several_roots(paths[0])
     listed = ", ".join(sorted({f"{path.parent.name}/{path.name}" for path in paths}))
-    return CacheError(f"{len(paths)} caches answer '{name}': give more of one of {listed}")
+    return CacheError(f"{len(paths)} caches match '{name}': give more of one of {listed}")
 
 
 def _refuse_empty(name: str) -> None:

@@ -56,7 +56,7 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace, parser
 
     Args:
         wanted: Names of the corpora, with commas between; `all`, or `table`.
-        where: They may lie.
+        where: They may be.
         options: With those of `recipe`, `jobs`, `out` and `table`.
         parser: That read them, to refuse them by.
         command: As typed, for the page's foot.

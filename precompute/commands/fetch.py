@@ -60,11 +60,11 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace) -> int
             module, own = corpora.load(name), where.own.get(name)
             if own:
                 raise CorpusError(
-                    f"--fetch {name} does not write to {own}: give --corpora DIR without {name}=, and it is laid as "
+                    f"--fetch {name} does not write to {own}: give --corpora DIR without {name}=, and it is unpacked as "
                     f"DIR/{module.CORPUS.usual_place}"
                 )
-            there = _download.fetch(module, where.root, options.accept_licence, options.mirror, options.accept_changed)
-            codes.add(_corpora.ALL_DONE if there else _corpora.NOTHING_DONE)
+            fetched = _download.fetch(module, where.root, options.accept_licence, options.mirror, options.accept_changed)
+            codes.add(_corpora.ALL_DONE if fetched else _corpora.NOTHING_DONE)
         except WserError as error:
             print(f"precompute: {error}", file=sys.stderr)
             codes.add(_corpora.NOTHING_DONE)

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m precompute show",
-        description="Draw one cached picture of each emotion of a speaker, saying the same; or the filters of a recipe.",
+        description="Draw one cached picture of each emotion of a speaker, with the same sentence; or the filters of a recipe.",
         epilog="Example: python -m precompute show --corpus emodb --speaker 03 --out emodb.png",
     )
     what = _options.corpus(parser, "corpus in the cache")

@@ -1,1 +1,1 @@
-"""What both packages stand on: files, processes, foreign text, the terminal."""
+"""What both packages use: files, processes, foreign text, the terminal."""

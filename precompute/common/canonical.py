@@ -28,9 +28,9 @@ def digest(rows: Iterable[Any]) -> str:
     """
     hashed, encode = hashlib.sha256(b"["), msgspec.json.encode
     rows, separator = iter(rows), b""
-    while some := list(itertools.islice(rows, ROWS)):
+    while part := list(itertools.islice(rows, ROWS)):
         hashed.update(separator)
-        hashed.update(memoryview(encode(some))[1:-1])
+        hashed.update(memoryview(encode(part))[1:-1])
         separator = b","
     hashed.update(b"]")
     return hashed.hexdigest()

@@ -1,4 +1,4 @@
-"""Removing what is no longer needed, from caches and results alike: first it is listed, and removed only on request."""
+"""Removing what is no longer needed, from caches and from results: first it is listed, and removed only on request."""
 
 import argparse
 import math

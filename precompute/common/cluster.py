@@ -73,7 +73,7 @@ class Cluster:
             if self._own:
                 self._own.close()
             raise ClusterError(
-                f"no Dask scheduler answers at {self._name} ({_in_words(error)}): start one there (dask scheduler), or "
+                f"no Dask scheduler responds at {self._name} ({_in_words(error)}): start one there (dask scheduler), or "
                 "give executor=loky to work on this machine"
             ) from None
         self._workers = 0
@@ -83,7 +83,7 @@ class Cluster:
 
         Raises:
             ClusterError: The scheduler was lost, workers died one after another, or one has other software.
-            Exception: Whatever a task raised.
+            Exception: Of a task.
         """
         waiting = self._submit(tasks)
         pending = set(islice(waiting, MOST_SUBMITTED))
@@ -100,7 +100,7 @@ class Cluster:
                 self._client.cancel(list(pending), force=True)
 
     def count(self) -> int:
-        """Workers that are there, as far as the scheduler answers."""
+        """Workers that are there; none where the scheduler does not answer."""
         with contextlib.suppress(OSError, CancelledError):
             known = self._client.sync(self._client.scheduler.identity, n_workers=0, callback_timeout=SECONDS_TO_ANSWER)
             self._workers = int(known["n_workers"])
@@ -114,11 +114,11 @@ class Cluster:
             self._own.close()
 
     def _submit(self, tasks: Iterable[Any]) -> Iterator[Any]:
-        here = os.getcwd()  # noqa: PTH109 - as text, which is what travels
+        folder = os.getcwd()  # noqa: PTH109 - as text, which is what travels
         for task in tasks:
             # By cloudpickle, as joblib does: what a plug-in defines travels with it.
             package = task[0].__module__.partition(".")[0]
-            yield self._client.submit(_work, package, _software(package), here, cloudpickle.dumps(task), pure=False)
+            yield self._client.submit(_work, package, _software(package), folder, cloudpickle.dumps(task), pure=False)
 
     def _result(self, future: Any) -> Any:
         from distributed import KilledWorker
@@ -179,8 +179,8 @@ def _software(package: str) -> dict[str, str | None]:
 
 
 def _source_of(package: str) -> str:
-    found, digest = importlib.util.find_spec(package), hashlib.sha256()
-    for directory in (found.submodule_search_locations if found else None) or ():
+    spec, digest = importlib.util.find_spec(package), hashlib.sha256()
+    for directory in (spec.submodule_search_locations if spec else None) or ():
         for file in sorted(Path(directory).rglob("*.py")):
             digest.update(file.read_bytes())
     return f"of source {digest.hexdigest()[:12]}"
@@ -220,7 +220,7 @@ def _slurm(config: ExecutorConfig, jobs: int) -> Any:
         raise ClusterError(f"sbatch refuses the job ({refused}): change the settings of executor, --dry-run shows the script")
     size = min(config.workers, jobs) if jobs > 0 else config.workers
     cluster.scale(size)
-    # Which also asks for a new job in the place of one that ended.
+    # This also asks for a new job to replace one that ended.
     repair = PeriodicCallback(lambda: cluster.scale(size), SECONDS_BETWEEN_REPAIRS * 1000)
     cluster.loop.add_callback(repair.start)
     return cluster
@@ -242,7 +242,7 @@ def _slurm_cluster(config: ExecutorConfig) -> Any:
         return package.SLURMCluster(
             cores=1, processes=1, job_cpu=config.cores, memory=config.memory, walltime=config.time, queue=config.partition,
             job_name="wser", job_extra_directives=gpus, python=sys.executable, scheduler_options={"dashboard_address": ":0"},
-            # Whoever reaches a scheduler can run code: a certificate for these jobs alone, in files of this user.
+            # A process that reaches a scheduler can run code: a certificate for these jobs alone, in files of this user.
             security=True, shared_temp_directory=os.getcwd(),  # noqa: PTH109
         )  # fmt: skip
     except (OSError, ValueError, RuntimeError) as error:

@@ -1,6 +1,6 @@
 """The one way to run many things at once: processes of this machine (joblib), or the workers of a cluster.
 
-Whatever runs there ends with the process that asked for it.  Both libraries are loaded when there is work.
+All that runs there ends with the process that asked for it.  Both libraries are loaded when there is work.
 """
 
 import contextlib
@@ -21,12 +21,12 @@ Work = Callable[[Iterable[Any]], Generator[Any, None, None]]
 
 
 class UnwantedError(WserError):
-    """Nobody waits for the result of this work any more."""
+    """The result of this work is not waited for any more."""
 
 
 @contextlib.contextmanager
 def workers(config: ExecutorConfig, jobs: int) -> Iterator[Work]:
-    """Whoever does the work; a cluster has a method `count` too, which says how many workers it has.
+    """What does the work; a cluster has a method `count` too, which says how many workers it has.
 
     Args:
         config: Where it is done.
@@ -49,7 +49,7 @@ def workers(config: ExecutorConfig, jobs: int) -> Iterator[Work]:
 
 
 def is_wanted() -> bool:
-    """Whether somebody still waits for the result of the work that calls this; on a cluster it can be given up."""
+    """Whether the result of the work that calls this is still waited for; on a cluster it can be given up."""
     if "distributed" not in sys.modules:
         return True
     from precompute.common import cluster

@@ -54,8 +54,8 @@ def parse(words: Sequence[str]) -> ExecutorConfig:
         UsageError: A word is no setting, its value is outside its limits, or it has no effect.
     """
     config, kinds = ExecutorConfig(), types(ExecutorConfig)
-    given = dict((word if "=" in word else f"name={word}").split("=", 1) for word in words)
-    for key, text in given.items():
+    texts = dict((word if "=" in word else f"name={word}").split("=", 1) for word in words)
+    for key, text in texts.items():
         if key not in kinds:
             raise UsageError(unknown("setting of --executor", key, kinds))
         if kinds[key] is int and not text.isdecimal():
@@ -65,6 +65,6 @@ def parse(words: Sequence[str]) -> ExecutorConfig:
     check_limits(config, UsageError, "--executor ")
     settings = {f"executor.{key}": value for key, value in vars(config).items()}
     for field in fields(config):
-        if field.name in given and (why := refusal(f"executor.{field.name}", facts(field).readers, settings)):
+        if field.name in texts and (why := refusal(f"executor.{field.name}", facts(field).readers, settings)):
             raise UsageError(why)
     return config

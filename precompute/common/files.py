@@ -407,10 +407,10 @@ def link(source: Path, target: Path, root: Path, source_root: Path | None = None
     Raises:
         WserError: The file system has no hard links.
     """
-    with folder(source.parent, source_root or root) as here, folder(target.parent, root) as there:
+    with folder(source.parent, source_root or root) as source_folder, folder(target.parent, root) as target_folder:
         try:
-            os.link(source.name, target.name, src_dir_fd=here, dst_dir_fd=there, follow_symlinks=False)
-            _sync(there)
+            os.link(source.name, target.name, src_dir_fd=source_folder, dst_dir_fd=target_folder, follow_symlinks=False)
+            _sync(target_folder)
         except FileExistsError:
             return False
         except OSError as error:
@@ -424,12 +424,12 @@ def link(source: Path, target: Path, root: Path, source_root: Path | None = None
 
 def rename(source: Path, target: Path, root: Path) -> None:
     """Move a file or directory to another name below the same root, replacing a file of that name."""
-    with folder(source.parent, root) as here, folder(target.parent, root) as there:
+    with folder(source.parent, root) as source_folder, folder(target.parent, root) as target_folder:
         try:
-            os.rename(source.name, target.name, src_dir_fd=here, dst_dir_fd=there)
-            _sync(there)
+            os.rename(source.name, target.name, src_dir_fd=source_folder, dst_dir_fd=target_folder)
+            _sync(target_folder)
             if source.parent != target.parent:
-                _sync(here)
+                _sync(source_folder)
         except OSError as error:
             raise _of(error, target) from None
 
@@ -552,20 +552,20 @@ def new_file(target: Path) -> Iterator[Path]:
 
 
 def _name_new(aside: Path, target: Path, root: Path) -> None:
-    with folder(root, root) as here:
+    with folder(root, root) as directory:
         try:
-            os.link(aside.name, target.name, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
+            os.link(aside.name, target.name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
         except OSError as error:
             if error.errno not in NO_HARD_LINKS:
                 raise
             # For example on a USB stick: reserve the name, then replace it.
             create(target, root).close()
             try:
-                os.replace(aside.name, target.name, src_dir_fd=here, dst_dir_fd=here)
+                os.replace(aside.name, target.name, src_dir_fd=directory, dst_dir_fd=directory)
             except OSError:
-                os.unlink(target.name, dir_fd=here)
+                os.unlink(target.name, dir_fd=directory)
                 raise
-        _sync(here)
+        _sync(directory)
 
 
 def _parts(path: Path, root: Path) -> tuple[str, ...]:

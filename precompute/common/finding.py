@@ -88,8 +88,8 @@ def parse(texts: Iterable[str] | None, default: str, known: Iterable[str] | None
     """
     own: dict[str, Path] = {}
     roots: list[Path] = []
-    for given in ([default or "corpora"], list(texts or ())):
-        named, others = _split(given, known)
+    for source in ([default or "corpora"], list(texts or ())):
+        named, others = _split(source, known)
         own |= named
         roots = others or roots
     for name, directory in own.items():
@@ -101,7 +101,7 @@ def parse(texts: Iterable[str] | None, default: str, known: Iterable[str] | None
 def _split(texts: Iterable[str], known: Iterable[str] | None) -> tuple[dict[str, Path], list[Path]]:
     own: dict[str, Path] = {}
     roots: list[Path] = []
-    for text in (part for given in texts for part in _parts(given)):
+    for text in (part for option in texts for part in _parts(option)):
         name, equals, directory = text.partition("=")
         if not equals or "/" in name or _is_directory(text):
             roots.append(paths.path(text))

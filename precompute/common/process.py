@@ -32,10 +32,10 @@ def begin() -> None:
     _in_utf8()
 
 
-def arguments(given: Sequence[str] | None) -> Sequence[str]:
+def arguments(argv: Sequence[str] | None) -> Sequence[str]:
     """The arguments of a command: those given; otherwise those of the process, whose environment is then prepared."""
-    if given is not None:
-        return given
+    if argv is not None:
+        return argv
     begin()
     return sys.argv[1:]
 
@@ -57,7 +57,7 @@ def _in_utf8() -> None:
 
 
 def end_with(owner: int) -> None:
-    """Make this process end as soon as its owner ends, for whatever reason.
+    """Make this process end as soon as its owner ends, for any reason.
 
     Linux does this by itself (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread checks every second.
 

@@ -159,10 +159,10 @@ def _in_words(message: str, kind: Any, where: str) -> str:
     if missing := re.fullmatch("Object missing required field `(.*)`", message):
         return f"{subject} lacks '{missing[1]}'"
     if expected := re.fullmatch("Expected `(.*?)`(?:, got `(.*)`|(.*))", message):
-        needed, given, limit = expected.groups("")
+        needed, actual, limit = expected.groups("")
         for theirs, ours in _LIMITS.items():
             limit = limit.replace(theirs, ours)
-        is_given = f"is {_in_our_words(given)}, and " if given else ""
+        is_given = f"is {_in_our_words(actual)}, and " if actual else ""
         return f"{subject} {is_given}must be {_in_our_words(needed)}{limit}"
     return f"{subject} is not valid ({message})"
 

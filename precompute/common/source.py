@@ -64,9 +64,9 @@ def _bare(text: str) -> str:
         if isinstance(node, ast.Constant | ast.JoinedStr):
             # White space at the end of its last line comes after it.
             in_text.update(range(node.lineno - 1, (node.end_lineno or node.lineno) - 1))
-    for said in _docstrings(tree):
-        first, last = said.lineno - 1, said.end_lineno or said.lineno
-        alone = not kept[first][: said.col_offset].strip() and not kept[last - 1][said.end_col_offset :].strip()
+    for docstring in _docstrings(tree):
+        first, last = docstring.lineno - 1, docstring.end_lineno or docstring.lineno
+        alone = not kept[first][: docstring.col_offset].strip() and not kept[last - 1][docstring.end_col_offset :].strip()
         if alone:
             kept[first:last] = [""] * (last - first)
             in_text.difference_update(range(first, last))

@@ -18,7 +18,7 @@ class Column:
     """A column of a table.
 
     Attributes:
-        heading: Its name; line feeds part it into lines.
+        heading: Its name; line feeds divide it into lines.
         right: Whether cells stand at its right edge, as numbers do.
         spare: 0 for a column that is always there; of the others, the one with the highest is left out first.
         wraps: Whether a cell's words may stand below each other.
@@ -65,8 +65,8 @@ class Table:
             cells: From left to right.
             strong: Whether it is bold.
         """
-        given = tuple(map(terminal.in_a_line, cells))
-        self._sections[-1].append((given + ("",) * (len(self.columns) - len(given)), strong))
+        texts = tuple(map(terminal.in_a_line, cells))
+        self._sections[-1].append((texts + ("",) * (len(self.columns) - len(texts)), strong))
 
     def section(self) -> None:
         """Draw a line below the last row, if others follow."""
@@ -99,7 +99,7 @@ class Table:
     def _fit(self, width: int | None) -> tuple[list[int], list[int]]:
         """Numbers of the columns that fit, and their widths; none where the needed ones do not."""
         wide = [self._width(at) for at in range(len(self.columns))]
-        # In a terminal, what has nothing to show is left out unsaid.
+        # In a terminal, empty columns are left out without a note.
         shown = self._filled() if width else list(range(len(self.columns)))
         while shown:
             widths = [wide[at] for at in shown]
@@ -187,7 +187,7 @@ def listed(names: Sequence[str]) -> list[str]:
 
 
 def width() -> int | None:
-    """Columns of the terminal that stdout is, None where it is none."""
+    """Columns of the terminal that stdout is, None where it is no terminal."""
     return terminal.console().width if sys.stdout.isatty() else None
 
 
@@ -201,11 +201,11 @@ def show(table: Table) -> None:
 
 
 def paragraph(text: str | Iterable[str], heading: str = "") -> None:
-    """Print a text whose lines after the first stand as far in as the first one begins.
+    """Print a text whose lines after the first are indented as far as the first one begins.
 
     Args:
         text: To be printed, broken at its blanks; or its parts, none of which is broken.
-        heading: Before it, with what parts them.
+        heading: Before it, with what separates them.
     """
     words = map(terminal.in_a_line, text.split(" ") if isinstance(text, str) else text)
     columns, indent = width(), " " * length(heading)

@@ -1,4 +1,4 @@
-"""What a person sees on the terminal: text without what would steer it, tables without markup, errors without a traceback."""
+"""What a user sees on the terminal: text without control characters, tables without markup, errors without a traceback."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ STEERING = re.compile(
 
 
 def printable(text: str) -> str:
-    r"""Text with escapes, as `\x1b`, for what would steer a terminal or cannot be seen; line feeds and tabs stay."""
+    r"""Text with escapes, as `\x1b`, for what would control a terminal or cannot be seen; line feeds and tabs stay."""
     return STEERING.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
@@ -38,7 +38,7 @@ def natural(text: str) -> list[tuple[int, str]]:
 
 
 def in_a_line(text: str) -> str:
-    """The same in one line, whatever it holds."""
+    """The same in one line, with control characters escaped."""
     return printable(text.replace("\n", "\\n").replace("\t", "\\t"))
 
 
@@ -77,7 +77,7 @@ def console(stderr: bool = False) -> "Console":
 
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
-    """Have all that is printed be printable, in whatever encoding the terminal has."""
+    """Have all that is printed be printable, in any encoding of the terminal."""
     before: tuple[Any, Any] = sys.stdout, sys.stderr
     for stream in before:
         with contextlib.suppress(AttributeError, ValueError, OSError):
@@ -91,7 +91,7 @@ def _guarded() -> Iterator[None]:
 
 
 def command(name: str, work: Callable[[Sequence[str]], int], kept: str, arguments: Sequence[str] | None = None) -> int:
-    """Run a command; whatever goes wrong is one sentence on stderr.
+    """Run a command; any error is one sentence on stderr.
 
     Args:
         name: Of the command, before the sentence.
@@ -107,22 +107,22 @@ def command(name: str, work: Callable[[Sequence[str]], int], kept: str, argument
         try:
             return _flushed(work, arguments)
         except BrokenPipeError:
-            # Who reads us, as head does, has enough; the interpreter flushes once more at its end.
+            # The reader, such as head, has closed the pipe; the interpreter flushes once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         except (Exception, KeyboardInterrupt) as error:
             if os.environ.get(TRACEBACK) and not isinstance(error, WserError):
                 traceback.print_exc()
             if ending.asked or isinstance(error, KeyboardInterrupt):
-                code, said = INTERRUPTED, f"interrupted; {kept}"
+                code, message = INTERRUPTED, f"interrupted; {kept}"
             else:
-                code, said = WRONG_USAGE if isinstance(error, UsageError) else FAILED, _said(error, kept)
-        print(f"{name}: {in_a_line(said)}", file=sys.stderr)
+                code, message = WRONG_USAGE if isinstance(error, UsageError) else FAILED, _said(error, kept)
+        print(f"{name}: {in_a_line(message)}", file=sys.stderr)
         return code
 
 
 def _flushed(work: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> int:
-    """The exit code of the work, once all that it printed is out: at the interpreter's end nobody would catch what fails."""
+    """The exit code of the work, once all that it printed is out: at the interpreter's end an error would not be caught."""
     try:
         code = work(arguments)
     except SystemExit:
@@ -153,6 +153,6 @@ def _said(error: BaseException, kept: str) -> str:
             return f"this machine has not enough memory for it: give fewer --jobs or jobs=, or a smaller input; {kept}"
         case OSError():
             return f"{error.filename or 'a file that is being used'}: {error.strerror or error or type(error).__name__}; {kept}"
-    # A fault of ours, or an input that nobody thought of.
+    # A fault of ours, or an input that we did not think of.
     why = str(error)[:300] or "no reason given"
     return f"unexpected {type(error).__name__} ({why}): set {TRACEBACK}=1 to see where, and report it; {kept}"

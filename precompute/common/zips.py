@@ -39,7 +39,7 @@ def opened(path: Path, refuse: Callable[[str], Exception]) -> Iterator[zipfile.Z
 
     Args:
         path: Of the file.
-        refuse: Gives the error to raise where it is none, from what is wrong with it.
+        refuse: Gives the error to raise where it is no valid archive, from what is wrong with it.
     """
     try:
         archive = zipfile.ZipFile(path)

@@ -14,7 +14,7 @@ A corpus module defines
 Where a corpus can be downloaded, `CORPUS.downloads` says from where; `precompute.corpora._download` does it.
 
 The docstring has a paragraph each that begins with "Origin:", "Layout:" and, where there are any, "Quirks:";
-`docs/corpora.md` is made of it and of `CORPUS` (`python -m precompute --markdown`).
+`docs/corpora.md` is made from it and from `CORPUS` (`python -m precompute --markdown`).
 """
 
 import hashlib
@@ -151,7 +151,7 @@ def scan_names(
 ) -> Scan:
     """List the utterances of a corpus whose file names say everything.
 
-    Files that share a key are one recording laid out twice (as in Kaggle's RAVDESS); the largest counts, since an
+    Files that share a key are one recording that is there twice (as in Kaggle's RAVDESS); the largest counts, since an
     incomplete copy is smaller, and of several as large the one with the shortest path.
 
     Args:
@@ -199,7 +199,7 @@ def recordings(directory: Path, pattern: str) -> list[Path]:
 
 
 def recordings_below(directory: Path, levels: int = 3) -> list[Path]:
-    """Recordings in `directory` and its folders, so many levels down; the same ones as of `recordings`."""
+    """Recordings in `directory` and its folders, down to a number of levels; the same ones as of `recordings`."""
     return [file for level in range(levels + 1) for file in recordings(directory, "*/" * level + "*.wav")]
 
 
@@ -271,9 +271,9 @@ def _counts(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
         (f"'{emotion}'", counts[emotion], corpus.emotions.get(emotion, 0)) for emotion in sorted({*counts, *corpus.emotions})
     ]
     return [
-        f"{what}: {here} found, {published} published ({abs(here - published)} {'missing' if here < published else 'extra'})"
-        for what, here, published in pairs
-        if here != published
+        f"{what}: {count} found, {published} published ({abs(count - published)} {'missing' if count < published else 'extra'})"
+        for what, count, published in pairs
+        if count != published
     ]
 
 
@@ -299,7 +299,7 @@ def _names(corpus: Corpus, utterances: list[Utterance]) -> list[str]:
 
 
 def _cut(utterances: list[Utterance]) -> list[str]:
-    # A corpus that is all cut from longer recordings is as its user laid it; single ones are a surprise.
+    # A corpus that is all cut from longer recordings is so on purpose; single ones are a surprise.
     cut = [utterance.key for utterance in utterances if utterance.begin is not None]
     if not cut or len(cut) == len(utterances):
         return []

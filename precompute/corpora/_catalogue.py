@@ -1,4 +1,4 @@
-"""The corpora as a page of documentation, `docs/corpora.md`, made of what each corpus's own file says."""
+"""The corpora as a page of documentation, `docs/corpora.md`, made from what each corpus's own file says."""
 
 from types import ModuleType
 

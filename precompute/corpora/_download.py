@@ -1,7 +1,7 @@
 """Fetch a corpus: download its archives from the publisher, check them, and unpack them to where `--corpus` finds them.
 
-All that is not whole yet lies in `.fetch` under the directory of corpora.  The corpus leaves it by one rename, so that half
-an unpacking is never taken for the corpus; an archive that was downloaded whole stays until its content is laid.  What killed
+All that is not whole yet is in `.fetch` under the directory of corpora.  The corpus leaves it by one rename, so that half
+an unpacking is never taken for the corpus; an archive that was downloaded whole stays until it is unpacked.  What killed
 runs left half done is removed by the next one.
 """
 
@@ -44,10 +44,10 @@ TIMEOUT = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
 CHUNK = 2**16
-"""Bytes taken at once; so many may be lost where a connection breaks off."""
+"""Bytes read at once; as many may be lost where a connection breaks off."""
 
 TRANSIENT = {408, 416, 429, 500, 502, 503, 504}
-"""Answers of a server that are worth another try."""
+"""Status codes of a server that are worth another try."""
 
 EXPANSION = 10
 """How many times its own size an archive may unpack to; recordings compress to a third at best."""
@@ -56,7 +56,7 @@ ROOM = 2
 """How many times its known size an archive may have where a changed one is accepted."""
 
 STALE_SECONDS = 24 * 3600.0
-"""Age after which what lies half unpacked counts as a killed run's, where locks cannot tell."""
+"""Age after which half unpacked files count as a killed run's, where there are no locks."""
 
 BROKEN = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, UnicodeDecodeError,
@@ -75,13 +75,13 @@ def fetch(
         corpora: Directory that holds the corpora.
         accept_licence: The user accepts the licence; without, it is shown and nothing is downloaded.
         mirror: URL of a folder that holds the archives, by their names, instead of the publisher's.
-        accept_changed: Whether a corpus whose checksum or content is not the known one is taken all the same.
+        accept_changed: Whether a corpus whose checksum or content is not the known one is accepted.
 
     Returns:
         Whether the corpus is there now.
 
     Raises:
-        CorpusError: The download failed or is refused, or something else lies in its place.
+        CorpusError: The download failed or is refused, or something else is in its place.
     """
     corpus: Corpus = module.CORPUS
     if (directory := module.find(corpora)) is not None:
@@ -177,7 +177,7 @@ def _is_alone(handle: int) -> bool | None:
 
 
 def _sweep(aside: Path, age: float) -> None:
-    """Remove what lies half downloaded or half unpacked, if it is so many seconds old; archives that are whole stay."""
+    """Remove what is half downloaded or half unpacked, if it is at least `age` seconds old; whole archives stay."""
     for entry in aside.glob(f"{tempfile.gettempprefix()}*"):
         with contextlib.suppress(OSError):
             status = entry.lstat()
@@ -280,7 +280,7 @@ def _download(corpus: Corpus, download: Download, folder: Path, mirror: str | No
 
 
 def _transfer(url: str, output_file: str, _: object, corpus: Corpus, download: Download, accept_changed: bool) -> None:
-    """Pooch's downloader that goes on where a connection broke off; pooch removes the file if this raises."""
+    """Pooch's downloader that continues where a connection broke off; pooch removes the file if this raises."""
     import pooch
     import requests
 
@@ -333,8 +333,8 @@ def _receive(url: str, file: Path, corpus: Corpus, download: Download, limit: in
             have = 0
         output.truncate(have)
         output.seek(have)
-        told = response.headers.get("Content-Length", "")
-        length = int(told) if told.isdecimal() and len(told) < 20 else 0
+        stated = response.headers.get("Content-Length", "")
+        length = int(stated) if stated.isdecimal() and len(stated) < 20 else 0
         _check_size(url, corpus, have + length, limit)
         with _kilobytes(corpus.name, length or (download.size or 0) - have) as show:
             for chunk in response.iter_content(CHUNK):
@@ -355,7 +355,7 @@ def _check_size(url: str, corpus: Corpus, size: int, limit: int) -> None:
 
 @contextlib.contextmanager
 def _kilobytes(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Progress in kilobytes, told the position in bytes; nothing is shown where the end is unknown."""
+    """Progress in kilobytes, given the position in bytes; nothing is shown where the end is unknown."""
     if total <= 0:
         yield lambda _: None
         return
@@ -398,8 +398,8 @@ def _reason(error: "RequestException") -> str:
 
 def _asked_for(error: "RequestException") -> float:
     """Seconds that the server asks to wait, within reason."""
-    asked = error.response.headers.get("Retry-After", "") if error.response is not None else ""
-    return min(float(asked), LONGEST_WAIT) if asked.isdecimal() else 0.0
+    seconds = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    return min(float(seconds), LONGEST_WAIT) if seconds.isdecimal() else 0.0
 
 
 def _unpack(archive: Path, folder: Path, name: str) -> None:

@@ -97,14 +97,14 @@ def parse(stem: str) -> dict[str, Any]:
 def scan(directory: Path) -> Scan:
     """The utterances under `directory`, with the sexes and ages of the actors where the table of them is there."""
     files = _files(directory)
-    # Beside AudioWAV, wherever that lies, or among the recordings.
+    # Beside AudioWAV, or among the recordings.
     places = [directory, *(folder for file in files[:1] for folder in (file.parent.parent, file.parent))]
     table = next((place / DEMOGRAPHICS for place in places if (place / DEMOGRAPHICS).is_file()), None)
     actors, skipped = _actors(table) if table else ({}, ())
 
     def fields(stem: str) -> dict[str, Any]:
-        said = parse(stem)
-        return said | actors.get(said["speaker"], {})
+        facts = parse(stem)
+        return facts | actors.get(facts["speaker"], {})
 
     scan = scan_names(directory, files, fields)
     return Scan(scan.utterances, (*skipped, *scan.skipped))
@@ -116,7 +116,7 @@ def _files(directory: Path) -> list[Path]:
 
 
 def _actors(table: Path) -> tuple[dict[str, dict[str, Any]], tuple[Skipped, ...]]:
-    """Sex and age of each actor; where the table is another one, nothing but why."""
+    """Sex and age of each actor, or why the table cannot be used."""
     with table.open(encoding="latin-1", newline="") as file:
         try:
             rows = [(row["ActorID"], row["Sex"].lower(), int(row["Age"])) for row in csv.DictReader(file)]

@@ -167,7 +167,7 @@ def _utterance(turn: Turn, own: str | None, dialog: str | None, session: str) ->
     except ValueError as error:
         return Skipped(own or expected, f"the name does not parse: {error}")
     except KeyError:
-        return Skipped(own or expected, f"the label {turn.label} of {turn.name} is none of {', '.join(LABELS)}")
+        return Skipped(own or expected, f"the label {turn.label} of {turn.name} is not one of {', '.join(LABELS)}")
     if own is None and dialog is None:
         return Skipped(expected, f"{turn.name} is labelled {turn.label}, and neither it nor its dialog is recorded")
     fields["more"] |= turn.dimensions
@@ -186,7 +186,7 @@ def _turns(file: Path, path: str) -> Iterator[Turn | Skipped]:
             named = zip(("valence", "activation", "dominance"), map(float, dimensions), strict=True)
             yield Turn(name, label, float(begin), float(end), dict(named))
         else:
-            yield Skipped(path, f"the line '{line.strip()[:80]}' is no label of a turn")
+            yield Skipped(path, f"the line '{line.strip()[:80]}' is not a label of a turn")
 
 
 def _wavs(folder: Path) -> dict[str, str]:

@@ -123,7 +123,7 @@ def _labels(directory: Path) -> tuple[dict[str, tuple[str, dict[str, float]]], l
                 continue
             match = SUMMARY.fullmatch(line.strip())
             if match is None or match[2] not in LABELS:
-                skipped.append(Skipped(table, f"the line '{line.strip()[:80]}' is no label of a turn"))
+                skipped.append(Skipped(table, f"the line '{line.strip()[:80]}' is not a label of a turn"))
                 continue
             if (name := f"MSP-{match[1]}") in labels:
                 skipped.append(Skipped(table, f"{name} has a second label, {match[2]}; {labels[name][0]} counts"))

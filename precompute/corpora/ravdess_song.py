@@ -64,5 +64,5 @@ def parse(stem: str) -> dict[str, str | None]:
 
 
 def scan(directory: Path) -> Scan:
-    """The utterances under `directory`, each recording once however often it is laid out."""
+    """The utterances under `directory`, each recording once, even if it is there several times."""
     return scan_names(directory, part(directory, SONG), parse)

@@ -76,10 +76,10 @@ def parse(stem: str) -> dict[str, str | None]:
     speaker, label, sentence = match.groups()
     if speaker not in SPEAKERS or label not in LABELS:
         raise ValueError(f"speaker {speaker} or emotion {label} is not SAVEE's")
-    # Sentences are numbered anew for each emotion, so that the number alone does not name one.
+    # Each emotion numbers its sentences from 1, so that the number alone does not name one.
     return {"speaker": speaker, "emotion": LABELS[label], "label": label, "sex": "male", "sentence": f"{label}{sentence}"}
 
 
 def scan(directory: Path) -> Scan:
-    """The utterances under `directory`, each recording once however often it is laid out."""
+    """The utterances under `directory`, each recording once, even if it is there several times."""
     return scan_names(directory, recordings_below(directory), parse, key)

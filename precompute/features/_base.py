@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Levels:
-    """A spectrogram in 8 bits, by which recordings that sound nearly alike are told.
+    """A spectrogram in 8 bits, to find recordings that sound nearly alike.
 
     Attributes:
         values: uint8 (rows, columns) of the whole frame, columns of equal duration.
@@ -35,7 +35,7 @@ class Computed:
 
     Attributes:
         values: As `Feature.array` says.
-        levels: Where they were computed on the way; None otherwise.
+        levels: If they were computed in between; None otherwise.
     """
 
     values: NDArray[Any]
@@ -74,7 +74,7 @@ class Feature(ABC):
             )
 
     def require(self) -> None:  # noqa: B027
-        """Refuse to go on where software is missing that computing needs, before anything is begun.
+        """Refuse to start where software is missing that computing needs.
 
         Raises:
             WserError: It is; the message names it and how to install it.

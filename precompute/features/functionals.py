@@ -1,6 +1,6 @@
 """Functionals of an utterance by openSMILE: one vector, statistics over time of pitch, loudness, spectrum and voice quality.
 
-What most baselines of the field are made of: eGeMAPS (Eyben et al. 2016, doi 10.1109/TAFFC.2015.2457417) and ComParE 2016
+What most baselines of the field use: eGeMAPS (Eyben et al. 2016, doi 10.1109/TAFFC.2015.2457417) and ComParE 2016
 (Schuller et al. 2016, doi 10.21437/Interspeech.2016-129).  The recipes `egemaps` and `compare` give them of the recordings at
 their own level, which is one of the things measured.
 
@@ -56,7 +56,7 @@ class Feature(_base.Feature):
         return Array("float32", (SETS[self.set][1],), ("value",), 0.0)
 
     def require(self) -> None:
-        """Refuse to go on without openSMILE.
+        """Refuse to start without openSMILE.
 
         Raises:
             OpensmileError: It is not installed, or another version is.

@@ -3,7 +3,7 @@
     40    MFCC
     12    chroma, of the STFT
     128   mel bands in dB re 1, at most 80 dB below the loudest
-    7     spectral contrast: six octaves from 200 Hz, and what lies below
+    7     spectral contrast: six octaves from 200 Hz, and the band below
     6     tonnetz (tonal centroids), of the harmonic part
 
 Values, order and settings are those of a public implementation: the defaults of librosa (windows of 2048 samples, hop of 512).
@@ -73,7 +73,7 @@ class Feature(_base.Feature):
         return Array("float32", (MFCC + CHROMA + MEL + CONTRAST + TONNETZ,), ("value",), 1.0)
 
     def require(self) -> None:
-        """Refuse to go on without librosa, and have its loops compiled.
+        """Refuse to start without librosa, and have its loops compiled.
 
         They are compiled when they are first called, and kept on disk for other processes.  Processes that do so at the same
         time, as workers would, now and then give each other code that ends them (a segmentation fault).

@@ -53,7 +53,7 @@ class Feature(_base.Feature):
         self._computer(audio)
 
     def array(self, audio: Audio) -> Array:
-        """Coefficients (coefficients, steps), in the place of frequencies; the least is first."""
+        """Coefficients (coefficients, steps), instead of frequencies; the lowest is first."""
         return Array("float32", (self.coefficients, round(audio.duration / self.hop)), ("frequency", "time"), 0.01)
 
     def compute(self, frame: Frame) -> _base.Computed:

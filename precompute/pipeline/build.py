@@ -59,7 +59,7 @@ class Outcome:
 
 
 class Workers:
-    """Whoever computes: a context, at whose end they are sent away.
+    """The workers that compute: a context, at whose end they are stopped.
 
     Args:
         recipe: What they get ready for.
@@ -79,7 +79,7 @@ class Workers:
         self._stack.close()
 
     def prepare(self) -> Work:
-        """Have them start, and load what they need, while it is still being found out what there is to do.
+        """Have them start, and load what they need, while the work to do is still being planned.
 
         Raises:
             WserError: A cluster cannot be reached.
@@ -158,15 +158,15 @@ def execute(plan: Plan, workers: Workers, show: bool = True) -> Outcome:
                     advance(total)
             if published:
                 # Small caches follow one another within a second, and the last of them counts.
-                made = provenance(PACKAGES, "milliseconds") | ({TABLE: layout.printable(plan.table)} if plan.table else {})
-                draft.seal(published, lost, made)
+                source = provenance(PACKAGES, "milliseconds") | ({TABLE: layout.printable(plan.table)} if plan.table else {})
+                draft.seal(published, lost, source)
     except BrokenProcessPool:
         raise CacheError("a worker process was killed, most likely for lack of memory: run again with --jobs 1") from None
     return Outcome([*lost, *(skipped for unit in published for skipped in unit.skipped)], ways)
 
 
 def _unseen(amount: int) -> None:
-    """Progress that nobody sees."""
+    """Progress that is not shown."""
 
 
 @dataclass(frozen=True)
@@ -198,8 +198,8 @@ def _make(
     draft: Draft, directory: Path, recipe: Recipe, sources: list[Source], earlier: EarlierUnit | None
 ) -> tuple[Unit, Way, int]:
     """Make and publish one unit, or take it from the job that was first; the number of utterances comes with it."""
-    one = sources[0].utterance
-    if unit := draft.published(one.speaker, one.emotion):
+    first = sources[0].utterance
+    if unit := draft.published(first.speaker, first.emotion):
         return unit, "found", len(sources)
     if earlier and (unit := _reuse(draft, sources, earlier)):
         return unit, "reused", len(sources)
@@ -209,14 +209,14 @@ def _make(
     for source in sources:
         try:
             with recording.one_alone():
-                made = _extract(directory, recipe, source)
+                extracted = _extract(directory, recipe, source)
         except UnusableAudioError as error:
             skipped.append(Skipped(layout.printable(source.utterance.path), str(error)))
             continue
-        heard = _heard(directory / source.utterance.path, source, made)
-        records.append(_record(source, len(records), _said_of(made) | {"recording_sha256": heard}))
+        heard = _heard(directory / source.utterance.path, source, extracted)
+        records.append(_record(source, len(records), _said_of(extracted) | {"recording_sha256": heard}))
         # Encoded at once: a unit may have more utterances than memory has room for all that is stored of them.
-        content.add(made.values)
+        content.add(extracted.values)
     if not records:
         return Unit((), tuple(skipped), ""), "computed", len(sources)
     return draft.publish_shard(records, skipped, content.finish()), "computed", len(sources)
@@ -239,23 +239,23 @@ def _reuse(draft: Draft, sources: list[Source], earlier: EarlierUnit) -> Unit | 
     return draft.publish_shard(records, [], content, twin)
 
 
-def _said_of(made: "Extracted") -> dict[str, Any]:
+def _said_of(extracted: "Extracted") -> dict[str, Any]:
     """What the index says of a feature, and of what was heard for it."""
     return {
-        "duration": round(made.duration, 6),
-        "channels": made.channels,
-        "start": made.start,
-        "stop": made.stop,
-        "image_sha256": shard.digest(made.values),
-        "samples_sha256": made.samples_sha256,
-        "acoustic_fingerprint": made.acoustic_fingerprint,
+        "duration": round(extracted.duration, 6),
+        "channels": extracted.channels,
+        "start": extracted.start,
+        "stop": extracted.stop,
+        "image_sha256": shard.digest(extracted.values),
+        "samples_sha256": extracted.samples_sha256,
+        "acoustic_fingerprint": extracted.acoustic_fingerprint,
     }
 
 
-def _heard(file: Path, source: Source, made: "Extracted") -> str | None:
+def _heard(file: Path, source: Source, extracted: "Extracted") -> str | None:
     """Digest of the decoded samples of the whole recording, None where it is damaged outside of the utterance."""
     if source.utterance.begin is None and source.utterance.end is None:
-        return made.samples_sha256
+        return extracted.samples_sha256
     return _recording_digest(file, source.sha256)
 
 
@@ -279,11 +279,11 @@ def _record(source: Source, row: int, of_picture: dict[str, Any]) -> Record:
 
 
 def _extract(directory: Path, recipe: Recipe, source: Source) -> "Extracted":
-    # Not at the top, for the sake of the process that only shares out the work.
+    # Not at the top, since the process that only shares out the work does not need it.
     from precompute.pipeline.extract import extract
 
-    one = source.utterance
-    return extract(_content(directory / one.path, source.sha256), one.key, recipe, one.begin, one.end)
+    utterance = source.utterance
+    return extract(_content(directory / utterance.path, source.sha256), utterance.key, recipe, utterance.begin, utterance.end)
 
 
 def _content(file: Path, sha256: str) -> bytes:
@@ -303,6 +303,6 @@ def _content(file: Path, sha256: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _read(file: Path) -> tuple[bytes, str]:
-    """Content of a recording and its SHA-256; the last one is kept, since several utterances may lie in it."""
+    """Content of a recording and its SHA-256; the last one is kept, since several utterances may be in it."""
     data = recording.read(file)
     return data, sha256(data)

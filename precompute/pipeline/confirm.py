@@ -21,5 +21,5 @@ def confirm(plan: Plan, cache_roots: Roots) -> None:
     sealed = roots.candidates(cache_roots, draft.corpus, draft.recipe_id)
     if len(sealed) < 2 or roots.latest(sealed) == draft.path:
         return
-    found = provenance((), "milliseconds")
-    draft.confirm({CONFIRMED: found["created"], "by": found["by"]})
+    source = provenance((), "milliseconds")
+    draft.confirm({CONFIRMED: source["created"], "by": source["by"]})

@@ -17,7 +17,7 @@ from precompute.features._base import Levels
 from precompute.recipe import Recipe
 
 BANDS = 96
-"""Of mel, by whose levels recordings that sound alike are told where the feature has none: enough of them lie under 3 kHz."""
+"""Mel bands that compare recordings that sound alike, where the feature has none: enough of them are under 3 kHz."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ def _extract(data: bytes, key: str, recipe: Recipe, begin: float | None, end: fl
     if duration < audio.duration / array.steps and array.time is not None:
         raise UnusableAudioError(f"{duration:.4f} s of audio is less than one column of {audio.duration / array.steps:g} s")
     framed = frame(recording, key, audio)
-    made = recipe.feature.compute(framed)
+    computed = recipe.feature.compute(framed)
     per_step, end_of_it = audio.samples / array.steps, framed.offset + len(framed.samples)
     return Extracted(
-        values=made.values,
+        values=computed.values,
         array=array,
         start=0 if array.time is None else int(framed.offset // per_step),
         stop=min(array.steps, int(-(-end_of_it // per_step))),
@@ -138,7 +138,7 @@ def _extract(data: bytes, key: str, recipe: Recipe, begin: float | None, end: fl
         channels=recording.channels,
         sample_rate=recording.sample_rate,
         samples_sha256=decode.digest(recording.samples, recording.sample_rate),
-        acoustic_fingerprint=_fingerprint(made.levels, framed) if made.levels else _fingerprint_of_bands(framed),
+        acoustic_fingerprint=_fingerprint(computed.levels, framed) if computed.levels else _fingerprint_of_bands(framed),
     )
 
 

@@ -34,7 +34,7 @@ class Source:
 
 @dataclass(frozen=True)
 class EarlierUnit:
-    """A unit of a sealed cache of the same recipe, made of the same recordings.
+    """A unit of a sealed cache of the same recipe, made from the same recordings.
 
     Attributes:
         cache: Directory of that cache.
@@ -51,17 +51,17 @@ class EarlierUnit:
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do for one corpus and recipe.
+    """The work to do for one corpus and recipe.
 
     Attributes:
         directory: Of the corpus.
         recipe: What to compute.
-        draft: The cache to write, or the sealed one in whichever root it lies.
+        draft: The cache to write, or the sealed one, in any root.
         units: Utterances of each speaker and emotion that are not published yet.
         earlier: Of these, the ones that an earlier cache has.
         done: Units that are published.
-        skipped: Files that the corpus could not understand or nobody could read.
-        warnings: What is worth knowing beforehand: recordings that are not the known ones, and earlier caches that could not
+        skipped: Files that the corpus could not understand or that cannot be read.
+        warnings: What is worth knowing in advance: recordings that are not the known ones, and earlier caches that could not
             be read, and why.
         table: The table that lists the corpus, as its path was given; empty where a module does.
     """
@@ -92,8 +92,8 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
 
     Args:
         corpus: The corpus.
-        directory: Where it lies.
-        scan: What lies there.
+        directory: Where it is.
+        scan: What is there.
         recipe: What to compute.
         roots: Of caches, searched in order; the first that can be written takes what is new.
 
@@ -127,7 +127,7 @@ def plan(corpus: Corpus, directory: Path, scan: Scan, recipe: Recipe, roots: Roo
 
 
 def _changed(corpus: Corpus, sources: Sequence[Source]) -> Iterator[str]:
-    """That the recordings are not the known ones, where all of them are there; that some are missing is told otherwise."""
+    """That the recordings are not the known ones, where all of them are there; missing ones are reported elsewhere."""
     if not compare_with_published(corpus, [source.utterance for source in sources]):
         for difference in compare_with_known(corpus, ((source.utterance.key, source.sha256) for source in sources)):
             yield f"the recordings are not as published ({difference}), and results may not be comparable with published ones"
@@ -140,8 +140,8 @@ def _hash(directory: Path, utterances: Sequence[Utterance]) -> tuple[list[Source
     with ThreadPoolExecutor() as pool:
         each = pool.map(lambda part: [_digest(directory, path) for path in part], parts)
         digests = dict(zip(paths, itertools.chain.from_iterable(each), strict=True))
-    sources = [Source(one, found) for one in utterances if isinstance(found := digests[one.path], str)]
-    return sources, [found for found in digests.values() if isinstance(found, Skipped)]
+    sources = [Source(utterance, digest) for utterance in utterances if isinstance(digest := digests[utterance.path], str)]
+    return sources, [digest for digest in digests.values() if isinstance(digest, Skipped)]
 
 
 def _digest(directory: Path, path: str) -> str | Skipped:
@@ -156,8 +156,8 @@ def _digest(directory: Path, path: str) -> str | Skipped:
 def _earlier(
     corpus: Corpus, recipe: Recipe, roots: Roots, units: dict[Pair, list[Source]]
 ) -> tuple[dict[Pair, EarlierUnit], list[str]]:
-    """Units that sealed caches of the same recipe have, made of the same recordings; and which caches could not be read."""
-    found: dict[Pair, EarlierUnit] = {}
+    """Units that sealed caches of the same recipe have, made from the same recordings; and which caches could not be read."""
+    earlier: dict[Pair, EarlierUnit] = {}
     warnings = []
     for path in (path for root in roots for path in sealed(root, corpus.name, recipe.id)):
         try:
@@ -165,9 +165,9 @@ def _earlier(
             for array, records in cache.arrays.items():
                 pair = (records[0].speaker, records[0].emotion)
                 wanted = [(s.utterance.key, s.sha256, s.utterance.begin, s.utterance.end) for s in units.get(pair, ())]
-                if pair not in found and [(r.key, r.sha256, r.begin, r.end) for r in records] == wanted:
+                if pair not in earlier and [(r.key, r.sha256, r.begin, r.end) for r in records] == wanted:
                     digest = cache.manifest["files"][f"{array}/{cache.shard_name}"]["sha256"]
-                    found[pair] = EarlierUnit(path, array, digest, records)
+                    earlier[pair] = EarlierUnit(path, array, digest, records)
         except CacheError as error:
             warnings.append(f"an earlier cache is not reused: {error}")
-    return found, warnings
+    return earlier, warnings

@@ -31,12 +31,12 @@ def recompute(cache: Cache, directory: Path, count: int) -> list[str]:
     """
     recipe = _recipe(cache)
     sample = random.SystemRandom().sample(cache.records, min(count, len(cache.records)))
-    found: list[str] = []
+    differences: list[str] = []
     with progress(f"recompute {cache.corpus}", len(sample), "utterances") as advance:
         for record in sorted(sample, key=lambda record: (record.array, record.row)):
-            found.extend(map(in_a_line, _remade(cache, record, directory, recipe)))
+            differences.extend(map(in_a_line, _remade(cache, record, directory, recipe)))
             advance(1)
-    return found
+    return differences
 
 
 def _recipe(cache: Cache) -> Recipe:
@@ -69,13 +69,13 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         return
     try:
         with recording.one_alone():
-            made = extract(data, record.key, recipe, record.begin, record.end)
+            extracted = extract(data, record.key, recipe, record.begin, record.end)
     except UnusableAudioError as error:
         yield f"{file} is in the cache and cannot be used any more: {error}"
         return
-    yield from _described(cache, record, (round(made.duration, 6), made.channels, made.start, made.stop))
+    yield from _described(cache, record, (round(extracted.duration, 6), extracted.channels, extracted.start, extracted.stop))
     stored = cache.read(record.array)[record.row]
-    distance = largest_difference(stored, made.values, cache.recipe, cache.item)
+    distance = largest_difference(stored, extracted.values, cache.recipe, cache.item)
     if distance > cache.item.tolerance:
         picture = cache.item.kind == "picture"
         what, unit = ("picture", " levels") if picture else (recipe.name, "")
@@ -85,8 +85,8 @@ def _remade(cache: Cache, record: Record, directory: Path, recipe: Recipe) -> It
         )
 
 
-def _described(cache: Cache, record: Record, made: tuple[float, int, int, int]) -> Iterator[str]:
-    """What the index says of an utterance that is not what was found in making it anew."""
-    for name, new in zip(("duration", "channels", "start", "stop"), made, strict=True):
+def _described(cache: Cache, record: Record, described: tuple[float, int, int, int]) -> Iterator[str]:
+    """What the index says of an utterance that differs from what was computed again."""
+    for name, new in zip(("duration", "channels", "start", "stop"), described, strict=True):
         if (old := getattr(record, name)) != new:
             yield (f"the {name} of {record.key} in {cache.path} is {old}, and {new} when computed again: {remedy(cache.path)}")

@@ -13,7 +13,7 @@ NONSENSE = ("", "garbage", "readme", "no_such_name_001", "1\n")
 
 
 class CorpusContract:
-    """A class of tests for pytest; whoever derives from it names the corpus.
+    """A class of tests for pytest; a derived class names the corpus.
 
     Attributes:
         name: As `--corpus` takes it: of a file in precompute/corpora, an installed one, or the path of a file.
@@ -44,7 +44,7 @@ class CorpusContract:
         assert sum(corpus.by_speaker.values()) in (0, corpus.files)
 
     def test_its_docstring_says_where_it_is_from(self) -> None:
-        """`docs/corpora.md` and `python -m precompute list` are made of it."""
+        """`docs/corpora.md` and `python -m precompute list` are made from it."""
         assert "Origin:" in (self.module.__doc__ or "")
 
     def test_it_is_not_found_where_it_is_not(self, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ RATE = 16_000
 
 
 class FeatureContract:
-    """A class of tests for pytest; whoever derives from it names the feature.
+    """A class of tests for pytest; a derived class names the feature.
 
     Attributes:
         name: As `feature=` takes it: of a file in precompute/features, an installed one, or the path of a file.
@@ -50,10 +50,10 @@ class FeatureContract:
         """Of short and of long utterances, at any rate, and loud or soft: type, shape, and numbers that are finite."""
         recipe = self.recipe()
         for seconds, rate, gain in ((0.3, RATE, 1.0), (1.0, 44_100, 0.01), (3.0, 8_000, 0.5)):
-            made = self._made(recipe, seconds, rate, gain)
-            assert (made.values.dtype, made.values.shape) == (np.dtype(recipe.array.dtype), recipe.array.shape)
-            assert np.isfinite(made.values.astype(np.float64)).all()
-            assert 0 <= made.start < made.stop <= recipe.array.steps
+            computed = self._made(recipe, seconds, rate, gain)
+            assert (computed.values.dtype, computed.values.shape) == (np.dtype(recipe.array.dtype), recipe.array.shape)
+            assert np.isfinite(computed.values.astype(np.float64)).all()
+            assert 0 <= computed.start < computed.stop <= recipe.array.steps
 
     def test_the_same_recording_gives_the_same_bytes(self) -> None:
         """What it gives follows from recording and recipe alone."""
@@ -69,12 +69,12 @@ class FeatureContract:
 
     def test_it_survives_being_stored(self) -> None:
         """Numbers come back from a cache bit for bit."""
-        recipe, made = self.recipe(), self._made(self.recipe())
-        back = shard.decode(shard.encode([made.values]), 1, recipe.array)[0]
-        assert shard.digest(back) == shard.digest(made.values)
+        recipe, computed = self.recipe(), self._made(self.recipe())
+        back = shard.decode(shard.encode([computed.values]), 1, recipe.array)[0]
+        assert shard.digest(back) == shard.digest(computed.values)
 
     def test_every_parameter_that_changes_what_it_gives_is_recorded(self) -> None:
-        """A cache never answers for another value of a parameter."""
+        """A cache is never used for another value of a parameter."""
         recipe = self.recipe()
         before = self._made(recipe)
         for name, value in recipe.parameters.items():

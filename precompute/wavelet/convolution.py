@@ -66,22 +66,22 @@ def convolutions(
     Raises:
         RecipeError: The wavelet reaches too far for a filter in time.
     """
-    found: dict[int, list[tuple[int, int]]] = {}
+    by_stride: dict[int, list[tuple[int, int]]] = {}
     for row, frequency in enumerate(frequencies.tolist()):
         reach, _ = extent(wavelet, frequency, sample_rate, False)
         if not np.isfinite(reach):
             raise RecipeError(
                 f"wavelet={wavelet.name} at {frequency:g} Hz reaches further than a filter in time can: choose a smooth wavelet"
             )
-        found.setdefault(_stride(wavelet, frequency, sample_rate, samples), []).append((int(reach), row))
-    made = []
-    for stride, scales in sorted(found.items()):
+        by_stride.setdefault(_stride(wavelet, frequency, sample_rate, samples), []).append((int(reach), row))
+    groups = []
+    for stride, scales in sorted(by_stride.items()):
         left = sorted(scales)
         while left:
             together = [(reach, row) for reach, row in left if reach * ALIKE >= left[-1][0]]
             left = left[: -len(together)]
-            made.append(_convolution(wavelet, frequencies, sorted(row for _, row in together), sample_rate, samples, stride))
-    return tuple(made)
+            groups.append(_convolution(wavelet, frequencies, sorted(row for _, row in together), sample_rate, samples, stride))
+    return tuple(groups)
 
 
 def _stride(wavelet: Wavelet, frequency: float, sample_rate: float, samples: int) -> int:

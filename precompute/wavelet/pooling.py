@@ -10,8 +10,8 @@ each exact for any waveform:
   band is narrow (`_energy`).  At the highest frequencies the taper makes filters long; there the waveform is tapered
   instead, and taken at a higher rate, which leaves room for the bands of the filters, and they are short.
 - *From samples of c*, where filters are too long for that.  The part of the spectrum in the wavelet's band is
-  inverse-transformed at the rate that the band needs.  The sum of |c|^2 over those samples is the energy but for what happens
-  at the column's two ends: there c is interpolated to the full rate, which is a quadratic form in the few samples nearest
+  inverse-transformed at the rate that the band needs.  The sum of |c|^2 over those samples is the energy, except at the
+  column's two ends: there c is interpolated to the full rate, which is a quadratic form in the few samples nearest
   (`_ends_of_samples`).
 """
 
@@ -264,9 +264,9 @@ def filter_bank(wavelet: Wavelet, frequencies: tuple[float, ...], sample_rate: f
     # Bins of the spectrum as `fourier` keeps it, those of negative frequencies negative.
     bins = np.arange(columns // 2 + 1)[:, None] + columns * np.fft.fftfreq(samples, 1 / samples)
     tapering = taper(bins, samples * columns).astype(np.float32)
-    made = tuple(replace(group, taper=tapering) if group.method.tapered else group for group in from_waveform)
+    tapered = tuple(replace(group, taper=tapering) if group.method.tapered else group for group in from_waveform)
     groups = tuple(_from_samples(wavelet, frequencies, rows, sample_rate, samples, columns) for rows in from_samples)
-    return Bank(len(frequencies), made, groups)
+    return Bank(len(frequencies), tapered, groups)
 
 
 def _from_samples(
@@ -299,10 +299,10 @@ def _shared_out(
             forms_by_method.setdefault(best[0], []).append(best[1])
         else:
             from_samples.append(rows)
-    made = (
+    pooled = (
         _from_waveform(wavelet, frequencies, sample_rate, samples, method, forms) for method, forms in forms_by_method.items()
     )
-    return tuple(made), tuple(from_samples)
+    return tuple(pooled), tuple(from_samples)
 
 
 def _rate(wavelet: Wavelet, frequency: float, sample_rate: float, samples: int) -> int:

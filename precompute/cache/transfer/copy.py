@@ -33,11 +33,11 @@ def copy(cache: Cache, root: Path, note: Callable[[str], None] = lambda _: None)
     """
     check_root(root)
     target = root / cache.corpus / cache.id
-    there = draft.fingerprint_there(target, str(cache.path))
-    if there in (None, cache.fingerprint):
+    fingerprint = draft.fingerprint_there(target, str(cache.path))
+    if fingerprint in (None, cache.fingerprint):
         if places.is_remote(root):
-            return _upload(cache, root, target, there is not None)
-        if there is None and _copy_locally(cache, root, target):
+            return _upload(cache, root, target, fingerprint is not None)
+        if fingerprint is None and _copy_locally(cache, root, target):
             return True
     if how := draft.is_there(target, cache.fingerprint, str(cache.path), lambda: cache):
         note(how)
@@ -68,10 +68,10 @@ def _upload(cache: Cache, root: Path, target: Path, sealed: bool) -> bool:
     if not places.exists(root / layout.ROOT_RECORD, root):
         places.write(root, {layout.ROOT_RECORD: layout.root_record()})
     with progress(f"copy {cache.corpus} to {root}", len(cache.manifest["files"]), "files") as advance:
-        there = places.sizes(target)
+        existing = places.sizes(target)
         for names in _batches(cache):
             contents = cache.fetch(names)
-            same = places.read(target, [name for name in names if there.get(name) == len(contents[name])])
+            same = places.read(target, [name for name in names if existing.get(name) == len(contents[name])])
             missing = {name: content for name, content in contents.items() if same.get(name) != content}
             places.write(target, missing)
             anything = anything or bool(missing)

@@ -1,4 +1,4 @@
-"""What pages of HTML have in common: a frame with one type scale, in light and dark, and pictures that lie in the page."""
+"""What pages of HTML have in common: a frame with one type scale, in light and dark, and embedded pictures."""
 
 import base64
 import io
@@ -46,7 +46,7 @@ def render(package: str, template: str, **values: Any) -> str:
     """Fill a template that extends `base.html.jinja`; every value is escaped.
 
     Args:
-        package: Where the template lies.
+        package: Where the template is.
         template: File name.
         values: By name.
     """
@@ -79,16 +79,19 @@ def thumbnail(pixels: NDArray[np.uint8]) -> Thumbnail:
 
 
 def one_of_each(
-    utterances: Sequence[T], cell: Callable[[T], tuple[str, str]], said: Callable[[T], tuple[str, ...]], key: Callable[[T], str]
+    utterances: Sequence[T],
+    cell: Callable[[T], tuple[str, str]],
+    spoken: Callable[[T], tuple[str, ...]],
+    key: Callable[[T], str],
 ) -> list[T]:
-    """One utterance of each cell of a table, which say the same wherever a cell has that.
+    """One utterance of each cell of a table, with the same sentence in each cell that has it.
 
     What most cells have comes first, and of several repetitions the first.
 
     Args:
         utterances: To choose from.
         cell: Of an utterance: its speaker and emotion.
-        said: What it says, such as sentence and intensity.
+        spoken: What it says, such as sentence and intensity.
         key: Its name.
 
     Returns:
@@ -97,8 +100,8 @@ def one_of_each(
     cells: dict[tuple[str, str], list[T]] = {}
     for utterance in utterances:
         cells.setdefault(cell(utterance), []).append(utterance)
-    spread = Counter(what for members in cells.values() for what in {said(utterance) for utterance in members})
+    spread = Counter(what for members in cells.values() for what in {spoken(utterance) for utterance in members})
     return [
-        min(members, key=lambda utterance: (-spread[said(utterance)], said(utterance), key(utterance)))
+        min(members, key=lambda utterance: (-spread[spoken(utterance)], spoken(utterance), key(utterance)))
         for _, members in sorted(cells.items())
     ]

@@ -36,30 +36,30 @@ STYLE: Any = {
 }  # fmt: skip
 
 
-def save(figure: Any, stem: Path, root: Path | None = None, beneath: str = "") -> None:
+def save(figure: Any, stem: Path, root: Path | None = None, note: str = "") -> None:
     """Write a figure as PNG and SVG, the same on every run.
 
     Args:
         figure: Of matplotlib, drawn in `STYLE`.
         stem: Path without the ending.
         root: Above it; below it no link is followed.  By default the directory of the files.
-        beneath: A line to be added under the figure.
+        note: A line to be added under the figure.
     """
-    for kind, content in rendered(figure, beneath).items():
+    for kind, content in rendered(figure, note).items():
         files.replace(stem.with_name(f"{stem.name}.{kind}"), content, root or stem.parent)
 
 
-def rendered(figure: Any, beneath: str = "") -> dict[str, bytes]:
+def rendered(figure: Any, note: str = "") -> dict[str, bytes]:
     """The files of a figure by their endings, `png` and `svg`, the same on every run.
 
     Args:
         figure: Of matplotlib, drawn in `STYLE`.
-        beneath: A line to be added under the figure.
+        note: A line to be added under the figure.
     """
     width, height = figure.get_size_inches()
     # Characters of 8 points are about 0.07 inches wide.
-    lines = textwrap.wrap(beneath, max(30, int(width / 0.07)))
-    # What stands beneath makes the picture larger, and leaves what is drawn above where it is.
+    lines = textwrap.wrap(note, max(30, int(width / 0.07)))
+    # The lines below make the picture larger, and leave what is drawn above where it is.
     area = Bbox.from_extents(0, -0.15 - 0.16 * len(lines), width, height) if lines else None
     inches = figure.dpi_scale_trans
     added = [
@@ -77,14 +77,14 @@ def rendered(figure: Any, beneath: str = "") -> dict[str, bytes]:
 
 
 def svg(figure: Any, name: str) -> str:
-    """The element `<svg>` of a figure, the same on every run, to stand in a page beside others; closes the figure.
+    """The element `<svg>` of a figure, the same on every run, for a page with others; closes the figure.
 
     Args:
         figure: Of matplotlib, drawn in `STYLE`.
         name: Of the figure, no other's in the page: begins its ids.
     """
     file = io.StringIO()
-    # The page has its own fonts, whatever matplotlib's lack.
+    # The page has its own fonts, also for glyphs that matplotlib's lack.
     with plt.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

@@ -1,4 +1,4 @@
-"""A corpus of one's own: a table with a line for each utterance.
+"""A corpus of your own: a table with a line for each utterance.
 
 Columns `path` (of the recording, relative to the table's folder), `speaker` and `emotion`; where they are there, `start` and
 `end` or `duration` (in seconds, of an utterance that is part of a recording), `sex`, `session`, `sentence`, `intensity`, and
@@ -50,7 +50,7 @@ IDENTITIES = ("speaker", "emotion", "session", "sentence", "intensity", "key")
 """Columns of which two names that differ by spelling only may be one."""
 
 FACTS = ("sex", layout.SAME_SPEAKERS_AS)
-"""What is said of a speaker, and so is the same in all lines."""
+"""Columns about a speaker, which are the same in all of the speaker's lines."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Table:
         directory: To which its paths are relative.
         scan: Its good lines.
         faults: What is wrong with the others, one sentence each, which begins with where it is, as `line 3`.
-        words: Emotions that are none of the common vocabulary, and are kept as they are.
+        words: Emotions that are not in the common vocabulary, and are kept as they are.
         extras: Names of the columns that are kept as they are.
     """
 
@@ -129,7 +129,7 @@ def _table(
 
 
 def _like_times(columns: Columns, rows: list[Row]) -> Iterator[str]:
-    """Columns that hold nothing but times, by a name that is not understood."""
+    """Columns that hold only times, under a name that is not understood."""
     for name, at in columns.like_times.items():
         cells = [row.cells[at] for row in rows if at < len(row.cells) and not is_nothing(row.cells[at])]
         if cells and all(map(is_time, cells)):
@@ -154,26 +154,26 @@ class _Lines:
         """Take a line in, or say what is wrong with it."""
         if row.wrong:
             return [row.wrong]
-        said = {meant: "" if is_nothing(row.cells[at]) else row.cells[at] for meant, at in self.columns.meant.items()}
-        wrong = [_missing(column, row.cells[self.columns.meant[column]]) for column in NEEDED if not said[column]]
-        wrong += [f"{column} has a line break" for column in NEEDED if len(said[column].splitlines()) > 1]
-        times = {column: self._time(column, said, wrong) for column in ("start", "end", "duration")}
-        sex = said.get("sex", "").lower()
+        values = {meant: "" if is_nothing(row.cells[at]) else row.cells[at] for meant, at in self.columns.meant.items()}
+        wrong = [_missing(column, row.cells[self.columns.meant[column]]) for column in NEEDED if not values[column]]
+        wrong += [f"{column} has a line break" for column in NEEDED if len(values[column].splitlines()) > 1]
+        times = {column: self._time(column, values, wrong) for column in ("start", "end", "duration")}
+        sex = values.get("sex", "").lower()
         if sex not in SEXES:
             wrong.append(f"sex is '{sex}', not female or male")
-        if others := said.get(layout.SAME_SPEAKERS_AS):
+        if others := values.get(layout.SAME_SPEAKERS_AS):
             wrong += _of_corpus(others)
         if wrong:
             return wrong
-        path = self._path(said["path"])
+        path = self._path(values["path"])
         begin, end = _part(times, self._length(path), wrong)
         if wrong:
             return wrong
-        utterance = self._utterance(row, said, path, begin, end)
+        utterance = self._utterance(row, values, path, begin, end)
         wrong += _of_recording(utterance, self._length(path))
         if not wrong and utterance.key in self.kept:
             wrong = [f"{utterance.key} is already in {self.kept[utterance.key][0]}"]
-        wrong = wrong or list(self._of_names(row.place, said)) or list(self._of_speaker(row.place, said))
+        wrong = wrong or list(self._of_names(row.place, values)) or list(self._of_speaker(row.place, values))
         if not wrong:
             self.kept[utterance.key] = (row.place, utterance)
         return wrong
@@ -185,81 +185,81 @@ class _Lines:
             replace(utterance, sex=SEXES[self.facts.get((utterance.speaker, "sex"), ("", ""))[0]]) for utterance in utterances
         ]
 
-    def _time(self, column: str, said: dict[str, str], wrong: list[str]) -> float | None:
-        if not said.get(column):
+    def _time(self, column: str, values: dict[str, str], wrong: list[str]) -> float | None:
+        if not values.get(column):
             return None
         try:
-            return seconds(said[column], self.columns.unit[column])
+            return seconds(values[column], self.columns.unit[column])
         except ValueError:
-            wrong.append(f"{column} is '{said[column]}', not a number of seconds")
+            wrong.append(f"{column} is '{values[column]}', not a number of seconds")
             return None
 
-    def _path(self, said: str) -> str:
-        """The path of a recording as it lies on the disk, relative to the table's directory."""
-        if said not in self.paths:
-            self.paths[said] = _on_disk(said, self.directory)
-        return self.paths[said]
+    def _path(self, text: str) -> str:
+        """The path of a recording as it is on the disk, relative to the table's directory."""
+        if text not in self.paths:
+            self.paths[text] = _on_disk(text, self.directory)
+        return self.paths[text]
 
     def _length(self, path: str) -> tuple[float, float] | str:
         if path not in self.lengths:
             self.lengths[path] = _lengths(self.directory / path)
         return self.lengths[path]
 
-    def _utterance(self, row: Row, said: dict[str, str], path: str, begin: float | None, end: float | None) -> Utterance:
-        word = said["emotion"].lower()
+    def _utterance(self, row: Row, values: dict[str, str], path: str, begin: float | None, end: float | None) -> Utterance:
+        word = values["emotion"].lower()
         more: dict[str, str | float] = {
             name: row.cells[at] for name, at in self.columns.extras.items() if not is_nothing(row.cells[at])
         }
-        if begin is None and end is None and said.get("duration"):
-            more["duration"] = said["duration"]
-        if said.get(layout.SAME_SPEAKERS_AS):
-            more[layout.SAME_SPEAKERS_AS] = said[layout.SAME_SPEAKERS_AS]
+        if begin is None and end is None and values.get("duration"):
+            more["duration"] = values["duration"]
+        if values.get(layout.SAME_SPEAKERS_AS):
+            more[layout.SAME_SPEAKERS_AS] = values[layout.SAME_SPEAKERS_AS]
         return Utterance(
-            key=said.get("key") or unicodedata.normalize("NFC", path) + self._fragment(said, begin, end),
+            key=values.get("key") or unicodedata.normalize("NFC", path) + self._fragment(values, begin, end),
             path=path,
-            speaker=said["speaker"],
+            speaker=values["speaker"],
             emotion=WORDS.get(word, word),
-            label=said["emotion"],
+            label=values["emotion"],
             begin=begin,
             end=end,
-            session=said.get("session") or None,
-            sentence=said.get("sentence") or None,
-            intensity=said.get("intensity") or None,
+            session=values.get("session") or None,
+            sentence=values.get("sentence") or None,
+            intensity=values.get("intensity") or None,
             more=more,
         )
 
-    def _fragment(self, said: dict[str, str], begin: float | None, end: float | None) -> str:
+    def _fragment(self, values: dict[str, str], begin: float | None, end: float | None) -> str:
         """What names the part of a recording: its times as the table writes them, or those that follow from a duration."""
         if begin is None and end is None:
             return ""
-        start, stop = said.get("start", ""), said.get("end", "")
-        if not said.get("duration"):
+        start, stop = values.get("start", ""), values.get("end", "")
+        if not values.get("duration"):
             return f"#t={start},{stop}"
         return f"#t={start or f'{begin:.10g}'},{stop or f'{end:.10g}'}"
 
-    def _of_names(self, place: str, said: dict[str, str]) -> Iterator[str]:
+    def _of_names(self, place: str, values: dict[str, str]) -> Iterator[str]:
         """What is wrong with names: some cannot name directories, others differ from earlier ones by spelling only."""
-        spoken = WORDS.get(said["emotion"].lower(), said["emotion"].lower())
-        for name in (said["speaker"], spoken):
+        spoken = WORDS.get(values["emotion"].lower(), values["emotion"].lower())
+        for name in (values["speaker"], spoken):
             try:
                 layout.encode_name(name)
             except CacheError as error:
                 yield str(error)
                 return
         for column in IDENTITIES:
-            if name := spoken if column == "emotion" else said.get(column, ""):
+            if name := spoken if column == "emotion" else values.get(column, ""):
                 known, where = self.names.setdefault((column, same_name(name)), (name, place))
                 if known != name:
                     yield f"{column} {name} differs from {known} in {where} by capitals, accents, spaces or zeros only"
 
-    def _of_speaker(self, place: str, said: dict[str, str]) -> Iterator[str]:
+    def _of_speaker(self, place: str, values: dict[str, str]) -> Iterator[str]:
         """What a line says of its speaker that an earlier one contradicts."""
         for fact in FACTS:
-            value = said.get(fact, "").lower() if fact == "sex" else said.get(fact, "")
+            value = values.get(fact, "").lower() if fact == "sex" else values.get(fact, "")
             if value:
-                known, where = self.facts.setdefault((said["speaker"], fact), (value, place))
+                known, where = self.facts.setdefault((values["speaker"], fact), (value, place))
                 if known != value and (fact != "sex" or SEXES[known] != SEXES[value]):
-                    yield f"{fact} of speaker {said['speaker']} is {value} here and {known} in {where}"
+                    yield f"{fact} of speaker {values['speaker']} is {value} here and {known} in {where}"
 
 
 def _missing(column: str, cell: str) -> str:
@@ -291,9 +291,9 @@ def _part(
     return start, end
 
 
-def _on_disk(said: str, directory: Path) -> str:
+def _on_disk(text: str, directory: Path) -> str:
     """The path of a recording relative to the directory, in the form of its accents that the file system has."""
-    path = said.replace("\\", "/")
+    path = text.replace("\\", "/")
     if path.startswith(("file://", "~/")):
         path = paths.in_full(path)
     if Path(path).is_absolute():
@@ -332,7 +332,7 @@ def _of_recording(utterance: Utterance, known: tuple[float, float] | str) -> Ite
 
 
 def _lengths(file: Path) -> tuple[float, float] | str:
-    """Seconds of a recording, infinite where they are unknown, and how many an utterance may have; or why it is none."""
+    """Seconds of a recording, infinite where unknown, and how many an utterance may have; or why it is not a recording."""
     from precompute.audio import decode
 
     try:

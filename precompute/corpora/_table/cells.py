@@ -1,4 +1,4 @@
-"""The cells of a table: what stands for nothing, times, and names that programs rewrite."""
+"""The cells of a table: empty ones, times, and names that programs rewrite."""
 
 import math
 import re
@@ -22,7 +22,7 @@ def clean(cell: str) -> str:
 
 
 def is_nothing(cell: str) -> bool:
-    """Whether a cell stands for nothing."""
+    """Whether a cell means "no value"."""
     return cell.casefold() in NOTHING
 
 
@@ -34,7 +34,7 @@ def seconds(cell: str, unit: float) -> float:
         unit: Seconds of the unit in which a plain number is.
 
     Raises:
-        ValueError: It is none, or not finite.
+        ValueError: It is no number, or not finite.
     """
     if _SECONDS.fullmatch(cell):
         time = float(cell.replace(",", ".")) * unit

@@ -40,10 +40,10 @@ LIKE_TIMES = {"start", "begin", "beginning", "end", "stop", "onset", "offset"}
 """Words in the name of a column by which it may be of times."""
 
 SHORTEST_SLIP = 4
-"""Letters of a name that a slip of the hand is told from; of one with two exchanged letters one less."""
+"""Letters that a name needs for a typing error to be recognised; one less where two letters are exchanged."""
 
 LENGTHS = {"length", "len"}
-"""Durations where a start stands beside them, and who knows what elsewhere."""
+"""Durations where there is a start column, and unknown elsewhere."""
 
 _MEANT = {plain: meant for meant, names in NAMES.items() for plain in (meant.replace("_", ""), *names.split())}
 
@@ -79,7 +79,7 @@ def understand(header: Sequence[str]) -> Columns:
         header: Names of the columns.
     """
     names = [unicodedata.normalize("NFC", name).strip() for name in header]
-    taken: dict[str, list[int]] = {}
+    columns: dict[str, list[int]] = {}
     unit: dict[int, float] = {}
     faults = []
     for at, name in enumerate(names):
@@ -87,12 +87,12 @@ def understand(header: Sequence[str]) -> Columns:
         if meant in TIMES and factor is None:
             faults.append(f"column {name} counts samples or frames, whose rate is not known: give seconds in start and end")
         elif meant:
-            taken.setdefault(meant, []).append(at)
+            columns.setdefault(meant, []).append(at)
             unit[at] = factor or 1.0
         elif slip := _slip(name):
             faults.append(f"column {name} is similar to {slip}: rename it to {slip}, or to a name less similar")
     chosen: dict[str, int] = {}
-    for meant, places in taken.items():
+    for meant, places in columns.items():
         exact = [at for at in places if names[at].lower() == meant]
         several = meant in TIMES or len(exact) != 1
         if len(places) > 1 and several:
@@ -115,7 +115,7 @@ def understand(header: Sequence[str]) -> Columns:
 
 
 def _meaning(name: str, names: Iterable[str]) -> tuple[str, float | None]:
-    """What a column means, empty where it is none that is known, and the unit of its name, None for one that counts."""
+    """What a column means, empty where it is unknown, and the unit of its name, None for one that counts."""
     words = _words(name)
     plain = "".join(words)
     if plain in _MEANT:

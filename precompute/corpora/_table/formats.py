@@ -23,7 +23,7 @@ class Row:
     """A row of a table.
 
     Attributes:
-        place: Where it stands, such as `line 3`.
+        place: Where it is, such as `line 3`.
         id: The same in a file name and a colon, such as `my.csv:3`.
         cells: As many as the table has columns, unless the row is broken.
         wrong: What is wrong with the row as a whole, if anything.
@@ -71,7 +71,7 @@ def _text(file: Path) -> str:
 
 def _csv(file: Path, text: str) -> tuple[list[str], list[Row]]:
     first, _, rest = text.partition("\n")
-    # By such a line Excel is told of the separator.
+    # Such a line tells Excel the separator.
     hint = first.strip().strip('"').lower()
     declared = hint[4:5] if hint.startswith("sep=") and len(hint) == 5 else ""
     body, header = (rest, rest.partition("\n")[0]) if declared else (text, first)
@@ -115,10 +115,10 @@ def _json_cell(value: Any) -> str:
 def _kaldi(folder: Path) -> tuple[list[str], list[Row]]:
     """A data directory of Kaldi: wav.scp, utt2spk, the emotions, and, where they are there, segments and spk2gender."""
     files = {name: folder / name for name in ("wav.scp", "utt2spk", "segments", "spk2gender", *KALDI_EMOTIONS)}
-    there = {name for name, file in files.items() if file.is_file()}
-    emotions = [name for name in KALDI_EMOTIONS if name in there]
+    existing = {name for name, file in files.items() if file.is_file()}
+    emotions = [name for name in KALDI_EMOTIONS if name in existing]
     for needed in ("wav.scp", "utt2spk"):
-        if needed not in there:
+        if needed not in existing:
             raise CorpusError(f"{folder} has no {needed}: give a CSV by --table, or a directory of Kaldi")
     if len(emotions) != 1:
         listed = ", ".join(KALDI_EMOTIONS)
@@ -127,8 +127,8 @@ def _kaldi(folder: Path) -> tuple[list[str], list[Row]]:
         )
     recordings = {name: (rest, place) for name, rest, place in _pairs(files["wav.scp"])}
     speakers, labels = ({name: rest for name, rest, _ in _pairs(files[file_name])} for file_name in ("utt2spk", emotions[0]))
-    sexes = {name: rest for name, rest, _ in _pairs(files["spk2gender"])} if "spk2gender" in there else {}
-    cut = "segments" in there
+    sexes = {name: rest for name, rest, _ in _pairs(files["spk2gender"])} if "spk2gender" in existing else {}
+    cut = "segments" in existing
     utterances: Iterable[tuple[str, str, str]] = (
         _pairs(files["segments"]) if cut else ((name, name, place) for name, (_, place) in recordings.items())
     )
@@ -152,7 +152,7 @@ def _kaldi(folder: Path) -> tuple[list[str], list[Row]]:
 
 
 def _pairs(file: Path) -> Iterator[tuple[str, str, str]]:
-    """The first word of each line, the rest, and where it stands."""
+    """The first word of each line, the rest, and where it is."""
     for number, line in enumerate(_text(file).split("\n"), 1):
         first, *rest = line.split(maxsplit=1)[:2] or [""]
         if first:

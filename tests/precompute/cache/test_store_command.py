@@ -130,7 +130,7 @@ def test_an_id_that_means_several_asks_for_more_of_it(cache, path, root):
     build(root, [unit("a", "sad")], input_id="ba9876543210")
     code, _, error = cache("info", path.name[:5])
     assert code == 1
-    assert "2 caches answer" in sentence(error)
+    assert "2 caches match" in sentence(error)
 
 
 def test_verify_tells_sound_from_damaged(cache, path, root):
@@ -216,7 +216,7 @@ class TestRemoving:
         assert f"toy/{path.name}" in sentence(error)
         build(root, [unit("a", "sad")])
         cache("rm", "toy/", "--yes")
-        assert "2 caches answer" in sentence(cache("restore", path.name[:5])[2])
+        assert "2 caches match" in sentence(cache("restore", path.name[:5])[2])
         assert cache("restore", "toy/")[0] == 0
         assert len(roots.everything(root)) == 2
 
@@ -229,7 +229,7 @@ class TestRemoving:
         shutil.copytree(root, tmp_path / "other")
         code, _, error = cache("rm", path.name, "--yes", root=f"{root}:{tmp_path / 'other'}")
         assert code == 1
-        assert "lies in several roots" in sentence(error)
+        assert "is in several roots" in sentence(error)
         assert path.exists()
 
     def test_gc_deletes_what_is_old(self, cache, path, root):
@@ -312,7 +312,7 @@ class TestRefusals:
         build(root, [unit("a", "sad")])
         code, _, error = cache("rm", path.name[:4], "--yes")
         assert code == 1
-        assert "2 caches answer" in sentence(error)
+        assert "2 caches match" in sentence(error)
         assert cache("rm", "toy/", "--yes")[0] == 0
 
     def test_a_copy_beside_a_cache_does_not_stand_in_its_way(self, cache, path):

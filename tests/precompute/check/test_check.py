@@ -127,7 +127,7 @@ def test_a_corpus_of_a_table_is_checked_too(corpora, tmp_path, capsys):
         (["--check", "ravdes"], 2, "did you mean 'ravdess'"),
         (["--check", "emodb"], 1, "emodb is not in"),
         (["--check", "ravdess", "--jobs", "0"], 2, "--jobs 0"),
-        (["--check", "ravdess", "--out", "{tmp}/no/where.html"], 1, "no is no directory: make it, or give another --out FILE"),
+        (["--check", "ravdess", "--out", "{tmp}/no/where.html"], 1, "no is not a directory: make it, or give another --out"),
         (["--check", "ravdess", "--out", "{tmp}"], 1, "cannot be written (Is a directory): give another --out FILE"),
     ],
 )

@@ -170,7 +170,7 @@ def a_corpus_that_is_not_there(tmp_path):
 
 
 def no_corpus_at_all(tmp_path):
-    return ["--corpus", "all"], ["no corpus lies in", "--list"]
+    return ["--corpus", "all"], ["there is no corpus in", "--list"]
 
 
 def a_folder_of_other_recordings(tmp_path):

@@ -103,7 +103,7 @@ def test_two_copies_are_named_and_the_first_counts(name, places, tmp_path, capsy
     said = capsys.readouterr()
     (warning,) = said.err.splitlines()
     taken, other = sorted(map(str, corpora_of(name, tmp_path)), key=lambda place: place not in said.out)
-    assert f"warning: {name} lies in 2 places, and the one in {taken} is taken: for another ({other}) give" in warning
+    assert f"warning: {name} is in 2 places, and the one in {taken} is taken: for another ({other}) give" in warning
     assert f"--corpora {name}=DIR" in warning
     assert f"found      {taken}" in said.out
 

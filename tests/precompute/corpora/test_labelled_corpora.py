@@ -98,7 +98,7 @@ class TestIemocap:
         scan = iemocap.scan(small_iemocap.parent)
         assert [one.label for one in scan.utterances] == ["xxx"]
         said = [one.reason for one in scan.skipped]
-        assert any(f"the label joy of {DIALOG}_F000 is none of neu, hap, " in one for one in said)
+        assert any(f"the label joy of {DIALOG}_F000 is not one of neu, hap, " in one for one in said)
         assert any(one.startswith("the line '[1.2000 - ]\tSes01F_impro01_M000") for one in said)
         assert any("'Ses09F_x' is not of the form" in one for one in said)
 
@@ -180,8 +180,8 @@ class TestMspImprov:
         assert [(one.label, one.more["valence"]) for one in scan.utterances] == [("N", 3.0)]
         said = [one.reason for one in scan.skipped]
         assert f"{NAMES[0]} has a second label, H; N counts" in said
-        assert f"the line '{second}; Q; A:2;' is no label of a turn" in said
-        assert "the line 'UTD-IMPROV' is no label of a turn" in said
+        assert f"the line '{second}; Q; A:2;' is not a label of a turn" in said
+        assert "the line 'UTD-IMPROV' is not a label of a turn" in said
 
     def test_without_the_file_of_labels_it_is_said(self, tmp_path, capsys):
         lay_msp_improv(tmp_path / "msp_improv", NAMES)
