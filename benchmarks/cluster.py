@@ -4,7 +4,7 @@
 
 In turn, by the project's own command lines: `precompute build` and `wser.run protocol=loso fold=all` on this machine; on a
 Dask cluster; on one of which a worker is killed (SIGKILL) in the middle; and on one of which the scheduler is killed in the
-middle and which is then started anew for the same command once more.  Each has a cache and results of its own.  Printed:
+middle and which is then started again for the same command once more.  Each has a cache and results of its own.  Printed:
 seconds, the last line of what the killed command said, whether caches verify, and whether pictures and predictions are
 those of this machine, byte for byte.
 """
@@ -91,8 +91,8 @@ def disturbed(case: Case, step: str, command: list[str], victim: int) -> tuple[f
         while job.poll() is None and not case.begun(step):
             time.sleep(0.02)
         os.killpg(victim, signal.SIGKILL)
-        said = job.communicate()[1]
-    return time.perf_counter() - started, job.returncode, (said.splitlines() or [""])[-1]
+        output = job.communicate()[1]
+    return time.perf_counter() - started, job.returncode, (output.splitlines() or [""])[-1]
 
 
 def main() -> None:
@@ -106,14 +106,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home)
-        here = Case(folder, "here", options)
+        alone = Case(folder, "here", options)
 
         def tell(case: Case, what: str, step: str, outcome: tuple[float, int, str]) -> None:
-            seconds, code, said = outcome
-            same = case.made("cache/*/*/*/*/c.*") == here.made("cache/*/*/*/*/c.*")
+            seconds, code, last_line = outcome
+            same = case.made("cache/*/*/*/*/c.*") == alone.made("cache/*/*/*/*/c.*")
             if step == "train":
-                same = case.made("runs/*/fold_*/predictions.csv") == here.made("runs/*/fold_*/predictions.csv")
-            verdict = f"exit code {code}: {said}" if code else "the same bytes" if same else "OTHER BYTES"
+                same = case.made("runs/*/fold_*/predictions.csv") == alone.made("runs/*/fold_*/predictions.csv")
+            verdict = f"exit code {code}: {last_line}" if code else "the same bytes" if same else "OTHER BYTES"
             if not code and step == "precompute":
                 verify = [*PYTHON, "precompute", "cache", "verify", "--cache", str(case.folder / "cache")]
                 verdict += ", verified" if run(verify)[1] == 0 else ", DAMAGED"
@@ -121,7 +121,7 @@ def main() -> None:
 
         steps = options.steps.split(",")
         for step in steps:
-            tell(here, "this machine", step, run(getattr(here, step)()))
+            tell(alone, "this machine", step, run(getattr(alone, step)()))
         plain, killed, lost = (Case(folder, name, options) for name in ("plain", "killed", "lost"))
         for step in steps:
 

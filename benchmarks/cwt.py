@@ -2,7 +2,7 @@
 
 Each turns one utterance into mean power on 128 scales x 256 columns (60 Hz to 7.6 kHz, 8 s at 16 kHz) with the same
 complex Morlet wavelet, cmor1.5-1.0.  The others compute every coefficient of the padded 8 s, as their users do, and pool
-afterwards; ours transforms what there is.  All take turns within each round, on one thread and in single precision where
+afterwards; ours transforms only the utterance.  All take turns within each round, on one thread and in single precision where
 they can.  The table gives medians, the median of the ratios of each round, and the memory that the first call adds at its
 peak to a process of its own.
 
@@ -103,25 +103,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="rounds of measurements (default: 9)")
     rounds = parser.parse_args().rounds
-    made: dict[str, Transform] = {}
+    transforms: dict[str, Transform] = {}
     for transform in TRANSFORMS:
         try:
-            made[transform.__name__] = transform()
+            transforms[transform.__name__] = transform()
         except (ImportError, OSError) as error:
             print(f"{transform.__name__} is left out: {str(error).splitlines()[0]}")
-    memory = {name: in_a_process_of_its_own(name) for name in made}
+    memory = {name: in_a_process_of_its_own(name) for name in transforms}
     for seconds in (8.0, 3.7):
         x = np.random.default_rng(0).standard_normal(round(seconds * RATE)).astype(np.float32)
-        for call in made.values():
+        for call in transforms.values():
             call(x)
-        times = {name: [] for name in made}
+        times = {name: [] for name in transforms}
         for _ in range(rounds):
-            for name, call in made.items():
+            for name, call in transforms.items():
                 started = time.perf_counter()
                 call(x)
                 times[name].append(time.perf_counter() - started)
         print(f"\n{seconds} s of audio     ms   ours is faster by   extra memory, MiB")
-        for name in made:
+        for name in transforms:
             ratio = statistics.median(b / a for a, b in zip(times["ours"], times[name], strict=True))
             faster = "" if name == "ours" else f"{ratio:.1f}x"
             print(f"{name:<12} {1e3 * statistics.median(times[name]):8.1f}   {faster:>17}   {memory[name]:17.0f}")

@@ -50,13 +50,13 @@ print(time.perf_counter() - started)
 
 def rate(batches: Callable[[], Iterator[object]], count: int, rounds: int) -> float:
     """Utterances a second, the median of some rounds, after one that warms up."""
-    taken = []
+    seconds = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
         for _batch in batches():
             pass
-        taken.append(time.perf_counter() - started)
-    return count / statistics.median(taken[1:])
+        seconds.append(time.perf_counter() - started)
+    return count / statistics.median(seconds[1:])
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ def main() -> None:
     started = time.perf_counter()
     distinct = near_doubles(originals, speakers)
     seconds = time.perf_counter() - started
-    every = ([*originals, *(one for _, _, one in copies)], [*speakers, *("another" for _ in copies)])
+    every = ([*originals, *(fingerprint for _, _, fingerprint in copies)], [*speakers, *("another" for _ in copies)])
     pairs = {(pair.first, pair.second) for pair in near_doubles(*every)}
     hits = Counter(how for place, (at, how, _) in enumerate(copies, len(originals)) if (at, place) in pairs)
     count = len(copies) // len(COPIES)

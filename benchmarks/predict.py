@@ -1,4 +1,4 @@
-"""How fast a trained network answers: from a cold start, for one recording, and for many; and beside PyWavelets.
+"""How fast a trained network predicts: from a cold start, for one recording, and for many; and beside PyWavelets.
 
     python benchmarks/predict.py RUN [--fold 0] [--rounds 30] [--count 128]
     python benchmarks/predict.py RUN --recordings FOLDER
@@ -9,9 +9,9 @@ measured in one process.  Warm, one recording of 3 s is predicted at a time, the
 write: soundfile, the transform of PyWavelets (by FFT) of the same wavelet and frequencies, the same mean over columns and the
 same colours, and the same network.
 
-With the folder of the run's own recordings, whose names are their keys, nothing is timed: what the command says of them is held
-against the run's predictions.csv, as they come, one recording at a time, and in the batches and with the compiled loops of
-training.
+With the folder of the run's own recordings, whose names are their keys, nothing is timed: what the command predicts of them is
+compared with the run's predictions.csv, as they come, one recording at a time, and in the batches and with the compiled loops
+of training.
 """
 
 import argparse
@@ -102,12 +102,12 @@ def by_pywt(predictor: Predictor, fold: int) -> Callable[[bytes], np.ndarray]:
 
 def milliseconds(work: Callable[[], object], rounds: int) -> float:
     """Of the processor for one call, the median of some, after two that warm up."""
-    taken = []
+    seconds = []
     for _ in range(rounds + 2):
         started = time.process_time()
         work()
-        taken.append(time.process_time() - started)
-    return 1000 * statistics.median(taken[2:])
+        seconds.append(time.process_time() - started)
+    return 1000 * statistics.median(seconds[2:])
 
 
 def cold(run: Path, file: Path, fold: int) -> tuple[float, float]:
@@ -132,12 +132,12 @@ def hold_against(path: Path, folder: Path) -> None:
     expected = np.array([[float(row[f"p_{name}"]) for name in run.classes] for row in rows])
     own = [Recording(row["key"], files[row["key"]]) for row in rows]
 
-    def show(how: str, found: np.ndarray) -> None:
-        same = int((found.argmax(1) == expected.argmax(1)).sum())
-        print(f"{how}: {same} of {len(rows)} of one class, probabilities up to {np.abs(found - expected).max():.1g} apart")
+    def show(how: str, predicted: np.ndarray) -> None:
+        same = int((predicted.argmax(1) == expected.argmax(1)).sum())
+        print(f"{how}: {same} of {len(rows)} of one class, probabilities up to {np.abs(predicted - expected).max():.1g} apart")
 
-    show("as they come", np.array([one.probabilities for one in predictor(own)]))
-    show("one at a time", np.array([next(predictor([one])).probabilities for one in own]))
+    show("as they come", np.array([prediction.probabilities for prediction in predictor(own)]))
+    show("one at a time", np.array([next(predictor([recording])).probabilities for recording in own]))
     items = {recording.name: prepare(recording, run) for recording in own}
     show("as in training", np.concatenate([as_in_training(predictor, fold, part, items) for fold, part in stored.items()]))
 
@@ -147,15 +147,15 @@ def as_in_training(predictor: Predictor, fold: int, rows: list[dict[str, str]], 
     run, network, standardise = predictor.run, predictor.folds[fold].network, predictor.folds[fold].standardise
     if fuse := getattr(network, "fuse", None):
         fuse(run.computed_in)
-    found = []
+    probabilities = []
     for at in range(0, len(rows), run.config.train.batch):
         batch = [items[row["key"]] for row in rows[at : at + run.config.train.batch]]
         spoken = np.array([(item.start, item.stop) for item in batch])
         cut = forward.cut(np.stack([item.values for item in batch]), spoken, run.item, run.config.data.pad)
         with torch.no_grad(), torch.autocast("cpu", run.computed_in, run.computed_in != torch.float32):
             logits = forward.logits(network, standardise(*cut, torch.zeros_like(cut[1])), cut[1])
-            found.append(logits.softmax(dim=1).numpy())
-    return np.concatenate(found)
+            probabilities.append(logits.softmax(dim=1).numpy())
+    return np.concatenate(probabilities)
 
 
 def main() -> None:

@@ -42,12 +42,12 @@ KINDS = {
 
 def best(work: object, times: int = 7) -> float:
     """Least seconds that a call takes."""
-    taken = []
+    seconds = []
     for _ in range(times):
         started = time.perf_counter()
         work()  # type: ignore[operator]
-        taken.append(time.perf_counter() - started)
-    return min(taken)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 def main() -> None:
@@ -58,8 +58,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_memory()
-    one, other = torch.randn(2048, 2048).bfloat16(), torch.randn(2048, 2048).bfloat16()
-    product = 2 * 2048**3 / best(lambda: one @ other) / 1e9
+    left, right = torch.randn(2048, 2048).bfloat16(), torch.randn(2048, 2048).bfloat16()
+    product = 2 * 2048**3 / best(lambda: left @ right) / 1e9
     source, target = torch.zeros(2**26), torch.empty(2**26)
     copied = 2 * source.nbytes / best(lambda: target.copy_(source)) / 1e9
     print(f"one core: {product:.0f} GFLOP/s of a bfloat16 product of matrices, {copied:.1f} GB/s of a copy, read and written")
@@ -98,7 +98,7 @@ def main() -> None:
         train(BATCHES)
         started = time.perf_counter()
         train(BATCHES)
-        taken = time.perf_counter() - started
+        seconds = time.perf_counter() - started
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             shapes = train(BATCHES)
         columns = sum(utterances * width for utterances, width in shapes)
@@ -107,8 +107,8 @@ def main() -> None:
         for row in profiled.key_averages():
             kind = next((kind for kind, parts in KINDS.items() if any(part in row.key for part in parts)), "rest")
             by_kind[kind] += row.self_cpu_time_total / 1000 / BATCHES
-        print(f"\n{'compiled loops' if fused else 'layer by layer'}: {1000 * taken / BATCHES:.0f} ms a batch, "
-              f"{count / taken:.0f} utterances a second")  # fmt: skip
+        print(f"\n{'compiled loops' if fused else 'layer by layer'}: {1000 * seconds / BATCHES:.0f} ms a batch, "
+              f"{count / seconds:.0f} utterances a second")  # fmt: skip
         for kind, milliseconds in by_kind.most_common():
             print(f"  {kind:24}{milliseconds:8.1f} ms")
         # Forwards, and twice backwards; of the columns that the batches hold.

@@ -93,7 +93,7 @@ def check(done: object) -> None:
 
 def _cpu() -> float:
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def make(folder: Path, count: int) -> None:
@@ -139,8 +139,8 @@ def precompute(folder: Path, clock: Clock) -> None:
         table = _table.read(folder / "corpus" / "table.csv", "synthetic")
         compare_with_published(table.corpus, table.scan.utterances)
     with clock("hash alone"):
-        for one in table.scan.utterances:
-            recording.digest(table.directory / one.path)
+        for utterance in table.scan.utterances:
+            recording.digest(table.directory / utterance.path)
     with clock("plan, with hashing"):
         planned = plan(table.corpus, table.directory, table.scan, recipe, roots)
     rng = np.random.default_rng(0)
@@ -149,7 +149,7 @@ def precompute(folder: Path, clock: Clock) -> None:
         for sources in planned.units.values():
             items = rng.integers(0, 256, (len(sources), *recipe.array.shape), np.uint8)
             bits = _bits(rng, len(sources), BITS)
-            made = [
+            facts = [
                 {
                     "duration": 0.1 + 0.01 * row, "channels": 1, "start": 0, "stop": 32 + row % 32, "image_sha256": "",
                     "samples_sha256": "", "recording_sha256": "",
@@ -158,7 +158,7 @@ def precompute(folder: Path, clock: Clock) -> None:
                 for row in range(len(sources))
             ]  # fmt: skip
             with clock("publish"):
-                units.append(_publish(draft, sources, items, made, _record))
+                units.append(_publish(draft, sources, items, facts, _record))
         with clock("plan again, all published"):
             again = plan(table.corpus, table.directory, table.scan, recipe, roots)
         check(not again.units)
@@ -190,25 +190,25 @@ def show_copies(count: int) -> None:
     for share in (1, *shares):
         alike = np.cos(np.pi * (1 - share))
         noise = alike * first + np.sqrt(1 - alike**2) * _noise(rng, COPIED, BITS)
-        texts += [base64.b64encode(np.packbits(one > 0).tobytes()).decode() for one in noise]
+        texts += [base64.b64encode(np.packbits(bits > 0).tobytes()).decode() for bits in noise]
     while len(texts) < count:
-        some = _bits(rng, min(5000, count - len(texts)), BITS)
-        texts += [base64.b64encode(one.tobytes()).decode() for one in some]
+        more = _bits(rng, min(5000, count - len(texts)), BITS)
+        texts += [base64.b64encode(bits.tobytes()).decode() for bits in more]
     started = _cpu()
-    found = {(pair.first, pair.second) for pair in near_doubles(texts, list(map(str, range(len(texts)))))}
+    pairs = {(pair.first, pair.second) for pair in near_doubles(texts, list(map(str, range(len(texts)))))}
     seconds = _cpu() - started
-    hits = {share: sum((one, one + at * COPIED) in found for one in range(COPIED)) for at, share in enumerate(shares, 1)}
-    said = ", ".join(f"{hit / COPIED:.0%} of those with {share:.0%} of equal bits" for share, hit in hits.items())
-    print(f"{len(texts)} fingerprints, {seconds:.1f} s CPU: of {COPIED} copies, {said}", flush=True)
+    hits = {share: sum((copy, copy + at * COPIED) in pairs for copy in range(COPIED)) for at, share in enumerate(shares, 1)}
+    rates = ", ".join(f"{hit / COPIED:.0%} of those with {share:.0%} of equal bits" for share, hit in hits.items())
+    print(f"{len(texts)} fingerprints, {seconds:.1f} s CPU: of {COPIED} copies, {rates}", flush=True)
 
 
-def _publish(draft: Any, sources: Any, items: Any, made: Any, record: Callable[..., Any]) -> Any:
+def _publish(draft: Any, sources: Any, items: Any, facts: Any, record: Callable[..., Any]) -> Any:
     from precompute.cache import shard
 
     content, records = shard.Writer(), []
-    for source, item, said in zip(sources, items, made, strict=True):
+    for source, item, said_of in zip(sources, items, facts, strict=True):
         digests = {"image_sha256": shard.digest(item), "samples_sha256": source.sha256, "recording_sha256": source.sha256}
-        records.append(record(source, len(records), said | digests))
+        records.append(record(source, len(records), said_of | digests))
         content.add(item)
     return draft.publish_shard(records, [], content.finish())
 
@@ -232,11 +232,11 @@ def dataset(folder: Path, clock: Clock) -> None:
     from wser.data.dataset import open_dataset
 
     with clock("open_dataset, with the cache"):
-        found = open_dataset((folder / "cache",), ["synthetic"], named("default", RECIPE).id)
+        opened = open_dataset((folder / "cache",), ["synthetic"], named("default", RECIPE).id)
     with clock("near doubles"):
-        check(found.near_doubles is not None)
+        check(opened.near_doubles is not None)
     with clock("first batch: all pictures read"):
-        check(len(found.values))
+        check(len(opened.values))
 
 
 def epoch(folder: Path, clock: Clock) -> None:
@@ -247,12 +247,12 @@ def epoch(folder: Path, clock: Clock) -> None:
     from wser.protocols import Fold
     from wser.training.batches import Batches, measure
 
-    found = open_dataset((folder / "cache",), ["synthetic"], named("default", RECIPE).id)
-    everything = tuple(range(len(found.examples)))
-    check(len(found.values))
+    opened = open_dataset((folder / "cache",), ["synthetic"], named("default", RECIPE).id)
+    everything = tuple(range(len(opened.examples)))
+    check(len(opened.values))
     with clock("statistics of training"):
-        statistics_ = measure(found, everything)
-    batches = Batches(found, Fold(0, everything, (), everything), DataConfig(), 32, statistics_, 0)
+        statistics_ = measure(opened, everything)
+    batches = Batches(opened, Fold(0, everything, (), everything), DataConfig(), 32, statistics_, 0)
     with clock("one epoch's batches"):
         for _ in batches.train_dataloader():
             pass
@@ -288,7 +288,7 @@ def _prepared(folder: Path, clock: Clock, stage: str, *settings: str) -> None:
         try:
             experiments = plan.prepare_all(compose.load(_settings(folder, *settings)))
         except ProtocolError as error:
-            # A split that nobody could read again: the time until it is refused.
+            # A split that could not be read again: the time until it is refused.
             print(error)
         else:
             experiments[0].pending()
@@ -359,18 +359,18 @@ def measure(folder: Path, size: int, options: argparse.Namespace) -> Measured:
     """All stages at one size."""
     if not (folder / "corpus" / "table.csv").exists():
         make(folder, size)
-    found: Measured = {}
+    medians: Measured = {}
     for group in options.only:
         once = group in ("precompute", "run")
         if once:
             # What is there would not be made again.
             shutil.rmtree(folder / ("cache" if group == "precompute" else "runs"), ignore_errors=True)
-        answers = [_in_a_process(group, folder) for _ in range(1 if once else options.repeats)]
-        for stage in answers[0]["stages"]:
-            cpu, wall = (statistics.median(one["stages"][stage][at] for one in answers) for at in (0, 1))
-            found[stage] = (cpu, wall, statistics.median(one["peak"] for one in answers))
-            print(f"{size:>8} {stage:<36} {cpu:9.2f} s CPU {wall:9.2f} s wall {found[stage][2]:7.0f} MB", flush=True)
-    return found
+        outcomes = [_in_a_process(group, folder) for _ in range(1 if once else options.repeats)]
+        for stage in outcomes[0]["stages"]:
+            cpu, wall = (statistics.median(outcome["stages"][stage][at] for outcome in outcomes) for at in (0, 1))
+            medians[stage] = (cpu, wall, statistics.median(outcome["peak"] for outcome in outcomes))
+            print(f"{size:>8} {stage:<36} {cpu:9.2f} s CPU {wall:9.2f} s wall {medians[stage][2]:7.0f} MB", flush=True)
+    return medians
 
 
 def _in_a_process(group: str, folder: Path) -> dict[str, Any]:
@@ -378,19 +378,19 @@ def _in_a_process(group: str, folder: Path) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{group}: {done.stderr[-3000:]}")
-    answer: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
-    return answer
+    outcome: dict[str, Any] = json.loads(done.stderr.splitlines()[-1])
+    return outcome
 
 
-def show(sizes: list[int], found: dict[int, Measured]) -> None:
+def show(sizes: list[int], medians: dict[int, Measured]) -> None:
     """The table, as Markdown."""
     print("\n| stage | " + " | ".join(f"{size} utterances" for size in sizes) + " | growth | peak MB |")
     print("| --- |" + " ---: |" * (len(sizes) + 2))
-    for stage in found[sizes[-1]]:
-        cells = [f"{found[size][stage][0]:.2f} / {found[size][stage][1]:.2f}" for size in sizes]
+    for stage in medians[sizes[-1]]:
+        cells = [f"{medians[size][stage][0]:.2f} / {medians[size][stage][1]:.2f}" for size in sizes]
         pairs = itertools.pairwise(sizes)
-        growth = [f"{found[later][stage][0] / max(found[size][stage][0], 0.005):.1f}" for size, later in pairs]
-        peaks = [f"{found[size][stage][2]:.0f}" for size in sizes]
+        growth = [f"{medians[later][stage][0] / max(medians[size][stage][0], 0.005):.1f}" for size, later in pairs]
+        peaks = [f"{medians[size][stage][2]:.0f}" for size in sizes]
         print(f"| {stage} | {' | '.join(cells)} | {', '.join(growth)} | {', '.join(peaks)} |")
 
 

@@ -62,13 +62,13 @@ def _made_up(units: int, pictures: int) -> list[NDArray[np.uint8]]:
 
     recipe, rng = Recipe(), np.random.default_rng(0)
     rows, columns = np.mgrid[: recipe.feature.height, : recipe.feature.width]
-    made = []
+    content = []
     for _ in range(units):
         phases = rng.uniform(0, 2 * np.pi, (pictures, 1, 1))
         waves = 90 * np.sin(rows / 9 + phases) * np.sin(columns / 14 - phases) + rng.normal(90, 3, (pictures, *rows.shape))
         waves[:, :, recipe.feature.width // 2 :] = 0
-        made.append(recipe.feature.table[waves.clip(0, 255).astype(np.uint8)])
-    return made
+        content.append(recipe.feature.table[waves.clip(0, 255).astype(np.uint8)])
+    return content
 
 
 def _cached(path: Path, units: int) -> list[NDArray[np.uint8]]:

@@ -44,7 +44,7 @@ POLL = 0.003
 
 @dataclass(frozen=True)
 class Key:
-    """What both writers are told to make, and what an undisturbed run made of it.
+    """What both writers make, and the results of an undisturbed run.
 
     Attributes:
         command: Without the cache and the number of processes.
@@ -149,8 +149,8 @@ def undisturbed(options: argparse.Namespace, scratch: Path) -> Key:
             now = time.monotonic()
             if root.exists():
                 moments.setdefault("first", now)
-            if (there := len(units_of(root))) > units:
-                units = there
+            if (published := len(units_of(root))) > units:
+                units = published
                 moments["last"] = now
             if list(root.glob("*/*/manifest.json")):
                 moments.setdefault("sealed", now)
@@ -191,7 +191,7 @@ def kill(job: subprocess.Popen[str]) -> bool:
     done = job.poll() is not None
     send(job, signal.SIGKILL)
     job.wait()
-    # The semaphores of workers outlive a kill, until the machine is started anew.
+    # The semaphores of workers outlive a kill, until the machine is started again.
     for semaphore in Path("/dev/shm").glob(f"sem.loky-{job.pid}-*"):
         semaphore.unlink(missing_ok=True)
     return not done and job.returncode == -signal.SIGKILL
@@ -271,7 +271,7 @@ def phase(key: Key, root: Path) -> str:
 
 
 def expect_success(job: subprocess.Popen[str], tally: Tally) -> str:
-    """Wait for a writer that nobody kills; what it printed."""
+    """Wait for a writer that is not killed; what it printed."""
     out, errors = output(job)
     if job.returncode or "Traceback" in errors:
         tally.faults.append(f"a writer ended with exit code {job.returncode}: {errors.strip()[-500:]}")
@@ -279,19 +279,19 @@ def expect_success(job: subprocess.Popen[str], tally: Tally) -> str:
 
 
 def finish(key: Key, root: Path, tally: Tally) -> str:
-    """One more run, of which nothing but what killed jobs left stays in staging, and that is removed a day later."""
-    before, there = set(staging(key, root)), len(units_of(root))
+    """One more run, of which only what killed jobs left stays in staging, and that is removed a day later."""
+    before, published = set(staging(key, root)), len(units_of(root))
     expect_success(start(key.command, root), tally)
     check(key, root, tally)
     if not sealed(key, root):
         tally.faults.append("the last run left the cache without manifest")
     if more := set(staging(key, root)) - before:
         tally.faults.append(f"the last run left {len(more)} directories in staging")
-    return f"{there} of {key.units} units were there, {len(before)} directories of killed writers lie in staging"
+    return f"{published} of {key.units} units were there, {len(before)} directories of killed writers lie in staging"
 
 
 def race(key: Key, root: Path, tally: Tally) -> str:
-    """Two writers that nobody kills, each of one process, on a new cache and a day after the kills; one alone before them."""
+    """Two writers that are not killed, each of one process, on a new cache and a day after the kills; one alone before them."""
     for leftover in staging(key, root):
         os.utime(leftover, (0, 0))
     walls = []
@@ -366,13 +366,13 @@ def fault_of(unit: Path, pictures: dict[str, str]) -> str | None:
 def faults_of_sealed(cache: Path, key: Key) -> list[str]:
     """What is wrong with a sealed cache: by its manifest, its index and an undisturbed run."""
     faults = []
-    vouched = json.loads((cache / "manifest.json").read_bytes())["files"]
-    for name, entry in vouched.items():
+    listed = json.loads((cache / "manifest.json").read_bytes())["files"]
+    for name, entry in listed.items():
         content = (cache / name).read_bytes() if (cache / name).is_file() else b""
         if (len(content), hashlib.sha256(content).hexdigest()) != (entry["size"], entry["sha256"]):
             faults.append(f"{name} does not match its checksum in the manifest")
-    there = {path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file()}
-    if strange := {name for name in there if not name.startswith("provenance/")} ^ {*vouched, "manifest.json"}:
+    existing = {path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file()}
+    if strange := {name for name in existing if not name.startswith("provenance/")} ^ {*listed, "manifest.json"}:
         faults.append(f"the manifest and the directory differ in {sorted(strange)}")
     lines = [json.loads(line) for line in (cache / "index.jsonl").read_bytes().splitlines()]
     if {line["key"]: line["image_sha256"] for line in lines} != key.pictures:

@@ -2,7 +2,7 @@
 
 Each round starts two real `python -m wser.run` of one run of three folds, one of them with two workers, and ends each by
 `kill -9` at a moment of its own: in turn of the main process alone, whose workers then have to end by themselves, and of the
-whole process group.  After each kill every visible fold must be whole: its files the ones that its metrics vouch for, and its
+whole process group.  After each kill every visible fold must be whole: its files the ones that its metrics list, and its
 predictions byte for byte those of an undisturbed run.  A run that came to be finished is removed, and the next round starts a
 new one.  In the end one more run completes what the kills left, and nothing may be left over after `wser.runs gc`.
 
@@ -45,7 +45,7 @@ WARM_UPS = 1
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What both jobs are told to do, and what came of it where nobody disturbed them.
+    """What both jobs do, and the results of an undisturbed run.
 
     Attributes:
         settings: Of `wser.run`, without the directory of results.
@@ -215,10 +215,10 @@ def faults_of(folder: Path, predictions: bytes) -> Iterator[str]:
     """What is wrong with a visible fold."""
     try:
         record = json.loads((folder / "metrics.json").read_bytes())
-        for name, vouched in record["files"].items():
+        for name, entry in record["files"].items():
             content = (folder / name).read_bytes()
-            if (len(content), hashlib.sha256(content).hexdigest()) != (vouched["size"], vouched["sha256"]):
-                yield f"{folder.name}/{name} is not what its metrics vouch for"
+            if (len(content), hashlib.sha256(content).hexdigest()) != (entry["size"], entry["sha256"]):
+                yield f"{folder.name}/{name} does not match its checksum in metrics.json"
         if (folder / "predictions.csv").read_bytes() != predictions:
             yield f"{folder.name} has other predictions than an undisturbed run"
     except (OSError, ValueError, KeyError) as error:
@@ -227,9 +227,9 @@ def faults_of(folder: Path, predictions: bytes) -> Iterator[str]:
 
 def finish(usual: Undisturbed, results: Path, tally: Tally) -> str:
     """One more run, after which all is there, and nothing else after `gc`."""
-    there, left = len(list(results.glob("*/fold_*"))), len(list(results.glob("*/.fold_*")))
+    finished, left = len(list(results.glob("*/fold_*"))), len(list(results.glob("*/.fold_*")))
     complete(usual, results, tally)
-    return f"{there} of {FOLDS} folds were there, {left} leftovers of killed jobs before, none afterwards"
+    return f"{finished} of {FOLDS} folds were there, {left} leftovers of killed jobs before, none afterwards"
 
 
 def complete(usual: Undisturbed, results: Path, tally: Tally) -> None:

@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--no-plain", action="store_true", help="leave the plain script out")
     options = parser.parse_args()
     cache = find([options.cache.resolve()], options.corpus, "default")
-    here = Path(__file__).resolve().parents[1]
+    ours_tree = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory() as folder:
         speakers = sorted({record.speaker for record in cache.records})
         # As many utterances as a fold of ours trains on.
@@ -164,20 +164,22 @@ def main() -> None:
             pictures = cache.read_all()
             for file, (i, _) in zip(files, part, strict=True):
                 fromarray(pictures[i]).save(file)
-        taken: dict[str, list[float]] = {"ours": [], "before": [], "plain script": []}
+        seconds: dict[str, list[float]] = {"ours": [], "before": [], "plain script": []}
         for number in range(options.rounds):
-            taken["ours"].append(statistics.median(ours(here, options.cache.resolve(), options.corpus, options.epochs)) / 2)
+            seconds["ours"].append(
+                statistics.median(ours(ours_tree, options.cache.resolve(), options.corpus, options.epochs)) / 2
+            )
             if options.before:
                 tree = options.before.resolve()
-                taken["before"].append(
+                seconds["before"].append(
                     statistics.median(ours(tree, options.cache.resolve(), options.corpus, options.epochs)) / 2
                 )
             if not options.no_plain:
-                taken["plain script"].append(statistics.median(plain(files, labels, max(2, options.epochs - 1))[1:]))
-            print(f"round {number + 1}: {', '.join(f'{name} {times[-1]:.2f} s' for name, times in taken.items() if times)}")
+                seconds["plain script"].append(statistics.median(plain(files, labels, max(2, options.epochs - 1))[1:]))
+            print(f"round {number + 1}: {', '.join(f'{name} {times[-1]:.2f} s' for name, times in seconds.items() if times)}")
     print(f"{options.corpus}, {len(part)} utterances; median seconds of a fold and epoch, and how many times ours")
-    least = statistics.median(taken["ours"])
-    for name, times in taken.items():
+    least = statistics.median(seconds["ours"])
+    for name, times in seconds.items():
         if times:
             middle = statistics.median(times)
             print(f"{name:14}{middle:8.2f}{middle / least:8.1f}   {len(part) / middle:7.0f} utterances a second")

@@ -131,7 +131,7 @@ def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]
     if not options.one_speaker:
         predict.check_alone(runs)
     named_sources = list(sources.named(texts))
-    recordings = [source for source in named_sources if isinstance(one, predict.Recording)]
+    recordings = [source for source in named_sources if isinstance(source, predict.Recording)]
 
     def hear() -> "Iterable[Recording]":
         return _shown(recordings, len(recordings), "hearing the speaker")

@@ -177,8 +177,8 @@ def _repeat_fusion(stored: StoredRun, settings: Sequence[str], command: str, dry
     parts = {part["run"]: beside / part["run"] for part in stored.record["fused"]}
     if missing := [name for name, part in parts.items() if not files.exists(part, beside)]:
         raise ResultError(
-            f"{path} averages other runs, and of these {few(missing, 3)} cannot be found in {beside}: put there what is missing, "
-            "and give this command again"
+            f"{path} averages other runs, and of these {few(missing, 3)} cannot be found in {beside}: put there what is "
+            "missing, and give this command again"
         )
     print(f"{path}: {stored.title}, the mean of {counted(len(parts), 'run')}, each of which is repeated first")
     for part in stored.record["fused"]:
