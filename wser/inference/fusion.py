@@ -24,10 +24,10 @@ class Fusion:
         """Predict recordings, in their order; one that any of the runs cannot use is not predicted."""
         recordings = list(recordings)
         for row in zip(*(predictor(recordings) for predictor in self.predictors), strict=True):
-            predicted = [one for one in row if isinstance(one, Predicted)]
+            predicted = [result for result in row if isinstance(result, Predicted)]
             if len(predicted) < len(row):
-                yield next(one for one in row if isinstance(one, Unusable))
+                yield next(result for result in row if isinstance(result, Unusable))
                 continue
-            means = np.mean([one.probabilities[order] for one, order in zip(predicted, self.orders, strict=True)], axis=0)
-            notes = tuple(dict.fromkeys(note for one in predicted for note in one.notes))
+            means = np.mean([result.probabilities[order] for result, order in zip(predicted, self.orders, strict=True)], axis=0)
+            notes = tuple(dict.fromkeys(note for result in predicted for note in result.notes))
             yield Predicted(predicted[0].name, means, predicted[0].folds, predicted[0].training, notes)

@@ -61,7 +61,7 @@ class FittedFold:
     def __call__(self, items: "Sequence[Extracted]") -> NDArray[np.float64]:
         """Probabilities as of `NetworkFold`."""
         item, how = self.run.item, self.run.config.data.standardise
-        parts = [one.values[item.part(one.start, one.stop)] for one in items]
+        parts = [extracted.values[item.part(extracted.start, extracted.stop)] for extracted in items]
         return np.asarray(
             self.model.predict_proba([fitted.standardised(part, how, item, self.statistics) for part in parts]), np.float64
         )
