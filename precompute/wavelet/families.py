@@ -309,6 +309,7 @@ def names(text: str) -> str:
     return ",".join(wavelet(name.strip()).name for name in text.split(","))
 
 
+@lru_cache(maxsize=16)
 def wavelet(name: str) -> Wavelet:
     """The wavelet of a name such as `cmor1.5-1.0`, `fbsp2-1.0-0.5`, `cgau4`, `mexh`, `haar`, `gmw3-20` or `db4`.
 

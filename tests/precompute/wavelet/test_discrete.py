@@ -58,8 +58,9 @@ def test_every_discrete_wavelet_of_pywavelets_has_its_name():
 def test_the_product_is_the_transform_of_pywavelets_table(name):
     wavelet = families.wavelet(name)
     psi, t = tabulated(name, 11)
-    f = np.concatenate([np.linspace(0, 2, 16), [3.3, 5.7, 7.9]])
-    integral = (psi * np.exp(-2j * np.pi * np.outer(f, t))).sum(axis=1) / 2**11
+    f = np.fft.rfftfreq(len(psi), 2**-11)
+    f = f[f < 8]
+    integral = np.fft.rfft(psi)[: len(f)] * np.exp(-2j * np.pi * f * t[0]) / 2**11
     # psi is real.
     f, integral = np.concatenate([f, -f]), np.concatenate([integral, integral.conj()])
     # The table is of the first 11 factors only, and so less exact at higher frequencies.
@@ -98,8 +99,8 @@ def test_the_response_is_1_at_the_centre_and_nowhere_more(name):
 
 def test_the_energy_is_that_of_pywavelets_table(name):
     wavelet = families.wavelet(name)
-    f = np.linspace(-120, 120, 240 * 128)
-    energy = np.trapezoid(np.abs(wavelet.peak * wavelet.response(f)) ** 2, f)
+    f = np.linspace(0, 120, 120 * 128)
+    energy = 2 * np.trapezoid(np.abs(wavelet.peak * wavelet.response(f)) ** 2, f)
     if name in ("bior2.2", "bior3.3"):
         # So rough that more than a trace of it lies beyond 120 cycles.
         expected = np.sum(tabulated(name, 13)[0] ** 2) / 2**13
@@ -204,9 +205,9 @@ def convolved(x, name, octave):
 
 def waveforms():
     rng = np.random.default_rng(0)
-    x = np.zeros((2, 8000))
-    x[0] = rng.standard_normal(8000)
-    x[1, [1000, 2249, 3250, 4777, 6003]] = 1, -0.3, 0.7, 1, 0.1
+    x = np.zeros((2, 4000))
+    x[0] = rng.standard_normal(4000)
+    x[1, [500, 1124, 1625, 2388, 3001]] = 1, -0.3, 0.7, 1, 0.1
     return x.astype(np.float32)
 
 
@@ -219,7 +220,7 @@ def test_power_and_coefficients_are_those_of_a_convolution_in_time(name):
         found = cwt(x.astype(np.float64), scales, name)
         # The table is of a dozen factors, and so less exact the higher the frequency.
         assert np.abs(found - expected).max() < 2e-3 * np.abs(expected).max()
-        mean = (expected**2).reshape(len(octaves), 16, -1).mean(axis=2)
+        mean = (expected**2).reshape(len(octaves), 8, -1).mean(axis=2)
         shown = mean > mean.max() * 1e-6
-        pooled = power(x, name, frequencies, RATE, 16)
+        pooled = power(x, name, frequencies, RATE, 8)
         assert np.abs(10 * np.log10(np.maximum(pooled[shown], 1e-30) / mean[shown])).max() < 0.1
