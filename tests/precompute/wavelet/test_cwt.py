@@ -5,7 +5,7 @@ import pytest
 import pywt
 import scipy.fft
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from precompute import corpora
@@ -32,7 +32,7 @@ SMOOTH = [
 STEPS = ["shan1.5-1.0", "shan0.5-1.0", "shan2.0-1.0", "fbsp1-1.0-1.0"]
 """Flat in a band and zero outside."""
 
-DISCRETE = ["db2", "db20", "sym8", "coif3", "dmey", "bior3.3", "rbio2.2"]
+DISCRETE = ["db2", "db20", "dmey", "bior3.3"]
 """From filters, smooth and rough."""
 
 
@@ -81,10 +81,10 @@ def peak_signal_to_noise(found, expected):
 
 
 def impulses(positions):
-    """One impulse at each position in a column, 4 columns apart."""
-    x = np.zeros((4 * len(positions) + 4) * SAMPLES)
+    """One impulse at each position in a column, 3 columns apart."""
+    x = np.zeros((3 * len(positions) + 3) * SAMPLES)
     for i, position in enumerate(positions):
-        x[(2 + 4 * i) * SAMPLES + position] = 1
+        x[(2 + 3 * i) * SAMPLES + position] = 1
     return x
 
 
@@ -121,8 +121,8 @@ def signals():
 @pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS, *DISCRETE])
 def test_power_is_that_of_the_direct_computation(wavelet, signals):
     kinds, x, columns = signals
-    # Every other one still lies in every octave, and is found both from the waveform and from samples.
-    frequencies = SOME[::2]
+    # They lie in every octave, and are found both from the waveform and from samples.
+    frequencies = np.geomspace(7600, 60, 9)
     expected = direct(x, wavelet, frequencies, columns)
     errors = {}
     for kind, one, reference in zip(kinds, x, expected, strict=True):
@@ -309,7 +309,7 @@ def test_sinusoid_gives_a_quarter_of_its_squared_amplitude(wavelet):
         assert middle.mean() == pytest.approx(0.7**2 / 4 * (1 + other), rel=0.01)
 
 
-TONES = np.geomspace(60, 7600, 10)
+TONES = np.geomspace(60, 7600, 6)
 
 
 def tone_profile(wavelet, frequency):
@@ -410,12 +410,13 @@ def test_offset_and_length_are_padding_with_zeros(offset, length, wavelet):
 
 
 @pytest.mark.slow
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), low=st.floats(200, 500), octaves=st.floats(0.3, 1.5), wavelet=KINDS)
 def test_scales_share_out_the_energy_of_a_signal(seed, low, octaves, wavelet):
     # Over a tight geometric grid the sum of |Psi(f / scale)|^2 is the integral of |Psi|^2 d(log f) over the grid's step,
     # whatever f: half the signal's energy is at positive frequencies, half at negative ones.
     w = families.wavelet(wavelet)
-    frequencies = np.geomspace(8000, 20, 160)
+    frequencies = np.geomspace(8000, 20, 100)
     spectrum = scipy.fft.rfft(np.random.default_rng(seed).standard_normal(16 * SAMPLES))
     f = scipy.fft.rfftfreq(16 * SAMPLES, 1 / RATE)
     spectrum[(f < low) | (f > low * 2**octaves)] = 0
