@@ -44,7 +44,7 @@ def test_the_closed_form_is_the_transform_of_pywavelets_table(name):
         inside = inside[np.minimum(inside - low, high - inside) > 0.15]
         f, tolerance = np.concatenate([inside, [low - 0.2, high + 0.2, -wavelet.centre]]), 5e-3
     else:
-        f, tolerance = np.linspace(1.5 * low, 1.5 * high, 41), 1e-6
+        f, tolerance = np.linspace(1.5 * low, 1.5 * high, 16), 1e-6
     integral = (psi * np.exp(-2j * np.pi * np.outer(f, t))).sum(axis=1) * (t[1] - t[0])
     assert np.abs(integral - wavelet.peak * wavelet.phase * wavelet.response(f)).max() < tolerance * wavelet.peak
 
@@ -116,12 +116,12 @@ def test_beyond_the_support_is_under_the_cut(name):
         t = np.geomspace(1, 10, 1000) * wavelet.support
         assert (np.pi * wavelet.bandwidth * t / order).min() ** -order <= CUTOFF * (1 + 1e-9)
     else:
-        # psi by a sum over its band, at times the support and more; the peak is near 0.
-        f = np.linspace(*wavelet.band, 4001)
-        t = np.concatenate([np.linspace(0, 0.3 * wavelet.support, 200), np.linspace(1, 2, 200) * wavelet.support])
-        psi = np.abs(np.exp(2j * np.pi * np.outer(np.concatenate([-t, t]), f)) @ wavelet.response(f)).reshape(2, -1).max(axis=0)
+        # psi by a sum over its band, at times the support and more; the peak is near 0, and |psi(-t)| is |psi(t)|.
+        f = np.linspace(*wavelet.band, 2001)
+        t = np.concatenate([np.linspace(0, 0.3 * wavelet.support, 100), np.linspace(1, 2, 100) * wavelet.support])
+        psi = np.abs(np.exp(2j * np.pi * np.outer(t, f)) @ wavelet.response(f))
         # The sum over a band that ends at 100 dB down is itself inexact by as much.
-        assert psi[200:].max() < 2 * CUTOFF * psi[:200].max()
+        assert psi[100:].max() < 2 * CUTOFF * psi[:100].max()
 
 
 def test_every_continuous_wavelet_of_pywavelets_has_its_name():
