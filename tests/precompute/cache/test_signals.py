@@ -14,7 +14,7 @@ import soundfile
 from precompute.cache import layout, roots
 from precompute.cache.verify import problems
 
-SPEAKERS, UTTERANCES = 60, 6
+SPEAKERS, UTTERANCES = 100, 3
 SECONDS = 200.0
 """In which all processes of a job must be gone: idle workers without an owner would wait for five minutes."""
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
-    """A table of some hundred parts of one recording, which take some seconds."""
+    """A table of three hundred parts of one recording, which take a second or two."""
     folder = tmp_path_factory.mktemp("table")
     soundfile.write(folder / "x.wav", 0.1 * np.random.default_rng(0).standard_normal(16000 * 20), 16000)
     rows = (
@@ -35,10 +35,10 @@ def table(tmp_path_factory):
     return folder / "x.csv"
 
 
-def start(table, root, jobs=2):
+def start(table, root, settings, jobs=2):
     return subprocess.Popen(
         [sys.executable, "-m", "precompute", "--corpus", "table", "--table", str(table), "--name", "x", "--cache", str(root),
-         "--jobs", str(jobs)],
+         "--jobs", str(jobs), "--set", *settings],
         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
@@ -75,9 +75,9 @@ def in_the_middle(_, root):
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [workers_start, in_the_middle], ids=lambda moment: moment.__name__)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda n: n.name)
-def test_no_process_outlives_its_job(number, moment, table, tmp_path):
+def test_no_process_outlives_its_job_and_the_next_one_finishes(number, moment, table, small_settings, tmp_path):
     root = tmp_path / "root"
-    job = start(table, root)
+    job = start(table, root, small_settings)
     try:
         wait_for(lambda: moment(job, root), job)
         os.kill(job.pid, number)
@@ -97,17 +97,12 @@ def test_no_process_outlives_its_job(number, moment, table, tmp_path):
         assert "interrupted; what was published stays, run the same command" in errors
         assert "Traceback" not in errors
         assert list(root.glob(f"x/{layout.STAGING}/*")) == []
+    if moment is in_the_middle and number in (signal.SIGKILL, signal.SIGTERM):
+        expect_the_next_to_finish(number, table, root, small_settings)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
-def test_the_next_job_finishes_what_an_ended_one_began(number, table, tmp_path):
-    root = tmp_path / "root"
-    job = start(table, root)
-    wait_for(lambda: in_the_middle(job, root), job)
-    os.kill(job.pid, number)
-    job.communicate(timeout=300)
-    job = start(table, root)
+def expect_the_next_to_finish(number, table, root, settings):
+    job = start(table, root, settings, jobs=1)
     out, errors = job.communicate(timeout=300)
     assert job.returncode == 0, errors
     assert "there before" in out
