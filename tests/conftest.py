@@ -193,7 +193,6 @@ def bucket(object_store: str, monkeypatch: pytest.MonkeyPatch) -> str:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
     url = f"s3://lab-{uuid.uuid4().hex[:8]}"
     s3fs.S3FileSystem().mkdir(url)
     return url

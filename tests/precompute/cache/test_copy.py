@@ -161,12 +161,17 @@ class TestObjectStore:
             made.publish_shard(records, [], cache.fetch([file])[file])
         assert (made.path / file).read_bytes() == (path / file).read_bytes()
 
-    @pytest.mark.usefixtures("bucket")
+    @pytest.fixture
+    def _opened_anew(self):
+        s3fs.S3FileSystem.clear_instance_cache()
+        yield
+        s3fs.S3FileSystem.clear_instance_cache()
+
+    @pytest.mark.usefixtures("bucket", "_opened_anew")
     def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(self, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
-        s3fs.S3FileSystem.clear_instance_cache()
         with pytest.raises(CacheError, match=r"s3://unreachable/lab cannot be reached \(.*check its address") as error:
             places.parse("s3://unreachable/lab")
         assert "\n" not in str(error.value)
