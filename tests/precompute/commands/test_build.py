@@ -29,14 +29,14 @@ def environment(**extra):
     return {key: value for key, value in os.environ.items() if not key.startswith("WSER_")} | extra
 
 
-def precompute(*arguments, real=False):
+def precompute(*arguments, real=False, **extra):
     """Run the command, in a process of its own if it is to be the real one; its output must never hold a traceback."""
     command = [sys.executable, "-m", "precompute", *map(str, arguments)]
     if real:
-        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(**extra), timeout=300, check=False)
     else:
         out, errors = io.StringIO(), io.StringIO()
-        with mock.patch.dict(os.environ, environment(), clear=True), redirect_stdout(out), redirect_stderr(errors):
+        with mock.patch.dict(os.environ, environment(**extra), clear=True), redirect_stdout(out), redirect_stderr(errors):
             try:
                 code = main(command[3:])
             except SystemExit as stopped:
@@ -107,7 +107,7 @@ def test_bad_files_are_named_and_good_ones_computed(corpora, tmp_path, encode):
     assert "skipped     7" in done.stdout
 
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").rglob("*") if file.is_file()}
-    again = precompute(*arguments, real=True)
+    again = precompute(*arguments)
     assert again.returncode == 3
     assert "nothing to do" in again.stdout
     assert [line for line in again.stderr.splitlines() if line.startswith("skipped")] == [
@@ -277,9 +277,8 @@ def test_one_wrong_recipe_of_two_is_refused_before_any_work(corpora, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.slow
 def test_list_shows_every_corpus_and_changes_nothing(corpora, tmp_path):
-    done = precompute("--list", "--corpora", corpora, real=True)
+    done = precompute("--list", "--corpora", corpora)
     assert done.returncode == 0
     assert f"{corpora / 'ravdess'}: 12 utterances of 2 speakers" in done.stdout
     assert done.stdout.count("not found") == len(names()) - 1
@@ -293,11 +292,10 @@ def test_list_shows_every_corpus_and_changes_nothing(corpora, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpora"]
 
 
-@pytest.mark.slow
 def test_a_dry_run_writes_nothing(corpora, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     arguments = ["--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", "--dry-run", *SMALL]
-    done = precompute(*arguments, real=True)
+    done = precompute(*arguments)
     assert done.returncode == 0
     assert "would compute 12 utterances in 6 units" in done.stdout
     assert "MB" in done.stdout
@@ -310,11 +308,10 @@ def test_a_dry_run_of_a_complete_cache_says_so(small_ravdess, small_cache):
     assert "nothing to do" in done.stdout
 
 
-@pytest.mark.slow
 def test_directories_come_from_the_environment(corpora, tmp_path):
-    command = [sys.executable, "-m", "precompute", "--corpus", "ravdess", "--dry-run", *SMALL]
-    extra = {"WSER_CORPORA": str(corpora), "WSER_CACHE": str(tmp_path / "elsewhere")}
-    done = subprocess.run(command, env=environment(**extra), capture_output=True, text=True, check=True)
+    places = {"WSER_CORPORA": str(corpora), "WSER_CACHE": str(tmp_path / "elsewhere")}
+    done = precompute("--corpus", "ravdess", "--dry-run", *SMALL, **places)
+    assert done.returncode == 0
     assert str(tmp_path / "elsewhere") in done.stdout
 
 
@@ -408,7 +405,7 @@ class TestKilled:
 
         dry = precompute(*arguments, "--cache", root, "--dry-run")
         assert f"in {counted(self.UNITS - len(done), 'unit')} (there before: {counted(len(done), 'unit')})" in dry.stdout
-        assert precompute(*arguments, "--cache", root, real=True).returncode == 0
+        assert precompute(*arguments, "--cache", root).returncode == 0
         assert {unit: (unit / "c.0.0.0.0").stat().st_ino for unit in done} == before
 
         assert main([*arguments, "--cache", str(tmp_path / "undisturbed")]) == 0
