@@ -28,8 +28,8 @@ sys.exit(code)
 """Runs a command and prints the memory of its largest process in KiB; a large parent's own would count for its children."""
 
 
-def run(folder, *arguments):
-    command = [sys.executable, "-m", "precompute", "--cache", str(folder / "cache"), *arguments, *SMALL, "--jobs", "2"]
+def run(folder, *arguments, jobs=1):
+    command = [sys.executable, "-m", "precompute", "--cache", str(folder / "cache"), *arguments, *SMALL, "--jobs", str(jobs)]
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, *command], capture_output=True, text=True, encoding="utf-8", check=False, cwd=folder
     )
@@ -72,7 +72,7 @@ def test_broken_recordings_of_a_folder_are_named_and_the_others_are_in(tmp_path)
         place.mkdir(exist_ok=True)
         (place / f"{stem}.wav").write_bytes(content)
         emotions[f"{place.name}/{stem}.wav"] = str(name).startswith("broken")
-    done = run(tmp_path, "--corpus", "ravdess", "--corpora", "corpora")
+    done = run(tmp_path, "--corpus", "ravdess", "--corpora", "corpora", jobs=2)
     assert done.returncode == 3, done.stderr
     (path,) = roots.sealed(tmp_path / "cache", "ravdess")
     cache = Cache(path)
