@@ -57,6 +57,7 @@ def as_found(monkeypatch, **more):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_corpus_of_another_content_is_not_as_published(corpora, tmp_path, monkeypatch, capsys):
     folder, out = corpora / "ravdess", tmp_path / "page.html"
     content = _download.content(ravdess.scan(folder), folder)
@@ -73,6 +74,7 @@ def test_a_corpus_of_another_content_is_not_as_published(corpora, tmp_path, monk
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_corpus_as_published_exits_0(corpora, tmp_path, monkeypatch, capsys):
     as_found(monkeypatch)
     out = tmp_path / "page.html"
@@ -89,6 +91,7 @@ def test_a_corpus_as_published_exits_0(corpora, tmp_path, monkeypatch, capsys):
     assert "- Actor_01/03-01-03-01-01-01-01.wav: 2 equal channels" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_terminal_names_ten_files_and_the_page_all(corpora, tmp_path, capsys):
     for index in range(13):
         (corpora / "ravdess" / f"[red]note {index:02}.wav").write_bytes(b"x")
@@ -112,6 +115,7 @@ def test_several_processes_make_the_same_page_as_one(corpora, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("undrawn")
 def test_a_corpus_of_a_table_is_checked_too(corpora, tmp_path, capsys):
     lines = [f"{path.relative_to(tmp_path)},s{path.parent.name},happy" for path in sorted(corpora.rglob("*-03-*-01.wav"))]
     (tmp_path / "mine.csv").write_text("\n".join(["path,speaker,emotion", *lines]))
