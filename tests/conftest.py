@@ -9,7 +9,9 @@
 - `corpora_dir` is the directory of the real corpora; tests that use it are skipped where `WSER_CORPORA` names none.
 """
 
+import contextlib
 import fcntl
+import functools
 import io
 import os
 import signal
@@ -158,8 +160,28 @@ def librosa(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     # Above the directory of each of pytest's processes.
     with (tmp_path_factory.getbasetemp().parent / "librosa.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        issa193.Feature().require()
+        with _compiled_when_called():
+            issa193.Feature().require()
     return package
+
+
+@contextlib.contextmanager
+def _compiled_when_called() -> Iterator[None]:
+    """Loops that librosa would compile as it is imported are compiled as they are called: most never are, and take 8 s."""
+    import numba
+
+    compiled = numba.guvectorize
+
+    def later(*arguments: Any, **options: Any) -> Callable[..., Any]:
+        def decorated(loop: Callable[..., Any]) -> Callable[..., Any]:
+            made = functools.cache(lambda: compiled(*arguments, **options)(loop))
+            return lambda *given, **more: made()(*given, **more)
+
+        return decorated
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba, "guvectorize", later)
+        yield
 
 
 @pytest.fixture(scope="session")
