@@ -1,8 +1,8 @@
 """A corpus of one's own: from a table to results, with every fault of the table said at once."""
 
+import contextlib
+import io
 import re
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
@@ -96,16 +96,19 @@ BAD = "path,speaker,emotion,start,end,sex\nwav/a.wav,anna,sad,,,\n" + "\n".join(
 
 
 def run(folder, *arguments):
-    command = [sys.executable, "-m", "precompute", "--corpus", "table", "--cache", str(folder / "cache"), *SMALL]
-    done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=folder)
-    assert "Traceback" not in done.stderr
-    return done
+    """Exit code and errors of the command line, in the folder."""
+    errors = io.StringIO()
+    command = ["--corpus", "table", "--cache", folder / "cache", *SMALL, *arguments]
+    with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+        code = main([*map(str, command)])
+    assert "Traceback" not in errors.getvalue()
+    return code, errors.getvalue()
 
 
 def test_every_fault_is_listed_at_once_and_nothing_is_made(folder):
-    done = run(folder, "--table", write(folder, BAD), "--name", "mine")
-    assert done.returncode == 1
-    *listed, last = done.stderr.splitlines()
+    code, errors = run(folder, "--table", write(folder, BAD), "--name", "mine")
+    assert code == 1
+    *listed, last = errors.splitlines()
     assert len(listed) == len(FAULTS)
     for line, expected in zip(listed, FAULTS.values(), strict=True):
         assert expected.split(".*")[0] in line
@@ -115,15 +118,14 @@ def test_every_fault_is_listed_at_once_and_nothing_is_made(folder):
     assert not (folder / "cache").exists()
 
 
-@pytest.mark.slow
 def test_good_lines_go_through(folder):
-    done = run(folder, "--table", write(folder, BAD), "--name", "mine", "--skip-bad")
-    assert done.returncode == 3
+    code, errors = run(folder, "--table", write(folder, BAD), "--name", "mine", "--skip-bad")
+    assert code == 3
     (path,) = roots.sealed(folder / "cache", "mine")
     cache = Cache(path)
     assert {record.key for record in cache.records} == {"wav/a.wav", "wav/b.flac"}
     assert {one.path for one in cache.skipped} == {f"my.csv:{line}" for line in range(3, 20)}
-    listed = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
+    listed = [line for line in errors.splitlines() if line.startswith("skipped: ")]
     assert [int(re.search(r"my\.csv:(\d+)", line)[1]) for line in listed] == [*range(3, 20)]
 
 
@@ -157,16 +159,16 @@ def test_corpus_that_cannot_be_the_one_of_shared_speakers_is_a_fault(name, fault
     assert found.startswith(fault)
 
 
-@pytest.mark.slow
-def test_corpus_of_shared_speakers_is_kept_and_makes_another_cache(folder):
+def test_corpus_of_shared_speakers_is_kept_and_makes_another_cache(folder, capsys):
     texts = ("path,speaker,emotion,Same_Speakers_As\nwav/a.wav,01,sad,ravdess\n", "path,speaker,emotion\nwav/a.wav,01,sad\n")
     for text in texts:
-        assert run(folder, "--table", write(folder, text), "--name", "mine").returncode == 0
+        assert run(folder, "--table", write(folder, text), "--name", "mine")[0] == 0
     caches = [Cache(path) for path in roots.sealed(folder / "cache", "mine")]
     assert sorted(str(cache.records[0].more) for cache in caches) == ["{'same_speakers_as': 'ravdess'}", "{}"]
     assert {cache.manifest["same_speakers_as"] for cache in caches} == {""}
-    done = subprocess.run([sys.executable, "-m", "precompute", "--help"], capture_output=True, text=True, check=True)
-    assert "same_speakers_as" in done.stdout
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "same_speakers_as" in capsys.readouterr().out
 
 
 def test_a_line_separator_in_a_cell_is_no_end_of_line(folder):
@@ -187,9 +189,9 @@ def test_columns_that_are_missing_are_named(folder):
 
 
 def test_a_table_without_lines_is_said(folder):
-    done = run(folder, "--table", write(folder, "path,speaker,emotion\n"), "--name", "mine", "--dry-run")
-    assert done.returncode == 1
-    assert "lists no utterance" in done.stderr
+    code, errors = run(folder, "--table", write(folder, "path,speaker,emotion\n"), "--name", "mine", "--dry-run")
+    assert code == 1
+    assert "lists no utterance" in errors
 
 
 def test_an_empty_table(folder):
@@ -214,37 +216,29 @@ def test_the_options_that_a_table_needs(capsys):
     assert "give --table my.csv --name mine" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_words_of_one_s_own_are_kept_and_said(folder):
-    done = run(folder, "--table", write(folder, "path,speaker,emotion\nwav/a.wav,anna,Stressed\n"), "--name", "mine")
-    assert done.returncode == 0
-    assert "warning: stressed: emotions that the common vocabulary" in done.stderr
+    code, errors = run(folder, "--table", write(folder, "path,speaker,emotion\nwav/a.wav,anna,Stressed\n"), "--name", "mine")
+    assert code == 0
+    assert "warning: stressed: emotions that the common vocabulary" in errors
     (path,) = roots.sealed(folder / "cache", "mine")
     (record,) = Cache(path).records
     assert (record.emotion, record.label) == ("stressed", "Stressed")
 
 
-@pytest.mark.slow
 def test_a_part_gives_the_picture_of_a_file_of_its_own(folder):
     samples, rate = soundfile.read(folder / "wav" / "a.wav", dtype="int16")
     soundfile.write(folder / "wav" / "part.wav", samples[8000:24000], rate)
     text = "path,speaker,emotion,start,end\nwav/part.wav,anna,sad,,\nwav/a.wav,bert,sad,0.5,1.5\n"
-    assert run(folder, "--table", write(folder, text), "--name", "mine").returncode == 0
+    assert run(folder, "--table", write(folder, text), "--name", "mine")[0] == 0
     whole, part = Cache(roots.sealed(folder / "cache", "mine")[0]).records
     assert whole.image_sha256 == part.image_sha256
     assert whole.duration == part.duration == 1.0
 
 
-@pytest.mark.slow
 def test_times_that_change_make_another_cache(folder):
     for end in (1.0, 1.5):
-        run(
-            folder,
-            "--table",
-            write(folder, f"path,speaker,emotion,start,end,key\nwav/a.wav,a,sad,0,{end},x\n"),
-            "--name",
-            "mine",
-        )
+        text = f"path,speaker,emotion,start,end,key\nwav/a.wav,a,sad,0,{end},x\n"
+        assert run(folder, "--table", write(folder, text), "--name", "mine")[0] == 0
     assert len(roots.sealed(folder / "cache", "mine")) == 2
 
 
@@ -257,11 +251,10 @@ wav/lying.flac,anna,sad,0.5,1.5
 """
 
 
-@pytest.mark.slow
 def test_recordings_of_unknown_length_are_read_to_their_end(folder):
-    done = run(folder, "--table", write(folder, UNKNOWN), "--name", "mine")
-    assert done.returncode == 3
-    (skipped,) = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
+    code, errors = run(folder, "--table", write(folder, UNKNOWN), "--name", "mine")
+    assert code == 3
+    (skipped,) = [line for line in errors.splitlines() if line.startswith("skipped: ")]
     assert "wav/open.flac: the segment from 0.5 s to 9.5 s exceeds the recording's 2 s" in skipped
     (path,) = roots.sealed(folder / "cache", "mine")
     assert {record.emotion: record.duration for record in Cache(path).records if record.path == "wav/open.flac"} == {
