@@ -349,6 +349,7 @@ def test_transform_is_the_earlier_spelling_of_feature():
         (Recipe("waveform", dtype="int16", noise="white"), "waveform noise=white dtype=int16"),
         (Recipe("logmel", values="decibels"), "logmel scales=128 values=decibels"),
         (named("logmel", ["values=decibels"]), "logmel values=decibels"),
+        *((named(name), name) for name in RECIPES),
     ],
 )  # fmt: skip
 def test_a_recipe_in_words_and_back(recipe, words):
