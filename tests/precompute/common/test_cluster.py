@@ -131,10 +131,13 @@ def test_work_that_kills_every_worker_ends_in_a_sentence(workers):
 
 
 @pytest.mark.slow
-def test_a_worker_of_several_threads_is_refused(tmp_path):
+def test_a_worker_of_several_threads_is_refused():
+    from distributed import LocalCluster
+
+    here = {"processes": False, "protocol": "tcp://", "dashboard_address": ":0"}
     with (
-        running(tmp_path, 1, "--nthreads", "2") as started,
-        executor.workers(dask(started), -1) as ready,
+        LocalCluster(n_workers=1, threads_per_worker=2, **here) as local,
+        executor.workers(ExecutorConfig(name="dask", address=local.scheduler_address), -1) as ready,
         pytest.raises(cluster.ClusterError) as refused,
     ):
         list(ready([call(abs)(1)]))
