@@ -120,7 +120,7 @@ def test_precompute_skips_what_is_no_recording(corpora, tmp_path):
 
 @pytest.mark.slow
 def test_check_names_what_is_no_recording(corpora, tmp_path):
-    done = command("--check", "ravdess", "--corpora", corpora, "--out", tmp_path / "page.html", "--jobs", "1")
+    done = command("--check", "ravdess", "--corpora", corpora, "--out", tmp_path / "page.html", *SMALL)
     assert done.returncode == 3
     for _, reason in IN_THE_WAY.values():
         assert reason in done.stdout

@@ -222,7 +222,7 @@ def finish(job):
 
 
 class TestAsAUserRunsIt:
-    def test_a_fetched_corpus_can_be_computed_at_once(self, publisher, small_ravdess, tmp_path):
+    def test_a_fetched_corpus_can_be_computed_at_once(self, publisher, small_ravdess, tmp_path, capsys):
         stems = ("03a01Fa", "03a01Wa", "08a02Na")
         sounds = sorted(small_ravdess.rglob("*.wav"))
         members = {f"wav/{stem}.wav": sound.read_bytes() for stem, sound in zip(stems, sounds, strict=False)}
@@ -247,9 +247,8 @@ class TestAsAUserRunsIt:
         assert [entry.name for entry in tmp_path.iterdir()] == ["emodb"]
         assert publisher.asked == [("download.zip", None)] * 2
 
-        code, out, _ = finish(command("--corpus", "emodb", "--corpora", tmp_path, "--cache", tmp_path / "cache", *SMALL))
-        assert code == 0
-        assert "3 of 2 speakers" in out
+        assert main(["--corpus", "emodb", "--corpora", str(tmp_path), "--cache", str(tmp_path / "cache"), *SMALL]) == 0
+        assert "3 of 2 speakers" in capsys.readouterr().out
 
     def test_another_archive_than_the_published_one_is_refused(self, publisher, whole, tmp_path):
         publisher.files[ARCHIVE] = whole
