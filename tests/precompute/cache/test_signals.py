@@ -73,8 +73,15 @@ def in_the_middle(_, root):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [workers_start, in_the_middle], ids=lambda moment: moment.__name__)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        (signal.SIGKILL, workers_start), (signal.SIGKILL, in_the_middle), (signal.SIGTERM, workers_start),
+        (signal.SIGTERM, in_the_middle), (signal.SIGHUP, workers_start), (signal.SIGINT, workers_start),
+        (signal.SIGINT, in_the_middle),
+    ],
+    ids=lambda one: one.__name__ if callable(one) else one.name,
+)  # fmt: skip
 def test_no_process_outlives_its_job_and_the_next_one_finishes(number, moment, table, small_settings, tmp_path):
     root = tmp_path / "root"
     job = start(table, root, small_settings)

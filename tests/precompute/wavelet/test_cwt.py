@@ -256,7 +256,7 @@ def test_coefficients_in_the_norm_of_pywavelets_agree_with_it(wavelet):
     if edged:
         theirs.lower_bound, theirs.upper_bound = -100, 100
     scales = frequency_to_scale(frequencies, wavelet, RATE)
-    expected, _ = pywt.cwt(x, scales, theirs, method="fft", precision=20 if edged else 18)
+    expected, _ = pywt.cwt(x, scales, theirs, method="fft", precision=19 if edged else 16)
     expected = expected / np.sinc(frequencies / RATE)[:, None]
     found = cwt(x, scales, wavelet, norm="l2")
     within = slice(1500, -1500)
