@@ -163,7 +163,7 @@ def scan_names(
     """
     utterances: dict[str, Utterance] = {}
     skipped = []
-    for file in sorted(files, key=lambda file: (-_size(file), len(file.parts), file)):
+    for file in sorted(files, key=lambda file: (-_size(file), len(file.parts), file.parts)):
         path = file.relative_to(directory).as_posix()
         # macOS writes accents apart from their letters.
         name = unicodedata.normalize("NFC", key(file))
