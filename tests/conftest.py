@@ -4,7 +4,7 @@
 - `small_ravdess` is a directory of corpora that holds a tiny synthetic corpus in RAVDESS's shape;
 - `small_settings` are the `key=value` settings of a recipe that is quick to compute, `small_recipe_id` is its id;
 - `small_cache` is the root of a cache of that corpus and recipe: read it, or copy it before changing it;
-- `undrawn` makes figures empty, for tests that do not look at them;
+- `undrawn` makes figures empty, for tests that do not look at them; `unmade` spares those of a run's page altogether;
 - `bucket` is the URL of an empty bucket of an object store on this machine;
 - `corpora_dir` is the directory of the real corpora; tests that use it are skipped where `WSER_CORPORA` names none.
 """
@@ -149,6 +149,32 @@ def undrawn(save_blank: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
     from matplotlib.figure import Figure
 
     monkeypatch.setattr(Figure, "savefig", save_blank)
+
+
+@pytest.fixture(scope="session")
+def no_figures(save_blank: Callable[..., None]) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """A context in which nothing is drawn, and the figures of a run's page are not even made, for fixtures of whole files."""
+
+    @contextlib.contextmanager
+    def no_figures() -> Iterator[None]:
+        from matplotlib.figure import Figure
+
+        from wser.reports import figures
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Figure, "savefig", save_blank)
+            for name in ("confusion", "curves", "curve", "bars"):
+                patch.setattr(figures, name, lambda *_, **__: Figure((1, 1)))
+            yield
+
+    return no_figures
+
+
+@pytest.fixture
+def unmade(no_figures: Callable[[], contextlib.AbstractContextManager[None]]) -> Iterator[None]:
+    """The same for a test that has nothing to do with pages."""
+    with no_figures():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def test_the_front_page_leads_to_every_page_of_the_docs():
 
 
 @pytest.fixture
-def home(small_ravdess, tmp_path, monkeypatch):
+def home(small_ravdess, tmp_path, unmade, monkeypatch):
     """A directory as the text supposes it: with RAVDESS (a small one), its cache, and a run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("WSER_CACHE", raising=False)

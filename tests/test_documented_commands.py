@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 import precompute
 from precompute import corpora, recipe
@@ -201,7 +200,7 @@ def small_demo() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def prepared(small_demo, encode, save_blank, tmp_path_factory):
+def prepared(small_demo, encode, no_figures, tmp_path_factory):
     """A directory as the pages suppose it: with corpora, caches, three runs, a table, and the files of docs/extending.md."""
     home = tmp_path_factory.mktemp("home")
     rng = np.random.default_rng(0)
@@ -214,8 +213,7 @@ def prepared(small_demo, encode, save_blank, tmp_path_factory):
         (home / name).write_text(content, "utf-8")
     rows = [f"corpora/{name}.wav,{name[10:12]},{'angry' if name[15] == 'W' else 'happy'}" for name in EMODB if name[15] in "WF"]
     (home / "my.csv").write_text("\n".join(["path,speaker,emotion", *rows]), "utf-8")
-    with contextlib.chdir(home), contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", save_blank)
+    with contextlib.chdir(home), contextlib.redirect_stdout(io.StringIO()), no_figures():
         for name in ("ravdess", "emodb", "demo"):
             precompute.build(name, jobs=1)
         for seed in ("0", "1"):
@@ -335,7 +333,7 @@ RUN = [
 
 
 @pytest.mark.parametrize("command", RUN, ids=lambda command: f"{FOUND[command]}: {command}")
-def test_every_command_runs_in_small(command, prepared, home, ran, undrawn, capsys):
+def test_every_command_runs_in_small(command, prepared, home, ran, unmade, capsys):
     if re.search("egemaps|model=svm", command):
         pytest.importorskip("opensmile", reason="opensmile is not installed: python -m pip install '.[opensmile]'")
     work, words = program(present(command))

@@ -84,7 +84,7 @@ def test_a_corpus_of_ones_own_becomes_a_cache(home, encode):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_an_experiment_of_ones_own_sweeps_a_model_of_ones_own(home, small_recipe_id, capsys):
     (home / "mine.yaml").write_text(FILES["mine.yaml"].replace("corpus: demo", "corpus: ravdess"), "utf-8")
     assert main(["experiment=./mine.yaml", f"recipe={small_recipe_id}", "logger=[]", "fold=0", "jobs=1"]) == 0

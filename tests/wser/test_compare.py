@@ -15,7 +15,7 @@ from wser.evaluation import uncertainty
 from wser.reports import stale
 from wser.reports.comparison import changes
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("unmade")
 
 CLASSES = ["happy", "sad", "angry"]
 SPEAKERS = ["1", "2", "3", "4", "5", "6"]

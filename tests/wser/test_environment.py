@@ -245,7 +245,7 @@ def test_caches_results_and_pages_are_those_of_a_plain_run(plain, page, home, re
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_directories_whose_names_are_no_utf8(home, recipe, tmp_path, capsys):
     name = b"Gr\xf6\xdfe \xff a\xe4"
     directory = tmp_path / os.fsdecode(name)

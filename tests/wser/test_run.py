@@ -17,7 +17,7 @@ from wser.config import compose
 from wser.execution import plan
 from wser.protocols import split_hash
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 MODULE = [sys.executable, "-m", "wser.run"]
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -200,7 +200,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
         _typed([stored], [])
     except ConfigError as error:
         raise ConfigError(f"{path} was made by another version of this software, or is damaged: {error}") from None
-    return _typed([stored, environment], point)
+    return _typed([stored, environment, _layer(point)], point)
 
 
 def _without_others(stored: DictConfig) -> None:
@@ -239,7 +239,7 @@ def _merge(point: dict[str, str], variables: Mapping[str, str], read: Callable[[
     stated = _keys(command_line)
     _settle(layers, command_line)
     environment = _of_model(environment, layers, command_line)
-    config = _typed([environment, *layers], list(point.items()))
+    config = _typed([environment, *layers, command_line], list(point.items()))
     _refuse(unread.find(config, stated))
     idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
     _refuse({key: refused for key, refused in idle.items() if not refused.deciding & {*stated}})
@@ -247,7 +247,7 @@ def _merge(point: dict[str, str], variables: Mapping[str, str], read: Callable[[
     for key in idle:
         section, _, name = key.rpartition(".")
         (layers[-1][section] if section else layers[-1]).pop(name)
-    return _typed([environment, *layers], list(point.items())) if idle else config
+    return _typed([environment, *layers, _layer(list(point.items()))], list(point.items())) if idle else config
 
 
 def _preset(layers: Sequence[DictConfig]) -> str:
@@ -348,8 +348,12 @@ def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
 
 
 def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Config:
-    """Merge layers and then a command line, later over earlier, and check every value."""
-    layers = [*layers, _layer(point)]
+    """Merge layers, later over earlier, and check every value.
+
+    Args:
+        layers: The last one is that of the command line, if there is one.
+        point: The settings of the command line, for messages.
+    """
     chosen: dict[str, Any] = {}
     for section in ROOMS:
         names = [str(layer[section].name) for layer in layers if "name" in layer.get(section, {})]
@@ -427,10 +431,7 @@ def _settings(path: Path) -> DictConfig:
 def _read(path: Path) -> DictConfig:
     """A file of settings, its short forms `model: three_pipe`, `protocol: loso` and `corpus: emodb` written out."""
     try:
-        content = given(path, LARGEST_YAML)
-        parse_yaml(content)
-        # Its own reader knows numbers such as 1e-3, which YAML 1.1 takes for text.
-        layer = OmegaConf.load(io.StringIO(content.decode("utf-8")))
+        layer = deepcopy(_parsed(given(path, LARGEST_YAML)))
     except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}: write key: value lines") from None
     if not isinstance(layer, DictConfig):
@@ -443,6 +444,14 @@ def _read(path: Path) -> DictConfig:
         if isinstance(layer.get(key), str):
             layer[key] = [layer[key]]
     return layer
+
+
+@lru_cache(maxsize=64)
+def _parsed(content: bytes) -> Any:
+    """What a YAML text says, parsed once, since each command reads the same few files several times; copy it to change it."""
+    parse_yaml(content)
+    # Its own reader knows numbers such as 1e-3, which YAML 1.1 takes for text.
+    return OmegaConf.load(io.StringIO(content.decode("utf-8")))
 
 
 def _refuse_interpolation(layer: DictConfig, where: str) -> None:

@@ -291,7 +291,8 @@ def hashed(config: Config) -> dict[str, Any]:
     Names of files that are hashed by their content (splits, plug-ins) are left out, and so are the folds asked for and the
     place of execution.
     """
-    flat = {key: value for key, value in flatten(asdict(config)).items() if declared(config)[key].hashed}
+    known = declared(config)
+    flat = {key: value for key, value in flatten(asdict(config)).items() if known[key].hashed}
     if not config.model.is_network:
         kept = {"data.standardise"} if config.data.standardise != "none" else set()
         flat = {key: value for key, value in flat.items() if key in kept or not key.startswith(("data.", "train."))}

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -11,7 +12,7 @@ from wser import models, results, run
 from wser.config import compose
 from wser.execution import plan
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("unmade")
 
 FILES = sorted(compose.experiments().glob("*.yaml"))
 
@@ -22,6 +23,12 @@ OWN_RECIPES = ("table6", "together")
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
 def file(request):
     return request.param
+
+
+@cache
+def points_of(file) -> list:
+    """What the command in its first line runs."""
+    return compose.load(command(file))
 
 
 def command(file) -> list[str]:
@@ -37,7 +44,7 @@ def test_default_is_an_experiment():
 
 @pytest.mark.slow
 def test_file_starts_with_the_command_that_runs_it(file):
-    points = compose.load(command(file))
+    points = points_of(file)
     assert {point.experiment for point in points} == {file.stem}
     assert {point.fold for point in points} == {"all"}, "its figures are those of all folds"
 
@@ -74,7 +81,7 @@ def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, 
 
 @pytest.mark.slow
 def test_table_6_has_every_model_on_what_it_takes_in_both_tracks():
-    points = compose.load(["experiment=table6"])
+    points = points_of(compose.experiments() / "table6.yaml")
     ways = {(point.model.name, point.recipe, point.data.standardise) for point in points}
     assert {model for model, _, _ in ways} == {*models.names()} - {"row_svm"}
     tasks = {(*point.corpus, point.labels, point.protocol.name) for point in points}
@@ -89,7 +96,7 @@ def test_table_6_has_every_model_on_what_it_takes_in_both_tracks():
 
 @pytest.mark.slow
 def test_together_fuses_three_systems_of_each_task_in_both_tracks():
-    points = compose.load(["experiment=together"])
+    points = points_of(compose.experiments() / "together.yaml")
     tracks = Counter((*one.corpus, one.labels, one.protocol.name, one.data.standardise == "speaker") for one in points)
     assert len(tracks) == 4
     assert {*tracks.values()} == {3}
@@ -109,7 +116,7 @@ def load_own(model) -> str:
 @pytest.mark.parametrize("study", [file for file in FILES if file.stem.startswith("study_")], ids=lambda file: file.stem)
 def test_study_sweeps_and_can_choose(study):
     """Its points differ, and a best one among them is a choice on validation speakers."""
-    points = compose.load(command(study))
+    points = points_of(study)
     differing = plan.differing(points)
     assert len(points) > 1
     assert differing

@@ -16,7 +16,7 @@ from wser.config.compose import load
 from wser.data import labels
 from wser.protocols import file as split_file
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 ROUNDS = int(os.environ.get("WSER_FUZZ", "300"))
 SECRET = "hunter2-very-secret"

@@ -10,7 +10,7 @@ from wser import run
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_predictions_are_those_of_the_local_cache(small_cache, small_recipe_id, tiny, trained, at_once, bucket, tmp_path):
     # Workers that other tests left know nothing of this bucket's credentials.
     get_reusable_executor().shutdown(wait=True)

@@ -11,6 +11,7 @@ EMOTIONS = {"03": "joy", "04": "sadness", "05": "Anger"}
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unmade")
 def test_two_commands(small_ravdess, small_settings, small_recipe_id, tiny, tmp_path, capsys):
     files = sorted((small_ravdess / "ravdess").rglob("*.wav"))
     with (tmp_path / "my.csv").open("w", newline="") as table:

@@ -22,7 +22,7 @@ from wser.data.dataset import Dataset, open_dataset
 from wser.data.people import People, SpeakerError, identify
 from wser.protocols import ProtocolError, _leakage
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("unmade")
 
 RECORD = Record(
     key="k", speaker="01", emotion="sad", label="T", duration=1.5, channels=1, start=0, stop=4, path="k.wav", sha256="00",

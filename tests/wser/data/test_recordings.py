@@ -18,7 +18,7 @@ from wser import protocols, run
 from wser.data.dataset import open_dataset
 from wser.data.recordings import OVERLAP, Origin, double, recordings, relation
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 # Which origins are of one recording.
 

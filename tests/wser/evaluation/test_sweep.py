@@ -209,7 +209,7 @@ def state(path) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp_path, capsys):
     settings = [*tiny, f"results={tmp_path}", "fold=0", "train.epochs=1"]
     assert run.main([*settings, "train.lr=0.01", "seed=0,1"]) == 0
@@ -253,7 +253,7 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_summary_is_made_anew_when_a_fold_is_added_or_it_is_another(tiny, tmp_path, capsys):
     settings = [*tiny, f"results={tmp_path}", "train.epochs=1"]
     assert run.main([*settings, "fold=0"]) == 0
@@ -278,7 +278,7 @@ def test_summary_is_made_anew_when_a_fold_is_added_or_it_is_another(tiny, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_a_sweep_says_a_line_for_each_point_and_has_one_table(at_once, tmp_path, capsys):
     settings = [*at_once, f"results={tmp_path}", "fold=all"]
     assert run.main([*settings, "seed=0"]) == 0

@@ -33,7 +33,7 @@ def predictions(results):
     return {path.parent.name: path.read_bytes() for path in directory.glob("fold_*/predictions.csv")}
 
 
-def test_a_cluster_gives_the_predictions_of_this_machine(at_once, on_cluster, tmp_path, capfd, undrawn):
+def test_a_cluster_gives_the_predictions_of_this_machine(at_once, on_cluster, tmp_path, capfd, unmade):
     for place, where in ("here", []), ("there", on_cluster):
         assert run.main([*at_once, f"results={tmp_path / place}", "fold=all", *where]) == 0
     assert predictions(tmp_path / "here") == predictions(tmp_path / "there")
@@ -63,7 +63,7 @@ def test_a_cluster_makes_the_cache_of_this_machine(small_ravdess, small_settings
     assert precompute(["cache", "verify", "--cache", str(root)]) == 0
 
 
-def test_a_fold_whose_worker_is_killed_gives_the_same_predictions(tiny, on_cluster, processes, tmp_path, undrawn):
+def test_a_fold_whose_worker_is_killed_gives_the_same_predictions(tiny, on_cluster, processes, tmp_path, unmade):
     settings = [*tiny, "train.epochs=4", "fold=0"]
     assert run.main([*settings, f"results={tmp_path / 'here'}"]) == 0
     command = [sys.executable, "-m", "wser.run", *settings, f"results={tmp_path / 'there'}", *on_cluster]
@@ -83,7 +83,7 @@ def test_a_fold_whose_worker_is_killed_gives_the_same_predictions(tiny, on_clust
     assert left == []
 
 
-def test_training_that_nobody_waits_for_ends_and_is_continued(tiny, tmp_path, monkeypatch, capsys, undrawn):
+def test_training_that_nobody_waits_for_ends_and_is_continued(tiny, tmp_path, monkeypatch, capsys, unmade):
     settings = [*tiny, "fold=0", f"results={tmp_path}"]
     answers = iter([True, False])
     monkeypatch.setattr(executor, "is_wanted", lambda: next(answers, True))
@@ -94,7 +94,7 @@ def test_training_that_nobody_waits_for_ends_and_is_continued(tiny, tmp_path, mo
     assert len(predictions(tmp_path)) == 1
 
 
-def test_a_fold_that_was_finished_before_its_worker_was_lost_is_not_trained_again(at_once, tmp_path, monkeypatch, undrawn):
+def test_a_fold_that_was_finished_before_its_worker_was_lost_is_not_trained_again(at_once, tmp_path, monkeypatch, unmade):
     from wser.execution import plan
 
     settings = [*at_once, "fold=0", f"results={tmp_path}"]

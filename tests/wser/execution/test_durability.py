@@ -17,7 +17,7 @@ from precompute.common import files, process
 from wser import results, run
 from wser.execution import fold as training
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 MODULE = [sys.executable, "-m", "wser.run"]
 LONG = ["train.epochs=100000", "train.patience=0"]

@@ -10,11 +10,11 @@ from forging import change_json
 from wser import compare, fuse, load_run, report, results, run
 from wser.execution import fusing
 
-pytestmark = [pytest.mark.usefixtures("undrawn"), pytest.mark.slow]
+pytestmark = [pytest.mark.usefixtures("unmade"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def where(small_cache, small_recipe_id, tmp_path_factory):
+def where(small_cache, small_recipe_id, tmp_path_factory, no_figures):
     """Directory of three runs of one split, with one of another."""
     root = tmp_path_factory.mktemp("fuse")
     shared = [
@@ -26,8 +26,9 @@ def where(small_cache, small_recipe_id, tmp_path_factory):
         "logger=[]",
     ]
     loso = [["protocol=loso", more] for more in ("model.c=0.0001", "model.c=10", "data.standardise=speaker")]
-    for more in [*loso, ["protocol=speaker_dependent", "protocol.folds=2"]]:
-        assert run.main([*shared, *more]) == 0
+    with no_figures():
+        for more in [*loso, ["protocol=speaker_dependent", "protocol.folds=2"]]:
+            assert run.main([*shared, *more]) == 0
     return root
 
 

@@ -12,7 +12,7 @@ from wser import compare, results, run
 from wser.config import compose
 from wser.protocols import hash_of_keys
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from wser.execution import plan
 from wser.results import identity
 from wser.training import hardware
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 
 def only(path: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from precompute.common import files
 from wser import compare, report, results, run, runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from wser.execution import housekeeping
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_runs_are_listed_with_the_settings_that_differ_among_them(at_once, tmp_path, capsys):
     assert run.main([*at_once, f"results={tmp_path}", "seed=0,1", "fold=0"]) == 0
     capsys.readouterr()

@@ -15,7 +15,7 @@ from wser import report, results
 from wser.protocols import hash_of_keys
 from wser.reports import bundle
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 Members = dict[str, bytes]
 

@@ -21,16 +21,17 @@ from wser import compare, report, results, run
 from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.reports.html.table import Column, Table
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("unmade")
 
 CHOSEN = str(CHOSEN_ON_TEST)
 
 
 @pytest.fixture(scope="module")
-def flattering(tiny, tmp_path_factory) -> Path:
+def flattering(tiny, no_figures, tmp_path_factory) -> Path:
     """A run whose epochs were chosen on the test set."""
     root = tmp_path_factory.mktemp("flattering")
-    assert run.main([*tiny, f"results={root}", "selection=test"]) == 0
+    with no_figures():
+        assert run.main([*tiny, f"results={root}", "selection=test"]) == 0
     (path,) = root.iterdir()
     return path
 

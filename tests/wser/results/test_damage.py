@@ -14,7 +14,7 @@ from wser import run
 from wser.config import compose
 from wser.execution import plan
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("unmade")
 
 
 def replace(file: Path, content: bytes) -> None:

@@ -23,7 +23,7 @@ from wser.execution import plan
 from wser.protocols import Fold
 from wser.results import identity
 
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = pytest.mark.usefixtures("unmade")
 
 
 @pytest.fixture(scope="module")

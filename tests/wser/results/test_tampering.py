@@ -14,7 +14,7 @@ import wser
 from wser import compare, report, results, run
 from wser.results import ResultError
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 FORGED = 0.987
 

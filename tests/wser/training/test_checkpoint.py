@@ -10,7 +10,7 @@ from wser.results import identity
 from wser.training import checkpoint
 from wser.training.run import Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 AUGMENTED = ["data.mask_columns=4", "data.shift_rows=2", "data.mixup=0.4", "model.dropout=0.3", "train.optimiser=adamw"]
 

@@ -14,7 +14,7 @@ from wser.config.schema import ConfigError
 from wser.training import loggers
 from wser.training.network import Curves
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 FIGURES = [*Curves.FIGURES, "lr"]
 
@@ -25,10 +25,11 @@ def given(*arguments: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def logged(tiny, tmp_path_factory) -> Path:
+def logged(tiny, no_figures, tmp_path_factory) -> Path:
     """Results of the run `trained`, with loggers."""
     directory = tmp_path_factory.mktemp("logged")
-    assert run.main([*tiny, f"results={directory}", "logger=csv,tensorboard"]) == 0
+    with no_figures():
+        assert run.main([*tiny, f"results={directory}", "logger=csv,tensorboard"]) == 0
     (path,) = directory.iterdir()
     return path
 

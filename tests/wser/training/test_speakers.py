@@ -23,7 +23,7 @@ from wser.training.batches import Batches
 from wser.training.run import Run
 from wser.training.standardise import Standardise
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 FEATURE = """
 from dataclasses import dataclass
@@ -225,13 +225,14 @@ def test_a_stored_configuration_from_before_keeps_its_meaning(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def tracks(vectors, tmp_path_factory):
+def tracks(vectors, no_figures, tmp_path_factory):
     """Directories of an inductive run, of a calibrated one, and of one with enrolment."""
     root = tmp_path_factory.mktemp("tracks")
     found = []
     for more in ([], ["data.standardise=speaker"], ["data.standardise=speaker", "data.enrol=2"]):
         experiment = prepared([*vectors, f"results={root}"], *more)
-        assert run.main([*vectors, f"results={root}", *more]) == 0
+        with no_figures():
+            assert run.main([*vectors, f"results={root}", *more]) == 0
         found.append(experiment.directory)
     return found
 

@@ -30,7 +30,7 @@ from wser.training.run import Run
 from wser.training.standardise import Standardise
 from wser.training.statistics import Statistics
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 
 def only(path: Path) -> Path:
