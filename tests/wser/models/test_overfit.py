@@ -18,10 +18,10 @@ from wser.config.compose import load
 from wser.data.dataset import input_shape
 from wser.testing.models import batch
 
-OF_NETWORKS, OF_OTHERS = 16, 32
-"""Utterances: a model that chooses a setting by a cross-validation needs several of each class."""
+OF_NETWORKS, OF_OTHERS = 8, 32
+"""Utterances, one of each class and one more: a model that chooses a setting by a cross-validation needs several of each class."""
 
-BATCH, ENOUGH = 8, 0.95
+ENOUGH = 0.95
 MOST_EPOCHS = 100
 SECONDS = 0.25
 
@@ -87,10 +87,9 @@ def right(config, item, parts, labels):
     # They are standardised already: as colours of pictures, they would be divided by 255 and no longer be.
     (values, lengths), truth = batch(parts, replace(item, dtype="float32")), torch.from_numpy(labels)
     for epoch in range(1, MOST_EPOCHS + 1):
-        for places in torch.randperm(len(parts)).split(BATCH):
-            optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(network(values[places], lengths[places]), truth[places]).backward()
-            optimiser.step()
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(network(values, lengths), truth).backward()
+        optimiser.step()
         if epoch % 5:
             continue
         with torch.inference_mode():
