@@ -140,7 +140,7 @@ SMALL = {"scales": 16, "columns": 64, "duration": 2.0}
     ],
 )
 def test_other_networks_and_caches_are_exported(settings, made, network, small_ravdess):
-    run = untrained([*network, *settings], made)
+    run = untrained([*network, "model.pipes=1", "model.filters=[3]", "model.strides=[[2,2],[2,2]]", *settings], made)
     content = graph.graph(
         exporting.Ensemble(run),
         exporting._examples(run),
