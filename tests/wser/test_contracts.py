@@ -8,10 +8,13 @@ from wser import models, protocols
 from wser.testing import ModelContract, ProtocolContract
 
 SMALL = {
-    "badshah2017": {"fc": [16, 16]},
+    "badshah2017": {"stride": 8, "fc": [16, 16]},
     "chen2018": {"filters": [4, 6]},
     "huang_c2014": {"layers": 2, "units": 8},
+    "ruvolo2010": {"candidates": 200, "rounds": 20},
     "three_pipe": {"pipe_filters": 2, "filters": [3, 4], "strides": [[2, 2], [2, 2], [2, 2]], "lstm": 5, "fc": 6},
+    "trigeorgis2016": {"lstm": 8},
+    "zhao2019_2d": {"lstm": 8},
 }
 NEEDING = ("cross_corpus", "emobox", "file")
 """Protocols that need another corpus, RAVDESS's actors, or a file; tests/wser/protocols has these."""

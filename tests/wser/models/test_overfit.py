@@ -19,7 +19,7 @@ from wser.data.dataset import input_shape
 from wser.testing.models import batch
 
 OF_NETWORKS, OF_OTHERS = 8, 32
-"""Utterances, one of each class and one more: a model that chooses a setting by a cross-validation needs several of each class."""
+"""Utterances, one of each class and one more; a model that chooses a setting by cross-validation needs several of each."""
 
 ENOUGH = 0.95
 MOST_EPOCHS = 100
