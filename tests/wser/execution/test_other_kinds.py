@@ -159,6 +159,7 @@ def _run(root, kind, tmp_path, *settings):
     return run.main([*common, f"results={tmp_path}", *settings])
 
 
+@pytest.mark.usefixtures("unmade")
 @pytest.mark.parametrize("kind", ["waveform", "int16"])
 def test_a_network_of_ones_own_learns_from_waveforms(root, kind, tmp_path, capsys):
     (tmp_path / "raw.py").write_text(NETWORK)
@@ -170,6 +171,7 @@ def test_a_network_of_ones_own_learns_from_waveforms(root, kind, tmp_path, capsy
     assert "byte-identical" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("unmade")
 def test_the_package_s_own_models_learn_from_decibels(root, tmp_path, network):
     assert _run(root, "decibels", tmp_path, "train.device=cpu", "train.epochs=1", "fold=0", *network) == 0
     assert _run(root, "decibels", tmp_path, "model=row_svm", "fold=0") == 0

@@ -18,7 +18,7 @@ from wser.inference.predict import Predicted, Predictor, Recording, of_speaker
 from wser.inference.seen import Seen
 from wser.run import main as train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 
 def recordings(corpora: Path) -> dict[str, Recording]:

@@ -10,7 +10,7 @@ from wser import export, results
 from wser.reports import card
 from wser.reports.html import opened
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from forging import change_json, reseal
 from markup import Page, words
-from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score, recall_score
@@ -264,7 +263,7 @@ def test_the_same_results_give_the_same_page(trained, text, tmp_path):
     assert written(trained[0], "--out", tmp_path / "again") == text
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "fold=1"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -276,7 +275,7 @@ def test_unfinished_runs_say_so_and_average_nothing(tiny, tmp_path):
     assert not list((directory / results.BESIDE_PAGE).glob("comparison*"))
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     assert run.main([*tiny, f"results={tmp_path}", "train.epochs=1", "selection=test"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -287,7 +286,7 @@ def test_figures_chosen_on_the_test_part_are_marked(tiny, tmp_path):
     assert "the test set" in [words(cell["text"]) for row in found.tables["table-claims"] for cell in row]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_what_is_the_papers_is_shown_for_its_network_alone(copy):
     config = copy / results.CONFIG
     config.write_text(config.read_text().replace("name: three_pipe", "name: ./mine.py"))
@@ -300,6 +299,7 @@ def test_what_is_the_papers_is_shown_for_its_network_alone(copy):
     assert "table-comparison" in found.tables, "published results of the same corpus are still of interest"
 
 
+@pytest.mark.usefixtures("unmade")
 def test_the_page_of_a_model_that_is_fitted_at_once_speaks_of_no_epochs(at_once, tmp_path):
     assert run.main([*at_once, "model.seconds=0.001", f"results={tmp_path}"]) == 0
     (directory,) = tmp_path.iterdir()
@@ -323,7 +323,7 @@ def test_own_results_come_first_and_every_table_may_scroll(page, text):
     assert {"command", "revision", "versions", "caches", "split"} <= told
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 @pytest.mark.parametrize("shared", [0, 2])
 def test_leakage_is_open_where_there_is_any(copy, shared):
     file = copy / results.LEAKAGE
@@ -395,7 +395,7 @@ def test_names_are_shown_as_text(copy):
     assert STRANGE in [row["class"] for row in rows]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_without_the_cache_the_page_says_so(copy, monkeypatch, tmp_path):
     config = copy / results.CONFIG
     config.write_text(re.sub(r"cache_root: .*", f"cache_root: {tmp_path / 'gone'}", config.read_text()))
@@ -410,7 +410,7 @@ def links_of(page: Page) -> list[dict]:
     return [fields for tag, fields in page.attributes if tag == "a" and fields.get("class") == "play"]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_recordings_are_linked_and_never_embedded(copy, small_ravdess, tmp_path):
     found = Page(written(copy, "--audio", small_ravdess))
     links = links_of(found)
@@ -443,7 +443,7 @@ def claimed(page: Page) -> list[list[str]]:
     return [[words(cell["text"]) for cell in row] for row in page.tables["table-claims"][1:]]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     mine, other = claimed(Page(written(copy)))[1][3], Path(shutil.copytree(copy, copy.with_name("other")))
     assert re.fullmatch(r"this run, preset tuned with \d+ other values, seed 0", mine)
@@ -458,7 +458,7 @@ def test_runs_of_the_papers_own_values_stand_beside_a_run(copy):
     assert len(claimed(Page(written(copy)))) == 2, "noisy pictures are another task"
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     change(copy, test_recipe_id="0123456789ab", test_recipe=json.loads((copy / results.RUN).read_text())["recipe"])
     found = Page(written(copy))
@@ -467,7 +467,7 @@ def test_figures_of_noisy_pictures_are_held_against_no_published_ones(copy):
     assert "best published result" not in words(found.text)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_the_users_published_figures_join_the_comparison(copy, tmp_path):
     file = tmp_path / "more.yaml"
     file.write_text(
@@ -591,7 +591,7 @@ def test_a_strange_configuration_leaves_the_index_whole(copy, content, capsys):
     assert "left out: " in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary):
     shutil.copytree(copy / "fold_0", copy / "fold_7")
     (copy / results.SUMMARY).unlink()
@@ -600,7 +600,7 @@ def test_directories_that_are_no_folds_of_the_run_are_not_counted(copy, summary)
     assert values(pooled)[:2] == [None, summary["pooled"]["utterances"]]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_a_directory_whose_name_is_no_text_has_a_page(copy):
     try:
         moved = copy.rename(copy.parent / os.fsdecode(b"bad\xff"))
@@ -618,7 +618,7 @@ def test_options_that_would_be_ignored_are_refused(copy, capsys):
     assert "--audio" in refused(capsys, copy, other, "--audio", copy, code=2)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path):
     assert (
         run.main(
@@ -639,7 +639,7 @@ def test_speakers_whose_folds_are_missing_are_not_averaged(copy, tiny, tmp_path)
     assert "1 of 3 folds is missing (2)" in words(found.text)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_speakers_of_joined_corpora_keep_their_own_pictures(joined_cache, network, small_recipe_id, tmp_path):
     settings = ["corpus=[ravdess,emodb]", "labels=common4", f"cache_root={joined_cache}", f"recipe={small_recipe_id}", *network]
     quick = ["train.epochs=1", "train.device=cpu", "jobs=1", "logger=[]", "protocol.folds=2", f"results={tmp_path}"]
@@ -670,7 +670,7 @@ def test_a_run_that_diverged_has_a_page(copy):
     assert "nan" not in [words(cell["text"]) for row in found.tables["table-mistakes"] for cell in row]
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_a_repeated_run_says_what_was_found(copy):
     (copy / results.REPEAT).mkdir()
     (copy / results.REPEAT / results.VERDICT).write_text('{"matches": true, "verdict": "matches: all of them"}')
@@ -712,11 +712,10 @@ def test_refusals_come_without_the_heavy_imports():
 
 
 @pytest.fixture(scope="module")
-def swept(tiny, save_blank, tmp_path_factory) -> Path:
-    """The results of a sweep of four runs of one epoch, on whose pages figures are empty."""
+def swept(tiny, no_figures, tmp_path_factory) -> Path:
+    """The results of a sweep of four runs of one epoch, whose pages have no figures."""
     folder = tmp_path_factory.mktemp("swept")
-    with pytest.MonkeyPatch.context() as drawing:
-        drawing.setattr(Figure, "savefig", save_blank)
+    with no_figures():
         assert run.main([*tiny, f"results={folder}", "train.epochs=1", "train.lr=0.01,0.02", "seed=0,1"]) == 0
     return folder
 
@@ -747,7 +746,7 @@ def test_page_of_a_sweep_holds_its_figures_and_the_best_by_validation(swept):
     assert found.counts["svg"] == 1, "one axis besides the seed"
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("unmade")
 def test_page_of_a_sweep_without_validation_says_what_it_holds_and_why_nothing_is_chosen(swept, tmp_path):
     folder = Path(shutil.copytree(swept, tmp_path / "moved"))
     path = sweep_of(folder)
