@@ -361,9 +361,7 @@ def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Co
             chosen[section] = choice(section, names[-1])
     config = deepcopy(_structured(tuple(chosen.items())))
     try:
-        for layer in layers:
-            config = OmegaConf.unsafe_merge(config, layer)
-        loaded = OmegaConf.to_object(config)
+        loaded = OmegaConf.to_object(OmegaConf.unsafe_merge(config, *layers))
     except (ConfigKeyError, ConfigAttributeError) as error:
         typed = [key for key, _ in point if key.startswith(str(error.full_key))]
         raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
