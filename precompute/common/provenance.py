@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -25,8 +26,9 @@ def provenance(packages: Sequence[str], precision: str = "seconds") -> dict[str,
     }
 
 
+@cache
 def version_of(package: str) -> str | None:
-    """Version of an installed package; None where it is not installed, as in a bare checkout."""
+    """Version of a package as it was installed when first asked for; None where it is not, as in a bare checkout."""
     try:
         return version(package)
     except PackageNotFoundError:
