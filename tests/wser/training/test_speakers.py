@@ -189,7 +189,7 @@ def test_recordings_are_drawn_by_seed_and_speaker_alone(vectors):
     assert enrolment.drawn(examples, own, 2, 0) < enrolment.drawn(examples, own, 4, 0)
 
 
-def test_what_cannot_be_enrolled_is_refused_before_anything_runs(vectors, capsys):
+def test_what_cannot_be_enrolled_is_refused_before_anything_runs(vectors, tmp_path, capsys):
     asked = [*vectors, "data.standardise=speaker", "data.enrol=6"]
     assert run.main(asked) == 2
     assert "data.enrol=6 leaves nothing to score of speaker 01, of whom there are 6 test recordings: give at most 5" in (
@@ -199,7 +199,7 @@ def test_what_cannot_be_enrolled_is_refused_before_anything_runs(vectors, capsys
     assert "is a training speaker too: give a protocol that keeps speakers apart" in capsys.readouterr().err
     assert run.main([*vectors, "data.enrol=2"]) == 2
     assert "data.enrol=2 has no effect with data.standardise=training: give data.standardise=speaker" in capsys.readouterr().err
-    assert run.main([*vectors, "data.standardise=utterance", "fold=0"]) == 2
+    assert run.main([*vectors, "data.standardise=utterance", f"results={tmp_path}"]) == 2
     assert "data.standardise=utterance is over time" in capsys.readouterr().err
 
 
