@@ -7,10 +7,12 @@ SOURCES = precompute wser tests benchmarks
 export PYTHONUTF8 = 1
 # Else each of the processes that the tests start compiles what it imports, and each worker every test.
 unexport PYTHONDONTWRITEBYTECODE
-# The files with the most tests are not the longest ones: in their own order, the processes end nearly together.
-PROCESSES = --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process more than cores, at most 4, since many tests wait for others.  The files with the most tests are not the longest
+# ones: in their own order, the processes end nearly together.
+PROCESSES = --numprocesses $$(n=$$(nproc 2>/dev/null || echo 2); [ $$n -lt 4 ] && echo $$((n + 1)) || echo 4)
+ORDER = --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test clean
+.PHONY: demo test clean lint types pytest
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m precompute --corpus demo
@@ -19,12 +21,20 @@ demo: $(VENV)/.installed
 	@set -- $(BIN)/python -m wser.predict "$$(ls -td runs/demo-* | head -n 1)" "$${WSER_CORPORA:-corpora}/demo/F1/F1-1-angry.wav"; \
 	  echo "$$*"; "$$@"
 
-test: $(VENV)/.installed-dev
+# Types are checked while the tests run, whose processes often wait.
+test: lint
+	@$(MAKE) --no-print-directory --jobs 2 types pytest
+
+lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest $(PROCESSES)
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+pytest: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(PROCESSES) $(ORDER)
 
 # A Python without ensurepip makes environments without pip, and lends them its own.
 PIP = $$([ -x $(BIN)/pip ] && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)

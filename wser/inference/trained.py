@@ -106,16 +106,15 @@ def load_all(path: Path, fold: int | None = None, feature: str = "") -> list[Tra
     place, number = _place(path, fold)
     if not place.is_dir() or "fused" not in (record := results.read_record(place)):
         return [load(path, fold, feature)]
-    loaded = []
+    runs: dict[Path, dict[str, Any]] = {}
     for part in record["fused"]:
         beside = place.resolve().parent / str(part["run"])
         if not beside.is_dir():
             raise ResultError(f"{beside}, a run that {place} averages, cannot be found: put it there")
-        theirs = results.read_record(beside)
-        if theirs.get("identity") != part["identity"]:
+        runs[beside] = results.read_record(beside)
+        if runs[beside].get("identity") != part["identity"]:
             raise ResultError(f"{beside} is another run than the one that {place} averages: restore that one")
-        loaded.append(load(beside, number, feature if "source" in theirs["recipe"] else ""))
-    return loaded
+    return [load(run, number, feature if "source" in theirs["recipe"] else "") for run, theirs in runs.items()]
 
 
 def load(path: Path, fold: int | None = None, feature: str = "") -> Trained:
