@@ -72,6 +72,7 @@ STAND_FOR = {
     "runs/emodb-three_pipe-loso-18b9a6619f45": "runs/emodb-row_svm-loso-1a2b3c4d5e6f",
     "runs/emodb-svm-loso-db0d36ea2bc0": "runs/emodb-row_svm-loso-5e6f7a8b9c0d",
     "runs/emodb-fused-loso-858ae2fa33c7": "runs/emodb-row_svm-loso-1a2b3c4d5e6f",
+    "runs/emodb-fused-loso-1a2b3c4d5e6f": "runs/emodb-three_pipe-loso-1a2b3c4d5e6f",
     "runs/ravdess-three_pipe-speaker_folds-5afcbc8f0f2c": "runs/emodb-row_svm-loso-1a2b3c4d5e6f",
     "runs/ravdess-svm-speaker_folds-5c8413016a41": "runs/emodb-row_svm-loso-5e6f7a8b9c0d",
     "runs/ravdess-fused-speaker_folds-525308a30943": "runs/emodb-row_svm-loso-1a2b3c4d5e6f",
