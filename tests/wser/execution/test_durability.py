@@ -20,8 +20,6 @@ from wser.execution import fold as training
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unmade")]
 
 MODULE = [sys.executable, "-m", "wser.run"]
-LONG = ["train.epochs=100000", "train.patience=0"]
-"""Of a run that takes half an hour, so that a test that waits for minutes does not see its end."""
 NEEDED = [results.METRICS, results.PREDICTIONS, results.WEIGHTS, results.CURVES]
 
 
@@ -212,12 +210,6 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def epochs(results_of_all: Path, fold: int) -> int:
-    """How many of a fold that is being trained have ended."""
-    lines = [file.read_bytes().count(b"\n") for file in results_of_all.glob(f"*/.fold_{fold}-*/*/{results.CURVES}")]
-    return max(lines, default=1) - 1
-
-
 @contextlib.contextmanager
 def ending_all(job: subprocess.Popen) -> Iterator[None]:
     """Where a test fails, the processes of the job's session do not outlive it."""
@@ -239,21 +231,19 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize(
     ("moment", "ending"),
-    [("start", signal.SIGKILL), ("training", signal.SIGKILL), ("start", signal.SIGTERM), ("fitting", signal.SIGHUP)],
+    [("start", signal.SIGKILL), ("multiplying", signal.SIGKILL), ("start", signal.SIGTERM), ("fitting", signal.SIGHUP)],
 )
-def test_workers_end_with_their_owner(tiny, at_once, tmp_path, monkeypatch, ending, moment):
+def test_workers_end_with_their_owner(at_once, tmp_path, monkeypatch, ending, moment):
     told, tmp_path = tmp_path / "told", tmp_path / "results"
     told.mkdir()
     monkeypatch.setenv("TOLD", str(told))
-    # One network is enough: what is killed are workers, whatever they work at.
-    settings = [*tiny, *LONG] if moment == "training" else [*at_once, "model.seconds=900"]
-    command = [*MODULE, *settings, f"results={tmp_path}", "jobs=2"]
+    # Matrices of PyTorch once, as a network: what is killed are workers, whatever they work at.
+    busy = ["model.busy=true"] if moment == "multiplying" else []
+    command = [*MODULE, *at_once, "model.seconds=900", *busy, f"results={tmp_path}", "jobs=2"]
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, start_new_session=True, **pipes) as running, ending_all(running):
         if moment == "start":
             assert wait_for(lambda: any(tmp_path.glob("*/.fold_0-*")))
-        elif moment == "training":
-            assert wait_for(lambda: all(epochs(tmp_path, fold) > 2 for fold in (0, 1)))
         else:
             assert wait_for(lambda: len([*told.iterdir()]) == 2)
         ours = descendants(running.pid)
@@ -264,7 +254,7 @@ def test_workers_end_with_their_owner(tiny, at_once, tmp_path, monkeypatch, endi
     (directory,) = tmp_path.iterdir()
     assert not list(directory.glob("fold_*"))
     if ending == signal.SIGKILL:
-        left = [path.name for path in directory.glob(".fold_*") if path.suffix != ".checkpoint"]
+        left = [path.name for path in directory.glob(".fold_*")]
         assert left
         assert all(results.is_leftover(name, directory) for name in left), "known to be gone at once"
     else:

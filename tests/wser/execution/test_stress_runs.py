@@ -33,7 +33,7 @@ def test_killed_jobs_leave_nothing_bad(stress, at_once, small_ravdess, small_set
         # What the script changes of the environment is put back.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    # Six jobs that import PyTorch would take a minute; that networks are killed as well is seen in test_durability.py.
+    # Six jobs that import PyTorch would take a minute; that networks are killed as well is seen in test_run.py.
     (model,) = (setting for setting in at_once if setting.startswith("model="))
     # Nothing is timed here.
     monkeypatch.setattr(stress, "WARM_UPS", 0)
