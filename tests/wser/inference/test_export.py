@@ -19,6 +19,7 @@ from precompute import Recipe, recipe
 from precompute.common import files
 from precompute.common.provenance import version_of
 from wser import export, models
+from wser import run as training
 from wser.config import compose
 from wser.data.dataset import input_shape
 from wser.inference import export as exporting
@@ -29,6 +30,16 @@ from wser.inference.trained import Trained, TrainedFold
 from wser.training.statistics import Statistics, statistics_shape
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory, no_figures):
+    """The results of a finished run of two folds, by a network of one layer fewer than that of other tests."""
+    place = tmp_path_factory.mktemp("trained")
+    with no_figures():
+        assert training.main([*tiny, "model.filters=[3]", "model.strides=[[2,2],[2,2]]", f"results={place}"]) == 0
+    (directory,) = place.iterdir()
+    return directory, ""
 
 
 @pytest.fixture(scope="module")
