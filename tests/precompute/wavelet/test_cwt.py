@@ -118,6 +118,12 @@ def _signal(kind, seconds):
     raise ValueError(kind)
 
 
+@pytest.fixture(scope="module", params=[*SMOOTH, *STEPS, *DISCRETE])
+def wavelet(request):
+    """A wavelet, through the tests of every one: what is computed of it is kept meanwhile."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
 def signals():
     """Signals of the same length: their names, and float32 (signals, n)."""
@@ -127,7 +133,6 @@ def signals():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS, *DISCRETE])
 def test_power_is_that_of_the_direct_computation(wavelet, signals):
     kinds, x, columns = signals
     # They lie in every octave, and are found both from the waveform and from samples.
@@ -206,7 +211,6 @@ def test_frequencies_may_ascend():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wavelet", [*SMOOTH, *STEPS, *DISCRETE])
 def test_coefficients_are_those_of_the_direct_computation(wavelet):
     x = signal("speech", 1.0) + 0.01 * signal("noise", 1.0)
     frequencies = np.geomspace(7600, 60, 6)
