@@ -7,14 +7,15 @@ from precompute.common import process, terminal
 from wser import compare, export, fuse, predict, report, run, runs
 
 COMMANDS = {
-    "run": run.main,
-    "compare": compare.main,
-    "fuse": fuse.main,
-    "predict": predict.main,
-    "export": export.main,
-    "report": report.main,
-    "runs": runs.main,
+    "run": (run.main, "train and cross-validate; repeat a run"),
+    "compare": (compare.main, "runs on the same test utterances, with a paired test"),
+    "fuse": (fuse.main, "average the probabilities of runs of one split"),
+    "predict": (predict.main, "what a run says of new recordings"),
+    "export": (export.main, "networks for other software (ONNX), or the model card"),
+    "report": (report.main, "pages, tables, the index of all runs, a bundle for a reviewer"),
+    "runs": (runs.main, "list runs, or remove what killed ones left"),
 }
+"""Each command with what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,13 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = process.arguments(arguments)
     if arguments and arguments[0] in COMMANDS:
-        return COMMANDS[arguments[0]](arguments[1:])
+        return COMMANDS[arguments[0]][0](arguments[1:])
     return terminal.command("wser", _usage, "nothing was done", arguments)
 
 
 def _usage(arguments: Sequence[str]) -> int:
     asked = list(arguments) in (["--help"], ["-h"])
-    print(f"usage: wser {{{','.join(COMMANDS)}}} ...; wser COMMAND --help says more", file=sys.stdout if asked else sys.stderr)
+    lines = [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
+    usage = "\n".join(["usage: wser COMMAND ...", "", *lines, "", "wser COMMAND --help says more"])
+    print(usage, file=sys.stdout if asked else sys.stderr)
     return 0 if asked else 2
 
 

@@ -77,7 +77,7 @@ def _announce(runs: Sequence["StoredRun"], notes: Sequence[str]) -> None:
     first = runs[0]
     tables.paragraph(f"{first.path}: {first.title}", "A  ")
     for letter, run in zip(string.ascii_uppercase[1:], runs[1:], strict=False):
-        differ = "; ".join(changes(first.settings, run.settings))
+        differ = "; ".join(changes(first, run))
         tables.paragraph(f"{run.path}: differs from A in {differ or 'no setting'}", f"{letter}  ")
     sys.stdout.flush()
     of_runs = caveats.together(

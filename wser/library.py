@@ -92,10 +92,10 @@ class Run:
     path: Path
     title: str
     classes: list[str]
-    predictions: tuple[Prediction, ...]
-    metrics: Metrics
-    fold_metrics: dict[int, Metrics]
-    split: Split
+    predictions: tuple[Prediction, ...] = field(repr=False)
+    metrics: Metrics = field(repr=False)
+    fold_metrics: dict[int, Metrics] = field(repr=False)
+    split: Split = field(repr=False)
     _models: "dict[tuple[int | None, str], tuple[list[Trained], list[Seen | None]]]" = field(
         default_factory=dict, repr=False, compare=False
     )

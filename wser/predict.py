@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from precompute.common import files, paths, tables, terminal
-from precompute.common.errors import UsageError, WserError, counted
+from precompute.common.errors import UsageError, WserError, counted, few
 from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
@@ -125,9 +125,11 @@ def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]
     runs = trained.load_all(options.run, fold, options.feature)
     run = runs[0]
     if len(run.folds) < run.of_all and fold is None and run.path == options.run:
-        print(f"warning: {len(run.folds)} of the run's {run.of_all} folds are finished, and predict", file=sys.stderr)
+        some = f"{len(run.folds)} of the run's {run.of_all} folds"
+        print(f"warning: only {some} can predict, since the others are not finished", file=sys.stderr)
     if options.timeline and len(runs) > 1:
-        raise UsageError(f"--timeline is of one run, and {options.run} averages {len(runs)}: give one of these")
+        names = few([str(one.path) for one in runs], 3)
+        raise UsageError(f"--timeline is of one run, and {options.run} averages {len(runs)}: give one of {names}")
     if not options.one_speaker:
         predict.check_alone(runs)
     named_sources = list(sources.named(texts))

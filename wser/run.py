@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from precompute.common.arrays import Array
     from precompute.common.executor_settings import ExecutorConfig
     from wser.config.schema import Config
+    from wser.evaluation.sweeps import Sweep
     from wser.execution.plan import Experiment
     from wser.protocols import Fold
     from wser.reports.html.opened import SummarisedRun
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 8
 """Values of an axis that are named before a sweep begins; its table has all."""
+
+MOST_NAMED = 20
+"""Runs of a sweep that are named below a table that has no room for them."""
 
 DIVERGED = ", stopped because the loss diverged: give a lower train.lr"
 
@@ -167,7 +171,7 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
     asked = sum(len(experiment.wanted) for experiment in experiments)
     epochs = max((config.train.epochs for config in configs if config.model.is_network), default=0)
     print(
-        f"{counted(asked, 'run')}: {asked - pending} finished, {pending} to do"
+        f"{counted(asked, 'fold')}: {asked - pending} finished, {pending} to do"
         + (f", up to {epochs} epochs each" if pending and epochs else "")
     )
     sys.stdout.flush()
@@ -515,9 +519,21 @@ def _report_sweep(
     record["fusions"] = [str(fusion.stored.path) for fusion in fusions]
     results.write_sweep(path, sweep.rows(), record)
     print()
-    tables.show(sweep_table("; ".join(titles), sweep))
+    table = sweep_table("; ".join(titles), sweep)
+    tables.show(table)
+    if "run" in table.left_out(tables.width()):
+        _name_runs(sweep)
     page = pages.write_page(path, runs, path, published.load())
     print(f"sweep: {path}\npage: {page}", flush=True)
+
+
+def _name_runs(sweep: "Sweep") -> None:
+    """Say where the points of a sweep are, as the next commands want to know."""
+    labels = zip(*(sweep.labels(axis) for axis in sweep.axes), strict=True)
+    for point, values in list(zip(sweep.points, labels, strict=True))[:MOST_NAMED]:
+        print(f"  {point.directory}  {', '.join(values)}")
+    if (more := len(sweep.points) - MOST_NAMED) > 0:
+        print(f"  and {more} more, in the sweep's page")
 
 
 if __name__ == "__main__":

@@ -181,6 +181,9 @@ class Cache:
             self.item: Array = array_of(self.recipe)
             """The item of each utterance: type, shape, axes."""
 
+    def __repr__(self) -> str:
+        return f"Cache({str(self.path)!r}: {len(self.records)} utterances)"
+
     @property
     def id(self) -> str:
         """Name of the cache's directory: recipe id and input id."""

@@ -72,6 +72,11 @@ class Table:
         """Draw a line below the last row, if others follow."""
         self._sections.append([])
 
+    def left_out(self, width: int | None) -> list[str]:
+        """Names of the columns that do not fit into a width, of those that hold anything."""
+        shown, _ = self._fit(width)
+        return [self.columns[at].name for at in self._filled() if shown and at not in shown]
+
     def lines(self, width: int | None = None) -> list[Line]:
         """The table as lines of text.
 
@@ -83,7 +88,7 @@ class Table:
         """
         shown, widths = self._fit(width)
         body = list(self._grid(shown, widths)) if shown else list(self._stacked(width or 0))
-        left_out = [self.columns[at].name for at in self._filled() if shown and at not in shown]
+        left_out = self.left_out(width)
         notes = fill(["left out for lack of width:", *listed(left_out)], width) if left_out else []
         titles = wrap(terminal.printable(self.title), width) if self.title else []
         below = [line for text in self.caption for line in wrap(terminal.printable(text), width)]

@@ -371,7 +371,7 @@ def test_settings_that_only_one_of_two_models_has_are_not_listed(tmp_path):
     other = write(tmp_path / "two")
     config = (other / results.CONFIG).read_text().replace("{name: three_pipe, lstm: 100}", "{name: row_svm, c: 0.01}")
     (other / results.CONFIG).write_text(config)
-    first, second = (results.open_finished(path).settings for path in (one, other))
+    first, second = map(results.open_finished, (one, other))
     assert changes(first, second) == ["model.name: row_svm instead of three_pipe"]
 
 
@@ -382,5 +382,5 @@ def test_settings_that_one_of_two_models_does_not_read_are_not_listed(tmp_path):
         config = yaml.safe_load((path / results.CONFIG).read_text())
         config |= {"model": {"name": name}, "train": {"epochs": epochs}}
         (path / results.CONFIG).write_text(yaml.safe_dump(config))
-    first, second = (results.open_finished(path).settings for path in (one, other))
+    first, second = map(results.open_finished, (one, other))
     assert changes(first, second) == ["model.name: three_pipe instead of row_svm"]

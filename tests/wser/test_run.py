@@ -135,7 +135,7 @@ def test_help_lists_every_key(capsys):
 def test_dry_run_says_what_would_run_and_writes_nothing(here, capsys, tmp_path, small_recipe_id):
     assert run.main([*here, "seed=0,1", "train.epochs=7", "--dry-run"]) == 0
     printed = capsys.readouterr().out
-    assert "4 runs: 0 finished, 4 to do, up to 7 epochs each" in printed
+    assert "4 folds: 0 finished, 4 to do, up to 7 epochs each" in printed
     assert re.search(r"^about \d+ s on this machine as it is now, if no run stops early", printed, re.MULTILINE)
     assert "24 utterances" in printed
     assert small_recipe_id in printed
@@ -266,7 +266,7 @@ def test_killed_run_keeps_finished_folds_and_goes_on_with_the_others(tiny, tmp_p
     assert len(before) == 8
     assert run.main(settings) == 0
     printed = capsys.readouterr().out
-    assert "5 runs: 2 finished, 3 to do" in printed
+    assert "5 folds: 2 finished, 3 to do" in printed
     assert results.finished(directory) == [0, 1, 2, 3, 4]
     assert {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_[01]/*")} == before
     whole = tmp_path / "whole"
@@ -320,7 +320,7 @@ def test_precompute_knows_nothing_of_training():
 
 def test_points_of_a_sweep_that_compute_the_same_are_one(tiny, tmp_path, capsys):
     assert run.main([*tiny, f"results={tmp_path}", "seed=0,0", "--dry-run"]) == 0
-    assert "2 runs: 0 finished, 2 to do" in capsys.readouterr().out
+    assert "2 folds: 0 finished, 2 to do" in capsys.readouterr().out
 
 
 def test_options_and_settings_may_be_mixed(tiny, tmp_path, capsys):

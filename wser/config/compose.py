@@ -402,6 +402,7 @@ def _unknown_key(typed: str) -> str:
     """The message for an unknown key; the nearest is sought among last words, since sections are what people leave out."""
     keys = sorted(known(), key=lambda key: -key.count("."))
     by_tail = {key.rpartition(".")[2]: key for key in keys}
+    by_tail |= {section: section for section in ROOMS}
     near = difflib.get_close_matches(typed.rpartition(".")[2], by_tail, n=1)
     return f"there is no key '{typed}'; did you mean '{by_tail[near[0]]}'?" if near else unknown("key", typed, keys)
 

@@ -66,10 +66,25 @@ class Key:
         return f"{self.name}\n  {self.meaning}\n  values     {self.values}\n  default    {self.default}{whose}\n"
 
 
+OF_SWEEPS = (
+    Key(
+        "sweep", (), "keys with lists of values; several keys with lists of lists, whose values belong together", "none",
+        "Values of which every combination is run, in an experiment file alone; lists with commas do the same on the command "
+        "line.",
+    ),
+    Key(
+        "fuse", (), "true or false", "false",
+        "Whether the finished runs of a sweep that share corpora, classes, split, selection and track are then fused, as "
+        "`wser.fuse` does it.",
+    ),
+)  # fmt: skip
+"""Keys of sweeps, which are of no single run."""
+
+
 def keys() -> list[Key]:
     """Every key of a run: those of each configuration, of every protocol and model, of data and training."""
     plain = flatten(asdict(load([], environment={})[0]))
-    every = list(_of_class(Config, "", (), plain))
+    every = [*_of_class(Config, "", (), plain), *OF_SWEEPS]
     for section, base in (("protocol", ProtocolConfig), ("model", ModelConfig)):
         every += _of_class(base, f"{section}.", (), plain)
         shared = {field.name for field in fields(base)}

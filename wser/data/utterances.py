@@ -9,7 +9,7 @@ from torch.utils.data import Dataset as TorchDataset
 from wser.data.dataset import Dataset, Example, channels_first
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class UtteranceDataset(TorchDataset[tuple[Tensor, int]]):
     """What caches hold of their utterances, and their classes; all is read once, when the first is asked for.
 
@@ -22,6 +22,10 @@ class UtteranceDataset(TorchDataset[tuple[Tensor, int]]):
     """
 
     dataset: Dataset
+
+    def __repr__(self) -> str:
+        caches = ", ".join(f"{cache.corpus} {cache.id}" for cache in self.dataset.caches)
+        return f"UtteranceDataset({caches}: {len(self.examples)} items, {len(self.classes)} classes)"
 
     @property
     def examples(self) -> tuple[Example, ...]:

@@ -78,7 +78,9 @@ def fuse(runs: Sequence[StoredRun], command: str) -> Path:
         for other in runs[:number]:
             _check_alike(other, run)
     # The order in which they are given changes no digit.
-    root, runs = first.path.resolve().parent, sorted(runs, key=lambda run: str(run.record["identity"]))
+    # A run that is named as . or .. has no directory beside it by that name.
+    path = first.path if first.path.name not in ("", "..") else first.path.resolve()
+    root, runs = path.parent, sorted(runs, key=lambda run: str(run.record["identity"]))
     digest = identity.digest(_identity(runs))
     corpora = "+".join(corpus["corpus"] for corpus in first.record["corpora"])
     place = root / f"{corpora}-{MODEL}-{_plain(first)}-{digest[: identity.DIGITS]}"
@@ -101,11 +103,14 @@ def write(place: Path, runs: Sequence[StoredRun], command: str) -> None:
     digest = identity.digest(named)
     # All before the first file, so that what is refused leaves none.
     means = [_mean(runs, fold) for fold in range(runs[0].record["folds"])]
-    if not results.stored_identity(place, named):
+    stored = results.stored_identity(place, named)
+    if not stored:
         files.make_directory(place, root)
     for fold, mean in enumerate(means):
         if not results.whole(place, fold, named):
             _write_fold(place, fold, runs, mean, digest)
+    if stored:
+        return
     for name in OF_SPLIT:
         files.replace(place / name, files.read(runs[0].path / name, runs[0].path), root)
     files.replace(place / results.CONFIG, OmegaConf.to_yaml(OmegaConf.create(_config(runs, place))).encode(), root)

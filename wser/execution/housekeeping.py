@@ -90,7 +90,8 @@ def _config(path: Path) -> dict[str, Any]:
         config = results.read_config(path)
     except (ResultError, OSError):
         return {}
-    return {key: value for key, value in with_effect(config).items() if key not in ("corpus", "protocol.name")}
+    shown = {"recipe": config.get("recipe")} | with_effect(config)
+    return {key: value for key, value in shown.items() if key not in ("corpus", "protocol.name")}
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -104,7 +104,7 @@ def outlook(states: Sequence[State], left: float | None, now: datetime) -> str:
     unfinished = sum(not state.finished for state in states)
     if not unfinished:
         return "all runs done"
-    left_over = f"{unfinished} of {len(states)} runs left" if len(states) > 1 else f"{unfinished} run left"
+    left_over = f"{unfinished} of {len(states)} folds left" if len(states) > 1 else f"{unfinished} fold left"
     if left is None:
         return left_over
     end = now + timedelta(seconds=left)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,15 +55,22 @@ def check_same(first: StoredRun, other: StoredRun, across_tracks: bool = False) 
         )
 
 
-def changes(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def changes(first: StoredRun, other: StoredRun) -> list[str]:
     """In words, the settings of another run that differ from those of the first.
 
     Where models, protocols or selections differ, settings that only one of the two reads are left out: they follow from that.
     """
-    keys = [key for key in {**first, **other} if first.get(key) != other.get(key)]
+    before, after = (run.settings | {"recipe": _recipe(run)} for run in (first, other))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     if {"model.name", "protocol.name", "selection"} & {*keys}:
-        keys = [key for key in keys if key in first and key in other]
-    return [f"{key}: {other.get(key)} instead of {first.get(key)}" for key in keys]
+        keys = [key for key in keys if key in before and key in after]
+    return [f"{key}: {after.get(key)} instead of {before.get(key)}" for key in keys]
+
+
+def _recipe(run: StoredRun) -> str:
+    """The recipe as a user would write it, with its id, since an edited feature keeps its name."""
+    stored = str(run.settings["recipe"])
+    return stored if run.recipe == stored else f"{run.recipe} ({stored})"
 
 
 def warnings(runs: Sequence[StoredRun]) -> list[str]:

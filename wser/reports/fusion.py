@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from precompute.common import files, tables
-from precompute.recipe import in_words
 from wser import results
 from wser.evaluation import published
 from wser.execution.fusing import fuse
@@ -32,7 +31,7 @@ def write(runs: Sequence[StoredRun], command: str) -> SummarisedRun:
 def show(fusion: SummarisedRun, runs: Sequence[StoredRun]) -> None:
     """Print the runs of a fusion, its table and where it is."""
     for run in runs:
-        tables.paragraph(f"{run.path}: {run.title}, recipe {in_words(run.record['recipe'])}", "  ")
+        tables.paragraph(f"{run.path}: {run.title}, recipe {run.recipe}", "  ")
     sys.stdout.flush()
     stored = fusion.stored
     print()

@@ -32,10 +32,12 @@ from wser.results.places import (
     FITTED,
     IDENTITY,
     METRICS,
+    PAGE,
     PREDICTIONS,
     RECORDINGS,
     RUN,
     SPLIT,
+    SWEEP,
     WEIGHTS,
     ResultError,
     corpus_names,
@@ -188,8 +190,16 @@ class StoredRun:
         """The configuration without keys that change no result, and with recipe and label map as they were found."""
         kept = with_effect(self.config)
         tested = self.record.get("test_recipe_id")
-        named = {"recipe": self.record["recipe_id"], "data.test_recipe": tested, "labels": self.record["label_map"]}
+        # A fusion over several recipes has their names alone.
+        several = "fused" in self.record and "algorithm" not in self.record["recipe"]
+        recipe = self.record["recipe"]["feature"] if several else self.record["recipe_id"]
+        named = {"recipe": recipe, "data.test_recipe": tested, "labels": self.record["label_map"]}
         return kept | named
+
+    @property
+    def recipe(self) -> str:
+        """The recipe as a user would write it; of a fusion over several, their names; of an older run, its id."""
+        return recipe_in_words(self.record) if "recipe" in self.record else str(self.record["recipe_id"])
 
     @property
     def title(self) -> str:
@@ -210,6 +220,15 @@ def holds(file: Path, content: bytes) -> bool:
         return files.read(file, file.parent, len(content)) == content
     except (OSError, UnsafePathError):
         return False
+
+
+def recipe_in_words(record: Mapping[str, Any]) -> str:
+    """The recipe of a run's record, as a user would write it; of a fusion over several, their names."""
+    from precompute.recipe import in_words
+
+    stored = record["recipe"]
+    # Every recipe has the number of its algorithm, and several together have none.
+    return in_words(stored) if "algorithm" in stored or "fused" not in record else str(stored["feature"])
 
 
 def stored_identity(path: Path, named: Mapping[str, Any]) -> bool:
@@ -471,6 +490,8 @@ def read_record(path: Path) -> dict[str, Any]:
         raise ResultError(f"{path} is not a directory: give one that wser.run made, as runs/emodb-row_svm-loso-1a2b3c4d5e6f")
     if not files.exists(path / RUN, path):
         inside = sorted(file.parent.name for file in path.glob(f"*/{RUN}"))
+        if files.exists(path / SWEEP, path):
+            raise ResultError(f"{path} is a sweep: give one of its runs, which its {SWEEP} and {PAGE} name")
         if inside:
             raise ResultError(f"{path} holds the results of {len(inside)} runs: give one of them, as {path / inside[0]}")
         what = "is empty" if not any(path.iterdir()) else f"has no {RUN}"

@@ -20,7 +20,7 @@ def test_the_page_is_what_the_command_prints(capsys):
 
 def test_every_key_is_there_with_its_meaning():
     every = reference.keys()
-    assert {key.name for key in every} == {*known()}
+    assert {key.name for key in every} == {*known(), "sweep", "fuse"}
     assert all(len(key.meaning) > 10 and key.values for key in [*every, *reference.parameters()])
 
 

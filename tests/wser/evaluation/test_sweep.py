@@ -220,7 +220,7 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
     six = [*settings, "train.lr=0.01,0.02,0.05", "seed=0,1"]
     assert run.main(six) == 0
     out = capsys.readouterr().out
-    assert "6 runs: 2 finished, 4 to do" in out
+    assert "6 folds: 2 finished, 4 to do" in out
     after = state(tmp_path)
     assert {file: after[file] for file in before} == before, "finished runs are neither trained nor reported anew"
     assert len(list(tmp_path.glob(f"*/fold_0/{results.METRICS}"))) == 6
@@ -248,7 +248,7 @@ def test_sweep_of_six_with_two_finished_runs_four_and_leaves_its_files(tiny, tmp
     # The same points in another order are the same sweep; and now nothing is left to do.
     assert run.main([*settings, "train.lr=0.05,0.01,0.02", "seed=1,0"]) == 0
     out = capsys.readouterr().out
-    assert "6 runs: 6 finished, 0 to do" in out
+    assert "6 folds: 6 finished, 0 to do" in out
     assert f"/{path.name}" in out
 
 

@@ -41,7 +41,7 @@ def test_fold_that_lost_its_content_is_trained_again(copied, trained, tiny, caps
     content = file.read_bytes()
     file.unlink() if harm == "gone" else file.write_bytes(b"" if harm == "empty" else content[: len(content) // 2])
     out, err = resumed(capsys, copied, tiny)
-    assert "2 runs: 1 finished, 1 to do" in out
+    assert "2 folds: 1 finished, 1 to do" in out
     assert f"{copied / 'fold_1'} cannot be read, and was moved to {copied / files.TRASH}" in err
     assert (copied / "fold_1" / results.PREDICTIONS).read_bytes() == (trained[0] / "fold_1" / results.PREDICTIONS).read_bytes()
     (kept,) = (copied / files.TRASH).iterdir()
@@ -52,7 +52,7 @@ def test_everything_of_a_run_emptied_is_pending(copied, tiny, capsys):
     for file in copied.rglob("*"):
         if file.is_file():
             file.write_bytes(b"")
-    assert "2 runs: 0 finished, 2 to do" in resumed(capsys, copied, tiny)[0]
+    assert "2 folds: 0 finished, 2 to do" in resumed(capsys, copied, tiny)[0]
     assert results.open_finished(copied).folds == [0, 1]
 
 
@@ -61,7 +61,7 @@ def test_emptied_record_of_a_run_is_written_again(copied, tiny, capsys):
     (copied / results.RUN).write_bytes(b"")
     (copied / results.SPLIT).write_bytes(b"")
     shutil.rmtree(copied / "fold_0")
-    assert "2 runs: 1 finished, 1 to do" in resumed(capsys, copied, tiny)[0]
+    assert "2 folds: 1 finished, 1 to do" in resumed(capsys, copied, tiny)[0]
     assert json.loads((copied / results.RUN).read_text())["identity"] == before["identity"]
     assert results.open_finished(copied).folds == [0, 1]
 

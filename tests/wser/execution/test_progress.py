@@ -69,12 +69,12 @@ def test_words():
     states = [finished(60.0), state(4, 60.0, name="fold 2 of emodb, train.lr=0.01"), state(10, 60.0), WAITING]
     assert running(states, 3) == "fold 2 of emodb, train.lr=0.01: epoch 5 of 10; fold 0 of emodb: epoch 10 of 10"
     assert running(states, 1) == "fold 2 of emodb, train.lr=0.01: epoch 5 of 10; 1 more"
-    assert outlook(states, seconds_left(states, 2), NOON) == "3 of 4 runs left; done by 12:10 at the latest (in 10 min)"
+    assert outlook(states, seconds_left(states, 2), NOON) == "3 of 4 folds left; done by 12:10 at the latest (in 10 min)"
     assert (
         outlook([state(4, 7200.0)], seconds_left([state(4, 7200.0)], 1), NOON)
-        == "1 run left; done by Tue 03 Mar, 00:00 at the latest (in 12.0 h)"
+        == "1 fold left; done by Tue 03 Mar, 00:00 at the latest (in 12.0 h)"
     )
-    assert outlook([state(1)], seconds_left([state(1)], 1), NOON) == "1 run left"
+    assert outlook([state(1)], seconds_left([state(1)], 1), NOON) == "1 fold left"
     assert outlook([finished(2.0)], seconds_left([finished(2.0)], 1), NOON) == "all runs done"
 
 
@@ -137,7 +137,7 @@ def test_watch_says_what_runs_what_is_left_and_until_when(stream, tmp_path, monk
         shown.say("fold 1 is finished")
     said = sys.stderr.getvalue()
     assert "fold 2 of emodb: epoch 4 of 10" in said
-    assert "2 of 2 runs left; done by " in said
+    assert "2 of 2 folds left; done by " in said
     assert "fold 1 is finished" in said
     if stream is io.StringIO:
         assert said.count("\n") == 2, "a line at most every half minute"

@@ -68,7 +68,7 @@ def test_classes_in_another_order_are_another_run(tiny, tmp_path, capsys):
     first = only(tmp_path / "runs")
     code, out, _ = said(capsys, *settings, label_map(tmp_path, "sad happy angry"))
     assert code == 0
-    assert "1 run: 0 finished, 1 to do" in out
+    assert "1 fold: 0 finished, 1 to do" in out
     (other,) = {path for path in (tmp_path / "runs").iterdir() if path.name.startswith("tiny-")} - {first}
     assert [json.loads((path / results.RUN).read_text())["classes"] for path in (first, other)] == [
         ["angry", "happy", "sad"],
@@ -123,12 +123,12 @@ EDITED = "    def forward(self, images, lengths):\n        return super().forwar
 def test_edited_network_is_another_run(mine, tiny, tmp_path, capsys):
     settings = [*tiny, f"results={tmp_path / 'runs'}", f"model={mine}"]
     assert said(capsys, *settings, "fold=0")[0] == 0
-    assert "2 runs: 1 finished, 1 to do" in said(capsys, *settings, "--dry-run")[1]
+    assert "2 folds: 1 finished, 1 to do" in said(capsys, *settings, "--dry-run")[1]
     text = mine.read_text()
     mine.write_text(f'"""What it is."""\n\n# Why.\n{text}')
-    assert "2 runs: 1 finished, 1 to do" in said(capsys, *settings, "--dry-run")[1], "words about code change no prediction"
+    assert "2 folds: 1 finished, 1 to do" in said(capsys, *settings, "--dry-run")[1], "words about code change no prediction"
     mine.write_text(text.replace("    pass\n", EDITED))
-    assert "2 runs: 0 finished, 2 to do" in said(capsys, *settings, "--dry-run")[1]
+    assert "2 folds: 0 finished, 2 to do" in said(capsys, *settings, "--dry-run")[1]
 
 
 def test_edited_file_beside_the_network_is_another_run(mine, tiny):
@@ -233,7 +233,7 @@ def test_two_points_of_a_sweep_under_one_name_are_not_one(tiny, tmp_path, capsys
     monkeypatch.setattr(results, "directory", lambda config, _: Path(config.results) / "same")
     settings = [*tiny, f"results={tmp_path}", "fold=0", "seed=1,2"]
     code, out, err = said(capsys, *settings)
-    assert "2 runs: 0 finished, 2 to do" in out
+    assert "2 folds: 0 finished, 2 to do" in out
     assert code == 1
     assert "holds another run, which differs in settings.seed" in err
 
@@ -287,7 +287,7 @@ def test_results_of_an_older_version_are_named_and_not_continued(trained, tiny, 
     before = {file: file.read_bytes() for file in older.rglob("*") if file.is_file()}
     code, out, err = said(capsys, *tiny, f"results={tmp_path}", "--dry-run")
     assert code == 0
-    assert "2 runs: 0 finished, 2 to do" in out
+    assert "2 folds: 0 finished, 2 to do" in out
     assert f"{older} holds 2 finished folds of these settings by an older version" in err
     assert len(results.open_finished(older).rows) == 24, "and are still read"
     assert said(capsys, "--repeat", str(older))[0] == 0, "and repeated"

@@ -140,7 +140,7 @@ def test_printed_table_shows_the_stored_figures(trained, summary):
     assert f"{100 * low:.1f} to {100 * high:.1f}" in interval
     for reference in ("chance", "always happy", "listeners, ravdess"):
         assert reference in trained[1]
-    assert "2 runs: 0 finished, 2 to do" in trained[1]
+    assert "2 folds: 0 finished, 2 to do" in trained[1]
     for fold in summary["folds"]:
         assert ", ".join(fold["speakers"]["test"]) in trained[1]
 
@@ -199,7 +199,7 @@ def test_results_of_another_name_are_continued_and_reported(other, at_once, tmp_
     capsys.readouterr()
     assert run.main([*settings, "fold=all"]) == 0
     out = capsys.readouterr().out
-    assert "2 runs: 1 finished, 1 to do" in out
+    assert "2 folds: 1 finished, 1 to do" in out
     assert f"results: {earlier}\n" in out
     assert [*tmp_path.iterdir()] == [earlier]
     assert (earlier / "fold_0" / results.METRICS).read_bytes() == scored

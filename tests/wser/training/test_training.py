@@ -271,7 +271,7 @@ def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, sm
     """The other recipe is the same one here, so that the predictions have to be those of the run without it."""
     settings = [*tiny, f"results={tmp_path}", "fold=0", f"data.test_recipe={small_recipe_id}"]
     assert run.main(settings) == 0
-    assert "2 runs: 0 finished, 2 to do" in capsys.readouterr().out
+    assert "2 folds: 0 finished, 2 to do" in capsys.readouterr().out
     runs = [record.parent for record in tmp_path.glob(f"*/{results.RUN}")]
     clean, other = sorted(runs, key=lambda directory: "trained" in results.read_metrics(directory, 0))
     assert predictions(clean) == predictions(other)
@@ -281,7 +281,7 @@ def test_other_pictures_are_scored_by_the_weights_of_the_run_on_its_own(tiny, sm
     record = json.loads((other / results.RUN).read_text())
     assert record["test_recipe_id"] == small_recipe_id
     assert run.main(settings) == 0
-    assert "2 runs: 2 finished, 0 to do" in capsys.readouterr().out
+    assert "2 folds: 2 finished, 0 to do" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -386,11 +386,11 @@ def test_finished_folds_are_not_run_again(trained, tiny, tmp_path, capsys):
     shutil.copytree(trained[0], directory)
     before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_*/*")}
     assert run.main([*tiny, f"results={tmp_path}"]) == 0
-    assert "2 runs: 2 finished, 0 to do" in capsys.readouterr().out
+    assert "2 folds: 2 finished, 0 to do" in capsys.readouterr().out
     assert before == {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_*/*")}
     shutil.rmtree(directory / "fold_1")
     assert run.main([*tiny, f"results={tmp_path}", "fold=0,1"]) == 0
-    assert "2 runs: 1 finished, 1 to do" in capsys.readouterr().out
+    assert "2 folds: 1 finished, 1 to do" in capsys.readouterr().out
     after = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in directory.glob("fold_0/*")}
     assert after.items() <= before.items()
     assert predictions(directory, 1) == predictions(trained[0], 1), "the fold comes out the same, alone or after another"

@@ -6,7 +6,6 @@ from typing import Any
 from wser import results
 from wser.evaluation import uncertainty
 from wser.reports import comparison
-from wser.reports.html import words
 from wser.reports.html.opened import SummarisedRun, summarised
 from wser.reports.html.table import Column, Link, Table
 from wser.results import ResultError
@@ -50,6 +49,6 @@ def _row(fusion: SummarisedRun, part: dict[str, Any], page: Path) -> list[Any]:
     first, second = (comparison.counts(summarised.stored, fusion.stored.classes) for summarised in (run, fusion))
     difference = uncertainty.differences(first, second)["uar"]
     return [
-        Link(place.name, href) if href else place.name, run.stored.config.get("model.name"), words.recipe(run.stored.record),
+        Link(place.name, href) if href else place.name, run.stored.config.get("model.name"), run.stored.recipe,
         run.stored.record["seed"], *run.metrics[:3], difference.value, *(difference.interval or (None, None)), difference.p,
     ]  # fmt: skip

@@ -256,7 +256,8 @@ def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
     epochs = entry.summary is None or words.is_network(entry.summary)
     return [
         _link(entry, page), uar, settings, interval, record["seed"], config.get("model.name"), corpus, protocol, classes,
-        config.get("preset") if epochs else None, words.recipe(record), CHOSEN[record["selection"]] if epochs else None,
+        config.get("preset") if epochs else None, results.recipe_in_words(record),
+        CHOSEN[record["selection"]] if epochs else None,
         entry.validation,
         accuracy, folds, words.moment(str(record.get("created"))), record.get("by"),
         in_brief(entry.caveats) if entry.summary else None,

@@ -77,7 +77,7 @@ def _measured(run: SummarisedRun, page: Path | None) -> list[Any]:
     fold = run.summary["folds"][0] if run.summary["folds"] else {}
     finished = None if run.whole else f"{len(run.stored.folds)} of {run.stored.record['folds']}"
     return [
-        Link(_model(run), href) if href else _model(run), words.recipe(run.stored.record), uar, low, high, accuracy,
+        Link(_model(run), href) if href else _model(run), run.stored.recipe, uar, low, high, accuracy,
         fold.get("parameters") or None, run.summary["seconds"], finished,
     ]  # fmt: skip
 

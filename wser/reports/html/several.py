@@ -64,7 +64,7 @@ def write_page(runs: Sequence[SummarisedRun], out: Path, entries: Sequence[Liter
             {
                 "letter": letter,
                 "title": run.stored.title,
-                "changes": comparison.changes(first.stored.settings, run.stored.settings),
+                "changes": comparison.changes(first.stored, run.stored),
                 "unfinished": words.unfinished(run.stored, run.summary),
             }
             for letter, run in zip(letters, runs, strict=True)

@@ -80,20 +80,13 @@ def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("model", f"the mean of {len(fused)} runs" if fused else ", ".join([name, *_parameters(stored, summary)])),
         ("preset", preset(stored) if network else ""),
         ("input", "" if fused else f"{described(record['recipe'])}{tested}"),
-        ("recipe", recipe(record) if "algorithm" not in record["recipe"] else f"{recipe(record)} ({record['recipe_id']})"),
+        ("recipe", stored.recipe if "algorithm" not in record["recipe"] else f"{stored.recipe} ({record['recipe_id']})"),
         ("seed", str(record["seed"])),
         ("folds finished", f"{when} UTC"),
         ("device", f"{devices}, {precision}"),
         ("time", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
     ]
     return [(name, value) for name, value in known if value]
-
-
-def recipe(record: dict[str, Any]) -> str:
-    """The recipe of a run, as a user would write it; of a fusion over several, their names."""
-    stored = record["recipe"]
-    # Every recipe has the number of its algorithm, and several together have none.
-    return in_words(stored) if "algorithm" in stored else str(stored.get("feature"))
 
 
 def is_network(summary: dict[str, Any]) -> bool:
