@@ -347,3 +347,13 @@ def test_unknown_key_names_the_nearest_though_its_section_is_left_out(typed, mea
 def test_interpolations_that_lead_nowhere_are_refused(value):
     with pytest.raises(ConfigError):
         load([f"seed={value}"])
+
+
+def test_settings_of_a_model_may_be_a_class_without_a_name_of_its_own(tmp_path):
+    (tmp_path / "unnamed.py").write_text(
+        "from wser.config.schema import FittedModelConfig\n\n\n"
+        "def made():\n    class Config(FittedModelConfig):\n        pass\n\n    return Config\n\n\nConfig = made()\n"
+    )
+    (first, second) = load([f"model={tmp_path / 'unnamed.py'}", "seed=0,1"])
+    assert type(first.model).__qualname__ == "made.<locals>.Config"
+    assert first.model is not second.model
