@@ -59,7 +59,7 @@ def test_file_says_what_it_is_for(file):
 @pytest.mark.parametrize("file", [file for file in FILES if file.stem not in OWN_RECIPES], ids=lambda file: file.stem)
 def test_experiment_runs_in_small(file, joined_cache, small_recipe_id, network, tmp_path, capsys):
     """Every point of it, but for pictures, of which there is one recipe here, and for the size of the network."""
-    points = compose.load([f"experiment={file.stem}"])
+    points = points_of(file)
     several = len(points[0].corpus) > 1
     corpus = ["corpus=[ravdess,emodb]", "labels=common4"] if several else ["corpus=ravdess", "labels=ravdess7"]
     where = [f"cache_root={joined_cache}", f"recipe={small_recipe_id}", f"results={tmp_path}", "protocol.folds=2"]

@@ -18,7 +18,7 @@ from wser.config.compose import load
 from wser.data.dataset import input_shape
 from wser.testing.models import batch
 
-OF_NETWORKS, OF_OTHERS = 8, 32
+OF_NETWORKS, OF_OTHERS = 8, 21
 """Utterances, one of each class and one more; a model that chooses a setting by cross-validation needs several of each."""
 
 ENOUGH = 0.95
@@ -33,8 +33,13 @@ RATE = 1e-3
 FASTER = {"three_pipe": 3e-3, "zeng2019": 3e-3, "zhao2019_1d": 3e-3}
 """Learning rates of networks that take half the epochs so."""
 
-SMALLER = {"badshah2017": ["model.fc=[256,64]", "model.stride=8", "model.dropout=0"], "chen2018": ["model.filters=[32,32]"]}
-"""Settings of networks that would take minutes."""
+SMALLER = {
+    "badshah2017": ["model.fc=[256,64]", "model.stride=8", "model.dropout=0"],
+    "chen2018": ["model.filters=[32,32]"],
+    "huang_c2014": ["model.layers=2"],
+    "ruvolo2010": ["model.candidates=200", "model.rounds=100"],
+}
+"""Settings of models that would take long."""
 
 pytestmark = pytest.mark.slow
 
