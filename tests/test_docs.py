@@ -110,9 +110,9 @@ def test_the_first_steps_can_be_taken(tmp_path, encode, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / place))
     monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))
     monkeypatch.delenv("WSER_CACHE", raising=False)
-    # What is there is not made: short noises in the place of all voices but the one that is shown.
+    # What is there is not made: short noises in the place of all sentences but the one that is shown.
     rng = np.random.default_rng(0)
-    for key in sorted(key for key in demo.KEYS if not key.startswith("F1-")):
+    for key in sorted(key for key in demo.KEYS if not key.startswith("F1-1-")):
         file = tmp_path / "corpora" / "demo" / key.partition("-")[0] / f"{key}.wav"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(encode(0.1 * rng.standard_normal(5000)))

@@ -67,7 +67,7 @@ def test_a_trainer_is_alone_whatever_launched_it(monkeypatch, variables):
     assert dict(os.environ) == before
 
 
-SPEAKERS = ("Jürgen Größe", "שרה", "王小明", "😀 Ñandú")
+SPEAKERS = ("Jürgen Größe", "שרה 王小明", "😀 Ñandú")
 EMOTIONS = ("happy", "sad", "wütend")
 SMALL = ["scales=16", "height=16", "columns=64", "width=64", "duration=2.0"]
 SETTINGS = """\
