@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from wser import models, protocols
+from wser.models import huang_z2014
 from wser.testing import ModelContract, ProtocolContract
 
 SMALL = {
@@ -22,7 +23,8 @@ NEEDING = ("cross_corpus", "emobox", "file")
 
 class TestModels(ModelContract):
     @pytest.fixture(autouse=True, params=models.names())
-    def _named(self, request):
+    def _named(self, request, monkeypatch):
+        monkeypatch.setattr(huang_z2014, "FILTERS", 20)
         self.name = request.param
         self.settings = SMALL.get(request.param, {})
 
