@@ -344,9 +344,11 @@ RUN = [
 
 
 @pytest.mark.parametrize("command", RUN, ids=lambda command: f"{FOUND[command]}: {command}")
-def test_every_command_runs_in_small(command, prepared, home, ran, unmade, capsys):
+def test_every_command_runs_in_small(command, prepared, home, ran, unmade, capsys, request):
     if re.search("egemaps|model=svm", command):
         pytest.importorskip("opensmile", reason="opensmile is not installed: python -m pip install '.[opensmile]'")
+    if "model=issa2020" in command:
+        request.getfixturevalue("librosa")
     if re.match("(python -m )?precompute", command):
         Path("cache").unlink()
         shutil.copytree(prepared / "cache", "cache", copy_function=os.link)
