@@ -145,7 +145,8 @@ def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
         lines = ["  what is recorded of software and machine is the same: the difference is not explained by it"]
     for line in lines:
         print(line)
-    print(f"results: {conclusion.again}")
+    report = shlex.join(["python", "-m", "wser.report", str(conclusion.run)])
+    print(f"results: {conclusion.again}\nthe run itself is left as it was; {report} shows the verdict on its page")
     return 0 if conclusion.matches else 1
 
 
