@@ -377,6 +377,6 @@ def test_the_front_page_in_python_runs(home):
     names: dict[str, object] = {}
     exec(present(code), names)
     assert names["pictures"].shape[1:] == (128, 256, 3)
-    assert names["wave"].values.dtype == np.float32
+    assert names["wave"].dtype == np.float32
     assert len(names["dataset"]) == len(RAVDESS)
     assert names["run"].metrics.utterances == len(EMODB)

@@ -325,4 +325,4 @@ def test_points_of_a_sweep_that_compute_the_same_are_one(tiny, tmp_path, capsys)
 
 def test_options_and_settings_may_be_mixed(tiny, tmp_path, capsys):
     assert run.main([*tiny, "--dry-run", f"results={tmp_path}", "fold=0"]) == 0
-    assert "1 run" in capsys.readouterr().out
+    assert "1 fold" in capsys.readouterr().out
