@@ -4,23 +4,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from wser.inference.trained import Trained, TrainedFold
-from wser.training import fitted, forward, statistics
-from wser.training.standardise import Standardise
+from wser.training import fitted
 from wser.training.statistics import Statistics
 
 if TYPE_CHECKING:
     from precompute.library import Extracted
-
-BATCH = 16
-"""Recordings in a batch of a network."""
+    from wser.inference.network import NetworkFold
 
 
-class NetworkFold:
-    """A network on the device of its run.
+class FittedFold:
+    """A model that was fitted at once.
 
     Args:
         run: What it has learned.
@@ -29,37 +25,10 @@ class NetworkFold:
     """
 
     def __init__(self, run: Trained, fold: TrainedFold, speaker: Statistics | None) -> None:
-        given = statistics.stacked({"": speaker}) if speaker else fold.statistics
-        own = run.config.data.standardise == "utterance"
-        self.run, self.network = run, fold.network.to(run.device)
-        self.standardise = Standardise(run.item, given, None, own, by_speaker=speaker is not None).to(run.device)
-
-    def __call__(self, items: "Sequence[Extracted]") -> NDArray[np.float64]:
-        """Probabilities of each class, float64 (n, classes), by what a cache would hold of each recording."""
-        run = self.run
-        order = sorted(range(len(items)), key=lambda place: items[place].stop - items[place].start)
-        probabilities = np.empty((len(items), len(run.classes)))
-        with torch.inference_mode(), torch.autocast(run.device.type, run.computed_in, run.computed_in != torch.float32):
-            for first in range(0, len(order), BATCH):
-                batch = order[first : first + BATCH]
-                frames = np.stack([items[place].values for place in batch])
-                spoken = np.array([(items[place].start, items[place].stop) for place in batch])
-                cut = forward.cut(frames, spoken, run.item, run.config.data.pad)
-                values, lengths, own = (tensor.to(run.device) for tensor in cut)
-                standardised = self.standardise(values, lengths, own, torch.zeros_like(lengths))
-                logits = forward.logits(self.network, standardised, lengths)
-                probabilities[batch] = logits.softmax(dim=1).cpu().numpy()
-        return probabilities
-
-
-class FittedFold:
-    """A model that was fitted at once; arguments as of `NetworkFold`."""
-
-    def __init__(self, run: Trained, fold: TrainedFold, speaker: Statistics | None) -> None:
         self.run, self.model, self.statistics = run, fold.fitted, speaker or fold.statistics
 
     def __call__(self, items: "Sequence[Extracted]") -> NDArray[np.float64]:
-        """Probabilities as of `NetworkFold`."""
+        """Probabilities of each class, float64 (n, classes), by what a cache would hold of each recording."""
         item, how = self.run.item, self.run.config.data.standardise
         parts = [extracted.values[item.part(extracted.start, extracted.stop)] for extracted in items]
         return np.asarray(
@@ -67,6 +36,11 @@ class FittedFold:
         )
 
 
-def ready(run: Trained, fold: TrainedFold, speaker: Statistics | None) -> NetworkFold | FittedFold:
-    """A fold of a run; arguments as of `NetworkFold`."""
-    return NetworkFold(run, fold, speaker) if run.config.model.is_network else FittedFold(run, fold, speaker)
+def ready(run: Trained, fold: TrainedFold, speaker: Statistics | None) -> "NetworkFold | FittedFold":
+    """A fold of a run; arguments as of `FittedFold`."""
+    if not run.config.model.is_network:
+        return FittedFold(run, fold, speaker)
+    # What is fitted at once needs no PyTorch.
+    from wser.inference.network import NetworkFold
+
+    return NetworkFold(run, fold, speaker)

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
-from torch import nn
 
 from precompute import recipe as recipes
 from precompute.common import files, plugins
@@ -19,15 +17,17 @@ from wser.config import compose
 from wser.config.schema import Config, ConfigError, ModelConfig
 from wser.data.dataset import input_shape
 from wser.results import CONFIG, FITTED, RUN, WEIGHTS, ResultError, fold_name, identity
-from wser.training import hardware
 from wser.training.statistics import Statistics, statistics_shape, unstandardised
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from precompute import Recipe
     from precompute.common.arrays import Array
 
-CONTENT = {"classes": list, "mean": torch.Tensor, "deviation": torch.Tensor, "model": dict}
-"""What every file of weights has."""
+CONTENT = ("classes", "mean", "deviation", "model")
+"""What every file of a network's weights has."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class TrainedFold:
     """
 
     number: int
-    model: nn.Module | models.Fitted
+    model: "nn.Module | models.Fitted"
     statistics: Statistics
 
     @property
-    def network(self) -> nn.Module:
+    def network(self) -> "nn.Module":
         """The model, of a run whose model is a network."""
-        return cast(nn.Module, self.model)
+        return cast("nn.Module", self.model)
 
     @property
     def fitted(self) -> models.Fitted:
@@ -85,15 +85,21 @@ class Trained:
         return self.recipe.array
 
     @cached_property
-    def device(self) -> torch.device:
+    def device(self) -> "torch.device":
         """What this machine computes on: a GPU where there is one."""
+        import torch
+
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
     @cached_property
-    def computed_in(self) -> torch.dtype:
+    def computed_in(self) -> "torch.dtype":
         """Precision of prediction: that of training, and float32 on a CPU that has no instructions for bfloat16."""
+        import torch
+
+        from wser.training import hardware
+
         reduced = self.precision == "bf16-mixed" and (self.device.type != "cpu" or hardware.cpu_has_bf16())
         return torch.bfloat16 if reduced else torch.float32
 
@@ -141,7 +147,7 @@ def load(path: Path, fold: int | None = None, feature: str = "") -> Trained:
     return Trained(path, record, config, list(record["classes"]), recipe, folds, record["folds"], _precision(path, config))
 
 
-def build(config: ModelConfig, item: "Array", classes: Sequence[str], stored: dict[str, Any]) -> nn.Module:
+def build(config: ModelConfig, item: "Array", classes: Sequence[str], stored: dict[str, Any]) -> "nn.Module":
     """A network with the weights of a file.
 
     Args:
@@ -153,6 +159,8 @@ def build(config: ModelConfig, item: "Array", classes: Sequence[str], stored: di
     Raises:
         RuntimeError: The weights are of another network.
     """
+    import torch
+
     network = models.build(config, input_shape(item), len(classes))
     network.load_state_dict(stored["model"])
     return network.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
@@ -164,13 +172,16 @@ def read_stored(path: Path, fold: int) -> dict[str, Any]:
     Raises:
         ResultError: It is damaged, missing, or of another version.
     """
+    import torch
+
     file, remedy = path / fold_name(fold) / WEIGHTS, f"move {path / fold_name(fold)} away and run the command in {RUN} again"
     content = results.read_weights(path, fold)
     try:
         stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # of a damaged file, PyTorch's reader raises whatever it meets
         raise ResultError(f"{file} cannot be read ({_why(error)})", remedy) from None
-    if not isinstance(stored, dict) or any(not isinstance(stored.get(name), kind) for name, kind in CONTENT.items()):
+    kinds = dict(zip(CONTENT, (list, torch.Tensor, torch.Tensor, dict), strict=True))
+    if not isinstance(stored, dict) or any(not isinstance(stored.get(name), kind) for name, kind in kinds.items()):
         raise ResultError(f"{file} has no {', '.join(CONTENT)}, so it is of another version", remedy)
     return stored
 

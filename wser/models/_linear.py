@@ -1,5 +1,6 @@
 """A linear machine as the weights of its pairs of classes: all that predictions of new utterances need."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,20 @@ class Linear:
 
     def votes(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Pairs of classes that each class wins, with part of one by the distances, (n, labels), by values (n, values)."""
-        from sklearn.utils.multiclass import _ovr_decision_function
-
-        if len(self.labels) == 1:
+        count = len(self.labels)
+        if count == 1:
             return np.zeros((len(values), 1))
         scores = values @ self.weights + self.intercepts
-        if len(self.labels) == 2:
+        if count == 2:
             return _machine.of_each_class(scores[:, 0])
-        votes: NDArray[np.float64] = _ovr_decision_function(scores < 0, -scores, len(self.labels))
+        won, distances = np.zeros((len(values), count)), np.zeros((len(values), count))
+        for score, (first, second) in zip(scores.T, itertools.combinations(range(count), 2), strict=True):
+            won[:, first] += score >= 0
+            won[:, second] += score < 0
+            distances[:, first] += score
+            distances[:, second] -= score
+        # Less than a third of a pair, so that distances decide among equals alone.
+        votes: NDArray[np.float64] = won + distances / (3 * (np.abs(distances) + 1))
         return votes
 
 

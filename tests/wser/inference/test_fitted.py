@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +147,14 @@ def test_what_cannot_predict_is_refused_in_a_sentence(named, small_ravdess, tmp_
     assert "is another run than" in refused(fusion, file)
     named["fixed"].rename(tmp_path / "elsewhere")
     assert "cannot be found" in refused(fusion, file)
+
+
+def test_neither_pytorch_nor_scikit_learn_is_loaded(named, small_ravdess):
+    code = (
+        "import sys\n"
+        "from wser import predict\n"
+        f"assert predict.main([{str(named['chosen'])!r}, {str(next(small_ravdess.rglob('*.wav')))!r}]) == 0\n"
+        "assert not {'torch', 'sklearn'} & {*sys.modules}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
