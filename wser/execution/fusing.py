@@ -77,10 +77,10 @@ def fuse(runs: Sequence[StoredRun], command: str) -> Path:
             raise ResultError(f"{run.path} is of an older version, which recorded no identity: run its command again")
         for other in runs[:number]:
             _check_alike(other, run)
-    # The order in which they are given changes no digit.
-    # A run that is named as . or .. has no directory beside it by that name.
-    path = first.path if first.path.name not in ("", "..") else first.path.resolve()
-    root, runs = path.parent, sorted(runs, key=lambda run: str(run.record["identity"]))
+    # The order of the arguments changes no digit.
+    runs = sorted(runs, key=lambda run: str(run.record["identity"]))
+    # The parent of a path such as . or .. is not the directory that holds the run.
+    root = (first.path if first.path.name not in ("", "..") else first.path.resolve()).parent
     digest = identity.digest(_identity(runs))
     corpora = "+".join(corpus["corpus"] for corpus in first.record["corpora"])
     place = root / f"{corpora}-{MODEL}-{_plain(first)}-{digest[: identity.DIGITS]}"

@@ -4,16 +4,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from msgspec import Meta
 from numpy.typing import NDArray
 
 from precompute.cache import places
 from precompute.cache.roots import candidates
 from precompute.common import executor, files
-from precompute.common.errors import counted, few
+from precompute.common.errors import counted
 from precompute.common.provenance import provenance
 from precompute.common.reading import UnreadableError, read_json, read_yaml, typed
 from wser import results
@@ -158,40 +157,21 @@ def _repeat(
     return _conclude(stored, [_compare(stored, then[fold], again, fold) for fold in stored.folds], again)
 
 
-class _Part(TypedDict):
-    run: str
-    identity: str
-
-
-class _Fusion(TypedDict):
-    """What a repeat needs of run.json."""
-
-    fused: Annotated[list[_Part], Meta(min_length=1)]
-
-
 def _repeat_fusion(stored: StoredRun, settings: Sequence[str], command: str, dry_run: bool) -> Conclusion | None:
     """Repeat the runs that a fusion averages, and average them again; what today's software has repeated already is kept."""
     path = stored.path
-    results.checked(stored.record, _Fusion, path / results.RUN, f"restore it, {results.AGAIN}")
-    beside = path.resolve().parent
-    parts = {part["run"]: beside / part["run"] for part in stored.record["fused"]}
-    if missing := [name for name, part in parts.items() if not files.exists(part, beside)]:
-        raise ResultError(
-            f"{path} averages other runs, and of these {few(missing, 3)} cannot be found in {beside}: put there what is "
-            "missing, and give this command again"
-        )
-    print(f"{path}: {stored.title}, the mean of {counted(len(parts), 'run')}, each of which is repeated first")
-    for part in stored.record["fused"]:
-        if results.open_finished(parts[part["run"]]).record.get("identity") != part["identity"]:
-            raise ResultError(f"{parts[part['run']]} is another run than the one that {path} averages: restore that one")
-    conclusions = [_repeat(results.open_begun(part), settings, command, dry_run, continued=True) for part in parts.values()]
+    runs = [results.open_finished(results.fused_run(path, part)) for part in results.fused_parts(path, stored.record)]
+    print(f"{path}: {stored.title}, the mean of {counted(len(runs), 'run')}, each of which is repeated first")
+    verdicts = []
+    for run in runs:
+        if conclusion := _repeat(run, settings, command, dry_run, continued=True):
+            verdicts.append(f"{run.path}: {conclusion.verdict}")
     if dry_run:
         return None
-    for part, conclusion in zip(parts.values(), conclusions, strict=True):
-        print(f"{part}: {conclusion.verdict if conclusion else ''}")
+    print("\n".join(verdicts))
     again = path / results.REPEAT
     _remove(again, path)
-    fusing.write(again, [results.open_finished(part / results.REPEAT) for part in parts.values()], command)
+    fusing.write(again, [results.open_finished(run.path / results.REPEAT) for run in runs], command)
     return _conclude(stored, [_compare(stored, _facts(path, fold, _Facts), again, fold) for fold in stored.folds], again)
 
 

@@ -20,13 +20,7 @@ BATCH = 16
 
 
 class NetworkFold:
-    """A network on the device of its run.
-
-    Args:
-        run: What it has learned.
-        fold: One of its folds.
-        speaker: Statistics of the one speaker of all recordings, for a run of `data.standardise=speaker`.
-    """
+    """A network on the device of its run; arguments and call as of `wser.inference.ready.FittedFold`."""
 
     def __init__(self, run: Trained, fold: TrainedFold, speaker: Statistics | None) -> None:
         given = statistics.stacked({"": speaker}) if speaker else fold.statistics

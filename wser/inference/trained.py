@@ -110,17 +110,11 @@ def load_all(path: Path, fold: int | None = None, feature: str = "") -> list[Tra
     Arguments and errors are those of `load`.
     """
     place, number = _place(path, fold)
-    if not place.is_dir() or "fused" not in (record := results.read_record(place)):
+    parts = results.fused_parts(place, results.read_record(place)) if place.is_dir() else []
+    if not parts:
         return [load(path, fold, feature)]
-    runs: dict[Path, dict[str, Any]] = {}
-    for part in record["fused"]:
-        beside = place.resolve().parent / str(part["run"])
-        if not beside.is_dir():
-            raise ResultError(f"{beside}, a run that {place} averages, cannot be found: put it there")
-        runs[beside] = results.read_record(beside)
-        if runs[beside].get("identity") != part["identity"]:
-            raise ResultError(f"{beside} is another run than the one that {place} averages: restore that one")
-    return [load(run, number, feature if "source" in theirs["recipe"] else "") for run, theirs in runs.items()]
+    runs = [results.fused_run(place, part) for part in parts]
+    return [load(run, number, feature if "source" in results.read_record(run)["recipe"] else "") for run in runs]
 
 
 def load(path: Path, fold: int | None = None, feature: str = "") -> Trained:

@@ -222,6 +222,48 @@ def holds(file: Path, content: bytes) -> bool:
         return False
 
 
+class _FusedRun(TypedDict):
+    run: str
+    identity: str
+    title: str
+
+
+class _Fusion(TypedDict):
+    """What run.json says of the runs that a fusion averages."""
+
+    fused: Annotated[list[_FusedRun], Meta(min_length=1)]
+
+
+def fused_parts(fusion: Path, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the record of a fusion says of each run that it averages; nothing of a run that is not a fusion.
+
+    Raises:
+        ResultError: It is damaged.
+    """
+    if "fused" not in record:
+        return []
+    checked(record, _Fusion, fusion / RUN, f"restore it, {AGAIN}")
+    return list(record["fused"])
+
+
+def fused_run(fusion: Path, part: Mapping[str, Any]) -> Path:
+    """Directory of a run that a fusion averages.
+
+    Args:
+        fusion: Directory of the fusion.
+        part: What its record says of the run: where it is, and its identity.
+
+    Raises:
+        ResultError: It is no longer there, damaged, or another run.
+    """
+    path = fusion.resolve().parent / str(part["run"])
+    if not path.is_dir():
+        raise ResultError(f"{path}, a run that {fusion} averages, cannot be found: put it there")
+    if read_record(path).get("identity") != part["identity"]:
+        raise ResultError(f"{path} is another run than the one that {fusion} averages: restore that one")
+    return path
+
+
 def recipe_in_words(record: Mapping[str, Any]) -> str:
     """The recipe of a run's record, as a user would write it; of a fusion over several, their names."""
     from precompute.recipe import in_words

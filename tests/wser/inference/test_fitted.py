@@ -147,6 +147,8 @@ def test_what_cannot_predict_is_refused_in_a_sentence(named, small_ravdess, tmp_
     assert "is another run than" in refused(fusion, file)
     named["fixed"].rename(tmp_path / "elsewhere")
     assert "cannot be found" in refused(fusion, file)
+    change_json(fusion / results.RUN, fused=[{"run": "x"}])
+    assert "is damaged" in refused(fusion, file)
 
 
 def test_neither_pytorch_nor_scikit_learn_is_loaded(named, small_ravdess):

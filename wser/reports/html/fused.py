@@ -20,7 +20,7 @@ def table(fusion: SummarisedRun, page: Path) -> Table | None:
         fusion: The run whose page it is; None is given back where it is no fusion.
         page: Directory of the page, which links to the runs.
     """
-    parts = fusion.stored.record.get("fused")
+    parts = results.fused_parts(fusion.stored.path, fusion.stored.record)
     if not parts:
         return None
     columns = [
@@ -37,13 +37,13 @@ def table(fusion: SummarisedRun, page: Path) -> Table | None:
 
 
 def _row(fusion: SummarisedRun, part: dict[str, Any], page: Path) -> list[Any]:
-    place = fusion.stored.path.resolve().parent / str(part["run"])
     try:
+        place = results.fused_run(fusion.stored.path, part)
         run = summarised(place)
         comparison.check_same(run.stored, fusion.stored, across_tracks=True)
     except ResultError:
         return [part["title"], *[None] * 10]
-    if run.stored.record.get("identity") != part["identity"] or not run.whole:
+    if not run.whole:
         return [part["title"], *[None] * 10]
     href = results.page_link(place, page)
     first, second = (comparison.counts(summarised.stored, fusion.stored.classes) for summarised in (run, fusion))
