@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
@@ -30,6 +30,9 @@ SWEEP = "train.lr: [0.1, 0.01], or 'preset, selection: [[paper, test], [tuned, l
 
 FUSE = "fuse"
 """Key of an experiment file or a command line that is of a sweep, and of no run in it."""
+
+Layer = dict[str, Any]
+"""Settings of one source, such as a file: values, and sections, which are dictionaries."""
 
 SECTIONS = {"data": "pad", "train": "lr"}
 """Sections that are no short form, with a key of each."""
@@ -162,7 +165,7 @@ def _check_swept(keys: Iterable[str]) -> None:
 
 def _sweep(file: Path) -> dict[Any, Any]:
     """The section `sweep` of an experiment file, empty where it has none."""
-    section = OmegaConf.to_container(_read(file)).get("sweep", {})  # type: ignore[union-attr]
+    section = _read(file).get("sweep", {})
     if not isinstance(section, dict):
         raise ConfigError(f"{file}: sweep of {section} must be a mapping of keys to lists: write it as {SWEEP}")
     return section
@@ -191,7 +194,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     if refused := [key for key, _ in point if not {key, key.partition(".")[0]} & {*changeable}]:
         raise ConfigError(f"{refused[0]} would change the stored run: leave it out, only {', '.join(changeable)} may be given")
     root = os.environ.get("WSER_CACHE")
-    environment = OmegaConf.create({"cache_root": root} if root else {})
+    environment: Layer = {"cache_root": root} if root else {}
     _refuse_interpolation(environment, "WSER_CACHE")
     stored = _read(path)
     stored.pop("executor", None)
@@ -204,18 +207,18 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     return _typed([stored, environment, _layer(point)], point)
 
 
-def _without_others(stored: DictConfig) -> None:
+def _without_others(stored: Layer) -> None:
     """Take out of a stored configuration the keys of other protocols, which each run had once."""
-    section = stored.get("protocol", {})
+    section = _section(stored, "protocol")
     own = {field.name for field in fields(choice("protocol", str(section.get("name", Config().protocol.name))))}
     for key in [key for key in section if key not in own and with_key("protocol", key)]:
         section.pop(key)
 
 
-def _as_it_was_read(stored: DictConfig) -> None:
+def _as_it_was_read(stored: Layer) -> None:
     """Correct in a stored configuration what its model did not read, since it was fitted at once, and would read today."""
-    model = choice("model", str(stored.get("model", {}).get("name", Config().model.name)))
-    data = stored.get("data", {})
+    model = choice("model", str(_section(stored, "model").get("name", Config().model.name)))
+    data = _section(stored, "data")
     # Before enrolment existed, such models got what the cache holds, whatever the preset said.
     if not model.is_network and "standardise" in data and "enrol" not in data:
         data["standardise"] = "none"
@@ -230,19 +233,19 @@ def _split(argument: str) -> tuple[str, str]:
 
 def _merge(point: dict[str, str], variables: Mapping[str, str], read: Callable[[Path], bytes]) -> Config:
     command_line = _layer(list(point.items()))
-    layers = [pickle.loads(read(experiments() / "default.yaml"))]
+    layers: list[Layer] = [pickle.loads(read(experiments() / "default.yaml"))]
     if "experiment" in command_line:
-        layers.append(pickle.loads(read(_experiment_file(command_line.experiment))))
-    layers[0].preset = _preset([*layers, command_line])
-    layers.insert(1, pickle.loads(read(_file(experiments() / "preset", "preset", layers[0].preset))))
-    environment = OmegaConf.create({"cache_root": variables.get("WSER_CACHE") or Config.cache_root})
+        layers.append(pickle.loads(read(_experiment_file(command_line["experiment"]))))
+    layers[0]["preset"] = _preset([*layers, command_line])
+    layers.insert(1, pickle.loads(read(_file(experiments() / "preset", "preset", layers[0]["preset"]))))
+    environment: Layer = {"cache_root": variables.get("WSER_CACHE") or Config.cache_root}
     _refuse_interpolation(environment, "WSER_CACHE")
-    stated = _keys(command_line)
+    stated = list(flatten(command_line))
     _settle(layers, command_line)
     environment = _of_model(environment, layers, command_line)
     config = _typed([environment, *layers, command_line], list(point.items()))
     _refuse(unread.find(config, stated))
-    idle = unread.find(config, _keys(layers[-1])) if "experiment" in command_line else {}
+    idle = unread.find(config, flatten(layers[-1])) if "experiment" in command_line else {}
     _refuse({key: refused for key, refused in idle.items() if not refused.deciding & {*stated}})
     # If the command line names another protocol, for example, the experiment's settings of its own protocol are dropped.
     for key in idle:
@@ -251,20 +254,20 @@ def _merge(point: dict[str, str], variables: Mapping[str, str], read: Callable[[
     return _typed([environment, *layers, _layer(list(point.items()))], list(point.items())) if idle else config
 
 
-def _preset(layers: Sequence[DictConfig]) -> str:
+def _preset(layers: Sequence[Layer]) -> str:
     """Name of the preset: the one asked for, else the one that has the model's name, else that of default.yaml.
 
     Args:
         layers: Of default.yaml, experiment and command line.
     """
     usual, *asking = layers
-    if presets := [str(layer.preset) for layer in asking if "preset" in layer]:
+    if presets := [str(layer["preset"]) for layer in asking if "preset" in layer]:
         return presets[-1]
-    models = [str(layer.model.name) for layer in asking if "name" in layer.get("model", {})][-1:]
-    return models[0] if models and (experiments() / "preset" / f"{models[0]}.yaml").is_file() else str(usual.preset)
+    model = _name("model", asking)
+    return model if model and (experiments() / "preset" / f"{model}.yaml").is_file() else str(usual["preset"])
 
 
-def _of_model(environment: DictConfig, layers: Sequence[DictConfig], command_line: DictConfig) -> DictConfig:
+def _of_model(environment: Layer, layers: Sequence[Layer], command_line: Layer) -> Layer:
     """The lowest layer, with the values that the chosen model has by default instead of the usual ones.
 
     Args:
@@ -272,16 +275,15 @@ def _of_model(environment: DictConfig, layers: Sequence[DictConfig], command_lin
         layers: Of default.yaml, preset and experiment; of the preset, what it says for networks alone is removed.
         command_line: The last one.
     """
-    names = [str(layer.model.name) for layer in [*layers, command_line] if "name" in layer.get("model", {})]
-    model = choice("model", names[-1] if names else Config().model.name)
-    own: dict[str, Any] = {"recipe": model.default_recipe}
+    model = choice("model", _name("model", [*layers, command_line]) or Config().model.name)
+    own: Layer = {"recipe": model.default_recipe}
     if model.default_standardise is not None:
-        layers[1].get("data", {}).pop("standardise", None)
+        _section(layers[1], "data").pop("standardise", None)
         own["data"] = {"standardise": model.default_standardise}
-    return OmegaConf.merge(OmegaConf.create(own), environment)  # type: ignore[return-value]
+    return own | environment
 
 
-def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
+def _settle(layers: Sequence[Layer], command_line: Layer) -> None:
     """Remove from layers the keys of a protocol or model that is not the chosen one, or that the chosen one does not have.
 
     Args:
@@ -293,11 +295,10 @@ def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
     """
     for section in ROOMS:
         current = before = getattr(Config(), section).name
-        chosen = [str(layer[section].name) for layer in [*layers, command_line] if "name" in layer.get(section, {})][-1:]
-        name = chosen[0] if chosen else before
+        name = _name(section, [*layers, command_line]) or before
         own = {field.name for field in fields(choice(section, name))}
         for layer in layers:
-            keys = layer.get(section, {})
+            keys = _section(layer, section)
             current = str(keys.get("name", current))
             # A protocol's keys mean the same in each that has them; a model's are its own.
             dropped = [key for key in keys if key not in own or (section == "model" and current != name and key != "name")]
@@ -306,7 +307,7 @@ def _settle(layers: Sequence[DictConfig], command_line: DictConfig) -> None:
                     _refuse_foreign(section, name, key, keys[key])
                 else:
                     keys.pop(key)
-        for key, value in command_line.get(section, {}).items():
+        for key, value in _section(command_line, section).items():
             if key not in own:
                 _refuse_foreign(section, name, key, value)
 
@@ -324,11 +325,6 @@ def _known(key: str) -> Facts:
     return known().get(_full(key), Facts())
 
 
-def _keys(layer: DictConfig) -> list[str]:
-    """Dotted keys of all settings of a layer."""
-    return list(flatten(OmegaConf.to_container(layer)))  # type: ignore[arg-type]
-
-
 def _refuse(unread_keys: Mapping[str, Unread]) -> None:
     for unread_key in unread_keys.values():
         raise ConfigError(unread_key.why)
@@ -339,38 +335,73 @@ def _full(key: str) -> str:
     return f"{key}.name" if key in NAMED else key
 
 
-def _layer(point: Sequence[tuple[str, str]]) -> DictConfig:
+def _layer(point: Sequence[tuple[str, str]]) -> Layer:
     """The settings of a command line."""
-    layer = OmegaConf.create({})
+    layer: Layer = {}
     for key, text in point:
-        OmegaConf.update(layer, _full(key), _value(_full(key), text))
+        *sections, name = _full(key).split(".")
+        setting = {name: _value(_full(key), text)}
+        for section in reversed(sections):
+            setting = {section: setting}
+        _merge_into(layer, setting)
     _refuse_interpolation(layer, "the command line")
     return layer
 
 
-def _typed(layers: Sequence[DictConfig], point: Sequence[tuple[str, str]]) -> Config:
+def _section(layer: Layer, section: str) -> Layer:
+    """A section of a layer, empty where it has none, or a value that is none, which is refused later."""
+    keys = layer.get(section)
+    return keys if isinstance(keys, dict) else {}
+
+
+def _name(section: str, layers: Sequence[Layer]) -> str | None:
+    """Name of the protocol, model or executor that the last layer chooses that chooses one."""
+    names = [str(keys["name"]) for layer in layers if "name" in (keys := _section(layer, section))]
+    return names[-1] if names else None
+
+
+def _merge_into(lower: Layer, upper: Layer, prefix: str = "") -> None:
+    """Put the settings of a layer over those of another, section by section."""
+    for key, value in upper.items():
+        before = lower.setdefault(key, value)
+        if before is value:
+            continue
+        if isinstance(before, dict) and isinstance(value, dict):
+            _merge_into(before, value, f"{prefix}{key}.")
+        elif isinstance(before, dict) or isinstance(value, dict):
+            keys, other = (before, value) if isinstance(before, dict) else (value, before)
+            name = f"{prefix}{key}"
+            both = f"a value, {other}, and keys, as {name}.{next(iter(keys))}"
+            raise ConfigError(f"{name} has both {both}: leave one of them out")
+        else:
+            lower[key] = value
+
+
+def _typed(layers: Sequence[Layer], point: Sequence[tuple[str, str]]) -> Config:
     """Merge layers, later over earlier, and check every value.
 
     Args:
         layers: The last one is that of the command line, if there is one.
         point: The settings of the command line, for messages.
     """
-    chosen: dict[str, Any] = {}
-    for section in ROOMS:
-        names = [str(layer[section].name) for layer in layers if "name" in layer.get(section, {})]
-        if names:
-            chosen[section] = choice(section, names[-1])
+    chosen = {section: choice(section, name) for section in ROOMS if (name := _name(section, layers))}
     config = _structured(tuple(chosen.items()))()
+    merged: Layer = {}
+    for layer in layers:
+        _merge_into(merged, deepcopy(layer))
     try:
-        loaded = OmegaConf.to_object(OmegaConf.unsafe_merge(config, *layers))
+        loaded = OmegaConf.to_object(OmegaConf.unsafe_merge(config, merged))
     except (ConfigKeyError, ConfigAttributeError) as error:
         typed = [key for key, _ in point if key.startswith(str(error.full_key))]
         raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")
         key = str(getattr(error, "full_key", None) or "a section").partition("[")[0]
-        value = flatten(OmegaConf.to_container(config)).get(key, "a mapping of keys")  # type: ignore[arg-type]
-        raise ConfigError(f"{key}: {message}: give a value such as {value}") from None
+        usual: Layer = OmegaConf.to_container(_structured(tuple(chosen.items()))())  # type: ignore[assignment]
+        values = [leaves[key] for layer in [usual, *layers] if key in (leaves := flatten(layer))]
+        # The last one is what is refused.
+        valid = [value for value in values[:-1] if value is not None][-1:] or ["a mapping of keys"]
+        raise ConfigError(f"{key}: {message}: give a value such as {valid[0]}") from None
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration must be a mapping of keys to values: write it as in default.yaml")
     check(loaded)
@@ -421,7 +452,8 @@ def _value(key: str, text: str) -> Any:
     if _known(key).text:
         return None if text == "null" else text
     try:
-        return OmegaConf.from_dotlist([f"value={text}"]).value
+        value = OmegaConf.from_dotlist([f"value={text}"]).value
+        return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
     except (YAMLError, OmegaConfBaseException):
         raise ConfigError(f"{key}={text} is not a valid value: write lists as in [1,2] and close their brackets") from None
 
@@ -434,7 +466,7 @@ def _settings(path: Path) -> bytes:
     return pickle.dumps(layer)
 
 
-def _read(path: Path) -> DictConfig:
+def _read(path: Path) -> Layer:
     """A file of settings, its short forms `model: three_pipe`, `protocol: loso` and `corpus: emodb` written out."""
     try:
         return pickle.loads(_parsed(path, given(path, LARGEST_YAML)))  # type: ignore[no-any-return]
@@ -447,8 +479,8 @@ def _parsed(path: Path, content: bytes) -> bytes:
     """What a file says, pickled; parsed once, since each command reads the same few files several times."""
     parse_yaml(content)
     # Its own reader knows numbers such as 1e-3, which YAML 1.1 takes for text.
-    layer = OmegaConf.load(io.StringIO(content.decode("utf-8")))
-    if not isinstance(layer, DictConfig):
+    layer: Any = OmegaConf.to_container(OmegaConf.load(io.StringIO(content.decode("utf-8"))), throw_on_missing=True)
+    if not isinstance(layer, dict):
         raise ConfigError(f"{path} is not a mapping: write key: value lines")
     _refuse_interpolation(layer, str(path))
     for key in NAMED:
@@ -460,13 +492,13 @@ def _parsed(path: Path, content: bytes) -> bytes:
     return pickle.dumps(layer)
 
 
-def _refuse_interpolation(layer: DictConfig, where: str) -> None:
+def _refuse_interpolation(layer: Layer, where: str) -> None:
     """Refuse text that OmegaConf would replace: files may come from others, and the replacement would appear in pages."""
 
     def refuse(text: str) -> ConfigError:
         return ConfigError(f"{where} contains '{text}', and ${{...}} is not replaced here: write the value itself")
 
-    refuse_interpolation(OmegaConf.to_container(layer, resolve=False), refuse)
+    refuse_interpolation(layer, refuse)
 
 
 def _experiment_file(name: str) -> Path:

@@ -153,6 +153,23 @@ def test_experiment_file_that_is_no_text_is_refused(files):
         load(["experiment=mine"])
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("model: 5", "int is not a subclass"),
+        ("protocol:", "protocol: field 'protocol' is not Optional: give a value such as a mapping of keys"),
+        ("train: 7", "train has both a value, 7, and keys, as train.epochs: leave one of them out"),
+        ("train: {lr: {x: 1}}\nsweep: {train.lr: [3]}", "train.lr has both a value, 3, and keys, as train.lr.x"),
+        ("train: {lr: '???'}", "mine.yaml cannot be read: Missing mandatory value"),
+        ("train: {lr: fast}", "give a value such as 0.1"),
+    ],
+)
+def test_value_that_cannot_be_is_refused(files, content, says):
+    (files / "mine.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load(["experiment=mine", "train.epochs=3"])
+
+
 def test_value_that_a_joint_axis_lacks_takes_the_place_of_its_values_once(files):
     (files / "mine.yaml").write_text("sweep:\n  preset, recipe: [[tuned, a], [tuned, b], [other, c]]\n")
     assert [(one.preset, one.recipe) for one in load(["experiment=mine", "recipe=x"])] == [("tuned", "x"), ("other", "x")]
