@@ -3,6 +3,7 @@
 import contextlib
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -129,11 +130,15 @@ def at_once(small_cache: Path, small_recipe_id: str, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="session")
-def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The results of a finished run, both folds, and what it printed on stdout."""
+def trained(
+    tiny: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    no_figures: Callable[[], contextlib.AbstractContextManager[None]],
+) -> tuple[Path, str]:
+    """The results of a finished run, both folds, with nothing drawn on its page, and what it printed on stdout."""
     results = tmp_path_factory.mktemp("trained")
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+    with no_figures(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         assert run.main([*tiny, f"results={results}"]) == 0
     (directory,) = results.iterdir()
     return directory, printed.getvalue()

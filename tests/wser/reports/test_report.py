@@ -57,9 +57,15 @@ def copy(trained, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def text(trained) -> str:
-    """The page that the run itself wrote."""
-    return (trained[0] / results.PAGE).read_text(encoding="utf-8")
+def drawn(tmp_path_factory) -> Path:
+    """Where the page of the run is drawn."""
+    return tmp_path_factory.mktemp("drawn") / "page"
+
+
+@pytest.fixture(scope="module")
+def text(trained, drawn) -> str:
+    """The page."""
+    return written(trained[0], "--out", drawn)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +76,15 @@ def page(text) -> Page:
 @pytest.fixture(scope="module")
 def summary(trained) -> dict:
     return json.loads((trained[0] / results.SUMMARY).read_text())
+
+
+@pytest.mark.parametrize("name", ["confusion.png", "confusion_folds.png", "curves.png", "comparison.png"])
+def test_figures_are_pictures_with_something_on_them(text, drawn, name):
+    with Image.open(drawn / results.BESIDE_PAGE / name) as figure:
+        figure.load()
+        assert figure.format == "PNG"
+        assert min(figure.size) > 300
+        assert np.asarray(figure.convert("L")).std() > 5
 
 
 def predictions(directory: Path) -> list[dict]:
