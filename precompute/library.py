@@ -161,7 +161,7 @@ def extract(
     except OSError as error:
         raise UnusableAudioError(f"{path} cannot be read ({error.strerror}): give the path of an audio file") from None
     except UnusableAudioError as error:
-        raise UnusableAudioError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
 
 
 @contextlib.contextmanager

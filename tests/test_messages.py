@@ -49,6 +49,7 @@ precompute --corpus table --table empty.csv --name mine
 precompute --corpus table --table columns.csv --name mine
 precompute --corpus table --table lines.csv --name mine
 precompute --corpus table --table lines.csv --name emodb
+precompute build lines.csv
 precompute --fetch emodb --mirror nowhere --accept-licence
 precompute check mine
 precompute cache info 9999

@@ -227,7 +227,7 @@ def _report(run: Path, classes: Sequence[str], rows: Sequence["Predicted"], unus
     if unusable:
         print(
             f"wser.predict: {counted(len(unusable), 'recording')} could not be used, and {len(rows)} predicted: replace "
-            "what is named above, or leave it out; --timeline DIR follows recordings of any length",
+            "what is named above, or leave it out",
             file=sys.stderr,
         )
     return LEFT_OUT if unusable else 0

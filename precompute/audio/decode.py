@@ -15,7 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from precompute.audio import heads, kinds
-from precompute.common.errors import UnusableAudioError
+from precompute.common.errors import TooLongError, UnusableAudioError
 
 SILENCE = 1e-5
 """Standard deviation, re full scale, under which a recording counts as silent: -100 dB, below half a step of 16 bits."""
@@ -359,7 +359,7 @@ def _kept(
     # One sample more shows that a recording of unknown length is longer.
     expected = most + 1 if open_end else last - first
     if not open_end and expected > most:
-        raise UnusableAudioError(f"{expected / rate:g} s are longer than the limit of {most / rate:g} s for an utterance")
+        raise TooLongError(f"{expected / rate:g} s are longer than the limit of {most / rate:g} s for an utterance")
     passed = 0
     if first and file.frames != UNKNOWN and _can_enter(file):
         passed = file.seek(first)
@@ -383,7 +383,7 @@ def _kept(
             joined[count : count + len(kept)] = kept
         count += len(block)
     if open_end and count > most:
-        raise UnusableAudioError(f"it is longer than the limit of {most / rate:g} s for an utterance")
+        raise TooLongError(f"it is longer than the limit of {most / rate:g} s for an utterance")
     if file.frames == UNKNOWN:
         # Only now the length is known, and with it whether it has that part.
         last = _part(passed + count, rate, begin, end)[1]

@@ -107,7 +107,9 @@ def _read_table(options: argparse.Namespace) -> "Table":
     if table.faults and not (options.skip_bad and table.scan.utterances):
         many = len(table.faults) > 1
         them, their_lines = ("them", "their lines") if many else ("it", "its line")
-        remedy = f"correct {them}" + ("" if options.skip_bad else f", or leave {their_lines} out by --skip-bad")
+        # Of a fault in the header, no line is left to read.
+        others = not options.skip_bad and table.scan.utterances
+        remedy = f"correct {them}" + (f", or leave {their_lines} out by --skip-bad" if others else "")
         raise CorpusError(f"{options.table} has {counted(len(table.faults), 'fault')}, listed above: {remedy}")
     if not table.scan.utterances:
         raise CorpusError(f"{options.table} lists no utterance: give it a line for each, below the header")
@@ -117,6 +119,14 @@ def _read_table(options: argparse.Namespace) -> "Table":
             f"{options.table}: kept as {'it is' if single else 'they are'}: {', '.join(map(repr, table.extras))}",
             file=sys.stderr,
         )
+    words = {
+        utterance.label: utterance.emotion
+        for utterance in table.scan.utterances
+        if utterance.label.lower() != utterance.emotion
+    }
+    if words:
+        taken = few([f"{label} as {emotion}" for label, emotion in sorted(words.items())], 10)
+        print(f"{options.table}: emotions are taken so: {taken}", file=sys.stderr)
     if table.words:
         print(
             f"warning: {', '.join(table.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "

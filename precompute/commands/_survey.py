@@ -33,9 +33,10 @@ def show(survey: Survey, findings: list[Finding]) -> None:
 
 
 def _facts(survey: Survey) -> Table:
-    table = Table("", [Column(""), Column("found", wraps=True), Column("published", wraps=True)])
+    published = [Column("published", wraps=True)] if survey.corpus.is_published else []
+    table = Table("", [Column(""), Column("found", wraps=True), *published])
     for fact in facts(survey):
-        table.add(fact.what, fact.found, fact.published)
+        table.add(fact.what, fact.found, *([fact.published] if published else []))
     return table
 
 
@@ -51,6 +52,7 @@ def _labels(survey: Survey) -> Table:
         table.add(f"{others} others", *map(str, rest), str(sum(rest)))
     totals = [str(survey.totals[emotion]) for emotion in survey.emotions]
     table.add("all", *totals, str(len(survey.checked)), strong=True)
-    published = [survey.corpus.emotions.get(emotion, 0) for emotion in survey.emotions]
-    table.add("published", *map(str, published), str(sum(published)))
+    if survey.corpus.is_published:
+        published = [survey.corpus.emotions.get(emotion, 0) for emotion in survey.emotions]
+        table.add("published", *map(str, published), str(sum(published)))
     return table

@@ -174,6 +174,7 @@ def _describe(plan: "Plan", jobs: int, where: ExecutorConfig) -> None:
         present += f"; from an earlier cache: {reused}"
     units = len(plan.units) - len(plan.earlier)
     print(f"{name}: would compute {counted(plan.todo - plan.reusable, 'utterance')} in {counted(units, 'unit')} ({present})")
+    print("  unit   the utterances of one speaker with one emotion")
     print(f"  into   {plan.draft.path}")
     workers = "one worker like this machine" if where.is_cluster else f"{processes} process{'es' * (processes != 1)}"
     print(f"  about  {expected.size / 1e6:.0f} MB, {expected.seconds / processes:.0f} s with {workers}")

@@ -231,7 +231,8 @@ def _differences(ours: "dict[str, Any]", first: "Cache | None", theirs: "dict[st
 
     changed_parameters = diff.parameters(ours, theirs)
     for key, old, new in changed_parameters:
-        print(f"{key:<12} {'another' if key == 'colour_table' else f'{old}  ->  {new}'}")
+        before, after = ("-" if value is None else value for value in (old, new))
+        print(f"{key:<12} {'another' if key == 'colour_table' else f'{before}  ->  {after}'}")
     if not changed_parameters:
         print("the recipes are the same")
     if first and second and first.corpus == second.corpus:

@@ -31,6 +31,10 @@ class UnusableAudioError(WserError, ValueError):
     """The content of one recording cannot be used; the message is the reason written to the record of skipped inputs."""
 
 
+class TooLongError(UnusableAudioError):
+    """A recording is longer than an utterance may be."""
+
+
 class UnsafePathError(WserError):
     """Something in a shared directory is a link, a pipe, or larger than allowed."""
 

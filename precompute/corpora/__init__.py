@@ -18,6 +18,7 @@ The docstring has a paragraph each that begins with "Origin:", "Layout:" and, wh
 """
 
 import hashlib
+import shlex
 import stat
 import unicodedata
 from collections import Counter
@@ -122,6 +123,11 @@ class Corpus:
     table: str = ""
 
     @property
+    def is_published(self) -> bool:
+        """Whether anything is published about it: not of a corpus that a table lists."""
+        return not self.table
+
+    @property
     def files(self) -> int:
         """Published number of utterances."""
         return sum(self.emotions.values())
@@ -138,6 +144,9 @@ def load(name: str) -> ModuleType:
     Raises:
         CorpusError: There is no such corpus; the message names the choices and the nearest.
     """
+    if name not in plugins.names(__name__) and not plugins.is_path(name) and Path(name).exists():
+        table = f"table --table {shlex.quote(name)} --name NAME"
+        raise UnknownCorpusError(f"{name} is not a corpus, but a path: for a table of recordings, give {table}")
     return plugins.load(__name__, name, "corpus", UnknownCorpusError)
 
 

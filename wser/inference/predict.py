@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from precompute.common.errors import UnusableAudioError, UsageError
+from precompute.common.errors import TooLongError, UnusableAudioError, UsageError
 from precompute.library import extract
 from wser.inference.ready import ready
 from wser.inference.seen import Seen, Training, marked
@@ -286,4 +286,5 @@ def _is_seeded(run: Trained) -> bool:
 
 
 def _why(error: UnusableAudioError, recording: Recording) -> str:
-    return str(error).removeprefix(f"{recording.audio}: ") if isinstance(recording.audio, Path) else str(error)
+    why = str(error).removeprefix(f"{recording.audio}: ") if isinstance(recording.audio, Path) else str(error)
+    return f"{why}: to follow all of it, give --timeline DIR" if isinstance(error, TooLongError) else why

@@ -39,7 +39,7 @@ def test_the_command_names_the_recipe(tmp_path):
 
 
 def test_another_recipe_that_is_there_is_named(small_cache, small_recipe_id):
-    with pytest.raises(CacheMissingError, match=rf"there are caches of the recipes {small_recipe_id}: use one with recipe=ID"):
+    with pytest.raises(CacheMissingError, match=rf"\(there are caches of the recipes {small_recipe_id}\)"):
         roots.find([small_cache], "ravdess", "default")
 
 

@@ -264,9 +264,16 @@ def test_the_others_are_predicted_where_some_cannot_be_used(trained, encode, ton
     captured = capsys.readouterr()
     for name in (*(f"{name}.wav" for name in BROKEN), "folder", "gone.wav", "*.mp3"):
         assert sum(line.startswith(f"warning: {tmp_path / name} is left out: ") for line in captured.err.splitlines()) == 1
+    assert "--timeline" not in captured.err
     with out.open() as file:
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == [str(tmp_path / "good.wav")]
+
+
+def test_of_a_recording_that_is_too_long_the_timeline_is_named(trained, encode, tmp_path, capsys):
+    (tmp_path / "long.wav").write_bytes(encode(np.ones(4000 * 3700, np.int16), rate=4000))
+    assert predict.main([str(trained[0]), str(tmp_path / "long.wav")]) == 3
+    assert "limit of 3600 s for an utterance: to follow all of it, give --timeline DIR" in capsys.readouterr().err
 
 
 def test_nothing_is_written_over(trained, encode, tone, tmp_path, capsys):
