@@ -110,7 +110,7 @@ def _report(
     title = f"{len(runs[0].rows)} test utterances of {len(matrices[0])} speakers, pooled over all folds"
     tables.show(comparison_table(title, rows, against_first))
     for name, run, of_run in zip(names[1:], runs[1:], differences, strict=True):
-        print(f"UAR: {in_words(names[0], name, of_run['uar'], track(run) == track(runs[0]))}")
+        tables.paragraph(in_words(names[0], name, of_run["uar"], track(run) == track(runs[0])), "UAR: ")
 
 
 def _named(run: "StoredRun") -> "list[Caveat]":

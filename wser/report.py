@@ -106,7 +106,7 @@ def _verify(options: argparse.Namespace) -> int:
     verdict = bundle.verify(options.verify)
     tables.show(verdict_table(verdict))
     for fact in verdict.facts:
-        print(fact)
+        tables.paragraph(fact)
     sys.stdout.flush()
     for difference in verdict.differences[:MOST_DIFFERENCES]:
         print(f"differs: {difference}", file=sys.stderr)
@@ -115,7 +115,9 @@ def _verify(options: argparse.Namespace) -> int:
     if verdict.differences:
         return terminal.FAILED
     print("verified: every metric follows from the predictions, and all files agree.")
-    print("Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation sets.")
+    tables.paragraph(
+        "Not in the bundle, and so not verified: recordings, true classes, weights, the predictions of validation sets."
+    )
     return 0
 
 

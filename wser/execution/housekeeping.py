@@ -32,7 +32,7 @@ class Listed:
         folds: Number of folds of its protocol; 0 where its record cannot be read.
         corpus: Names of its corpora, joined by `+`.
         protocol: Its name.
-        settings: Those that differ among the runs beside it, as the command line takes them.
+        settings: Those that differ among the runs beside it, as one writes them.
         size: Bytes of all of it.
         leftovers: Bytes of what killed jobs left in it.
         made: When, to the minute, in UTC; empty where unknown.
@@ -100,9 +100,11 @@ def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:
     for config in configs:
         for key, value in config.items():
             values.setdefault(key, set()).add(as_text(value))
+    differing = [[key for key in config if len(values[key]) > 1] for config in configs]
+    # Blanks in lists of names too, so that a table can break them.
     return [
-        ", ".join(f"{key.removesuffix('.name')}={as_text(value)}" for key, value in config.items() if len(values[key]) > 1)
-        for config in configs
+        ", ".join(f"{key.removesuffix('.name')}={as_text(config[key])}" for key in keys).replace('","', '", "')
+        for config, keys in zip(configs, differing, strict=True)
     ]
 
 
