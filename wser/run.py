@@ -13,6 +13,8 @@ from precompute.common.progress import Advance, progress
 from precompute.common.provenance import version_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from precompute.common.arrays import Array
     from precompute.common.executor_settings import ExecutorConfig
     from wser.config.schema import Config
@@ -193,7 +195,8 @@ def _run(settings: Sequence[str], dry_run: bool) -> int:
             reports = [_report(experiment, advance) for experiment in experiments]
         to_fuse = [] if unfused or not groups else groups
         fusions = _fuse(to_fuse, command)
-        _report_sweep(experiments, [run for run, _ in reports], [fusion for fusion, _ in fusions], axes, command)
+        fused = None if groups is None else [fusion.stored.path for fusion, _ in fusions]
+        _report_sweep(experiments, [run for run, _ in reports], fused, axes, command)
         _show_fusions(fusions)
         failed = any(why for _, why in reports) or len(fusions) < len(to_fuse)
     else:
@@ -491,11 +494,11 @@ def _show(experiment: "Experiment", measured: "SummarisedRun", failed: str) -> N
 def _report_sweep(
     experiments: "Sequence[Experiment]",
     runs: "Sequence[SummarisedRun]",
-    fusions: "Sequence[SummarisedRun]",
+    fusions: "Sequence[Path] | None",
     axes: dict[str, list[Any]],
     command: str,
 ) -> None:
-    """Write table and page of a sweep, and print the table."""
+    """Write table and page of a sweep, and print the table; where none are given, its page keeps the fusions that it has."""
     from wser import results
     from wser.evaluation import published
     from wser.evaluation.sweeps import Point, Sweep
@@ -517,7 +520,7 @@ def _report_sweep(
     path = results.sweep_directory([run.directory for run in experiments])
     names = list(dict.fromkeys(run.config.experiment for run in experiments))
     record = {"experiment": names, "command": command, "titles": titles, **sweep.record()}
-    record["fusions"] = [str(fusion.stored.path) for fusion in fusions]
+    record["fusions"] = pages.earlier_fusions(path) if fusions is None else list(map(str, fusions))
     results.write_sweep(path, sweep.rows(), record)
     print()
     table = sweep_table("; ".join(titles), sweep)

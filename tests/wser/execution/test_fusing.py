@@ -195,8 +195,9 @@ def test_a_sweep_fuses_its_runs_of_one_split_and_track_as_the_command_does(sweep
     assert run.main(sweep) == 0
     assert capsys.readouterr().out.partition("\n\n")[2] == told.partition("\n\n")[2]
     assert sorted((tmp_path / "made").iterdir()) == before
-    assert run.main([*sweep, "fuse=false", "--dry-run"]) == 0
+    assert run.main([*sweep, "fuse=false"]) == 0
     assert "10 finished, 0 to do" in capsys.readouterr().out, "the runs are those of the sweep without it"
+    assert all(f"../{stored.path.name}/report.html" in page.read_text("utf-8") for stored in made.values())
 
 
 def test_a_sweep_that_is_not_finished_or_has_no_two_runs_alike_fuses_nothing(sweep, tmp_path, capsys):

@@ -162,9 +162,21 @@ def _read(path: Path) -> _Record:
     return record
 
 
+def earlier_fusions(path: Path) -> list[str]:
+    """Fusions of the runs of a sweep that its record names and that are still there; none where the record cannot be read."""
+    try:
+        return [fusion for fusion in _read(path).get("fusions", ()) if _beside(path, fusion).is_dir()]
+    except ResultError:
+        return []
+
+
+def _beside(sweep: Path, directory: str) -> Path:
+    return sweep.resolve().parent / Path(directory).name
+
+
 def _place(sweep: Path, directory: str) -> Path:
     """Where a point's results are: beside the sweep, even after all of them were moved."""
-    beside = sweep.resolve().parent / Path(directory).name
+    beside = _beside(sweep, directory)
     if not beside.is_dir():
         raise ResultError(f"{beside}, a run of {sweep}, is missing: restore it, or run the command of the sweep again")
     return beside
