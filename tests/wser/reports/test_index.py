@@ -30,7 +30,7 @@ def entry(name: str, *, uar: float = 0.5, validation: float | None = 0.5, **chan
 
 
 def best(entries: list[Entry]) -> list[dict]:
-    table = index._best(entries, index._differences(entries), Path())
+    table, _ = index._best(entries, index._differences(entries), Path())
     headings = [column.heading for column in table.columns] if table else []
     return [dict(zip(headings, row, strict=True)) for row in table.rows] if table else []
 
@@ -66,10 +66,10 @@ def test_a_copy_of_a_run_is_no_second_seed():
 
 def test_a_choice_on_the_test_set_is_no_candidate_and_without_validation_nothing_is_chosen():
     flattered = entry("a", uar=0.9, validation=0.9, selection="test")
-    (row,) = best([flattered, entry("b", validation=None), entry("c", validation=None, **{"model.c": 1.0})])
-    assert row["settings compared"] == 2
-    assert row["test UAR %"] is None
-    assert "the test set must not choose: run them with selection=validation" in row["choice"]
+    without = [flattered, entry("b", validation=None), entry("c", validation=None, **{"model.c": 1.0})]
+    table, (unchosen,) = index._best(without, index._differences(without), Path())
+    assert table is None
+    assert unchosen.endswith("(2 settings)")
     (row,) = best([flattered, entry("b", validation=None), entry("c", uar=0.2, validation=0.1, **{"model.c": 1.0})])
     assert row["test UAR %"] == 0.2
     assert row["choice"] == "highest on validation; 1 without validation cannot be ranked"

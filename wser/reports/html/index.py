@@ -143,6 +143,7 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
     sweeps = [_sweep(path, out) for path in _holding(directory, results.SWEEP)]
     settings = _differences(entries)
     table, common = _in_common(_table(entries, settings, out))
+    best, unchosen = _best(entries, settings, out)
     page = out / PAGE
     write(
         page,
@@ -150,7 +151,8 @@ def write_page(directory: Path, out: Path) -> tuple[Path, list[str], list[str]]:
         title=f"Runs in the directory {directory.resolve().name}",
         table=table,
         common=common,
-        best=_best(entries, settings, out),
+        best=best,
+        unchosen=unchosen,
         caveats=_told_apart(entries),
         sweeps=[*filter(None, sweeps), *_comparisons(directory, out)],
         pageless=sum(results.page_link(entry.path, out) is None for entry in entries),
@@ -279,8 +281,8 @@ def _in_common(table: Table) -> tuple[Table, list[tuple[str, str]]]:
     return Table(table.name, table.title, [table.columns[at] for at in kept], rows), common
 
 
-def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Table | None:
-    """Of each corpus, protocol, classes and split, the settings that validation chooses: the test set must not.
+def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> tuple[Table | None, list[str]]:
+    """Of each corpus, protocol, classes and split, the settings that validation chooses, and where it cannot choose.
 
     Runs that differ in their seed alone are one setting, which counts by the mean of its validation UAR.  A run whose epoch was
     chosen on the test set is no candidate; where just one setting is left, there is nothing to choose.
@@ -301,7 +303,7 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
         Column("caveats"),
     ]  # fmt: skip
     tasks = Counter(task for task, _ in groups)
-    rows = []
+    rows, unchosen = [], []
     for (task, (*_, split)), choices in sorted(groups.items(), key=lambda group: group[0]):
         corpus, protocol, classes = task
         if tasks[task] > 1:
@@ -317,9 +319,8 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> Tabl
             why = "highest on validation" + (f"; {left_out} without validation cannot be ranked" if left_out else "")
             rows.append([corpus, *_setting(chosen, text_by_path, page), *end, why, _told(chosen)])
         else:
-            why = "no best: none has a validation set, and the test set must not choose: run them with selection=validation"
-            rows.append([corpus, *[None] * 8, *end, why, None])
-    return Table("best", "Best by corpus and protocol", columns, rows) if rows else None
+            unchosen.append(f"{corpus}, {protocol}, {classes} classes ({len(choices)} settings)")
+    return Table("best", "Best by corpus and protocol", columns, rows) if rows else None, unchosen
 
 
 def _setting(seeds: Sequence[Entry], text_by_path: dict[Path, str], page: Path) -> list[Any]:
