@@ -35,7 +35,7 @@ def fold_table(title: str, summary: dict[str, Any], caveats: Sequence[Caveat] = 
     uar, accuracy, macro_f1 = _headings()
     columns = [
         Column("fold"),
-        Column("test speakers", spare=1, wraps=True),
+        Column("test\nspeakers", spare=1, wraps=True),
         Column("utterances", right=True, spare=3),
         Column(uar, right=True),
         Column(accuracy, right=True),
