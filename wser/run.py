@@ -142,13 +142,13 @@ def _repeat(path: str, settings: Sequence[str], dry_run: bool) -> int:
     print()
     tables.show(repeat_table(str(conclusion.run), conclusion.folds))
     print(conclusion.verdict)
-    lines = [f"  {key}: {then} then, {now} now" for key, (then, now) in conclusion.changes.items()]
-    if not conclusion.matches and not lines:
-        lines = ["  what is recorded of software and machine is the same: the difference is not explained by it"]
-    for line in lines:
-        print(line)
+    for key, (then, now) in conclusion.changes.items():
+        tables.paragraph([f"{then} then,", f"{now} now"], f"  {key}: ")
+    if not conclusion.matches and not conclusion.changes:
+        tables.paragraph("what is recorded of software and machine is the same: the difference is not explained by it", "  ")
     report = shlex.join(["python", "-m", "wser.report", str(conclusion.run)])
-    print(f"results: {conclusion.again}\nthe run itself is left as it was; {report} shows the verdict on its page")
+    print(f"results: {conclusion.again}")
+    tables.paragraph(["the run itself is left as it was;", report, "shows the verdict on its page"])
     return 0 if conclusion.matches else 1
 
 

@@ -172,7 +172,7 @@ def repeat_table(title: str, folds: "Sequence[FoldVerdict]") -> Table:
             str(fold.fold),
             "same" if fold.same else "differ",
             *(f"{100 * uar:.1f}" for uar in fold.uar),
-            *map(str, fold.epoch),
+            *(str(epoch or "") for epoch in fold.epoch),
             f"{fold.labels_differ} of {fold.predictions}",
             f"{fold.largest_difference:g}",
             *(f"{seconds:.0f}" for seconds in fold.seconds),
