@@ -225,6 +225,14 @@ def test_words_of_one_s_own_are_kept_and_said(folder):
     assert (record.emotion, record.label) == ("stressed", "Stressed")
 
 
+def test_how_words_for_emotions_are_taken_is_said(folder):
+    _, errors = run(folder, "--table", write(folder, GOOD), "--name", "mine", "--dry-run")
+    assert "Sadness as sad, joy as happy\n" in errors
+    common = GOOD.replace("joy", "Happy").replace("Sadness", "sad")
+    _, errors = run(folder, "--table", write(folder, common), "--name", "mine", "--dry-run")
+    assert "emotions are taken" not in errors
+
+
 def test_a_part_gives_the_picture_of_a_file_of_its_own(folder):
     samples, rate = soundfile.read(folder / "wav" / "a.wav", dtype="int16")
     soundfile.write(folder / "wav" / "part.wav", samples[8000:24000], rate)
