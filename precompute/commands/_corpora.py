@@ -125,8 +125,8 @@ def _read_table(options: argparse.Namespace) -> "Table":
         if utterance.label.lower() != utterance.emotion
     }
     if words:
-        taken = few([f"{label} as {emotion}" for label, emotion in sorted(words.items())], 10)
-        print(f"{options.table}: emotions are taken so: {taken}", file=sys.stderr)
+        taken = few([f"{label} taken as {emotion}" for label, emotion in sorted(words.items())], 10)
+        print(f"{options.table}: emotions: {taken}", file=sys.stderr)
     if table.words:
         print(
             f"warning: {', '.join(table.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "

@@ -227,10 +227,10 @@ def test_words_of_one_s_own_are_kept_and_said(folder):
 
 def test_how_words_for_emotions_are_taken_is_said(folder):
     _, errors = run(folder, "--table", write(folder, GOOD), "--name", "mine", "--dry-run")
-    assert "Sadness as sad, joy as happy\n" in errors
+    assert "my.csv: emotions: Sadness taken as sad, joy taken as happy\n" in errors
     common = GOOD.replace("joy", "Happy").replace("Sadness", "sad")
     _, errors = run(folder, "--table", write(folder, common), "--name", "mine", "--dry-run")
-    assert "emotions are taken" not in errors
+    assert "taken as" not in errors
 
 
 def test_a_part_gives_the_picture_of_a_file_of_its_own(folder):
