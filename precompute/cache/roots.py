@@ -270,6 +270,7 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     others = sorted({path.name.partition("-")[0] for root in roots for path in sealed(root, glob.escape(corpus))})
     if not is_name(recipe):
         return CacheMissingError(f"in {where}, {unknown(f'recipe of {corpus}', recipe, [*names(), *others])}")
+    # Of two names of one recipe, the first.
     known = {named(name).id: name for name in reversed(names())}
     hint = f" (there are caches of the recipes {', '.join(known.get(other, other) for other in others)})" if others else ""
     return CacheMissingError(

@@ -22,9 +22,11 @@ class Fact:
 def facts(survey: Survey) -> list[Fact]:
     """The table of facts, from counts to levels; what was measured is of the usable utterances."""
     corpus = survey.corpus
-    published = map(str, (corpus.files, corpus.speakers, len(corpus.emotions))) if corpus.is_published else ("", "", "")
-    found = (str(len(survey.checked)), _speakers(survey), str(len({emotion for _, emotion in survey.counts})))
-    counted = list(map(Fact, ("utterances", "speakers", "labels"), found, published))
+    counted = [
+        Fact("utterances", str(len(survey.checked)), str(corpus.files)),
+        Fact("speakers", _speakers(survey), str(corpus.speakers)),
+        Fact("labels", str(len({emotion for _, emotion in survey.counts})), str(len(corpus.emotions))),
+    ]
     return counted + (_measured(survey) if survey.usable else []) + [Fact("unusable", _none_or(len(survey.unusable)))]
 
 

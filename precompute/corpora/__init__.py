@@ -18,6 +18,7 @@ The docstring has a paragraph each that begins with "Origin:", "Layout:" and, wh
 """
 
 import hashlib
+import os
 import shlex
 import stat
 import unicodedata
@@ -144,7 +145,7 @@ def load(name: str) -> ModuleType:
     Raises:
         CorpusError: There is no such corpus; the message names the choices and the nearest.
     """
-    if name not in plugins.names(__name__) and not plugins.is_path(name) and Path(name).exists():
+    if os.path.lexists(name) and not plugins.is_path(name) and name not in plugins.names(__name__):
         table = f"table --table {shlex.quote(name)} --name NAME"
         raise UnknownCorpusError(f"{name} is not a corpus, but a path: for a table of recordings, give {table}")
     return plugins.load(__name__, name, "corpus", UnknownCorpusError)
