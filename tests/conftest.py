@@ -4,6 +4,7 @@
 - `small_ravdess` is a directory of corpora that holds a tiny synthetic corpus in RAVDESS's shape;
 - `small_settings` are the `key=value` settings of a recipe that is quick to compute, `small_recipe_id` is its id;
 - `small_cache` is the root of a cache of that corpus and recipe: read it, or copy it before changing it;
+- `messages` compares the wording of errors with one file;
 - `undrawn` makes figures empty, for tests that do not look at them; `unmade` spares those of a run's page altogether;
 - `bucket` is the URL of an empty bucket of an object store on this machine;
 - `corpora_dir` is the directory of the real corpora; tests that use it are skipped where `WSER_CORPORA` names none.
@@ -26,6 +27,7 @@ import numpy as np
 import pytest
 import soundfile
 import threadpoolctl
+import wording
 from hypothesis import settings
 
 # Examples are drawn alike on every run, and none is held to a time: a busy machine must not fail a test.
@@ -63,6 +65,25 @@ def _interruptible() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session")
+def _met() -> Iterator[wording.Wording]:
+    """The messages that this process's tests meet."""
+    met: wording.Wording = {}
+    yield met
+    if met and wording.updates():
+        wording.write(met)
+
+
+@pytest.fixture
+def messages(request: pytest.FixtureRequest, tmp_path: Path, _met: wording.Wording) -> Iterator[wording.Messages]:
+    """Compares the wording of errors with that in `messages.yaml`: `with messages.raises(Error): ...`."""
+    name = f"{request.path.relative_to(wording.TESTS).as_posix()}::{request.node.nodeid.partition('::')[2]}"
+    messages = wording.Messages(name, tmp_path)
+    yield messages
+    if messages.met:
+        _met[name] = messages.met
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ def test_the_printed_reader_reads_every_picture(sealed: Cache):
     np.testing.assert_array_equal([picture for _, picture in found], sealed.read_all())
 
 
-def test_the_printed_reader_refuses_a_truncated_shard(sealed: Cache, tmp_path: Path):
+def test_the_printed_reader_refuses_a_truncated_shard(sealed: Cache, tmp_path: Path, messages):
     import shutil
 
     copy = shutil.copytree(sealed.path, tmp_path / sealed.path.name)
@@ -107,7 +107,7 @@ def test_the_printed_reader_refuses_a_truncated_shard(sealed: Cache, tmp_path: P
     shard.touch()
     scope: dict = {"__name__": "reader"}
     exec(TEXT.split("```python\n")[1].split("```")[0], scope)
-    with pytest.raises(ValueError, match=re.escape("c.0.0.0.0")):
+    with messages.raises(ValueError):
         list(scope["read"](copy))
 
 

@@ -1,13 +1,7 @@
-"""Messages with which commands refuse, all in one file, `messages.txt`, so that wording is reviewed there.
-
-After a change of wording, write the file again and read the difference:
-
-    UPDATE_MESSAGES=1 python -m pytest tests/test_messages.py
-"""
+"""Messages with which commands refuse what they are given, and their exit codes."""
 
 import importlib
 import json
-import os
 import re
 import shlex
 from pathlib import Path
@@ -19,7 +13,6 @@ import soundfile
 from precompute.cache.draft import Draft
 from precompute.recipe import Recipe
 
-GOLDEN = Path(__file__).with_name("messages.txt")
 MODULES = {"precompute": "precompute.__main__"}
 """Module of a command where it is not the command's own name."""
 
@@ -117,29 +110,15 @@ def place(tmp_path, monkeypatch):
                 draft.path.joinpath("manifest.json").write_text("{", "utf-8")
     Path("run").mkdir()
     Path("run/run.json").write_text(json.dumps({"folds": "five"}), "utf-8")
-    return tmp_path
 
 
-def said(line, capsys):
-    """What a command prints on stderr, without argparse's usage and what differs between machines, and its exit code."""
+@pytest.mark.slow
+@pytest.mark.parametrize("line", COMMANDS.strip().splitlines())
+def test_what_a_command_says(line, place, capsys, messages):
     name, *arguments = shlex.split(line)
     try:
         code = importlib.import_module(MODULES.get(name, name)).main(arguments)
     except SystemExit as error:
         code = error.code
-    text = re.sub(r"(?s)^usage: .*?(?=^\S+: error: )", "", capsys.readouterr().err, flags=re.MULTILINE)
-    for found, shown in ((os.getcwd(), "<here>"), (str(Path(__file__).parents[1]), "<project>")):  # noqa: PTH109
-        text = text.replace(found, shown)
-    return re.sub(r"\b(?=[a-f]*\d)[0-9a-f]{12}\b", "<id>", text), code
-
-
-@pytest.mark.slow
-def test_messages(place, capsys):
-    parts = []
-    for line in COMMANDS.strip().splitlines():
-        text, code = said(line, capsys)
-        parts.append(f"$ {line}\n{text}exit code {code}\n")
-    found = "\n".join(parts)
-    if os.environ.get("UPDATE_MESSAGES"):
-        GOLDEN.write_text(found, "utf-8")
-    assert found == GOLDEN.read_text("utf-8"), "run: UPDATE_MESSAGES=1 python -m pytest tests/test_messages.py"
+    said = re.sub(r"(?s)^usage: .*?(?=^\S+: error: )", "", capsys.readouterr().err, flags=re.MULTILINE)
+    messages.check(f"{said}exit code {code}")

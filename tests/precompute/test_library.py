@@ -47,12 +47,12 @@ def test_both_packages_are_typed():
         assert Path(package.__file__).with_name("py.typed").is_file()
 
 
-def test_a_cache_is_opened_by_name_id_or_recipe(small_cache, small_recipe_id, recipe):
+def test_a_cache_is_opened_by_name_id_or_recipe(small_cache, small_recipe_id, recipe, messages):
     by_recipe = precompute.open_cache("ravdess", recipe, cache=small_cache)
     by_id = precompute.open_cache("ravdess", small_recipe_id, cache=str(small_cache))
     assert by_recipe.path == by_id.path == precompute.open_cache("ravdess", recipe, small_cache, id=by_id.id).path
     assert len(by_recipe.records) == 24
-    with pytest.raises(CacheMissingError, match="run python -m precompute --corpus ravdess"):
+    with messages.raises(CacheMissingError):
         precompute.open_cache("ravdess", cache=small_cache)
 
 
@@ -134,14 +134,14 @@ def test_build_confirms_which_cache_is_that_of_the_recordings(small_ravdess, rec
     assert precompute.open_cache("ravdess", recipe, cache).id == first.id
 
 
-def test_build_refuses_what_it_cannot_do(small_ravdess, tmp_path):
+def test_build_refuses_what_it_cannot_do(small_ravdess, tmp_path, messages):
     cache = tmp_path / "cache"
-    with pytest.raises(CorpusError, match=r"emodb is not in .*: get it from .* or give corpora='emodb=DIR'"):
+    with messages.raises(CorpusError):
         precompute.build("emodb", corpora=small_ravdess, cache=cache)
-    with pytest.raises(CorpusError, match="there is no corpus 'ravdes'"):
+    with messages.raises(CorpusError):
         precompute.build("ravdes", corpora=small_ravdess, cache=cache)
-    with pytest.raises(RecipeError, match="there is no recipe 'defualt'"):
+    with messages.raises(RecipeError):
         precompute.build("ravdess", "defualt", corpora=small_ravdess, cache=cache)
-    with pytest.raises(CorpusError, match="jobs=0"):
+    with messages.raises(CorpusError):
         precompute.build("ravdess", corpora=small_ravdess, cache=cache, jobs=0)
     assert not cache.exists()

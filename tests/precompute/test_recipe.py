@@ -189,8 +189,8 @@ def test_what_is_illegal_is_refused_with_value_limit_and_remedy(setting, words):
     assert "\n" not in message
 
 
-def test_an_unknown_recipe_names_the_nearest():
-    with pytest.raises(RecipeError, match=r"no recipe 'papr'; did you mean 'paper'\?"):
+def test_an_unknown_recipe_names_the_nearest(messages):
+    with messages.raises(RecipeError):
         named("papr")
 
 
@@ -243,26 +243,26 @@ def test_a_decimal_duration_may_be_a_whole_number_of_columns():
     assert Recipe(duration=16.1, columns=100).audio.samples == 257600
 
 
-def test_columns_of_too_few_samples_are_refused():
-    with pytest.raises(RecipeError, match="at least 4 for each of 8192 columns"):
+def test_columns_of_too_few_samples_are_refused(messages):
+    with messages.raises(RecipeError):
         Recipe(duration=0.512, columns=8192)
 
 
 @pytest.mark.parametrize("feature", ["stft", "logmel"])
-def test_a_window_shorter_than_a_column_is_refused(feature):
-    with pytest.raises(RecipeError, match=r"window=0\.03 s is shorter than a column of 0\.03125 s.*: give a longer window"):
+def test_a_window_shorter_than_a_column_is_refused(feature, messages):
+    with messages.raises(RecipeError):
         Recipe(feature, window=0.03)
     assert Recipe(feature, window=0.03125).feature.window == 0.03125
 
 
 @pytest.mark.parametrize("changes", [{}, {"wavelet": "mexh,haar"}, {"wavelet": THREE + ",haar"}])
-def test_three_channels_are_three_wavelets(changes):
-    with pytest.raises(RecipeError, match="give three wavelets, separated by commas, for rgb=wavelets"):
+def test_three_channels_are_three_wavelets(changes, messages):
+    with messages.raises(RecipeError):
         Recipe(rgb="wavelets", **changes)
 
 
-def test_each_of_three_wavelets_must_fit_the_picture():
-    with pytest.raises(RecipeError, match=r"wavelet=cmor10000\.0-5\.0 is .* raise f_min"):
+def test_each_of_three_wavelets_must_fit_the_picture(messages):
+    with messages.raises(RecipeError):
         Recipe(rgb="wavelets", wavelet="mexh,haar,cmor10000-5.0")
 
 
@@ -286,13 +286,13 @@ UNREAD = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", UNREAD)
-def test_parameter_changes_the_picture_exactly_where_it_is_read(key, encode):
+def test_parameter_changes_the_picture_exactly_where_it_is_read(key, encode, messages):
     idle, read, value = UNREAD[key]
     speech = encode(synthesis.synthesize(synthesis.SPEAKERS[0], 0, "happy", 16000))
     for others, changes in ((idle, False), (read, True)):
         pixels = [extract(speech, "a", Recipe(**{**others, **more})).values for more in ({}, {key: value})]
         assert np.array_equal(*pixels) != changes
-    with pytest.raises(RecipeError, match=rf"^{key}=.* has no effect with .*: give "):
+    with messages.raises(RecipeError):
         named("default", [f"{name}={one}" for name, one in (idle | {key: value}).items()])
     assert named("default", [f"{name}={one}" for name, one in (read | {key: value}).items()]).id != Recipe(**read).id
 
@@ -302,8 +302,8 @@ OF_PICTURES = ("reference", "range_db", "rgb", "height", "width")
 
 
 @pytest.mark.parametrize("setting", ["reference=peak", "top_db=5", "range_db=60", "rgb=wavelets", "colour=jet", "height=64"])
-def test_what_only_pictures_have_is_refused_for_decibels(setting):
-    with pytest.raises(RecipeError, match=r"values=decibels: give values=picture, or leave it out|name 1"):
+def test_what_only_pictures_have_is_refused_for_decibels(setting, messages):
+    with messages.raises(RecipeError):
         named("default", ["values=decibels", setting])
     plain = Recipe(values="decibels")
     assert Recipe(values="decibels", range_db=60.0).id == plain.id
@@ -319,13 +319,13 @@ def test_every_parameter_with_readers_is_tried():
     ("name", "setting", "key"),
     [("white10", "noise=none", "snr_db"), ("mexh", "transform=stft", "wavelet"), ("grey", "rgb=wavelets", None)],
 )
-def test_what_a_name_brings_along_must_be_read_too(name, setting, key):
-    with pytest.raises(RecipeError, match=f"^{key}=" if key else "three wavelets"):
+def test_what_a_name_brings_along_must_be_read_too(name, setting, key, messages):
+    with messages.raises(RecipeError):
         named(name, [setting])
 
 
-def test_default_that_is_given_and_not_read_is_refused_too():
-    with pytest.raises(RecipeError, match=r"snr_db=20\.0 has no effect with noise=none: give noise=white or noise=babble"):
+def test_default_that_is_given_and_not_read_is_refused_too(messages):
+    with messages.raises(RecipeError):
         named("default", ["snr_db=20"])
 
 
@@ -359,19 +359,19 @@ def test_a_recipe_in_words_and_back(recipe, words):
     assert from_record(recipe.record()).id == recipe.id
 
 
-def test_a_feature_that_is_not_installed_is_named_and_never_looked_for_by_its_path(tmp_path):
+def test_a_feature_that_is_not_installed_is_named_and_never_looked_for_by_its_path(tmp_path, messages):
     record = Recipe("waveform").record()
     mine = tmp_path / "mine.py"
     mine.write_text("raise SystemExit('this was imported')")
     for name in ("mine", str(mine)):
         assert in_words(record | {"feature": name}).startswith(name)
         assert described(record | {"feature": name}) == name
-        with pytest.raises(RecipeError, match=r"its feature '.*' is not installed here"):
+        with messages.raises(RecipeError):
             from_record(record | {"feature": name})
 
 
-def test_an_item_that_no_cache_can_hold_is_refused():
-    with pytest.raises(RecipeError, match=r"takes 460800000 bytes, more than 25165824"):
+def test_an_item_that_no_cache_can_hold_is_refused(messages):
+    with messages.raises(RecipeError):
         Recipe("waveform", duration=600.0, sample_rate=192_000)
-    with pytest.raises(RecipeError, match=r"not a whole number: choose a multiple of 6\.25e-05 s"):
+    with messages.raises(RecipeError):
         Recipe("waveform", duration=1.00001)

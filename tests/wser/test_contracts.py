@@ -44,13 +44,13 @@ def test_a_model_that_gives_no_probabilities_does_not_pass(tmp_path):
         suite.test_it_gives_probabilities_of_each_class()
 
 
-def test_a_protocol_that_shares_speakers_does_not_pass(tmp_path):
+def test_a_protocol_that_shares_speakers_does_not_pass(tmp_path, messages):
     file = Path(protocols.__file__).with_name("speaker_dependent.py").read_text()
     wrong = tmp_path / "wrong.py"
     wrong.write_text(file.replace("speaker_independent = False", "speaker_independent = True"))
     suite = ProtocolContract()
     suite.name = str(wrong)
-    with pytest.raises(protocols.ProtocolError, match="speaker"):
+    with messages.raises(protocols.ProtocolError):
         suite.test_speakers_are_disjoint_where_this_is_promised()
 
 

@@ -78,27 +78,23 @@ def test_streams_may_leave_the_size_open():
 
 
 BAD = {
-    "empty": (b"", "the file is empty"),
-    "text": (b"this is not sound\n" * 50, "it is a text"),
-    "head only": (riff(FORMAT)[:20], "not a readable"),
-    "no data chunk": (riff(FORMAT), "not a readable audio file|no audio samples"),
-    "random bytes": (np.random.default_rng(0).bytes(5000), "not a readable audio file"),
+    "empty": b"",
+    "text": b"this is not sound\n" * 50,
+    "head only": riff(FORMAT)[:20],
+    "no data chunk": riff(FORMAT),
+    "random bytes": np.random.default_rng(0).bytes(5000),
 }
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_what_is_no_audio_is_refused(kind):
-    data, reason = BAD[kind]
-    with pytest.raises(UnusableAudioError, match=reason):
-        decode(data)
+def test_what_is_no_audio_is_refused(kind, messages):
+    with messages.raises(UnusableAudioError):
+        decode(BAD[kind])
 
 
-@pytest.mark.parametrize(
-    ("lost", "seconds"),
-    [(66, "0.49794 s of 0.50000 s"), (1000, "0.47 s of 0.50 s"), (8000, "0.25 s of 0.50 s"), (15990, "0.00 s of 0.50 s")],
-)
-def test_a_truncated_wav_is_refused_with_its_seconds(encode, lost, seconds):
-    with pytest.raises(UnusableAudioError, match=rf"^it is cut short: {seconds} are there$"):
+@pytest.mark.parametrize("lost", [66, 1000, 8000, 15990])
+def test_a_truncated_wav_is_refused_with_its_seconds(encode, lost, messages):
+    with messages.raises(UnusableAudioError):
         decode(encode(NOISE)[:-lost])
 
 
@@ -119,24 +115,24 @@ def test_a_truncated_stream_is_refused(encode, format, share):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
-def test_samples_that_are_not_finite_are_counted(encode, bad, subtype):
+def test_samples_that_are_not_finite_are_counted(encode, bad, subtype, messages):
     samples = NOISE.copy()
     samples[[5, 77]] = bad
-    with pytest.raises(UnusableAudioError, match="2 samples are NaN or infinite"):
+    with messages.raises(UnusableAudioError):
         decode(encode(samples, subtype=subtype))
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5])
-def test_a_constant_is_silence(encode, level):
+def test_a_constant_is_silence(encode, level, messages):
     # A constant has energy and no sound: an offset of the recorder's.
-    with pytest.raises(UnusableAudioError, match="silent"):
+    with messages.raises(UnusableAudioError):
         decode(encode(np.full(8000, level, np.float32)))
 
 
 @pytest.mark.parametrize("rest", [0, 1e-4, 3e-3])
-def test_channels_that_cancel_are_said_to(encode, rest):
+def test_channels_that_cancel_are_said_to(encode, rest, messages):
     other = -NOISE + rest * np.roll(NOISE, 99)
-    with pytest.raises(UnusableAudioError, match="its 2 channels cancel each other when they are averaged"):
+    with messages.raises(UnusableAudioError):
         decode(encode(np.stack([NOISE, other], axis=1), subtype="FLOAT"))
     assert len(decode(encode(np.stack([NOISE, 0 * NOISE, np.roll(NOISE, 9)], axis=1))).samples) == 8000
 
@@ -146,8 +142,8 @@ def test_a_very_quiet_recording_is_not_silence(encode):
 
 
 @pytest.mark.parametrize("format", ["WAV", "AIFF"])
-def test_no_frames_are_no_audio(encode, format):
-    with pytest.raises(UnusableAudioError, match="no audio samples"):
+def test_no_frames_are_no_audio(encode, format, messages):
+    with messages.raises(UnusableAudioError):
         decode(encode(np.zeros(0, np.float32), format=format))
 
 
@@ -222,18 +218,18 @@ def test_the_fixture_writes_what_it_is_told(encode):
     assert (info.format, info.subtype, info.samplerate) == ("WAVEX", "PCM_24", 22050)
 
 
-def test_absurdly_large_samples_are_refused(encode):
+def test_absurdly_large_samples_are_refused(encode, messages):
     samples = np.full((1000, 2), 3e38)
     samples[::2] *= -1
-    with pytest.raises(UnusableAudioError, match=r"3e\+38 times full scale, over 1e\+10"):
+    with messages.raises(UnusableAudioError):
         decode(encode(samples, subtype="FLOAT"))
 
 
 @pytest.mark.parametrize("format", ["WAV", "RF64"])
-def test_a_truncated_file_is_refused_in_both_sizes_of_wav(encode, format):
+def test_a_truncated_file_is_refused_in_both_sizes_of_wav(encode, format, messages):
     data = encode(np.sin(np.arange(20000.0)), format=format)
     assert len(decode(data).samples) == 20000
-    with pytest.raises(UnusableAudioError, match="cut short"):
+    with messages.raises(UnusableAudioError):
         decode(data[: len(data) // 2])
 
 
@@ -252,12 +248,12 @@ class TestParts:
         np.testing.assert_array_equal(found.samples, self.samples[first:last].astype(np.float32))
 
     @pytest.mark.parametrize(("begin", "end"), [(0, 1.02), (1.1, None), (0.5, 0.25), (-0.1, 0.5)])
-    def test_a_part_that_lies_outside_is_refused(self, data, begin, end):
-        with pytest.raises(UnusableAudioError, match=r"exceeds the recording's 1 s"):
+    def test_a_part_that_lies_outside_is_refused(self, data, begin, end, messages):
+        with messages.raises(UnusableAudioError):
             decode(data, begin, end)
 
-    def test_an_empty_part_is_refused(self, data):
-        with pytest.raises(UnusableAudioError, match="no audio samples"):
+    def test_an_empty_part_is_refused(self, data, messages):
+        with messages.raises(UnusableAudioError):
             decode(data, 0.5, 0.5)
 
     def test_parts_of_a_compressed_recording(self, encode):
@@ -294,77 +290,74 @@ class TestUnknownLengths:
         np.testing.assert_array_equal(found.samples, decode(encode(NOISE, format="FLAC"), begin, end).samples)
 
     @pytest.mark.parametrize(("begin", "end"), [(0.1, 0.6), (0.6, None), (0.7, 0.8), (-0.1, 0.1), (0.3, 0.2), (1e9, None)])
-    def test_a_part_that_a_stream_has_not_is_refused(self, encode, begin, end):
-        with pytest.raises(UnusableAudioError, match=r"exceeds the recording"):
+    def test_a_part_that_a_stream_has_not_is_refused(self, encode, begin, end, messages):
+        with messages.raises(UnusableAudioError):
             decode(flac_that_says(encode, 0), begin, end)
 
-    def test_a_stream_longer_than_the_limit_is_refused(self, encode, monkeypatch):
+    def test_a_stream_longer_than_the_limit_is_refused(self, encode, monkeypatch, messages):
         monkeypatch.setattr(module, "LONGEST", 0.25)
-        with pytest.raises(UnusableAudioError, match=r"longer than the limit of 0\.25 s for an utterance"):
+        with messages.raises(UnusableAudioError):
             decode(flac_that_says(encode, 0))
         assert len(decode(flac_that_says(encode, 0), 0.2, 0.4).samples) == 3200
 
     @pytest.mark.parametrize("frames", [8001, 2**32 - 1, 2**32, 2**36 - 1])
     @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
-    def test_a_head_that_lies_is_refused(self, encode, frames, subtype):
-        with pytest.raises(
-            UnusableAudioError,
-            match=r"cut short: 0\.50000 s of 0\.50006 s|s are longer than the limit of 3600 s|not a readable",
-        ):
+    def test_a_head_that_lies_is_refused(self, encode, frames, subtype, messages):
+        with messages.raises(UnusableAudioError):
             decode(flac_that_says(encode, frames, subtype=subtype))
 
 
 class TestLimits:
     @pytest.mark.parametrize("rate", [1, 8, 999, 768_001, 10**6, 2**31 - 1])
-    def test_a_rate_that_no_recording_has_is_refused(self, rate):
-        with pytest.raises(UnusableAudioError, match=f"sample rate of {rate} Hz is not between 1000 and 768000 Hz"):
+    def test_a_rate_that_no_recording_has_is_refused(self, rate, messages):
+        with messages.raises(UnusableAudioError):
             decode(wav_that_says(rate))
 
     @pytest.mark.parametrize("rate", [1000, 768_000])
     def test_the_limits_themselves_are_legal(self, rate):
         assert decode(wav_that_says(rate)).sample_rate == rate
 
-    def test_a_recording_of_hours_is_refused_with_its_length(self):
+    def test_a_recording_of_hours_is_refused_with_its_length(self, messages):
         data = wav_that_says(1000, pcm=np.tile(np.array([1000, -1000], "<i2"), 3_700_000).tobytes())
-        with pytest.raises(UnusableAudioError, match="7400 s are longer than the limit of 3600 s for an utterance"):
+        with messages.raises(UnusableAudioError):
             decode(data)
         assert len(decode(data, 7000, 7100).samples) == 100_000
 
-    def test_channels_count_towards_the_limit(self, monkeypatch):
+    def test_channels_count_towards_the_limit(self, monkeypatch, messages):
         monkeypatch.setattr(module, "MOST_SAMPLES", 7999)
-        with pytest.raises(UnusableAudioError, match=r"0\.25 s are longer than the limit of 0\.2499"):
+        with messages.raises(UnusableAudioError):
             decode(wav_that_says(channels=2))
 
-    def test_the_chunks_of_a_wav_are_not_counted_for_ever(self):
-        with pytest.raises(UnusableAudioError, match="not a readable audio file"):
+    def test_the_chunks_of_a_wav_are_not_counted_for_ever(self, messages):
+        with messages.raises(UnusableAudioError):
             decode(riff(FORMAT, bytes(8 * 11_000), chunk(b"data", PCM)))
 
     @pytest.mark.parametrize(("begin", "end"), [(np.nan, None), (None, np.nan), (np.inf, None), (0, np.inf), (-np.inf, 0.1)])
-    def test_times_that_are_no_numbers_are_refused(self, encode, begin, end):
-        with pytest.raises(UnusableAudioError, match=r"exceeds the recording|is empty or"):
+    def test_times_that_are_no_numbers_are_refused(self, encode, begin, end, messages):
+        with messages.raises(UnusableAudioError):
             decode(encode(NOISE), begin, end)
 
     @pytest.mark.parametrize(
         "error", [MemoryError, RuntimeError, OverflowError, ValueError, TypeError, SystemError, AssertionError]
     )
     @pytest.mark.parametrize("step", ["read", "__init__"])
-    def test_whatever_the_decoder_raises_is_one_error(self, encode, monkeypatch, error, step):
+    def test_whatever_the_decoder_raises_is_one_error(self, encode, monkeypatch, error, step, messages):
         data = encode(NOISE)
 
         def fail(*_, **__):
             raise error("unforeseen")
 
         monkeypatch.setattr(soundfile.SoundFile, step, fail)
-        with pytest.raises(UnusableAudioError, match="not enough memory" if error is MemoryError else "unforeseen"):
+        with messages.raises(UnusableAudioError):
             decode(data)
 
     @pytest.mark.parametrize("error", [MemoryError, RuntimeError, ValueError])
-    def test_whatever_the_resampler_raises_is_one_error(self, monkeypatch, error):
+    def test_whatever_the_resampler_raises_is_one_error(self, monkeypatch, error, messages):
         def fail(*_, **__):
             raise error("unforeseen")
 
         monkeypatch.setattr(condition.soxr, "resample", fail)
-        with pytest.raises(UnusableAudioError, match="not enough memory" if error is MemoryError else "unforeseen"):
+        with messages.raises(UnusableAudioError):
             resample(NOISE, 8000, 16000)
 
 

@@ -110,11 +110,11 @@ def test_whatever_one_recording_raises_is_its_own_fault(error, tmp_path, monkeyp
     assert len(Cache(path).records) == 2
 
 
-def test_what_may_be_a_mistake_of_ours_is_shown_where_it_is_asked_for(monkeypatch, capsys):
+def test_what_may_be_a_mistake_of_ours_is_shown_where_it_is_asked_for(monkeypatch, capsys, messages):
     for asked in (False, True):
         if asked:
             monkeypatch.setenv("WSER_TRACEBACK", "1")
-        with pytest.raises(UnusableAudioError, match=r"^it cannot be used \(ValueError: a\\nb\)$"), recording.one_alone():
+        with messages.raises(UnusableAudioError), recording.one_alone():
             raise ValueError("a\nb")
         assert ("Traceback" in capsys.readouterr().err) == asked
 

@@ -90,7 +90,7 @@ RIFX = (
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "AIFF", "AU", "RIFX", "an odd chunk", "twice as long"])
-def test_what_is_cut_short_is_refused_with_its_seconds(kind, share, tmp_path):
+def test_what_is_cut_short_is_refused_with_its_seconds(kind, share, tmp_path, messages):
     made = {
         "RIFX": RIFX,
         "an odd chunk": WHOLE["an odd chunk that is not filled up"],
@@ -98,26 +98,25 @@ def test_what_is_cut_short_is_refused_with_its_seconds(kind, share, tmp_path):
     }
     whole = made.get(kind) or encoded(kind)
     content = whole if kind == "twice as long" else whole[: len(whole) - round((1 - share) * len(DATA))]
-    there, of = (1.0, 2.0) if kind == "twice as long" else (share, 1.0)
     (tmp_path / "a.wav").write_bytes(content)
-    with pytest.raises(UnusableAudioError, match=f"it is cut short: {there:.2f} s of {of:.2f} s are there"):
+    with messages.raises(UnusableAudioError):
         audio.decode(content)
-    with pathlib.Path(tmp_path / "a.wav").open("rb", buffering=0) as file, pytest.raises(UnusableAudioError, match="cut short"):
+    with pathlib.Path(tmp_path / "a.wav").open("rb", buffering=0) as file, messages.raises(UnusableAudioError):
         audio.lengths(file)
 
 
 @pytest.mark.parametrize("lacking", [heads.SLACK, heads.SLACK + 2])
-def test_the_border_between_a_wrong_size_and_what_is_cut_short(lacking):
+def test_the_border_between_a_wrong_size_and_what_is_cut_short(lacking, messages):
     content = riff(FORMAT + data(len(DATA) + lacking))
     if lacking > heads.SLACK:
-        with pytest.raises(UnusableAudioError, match="cut short"):
+        with messages.raises(UnusableAudioError):
             audio.decode(content)
     else:
         assert len(audio.decode(content).samples) == COUNT
 
 
-def test_audio_of_no_bytes_before_a_chunk_is_none():
-    with pytest.raises(UnusableAudioError, match="holds no audio samples"):
+def test_audio_of_no_bytes_before_a_chunk_is_none(messages):
+    with messages.raises(UnusableAudioError):
         audio.decode(riff(FORMAT + b"data" + bytes(4) + ODD + b"\0"))
 
 
@@ -174,8 +173,8 @@ KINDS = {
 
 
 @pytest.mark.parametrize("content", KINDS, ids=KINDS.values())
-def test_what_is_no_audio_is_named(content):
-    with pytest.raises(UnusableAudioError, match=f"^it is .*{KINDS[content]}"):
+def test_what_is_no_audio_is_named(content, messages):
+    with messages.raises(UnusableAudioError):
         audio.decode(content)
 
 

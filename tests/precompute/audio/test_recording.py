@@ -42,22 +42,21 @@ def lay_huge(path):
 
 
 IN_THE_WAY = {
-    "pipe": (lay_pipe, "it is a named pipe, not a file"),
-    "link to a pipe": (lay_link_to_pipe, "it is a named pipe, not a file"),
-    "endless device": (lambda path: path.symlink_to("/dev/zero"), "it is a device, not a file"),
-    "device that waits": (lambda path: path.symlink_to("/dev/ptmx"), "it is a device, not a file"),
-    "directory": (lambda path: path.mkdir(), "it is a directory, not a file"),
-    "link to a directory": (lambda path: path.symlink_to(path.parent), "it is a directory, not a file"),
-    "huge file": (lay_huge, "the file has 4.3 GB, over the limit of 4.3 GB"),
+    "pipe": lay_pipe,
+    "link to a pipe": lay_link_to_pipe,
+    "endless device": lambda path: path.symlink_to("/dev/zero"),
+    "device that waits": lambda path: path.symlink_to("/dev/ptmx"),
+    "directory": lambda path: path.mkdir(),
+    "link to a directory": lambda path: path.symlink_to(path.parent),
+    "huge file": lay_huge,
 }
 
 
 @pytest.mark.parametrize("kind", IN_THE_WAY)
 @pytest.mark.parametrize("use", [recording.read, recording.digest])
-def test_what_is_no_recording_is_refused_at_once(tmp_path, kind, use):
-    lay, reason = IN_THE_WAY[kind]
-    lay(tmp_path / "a.wav")
-    with pytest.raises(UnusableAudioError, match=reason):
+def test_what_is_no_recording_is_refused_at_once(tmp_path, kind, use, messages):
+    IN_THE_WAY[kind](tmp_path / "a.wav")
+    with messages.raises(UnusableAudioError):
         use(tmp_path / "a.wav")
 
 
@@ -75,15 +74,15 @@ def test_a_socket_cannot_be_opened(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
-def test_a_file_that_turns_out_longer_than_its_size_is_read_up_to_the_limit(monkeypatch):
+def test_a_file_that_turns_out_longer_than_its_size_is_read_up_to_the_limit(monkeypatch, messages):
     monkeypatch.setattr(recording, "LARGEST", 1000)
     # The size of what /proc shows is 0, however long it is.
-    with pytest.raises(UnusableAudioError, match="over the"):
+    with messages.raises(UnusableAudioError):
         recording.read(Path("/proc/self/maps"))
 
 
-def test_lack_of_memory_is_the_recordings_fault():
-    with pytest.raises(UnusableAudioError, match="not enough memory"), recording.one_alone():
+def test_lack_of_memory_is_the_recordings_fault(messages):
+    with messages.raises(UnusableAudioError), recording.one_alone():
         raise MemoryError
 
 
@@ -102,31 +101,40 @@ def corpora(tmp_path, small_ravdess):
     folder.mkdir(parents=True)
     for file in sorted((small_ravdess / "ravdess" / "Actor_01").iterdir())[:2]:
         (folder / file.name).symlink_to(file)
-    for (lay, _), parts in zip(IN_THE_WAY.values(), product("12", "12", "12"), strict=False):
+    for lay, parts in zip(IN_THE_WAY.values(), product("12", "12", "12"), strict=False):
         lay(folder / "03-01-08-0{}-0{}-0{}-01.wav".format(*parts))
     return tmp_path / "corpora"
 
 
+@pytest.fixture
+def reasons(corpora):
+    """Why each of those that are none is refused."""
+    reasons = []
+    for path in sorted((corpora / "ravdess" / "Actor_01").glob("03-01-08-*.wav")):
+        with pytest.raises(UnusableAudioError) as caught:
+            recording.read(path)
+        reasons.append(str(caught.value))
+    return reasons
+
+
 @pytest.mark.slow
-def test_precompute_skips_what_is_no_recording(corpora, tmp_path):
+def test_precompute_skips_what_is_no_recording(corpora, reasons, tmp_path):
     done = command("--corpus", "ravdess", "--corpora", corpora, "--cache", tmp_path / "cache", *SMALL)
     assert done.returncode == 3
     skipped = [line for line in done.stderr.splitlines() if line.startswith("skipped: ")]
-    assert len(skipped) == len(IN_THE_WAY)
-    for line, (_, reason) in zip(skipped, IN_THE_WAY.values(), strict=True):
+    for line, reason in zip(skipped, reasons, strict=True):
         assert line.endswith(reason)
     assert "utterances  2 of 1 speaker," in done.stdout
 
 
 @pytest.mark.slow
-def test_check_names_what_is_no_recording(corpora, tmp_path):
+def test_check_names_what_is_no_recording(corpora, reasons, tmp_path):
     done = command("--check", "ravdess", "--corpora", corpora, "--out", tmp_path / "page.html", *SMALL)
     assert done.returncode == 3
-    for _, reason in IN_THE_WAY.values():
-        assert reason in done.stdout
+    assert all(reason in done.stdout for reason in reasons)
 
 
-def test_a_table_names_the_lines_of_what_is_no_recording(corpora, tmp_path):
+def test_a_table_names_the_lines_of_what_is_no_recording(corpora, reasons, tmp_path):
     files = sorted((corpora / "ravdess" / "Actor_01").glob("03-01-08-*.wav"))
     rows = [f"{file},anna,sad\n" for file in files]
     (tmp_path / "my.csv").write_text("path,speaker,emotion\n" + "".join(rows))
@@ -134,6 +142,6 @@ def test_a_table_names_the_lines_of_what_is_no_recording(corpora, tmp_path):
     assert done.returncode == 1
     *faults, last = done.stderr.splitlines()
     assert "7 faults" in last
-    for number, (line, (_, reason)) in enumerate(zip(faults, IN_THE_WAY.values(), strict=True), 2):
+    for number, (line, reason) in enumerate(zip(faults, reasons, strict=True), 2):
         assert f"line {number}: " in line
         assert reason in line

@@ -40,10 +40,10 @@ def test_blocks_are_what_is_decoded_whole(encode, noise, tmp_path, monkeypatch, 
             assert recording.sha256 == decode.digest(whole.samples, 22050) == decode.recording_digest(content)
 
 
-def test_it_is_longer_than_an_utterance_may_be(encode, noise, tmp_path, monkeypatch):
+def test_it_is_longer_than_an_utterance_may_be(encode, noise, tmp_path, monkeypatch, messages):
     (tmp_path / "x.wav").write_bytes(encode(noise[:, :1]))
     monkeypatch.setattr(decode, "LONGEST", 1.0)
-    with pytest.raises(UnusableAudioError, match="longer than the limit"):
+    with messages.raises(UnusableAudioError):
         precompute.extract(tmp_path / "x.wav")
     with precompute.stream(tmp_path / "x.wav") as recording:
         assert sum(map(len, recording)) == len(noise)

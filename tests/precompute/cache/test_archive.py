@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import re
 import shutil
 import stat
 import struct
@@ -166,40 +165,34 @@ class TestExport:
             assert (info.date_time, info.compress_type) == ((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED)
             assert info.external_attr >> 16 == stat.S_IFREG | 0o644
 
-    def test_a_damaged_cache_is_refused_by_name(self, tmp_path):
+    def test_a_damaged_cache_is_refused_by_name(self, tmp_path, messages):
         path = sealed_toy(tmp_path / "lab")
         shard = path / "anna" / "sad" / "c.0.0.0.0"
         data = bytearray(shard.read_bytes())
         data[10] ^= 1
         replace(shard, bytes(data))
-        with pytest.raises(CacheError, match=re.escape(f"{shard} does not match its checksum in the manifest")):
+        with messages.raises(CacheError):
             export_zip([path], tmp_path / "toy.zip")
         assert names(tmp_path) == ["lab"]
 
-    def test_an_existing_file_is_kept(self, sealed, tmp_path):
+    def test_an_existing_file_is_kept(self, sealed, tmp_path, messages):
         (tmp_path / "toy.zip").write_text("mine")
-        with pytest.raises(WserError, match=r"toy.zip exists already: remove it"):
+        with messages.raises(WserError):
             export_zip([sealed], tmp_path / "toy.zip")
         assert content(tmp_path) == {"toy.zip": b"mine"}
 
-    def test_a_file_that_came_meanwhile_is_kept(self, sealed, tmp_path, monkeypatch):
+    def test_a_file_that_came_meanwhile_is_kept(self, sealed, tmp_path, monkeypatch, messages):
         read = archive._read
         monkeypatch.setattr(archive, "_read", lambda *of: (tmp_path / "toy.zip").write_text("mine") and read(*of))
-        with pytest.raises(WserError, match=r"toy.zip exists already"):
+        with messages.raises(WserError):
             export_zip([sealed], tmp_path / "toy.zip")
         assert content(tmp_path) == {"toy.zip": b"mine"}
 
     @pytest.mark.parametrize(
         ("error", "expected"),
-        [
-            (KeyboardInterrupt(), KeyboardInterrupt),
-            (
-                OSError(errno.ENOSPC, "No space left on device"),
-                r"toy.zip cannot be written \(No space left on device; .* MB are",
-            ),
-        ],
+        [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(errno.ENOSPC, "No space left on device"), WserError)],
     )
-    def test_an_interrupted_export_leaves_nothing(self, sealed, tmp_path, monkeypatch, error, expected):
+    def test_an_interrupted_export_leaves_nothing(self, sealed, tmp_path, monkeypatch, error, expected, messages):
         read, calls = archive._read, []
 
         def fail(*of):
@@ -209,16 +202,15 @@ class TestExport:
             return read(*of)
 
         monkeypatch.setattr(archive, "_read", fail)
-        kind, words = (WserError, expected) if isinstance(expected, str) else (expected, None)
-        with pytest.raises(kind, match=words):
+        with messages.raises(expected):
             export_zip([sealed], tmp_path / "toy.zip")
         assert names(tmp_path) == []
 
-    def test_a_missing_directory_is_said(self, sealed, tmp_path):
-        with pytest.raises(WserError, match=r"no/toy.zip cannot be written \(No such file or directory; no such directory\)"):
+    def test_a_missing_directory_is_said(self, sealed, tmp_path, messages):
+        with messages.raises(WserError):
             export_zip([sealed], tmp_path / "no" / "toy.zip")
         (tmp_path / "file").write_text("")
-        with pytest.raises(WserError, match=r"file/toy.zip cannot be written \(Not a directory"):
+        with messages.raises(WserError):
             export_zip([sealed], tmp_path / "file" / "toy.zip")
 
     def test_no_hard_links_are_needed(self, sealed, exported, tmp_path, monkeypatch):
@@ -229,17 +221,17 @@ class TestExport:
         export_zip([sealed], tmp_path / "toy.zip")
         assert content(tmp_path) == {"toy.zip": exported.read_bytes()}
 
-    def test_two_of_one_name_none_and_unsealed_ones_are_refused(self, sealed, tmp_path):
-        with pytest.raises(CacheError, match=f"would be '{CACHE}'"):
+    def test_two_of_one_name_none_and_unsealed_ones_are_refused(self, sealed, tmp_path, messages):
+        with messages.raises(CacheError):
             export_zip([sealed, shutil.copytree(sealed, tmp_path / "toy" / NAME)], tmp_path / "toy.zip")
-        with pytest.raises(CacheError, match="give at least one"):
+        with messages.raises(CacheError):
             export_zip([], tmp_path / "toy.zip")
-        with pytest.raises(CacheError, match="this cache is unfinished"):
+        with messages.raises(CacheError):
             export_zip([tmp_path], tmp_path / "toy.zip")
 
-    def test_too_many_records_of_provenance_are_refused(self, sealed, tmp_path, monkeypatch):
+    def test_too_many_records_of_provenance_are_refused(self, sealed, tmp_path, monkeypatch, messages):
         monkeypatch.setattr(archive, "MOST_PROVENANCE", 0)
-        with pytest.raises(CacheError, match="has 1 files, more than 0"):
+        with messages.raises(CacheError):
             export_zip([sealed], tmp_path / "toy.zip")
 
 
@@ -299,96 +291,95 @@ def recipe(**values):
 
 
 MANIFEST = f"{CACHE}/{layout.MANIFEST}"
-UNKNOWN = "is not a file of a cache's layout"
 NOTE = f"{layout.PROVENANCE}/{'0' * 32}.json"
 REFUSED = {
-    "absolute": (add("/etc/cron.d/x"), "/etc/cron.d/x", UNKNOWN),
-    "absolute in layout": (add(f"/{SHARD}"), f"/{SHARD}", UNKNOWN),
-    "parent": (add("../x"), "../x", UNKNOWN),
-    "parent of the root": (add(f"../{NAME}/zarr.json"), "../", UNKNOWN),
-    "parent inside": (add(f"{CACHE}/../../x"), f"{CACHE}/../../x", UNKNOWN),
-    "parent as speaker": (add(f"{CACHE}/../sad/zarr.json"), f"{CACHE}/../sad", UNKNOWN),
-    "parent as directory": (add("../"), "../", UNKNOWN),
-    "dot": (add(f"toy/./{NAME}/zarr.json"), "toy/./", UNKNOWN),
-    "empty component": (add(f"toy//{NAME}/zarr.json"), "toy//", UNKNOWN),
-    "backslash": (add(f"{CACHE}/anna\\..\\..\\x"), "anna", UNKNOWN),
-    "drive": (add("C:/x/zarr.json"), "C:/x", UNKNOWN),
-    "nul": (with_info("x", filename=f"{CACHE}/zarr.json\0.txt"), f"{CACHE}/zarr.json", UNKNOWN),
-    "control characters": (add("\x1b[2Jx"), r"\x1b[2Jx", UNKNOWN),
-    "unicode": (add("toy\u202e/x"), r"toy\u202e/x", UNKNOWN),
-    "no name": (with_info("x", filename=""), "''", UNKNOWN),
-    "no file of a cache": (add(f"{CACHE}/setup.py"), f"{CACHE}/setup.py", UNKNOWN),
-    "beside the cache": (add("toy/readme.txt"), "toy/readme.txt", UNKNOWN),
-    "staging": (add(f"toy/{layout.STAGING}/zarr.json"), layout.STAGING, UNKNOWN),
-    "hidden corpus": (add(f".ssh/{NAME}/zarr.json"), ".ssh", UNKNOWN),
-    "corpus of a root's file": (add(f"{layout.ROOT_TAG}/{NAME}/zarr.json"), layout.ROOT_TAG, UNKNOWN),
-    "no cache's id": (add("toy/latest/zarr.json"), "toy/latest", UNKNOWN),
-    "many parts": (add(f"{CACHE}/{'x/' * 20_000}zarr.json"), f"{CACHE}/x/x", UNKNOWN),
-    "long": (add(f"{CACHE}/{'x' * 201}/zarr.json"), "xxx", UNKNOWN),
-    "other provenance": (add(f"{CACHE}/provenance/x.json"), "provenance/x.json", UNKNOWN),
-    "other directory": (add("toy/x/"), "toy/x/", UNKNOWN),
-    "symbolic link": (link_to(SHARD, stat.S_IFLNK), SHARD, "is not a regular file"),
-    "symbolic link as directory": (link_to(f"{CACHE}/anna", stat.S_IFLNK), f"{CACHE}/anna", UNKNOWN),
-    "device": (link_to(SHARD, stat.S_IFCHR), SHARD, "is not a regular file"),
-    "fifo": (link_to(SHARD, stat.S_IFIFO), SHARD, "is not a regular file"),
-    "twice": (add(SHARD, b"x"), SHARD, "occurs twice"),
-    "twice but for case": (add(f"{CACHE}/ANNA/sad/c.0.0.0.0", b"x"), "ANNA", "occurs twice"),
-    "file and directory": (add(f"{CACHE}/{layout.RECIPE}/zarr.json"), layout.RECIPE, "occurs twice"),
-    "encrypted": (lambda members: members, SHARD, "is encrypted", at_end(SHARD, flag_bits=1)),
-    "bzip2": (with_info(SHARD, compress_type=zipfile.ZIP_BZIP2), SHARD, "compressed by method 12"),
-    "lzma": (with_info(SHARD, compress_type=zipfile.ZIP_LZMA), SHARD, "compressed by method 14"),
-    "unvouched": (add(f"{CACHE}/bob/sad/zarr.json", b"{}"), "bob/sad/zarr.json", "is not listed in the manifest"),
-    "missing": (drop(SHARD), SHARD, "is missing"),
-    "no index": (changed(lambda members: vouch(members, layout.INDEX, None)), layout.INDEX, "is missing"),
-    "no manifest": (drop(MANIFEST), MANIFEST, "is missing"),
-    "size": (lambda members: {**members, SHARD: members[SHARD] + b"x"}, SHARD, "and the manifest says"),
-    "size of the archive's directory": (lambda members: members, SHARD, "the manifest says", at_end(SHARD, file_size=7)),
-    "other corpus": (manifest(corpus="../toy"), MANIFEST, "belongs to another cache"),
-    "other id": (manifest(recipe_id="0" * 12), MANIFEST, "belongs to another cache"),
-    "other version": (manifest(layout="3.0"), CACHE, "has cache layout 3.0"),
-    "no version": (manifest(layout=None), CACHE, "has cache layout None"),
-    "no fingerprint": (manifest(fingerprint="x"), MANIFEST, "is damaged .*'fingerprint' must be text of 64 hexadecimal digits"),
-    "files of another type": (manifest(files=[]), MANIFEST, "is damaged"),
-    "entries of another type": (manifest(files={"zarr.json": 1}), MANIFEST, "is damaged"),
+    "absolute": (add("/etc/cron.d/x"), "/etc/cron.d/x"),
+    "absolute in layout": (add(f"/{SHARD}"), f"/{SHARD}"),
+    "parent": (add("../x"), "../x"),
+    "parent of the root": (add(f"../{NAME}/zarr.json"), "../"),
+    "parent inside": (add(f"{CACHE}/../../x"), f"{CACHE}/../../x"),
+    "parent as speaker": (add(f"{CACHE}/../sad/zarr.json"), f"{CACHE}/../sad"),
+    "parent as directory": (add("../"), "../"),
+    "dot": (add(f"toy/./{NAME}/zarr.json"), "toy/./"),
+    "empty component": (add(f"toy//{NAME}/zarr.json"), "toy//"),
+    "backslash": (add(f"{CACHE}/anna\\..\\..\\x"), "anna"),
+    "drive": (add("C:/x/zarr.json"), "C:/x"),
+    "nul": (with_info("x", filename=f"{CACHE}/zarr.json\0.txt"), f"{CACHE}/zarr.json"),
+    "control characters": (add("\x1b[2Jx"), r"\x1b[2Jx"),
+    "unicode": (add("toy\u202e/x"), r"toy\u202e/x"),
+    "no name": (with_info("x", filename=""), "''"),
+    "no file of a cache": (add(f"{CACHE}/setup.py"), f"{CACHE}/setup.py"),
+    "beside the cache": (add("toy/readme.txt"), "toy/readme.txt"),
+    "staging": (add(f"toy/{layout.STAGING}/zarr.json"), layout.STAGING),
+    "hidden corpus": (add(f".ssh/{NAME}/zarr.json"), ".ssh"),
+    "corpus of a root's file": (add(f"{layout.ROOT_TAG}/{NAME}/zarr.json"), layout.ROOT_TAG),
+    "no cache's id": (add("toy/latest/zarr.json"), "toy/latest"),
+    "many parts": (add(f"{CACHE}/{'x/' * 20_000}zarr.json"), f"{CACHE}/x/x"),
+    "long": (add(f"{CACHE}/{'x' * 201}/zarr.json"), "xxx"),
+    "other provenance": (add(f"{CACHE}/provenance/x.json"), "provenance/x.json"),
+    "other directory": (add("toy/x/"), "toy/x/"),
+    "symbolic link": (link_to(SHARD, stat.S_IFLNK), SHARD),
+    "symbolic link as directory": (link_to(f"{CACHE}/anna", stat.S_IFLNK), f"{CACHE}/anna"),
+    "device": (link_to(SHARD, stat.S_IFCHR), SHARD),
+    "fifo": (link_to(SHARD, stat.S_IFIFO), SHARD),
+    "twice": (add(SHARD, b"x"), SHARD),
+    "twice but for case": (add(f"{CACHE}/ANNA/sad/c.0.0.0.0", b"x"), "ANNA"),
+    "file and directory": (add(f"{CACHE}/{layout.RECIPE}/zarr.json"), layout.RECIPE),
+    "encrypted": (lambda members: members, SHARD, at_end(SHARD, flag_bits=1)),
+    "bzip2": (with_info(SHARD, compress_type=zipfile.ZIP_BZIP2), SHARD),
+    "lzma": (with_info(SHARD, compress_type=zipfile.ZIP_LZMA), SHARD),
+    "unvouched": (add(f"{CACHE}/bob/sad/zarr.json", b"{}"), "bob/sad/zarr.json"),
+    "missing": (drop(SHARD), SHARD),
+    "no index": (changed(lambda members: vouch(members, layout.INDEX, None)), layout.INDEX),
+    "no manifest": (drop(MANIFEST), MANIFEST),
+    "size": (lambda members: {**members, SHARD: members[SHARD] + b"x"}, SHARD),
+    "size of the archive's directory": (lambda members: members, SHARD, at_end(SHARD, file_size=7)),
+    "other corpus": (manifest(corpus="../toy"), MANIFEST),
+    "other id": (manifest(recipe_id="0" * 12), MANIFEST),
+    "other version": (manifest(layout="3.0"), CACHE),
+    "no version": (manifest(layout=None), CACHE),
+    "no fingerprint": (manifest(fingerprint="x"), MANIFEST),
+    "files of another type": (manifest(files=[]), MANIFEST),
+    "entries of another type": (manifest(files={"zarr.json": 1}), MANIFEST),
     "infinite size": (
-        manifest(files={"zarr.json": {"size": float("inf"), "sha256": "0" * 64}}), MANIFEST, "is damaged"),
-    "manifest torn": (lambda members: {**members, MANIFEST: members[MANIFEST][:99]}, MANIFEST, "is damaged"),
-    "manifest deep": (lambda members: {**members, MANIFEST: b"[" * 100_000}, MANIFEST, "is damaged"),
-    "manifest a list": (lambda members: {**members, MANIFEST: b"[]"}, MANIFEST, "must be keys with values"),
-    "manifest no text": (lambda members: {**members, MANIFEST: b"\xff\xfe\xfd"}, MANIFEST, "is damaged"),
-    "manifest large": (lambda members: {**members, MANIFEST: b" " * (layout.LARGEST_MANIFEST + 1)}, MANIFEST, "more than"),
-    "provenance large": (add(f"{CACHE}/{NOTE}", b" " * (layout.LARGEST_NOTE + 1)), NOTE, "more than 65536"),
-    "root's version": (lambda members: {**members, layout.ROOT_RECORD: b'{"layout": "9.1"}'}, "x.zip", "has cache layout 9.1"),
-    "root's record": (lambda members: {**members, layout.ROOT_RECORD: b"1"}, layout.ROOT_RECORD, "must be keys with values"),
-    "large pictures": (recipe(height=1024, width=8193), layout.RECIPE, r"\(1024, 8193, 3\) of uint8 takes 25168896 bytes"),
-    "negative pictures": (recipe(height=-8, width=-16), layout.RECIPE, r"\(-8, -16, 3\) must have 1 to 4 axes"),
-    "pictures of another type": (recipe(height="8"), layout.RECIPE, "'height' is '8', and must be a whole number"),
+        manifest(files={"zarr.json": {"size": float("inf"), "sha256": "0" * 64}}), MANIFEST),
+    "manifest torn": (lambda members: {**members, MANIFEST: members[MANIFEST][:99]}, MANIFEST),
+    "manifest deep": (lambda members: {**members, MANIFEST: b"[" * 100_000}, MANIFEST),
+    "manifest a list": (lambda members: {**members, MANIFEST: b"[]"}, MANIFEST),
+    "manifest no text": (lambda members: {**members, MANIFEST: b"\xff\xfe\xfd"}, MANIFEST),
+    "manifest large": (lambda members: {**members, MANIFEST: b" " * (layout.LARGEST_MANIFEST + 1)}, MANIFEST),
+    "provenance large": (add(f"{CACHE}/{NOTE}", b" " * (layout.LARGEST_NOTE + 1)), NOTE),
+    "root's version": (lambda members: {**members, layout.ROOT_RECORD: b'{"layout": "9.1"}'}, "x.zip"),
+    "root's record": (lambda members: {**members, layout.ROOT_RECORD: b"1"}, layout.ROOT_RECORD),
+    "large pictures": (recipe(height=1024, width=8193), layout.RECIPE),
+    "negative pictures": (recipe(height=-8, width=-16), layout.RECIPE),
+    "pictures of another type": (recipe(height="8"), layout.RECIPE),
 }  # fmt: skip
 
 
 class TestRefusedBeforeAnythingIsWritten:
     @pytest.mark.parametrize("case", REFUSED)
-    def test_members(self, case, exported, tmp_path, root):
-        change, name, words, *end = REFUSED[case]
+    def test_members(self, case, exported, tmp_path, root, messages):
+        change, name, *end = REFUSED[case]
         crafted = write(tmp_path / "x.zip", change(named(unpacked(exported))), *end)
-        with pytest.raises(CacheError, match=words) as caught:
+        with messages.raises(CacheError) as caught:
             import_zip(crafted, root)
         assert name in str(caught.value)
         assert str(crafted) in str(caught.value)
         assert "\n" not in str(caught.value)
         assert names(tmp_path) == ["x.zip"]
 
-    def test_a_bomb(self, exported, tmp_path, root):
+    def test_a_bomb(self, exported, tmp_path, root, messages):
         members = named(unpacked(exported))
         vouch(members, "anna/sad/c.0.0.0.0", bytes(20 << 20))
         with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as opened:
             for name, data in members.items():
                 opened.writestr(name, data)
-        with pytest.raises(CacheError, match=rf"'{SHARD}' would grow from \d+ to {20 << 20} bytes"):
+        with messages.raises(CacheError):
             import_zip(tmp_path / "x.zip", root)
         assert not root.exists()
 
-    def test_a_bomb_that_understates_its_size(self, exported, tmp_path, root):
+    def test_a_bomb_that_understates_its_size(self, exported, tmp_path, root, messages):
         def end(opened):
             opened.getinfo(MANIFEST).file_size = 1000
 
@@ -397,36 +388,36 @@ class TestRefusedBeforeAnythingIsWritten:
             for name, data in members.items():
                 opened.writestr(name, data)
             end(opened)
-        with pytest.raises(CacheError, match=f"'{MANIFEST}' cannot be read"):
+        with messages.raises(CacheError):
             import_zip(tmp_path / "x.zip", root)
         assert not root.exists()
 
-    def test_members_that_share_their_bytes(self, exported, tmp_path, root):
+    def test_members_that_share_their_bytes(self, exported, tmp_path, root, messages):
         def end(opened):
             one = opened.getinfo(SHARD)
             one.compress_size = one.file_size = 1 << 20
 
         crafted = write(tmp_path / "x.zip", named(unpacked(exported)), end)
-        with pytest.raises(CacheError, match=r"bytes, and its members add up to \d+"):
+        with messages.raises(CacheError):
             import_zip(crafted, root)
 
     @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
-    def test_a_truncated_file(self, share, exported, tmp_path, root):
+    def test_a_truncated_file(self, share, exported, tmp_path, root, messages):
         data = exported.read_bytes()
         (tmp_path / "x.zip").write_bytes(data[: int(len(data) * share)])
-        with pytest.raises(CacheError, match=r"x.zip cannot be read as a zip file \(.*\): copy it again"):
+        with messages.raises(CacheError):
             import_zip(tmp_path / "x.zip", root)
         assert not root.exists()
 
-    def test_what_is_no_zip_file_or_not_there(self, tmp_path, root):
+    def test_what_is_no_zip_file_or_not_there(self, tmp_path, root, messages):
         (tmp_path / "x.zip").write_text("hello")
         for path in (tmp_path / "x.zip", tmp_path, tmp_path / "missing.zip"):
-            with pytest.raises(CacheError, match=re.escape(f"{path} cannot be read as a zip file")):
+            with messages.raises(CacheError):
                 import_zip(path, root)
 
-    def test_a_zip_file_without_a_cache(self, tmp_path, root):
+    def test_a_zip_file_without_a_cache(self, tmp_path, root, messages):
         for members in ({}, {layout.ROOT_RECORD: b'{"layout": "1.0"}'}):
-            with pytest.raises(CacheError, match="does not contain a cache"):
+            with messages.raises(CacheError):
                 import_zip(write(tmp_path / "x.zip", members), root)
 
     def test_any_flipped_byte_is_refused_or_harmless(self, sealed, exported, tmp_path, root, monkeypatch):
@@ -443,20 +434,20 @@ class TestRefusedBeforeAnythingIsWritten:
                 assert content(sealed).items() >= content(path).items()
                 shutil.rmtree(root)
 
-    def test_too_little_space(self, exported, root, monkeypatch):
+    def test_too_little_space(self, exported, root, monkeypatch, messages):
         monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 9))
-        with pytest.raises(CacheError, match=r"takes 0 MB, and the disk of .*root has 0 MB free: free some"):
+        with messages.raises(CacheError):
             import_zip(exported, root)
         assert not root.exists()
 
-    def test_too_many_records_of_provenance(self, exported, root, monkeypatch):
+    def test_too_many_records_of_provenance(self, exported, root, monkeypatch, messages):
         monkeypatch.setattr(archive, "MOST_PROVENANCE", 0)
-        with pytest.raises(CacheError, match="is one of 1 records of provenance, more than 0"):
+        with messages.raises(CacheError):
             import_zip(exported, root)
 
-    def test_an_object_store(self, exported, monkeypatch, root):
+    def test_an_object_store(self, exported, monkeypatch, root, messages):
         monkeypatch.setattr(places, "is_remote", lambda _: True)
-        with pytest.raises(CacheError, match="is not a local directory"):
+        with messages.raises(CacheError):
             import_zip(exported, root)
 
 
@@ -495,26 +486,26 @@ WRONG = {
 
 class TestRefusedBeforeAnythingIsPublished:
     @pytest.mark.parametrize("case", WRONG)
-    def test_what_the_manifest_vouches_for_wrongly(self, case, exported, tmp_path, root):
+    def test_what_the_manifest_vouches_for_wrongly(self, case, exported, tmp_path, root, messages):
         members = named(unpacked(exported))
         WRONG[case](members)
-        with pytest.raises(CacheError, match=rf"x.zip: '{CACHE}.*(damaged|vouches|checksum)") as caught:
+        with messages.raises(CacheError) as caught:
             import_zip(write(tmp_path / "x.zip", members), root)
         assert nothing_in(root)
         assert layout.STAGING not in str(caught.value)
 
-    def test_pictures_that_take_too_much_memory(self, exported, root, monkeypatch):
+    def test_pictures_that_take_too_much_memory(self, exported, root, monkeypatch, messages):
         monkeypatch.setattr(archive, "LARGEST_UNIT", 3 * 8 * 16 * 3 - 1)
-        with pytest.raises(CacheError, match="the items of 'anna/sad' take 1152 bytes, more than 1151"):
+        with messages.raises(CacheError):
             import_zip(exported, root)
         assert nothing_in(root)
 
-    def test_one_bad_cache_keeps_the_others_out(self, sealed, tmp_path, root):
+    def test_one_bad_cache_keeps_the_others_out(self, sealed, tmp_path, root, messages):
         other = build(tmp_path / "lab", [unit("bob", "sad")], [Skipped("x.wav", "silent")], OTHER_INPUT)
         export_zip([sealed, other], tmp_path / "both.zip")
         members = named(unpacked(tmp_path / "both.zip"))
         members[f"toy/{other.name}/{layout.INDEX}"] = members[f"toy/{other.name}/{layout.INDEX}"].replace(b"bob", b"eve")
-        with pytest.raises(CacheError, match=f"toy/{other.name}/{layout.INDEX}"):
+        with messages.raises(CacheError):
             import_zip(write(tmp_path / "x.zip", members), root)
         assert nothing_in(root)
 
@@ -567,24 +558,24 @@ class TestWhatIsThereAlready:
         assert import_zip(exported, root) == [path]
         assert {file: file.stat().st_ino for file in path.rglob("*")} == inodes
 
-    def test_another_cache_of_the_name_is_kept_and_the_archive_refused(self, exported, root):
-        path = build(root, [unit("bob", "sad")], input_id=INPUT)
+    def test_another_cache_of_the_name_is_kept_and_the_archive_refused(self, exported, root, messages):
+        build(root, [unit("bob", "sad")], input_id=INPUT)
         before = content(root)
-        with pytest.raises(CacheError, match=rf"{re.escape(str(path))} is sealed with other pictures than that of .*toy.zip"):
+        with messages.raises(CacheError):
             import_zip(exported, root)
         assert content(root) == before
 
-    def test_an_unfinished_one_is_kept_and_the_archive_refused(self, exported, root):
+    def test_an_unfinished_one_is_kept_and_the_archive_refused(self, exported, root, messages):
         made = draft(root)
         with made.open():
             made.publish(*unit("anna", "sad"))
         before = content(root)
-        with pytest.raises(CacheError, match=f"unfinished: finish it .* cache rm {NAME}, before that of .*toy.zip"):
+        with messages.raises(CacheError):
             import_zip(exported, root)
         assert content(root) == before
 
     @pytest.mark.parametrize("same", [True, False])
-    def test_another_job_is_first(self, same, sealed, exported, root, monkeypatch):
+    def test_another_job_is_first(self, same, sealed, exported, root, monkeypatch, messages):
         def verify(*of):
             if same:
                 shutil.copytree(sealed, root / "toy" / NAME)
@@ -595,16 +586,16 @@ class TestWhatIsThereAlready:
         if same:
             assert content(import_zip(exported, root)[0]) == content(sealed)
         else:
-            with pytest.raises(CacheError, match="is sealed with other pictures"):
+            with messages.raises(CacheError):
                 import_zip(exported, root)
         assert list((root / "toy" / layout.STAGING).iterdir()) == []
 
-    def test_a_root_of_another_version_or_that_is_a_file_is_refused(self, exported, tmp_path, root):
+    def test_a_root_of_another_version_or_that_is_a_file_is_refused(self, exported, tmp_path, root, messages):
         root.mkdir()
         (root / layout.ROOT_RECORD).write_text('{"layout": "3.0"}')
-        with pytest.raises(CacheError, match=r"has cache layout 3\.0"):
+        with messages.raises(CacheError):
             import_zip(exported, root)
         assert names(root) == [layout.ROOT_RECORD]
         (tmp_path / "file").write_text("")
-        with pytest.raises(CacheError, match="file"):
+        with messages.raises(CacheError):
             import_zip(exported, tmp_path / "file")

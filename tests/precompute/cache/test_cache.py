@@ -120,25 +120,22 @@ TORN = [truncate, halve, lengthen, empty, os.unlink, symlink, directory]
 
 class TestRefusal:
     @pytest.mark.parametrize("damage", TORN, ids=lambda f: f.__name__)
-    def test_a_torn_shard_is_refused_by_name(self, path, damage):
+    def test_a_torn_shard_is_refused_by_name(self, path, damage, messages):
         shard = shards(path)[1]
         damage(shard)
-        with pytest.raises(
-            CacheError,
-            match=rf"{shard} is (missing.*|\d+ bytes|a symbolic link or not a file), and the manifest says \d+ bytes: move it",
-        ):
+        with messages.raises(CacheError):
             Cache(path)
 
     @pytest.mark.parametrize("name", [layout.INDEX, layout.SKIPPED, layout.RECIPE, layout.GROUP, "anna/zarr.json"])
     @pytest.mark.parametrize("damage", [truncate, os.unlink], ids=lambda f: f.__name__)
-    def test_any_torn_file_is_refused_by_name(self, path, name, damage):
+    def test_any_torn_file_is_refused_by_name(self, path, name, damage, messages):
         damage(path / name)
-        with pytest.raises(CacheError, match=name):
+        with messages.raises(CacheError):
             Cache(path)
 
-    def test_a_cache_without_manifest_is_refused(self, path):
+    def test_a_cache_without_manifest_is_refused(self, path, messages):
         (path / layout.MANIFEST).unlink()
-        with pytest.raises(CacheMissingError, match="unfinished"):
+        with messages.raises(CacheMissingError):
             Cache(path)
 
     def test_no_directory_is_no_cache(self, tmp_path):
@@ -146,32 +143,32 @@ class TestRefusal:
             Cache(tmp_path / "nowhere")
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"{} {}"])
-    def test_a_torn_manifest_is_refused(self, path, content):
+    def test_a_torn_manifest_is_refused(self, path, content, messages):
         replace(path / layout.MANIFEST, content)
-        with pytest.raises(CacheError, match=layout.MANIFEST):
+        with messages.raises(CacheError):
             Cache(path)
 
-    def test_the_manifest_of_another_cache_is_refused(self, path, tmp_path):
+    def test_the_manifest_of_another_cache_is_refused(self, path, tmp_path, messages):
         other = build(tmp_path / "cache", [unit("anna", "sad")], input_id="ba9876543210")
         replace(path / layout.MANIFEST, (other / layout.MANIFEST).read_bytes())
-        with pytest.raises(CacheError, match="belongs to another cache"):
+        with messages.raises(CacheError):
             Cache(path)
 
-    def test_a_cache_under_another_name_is_refused(self, path):
+    def test_a_cache_under_another_name_is_refused(self, path, messages):
         moved = path.rename(path.with_name(f"{RECIPE.id}-ba9876543210"))
-        with pytest.raises(CacheError, match="belongs to another cache"):
+        with messages.raises(CacheError):
             Cache(moved)
 
     @pytest.mark.parametrize("version", [f"{layout.VERSION[0] + 1}.0", "0.1", None])
-    def test_another_major_version_is_refused(self, path, version):
+    def test_another_major_version_is_refused(self, path, version, messages):
         edit(path, lambda manifest: manifest.update(layout=version))
-        with pytest.raises(CacheError, match="upgrade or recompute"):
+        with messages.raises(CacheError):
             Cache(path)
 
-    def test_a_root_of_another_major_version_is_refused(self, path):
+    def test_a_root_of_another_major_version_is_refused(self, path, messages):
         root = path.parent.parent
         replace(root / layout.ROOT_RECORD, b'{"layout": "9.0"}')
-        with pytest.raises(CacheError, match=r"cache layout 9\.0"):
+        with messages.raises(CacheError):
             roots.find([root], "toy", RECIPE.id)
 
     @pytest.mark.parametrize(("corpus", "others"), [("ravdess_song", "ravdess"), ("ravdess", ""), ("toy", "")])
@@ -186,9 +183,9 @@ class TestRefusal:
         assert Cache(path).same_speakers_as == others
 
     @pytest.mark.parametrize("others", [None, 1, ["emodb"], "a/b", "..", "x" * 20 + "\n"])
-    def test_a_manifest_that_names_no_corpus_is_refused(self, path, others):
+    def test_a_manifest_that_names_no_corpus_is_refused(self, path, others, messages):
         edit(path, lambda manifest: manifest.update(same_speakers_as=others))
-        with pytest.raises(CacheError, match=r"is damaged .*'same_speakers_as' is "):
+        with messages.raises(CacheError):
             Cache(path)
 
     def test_a_newer_minor_version_is_read_and_its_new_keys_are_ignored(self, path):
@@ -207,58 +204,58 @@ class TestRefusal:
         assert len(cache.read_all()) == 6
 
     @pytest.mark.parametrize("where", [0.0, 0.2, 0.5, 0.8, 0.99])
-    def test_a_flipped_bit_is_found_when_it_is_read(self, path, where):
+    def test_a_flipped_bit_is_found_when_it_is_read(self, path, where, messages):
         shard = path / "anna" / "sad" / "c.0.0.0.0"
         content = bytearray(shard.read_bytes())
         content[int(where * len(content))] ^= 0x10
         replace(shard, bytes(content))
         cache = Cache(path)
-        with pytest.raises(
-            CacheError,
-            match=r"anna/sad/c.0.0.0.0 does not match its checksum in the manifest: move it .* and run precompute again",
-        ):
+        with messages.raises(CacheError):
             cache.read("anna/sad")
-        with pytest.raises(CacheError, match="anna/sad"):
+        with messages.raises(CacheError):
             cache.read_all()
         assert len(cache.read("anna/angry")) == 2
 
-    def test_a_record_changed_at_the_same_size_is_refused(self, path):
+    def test_a_record_changed_at_the_same_size_is_refused(self, path, messages):
         index = path / layout.INDEX
         replace(index, index.read_bytes().replace(b'"anna"', b'"hann"'))
-        with pytest.raises(CacheError, match="does not match its checksum in the manifest"):
+        with messages.raises(CacheError):
             Cache(path)
 
     @pytest.mark.parametrize("content", [{"layout": "1.0"}, {"files": {"zarr.json": {}}}])
-    def test_a_manifest_that_lacks_keys_is_refused(self, path, content):
+    def test_a_manifest_that_lacks_keys_is_refused(self, path, content, messages):
         replace(path / layout.MANIFEST, json.dumps(content | {"layout": "1.0"}).encode())
-        with pytest.raises(CacheError, match=f"{layout.MANIFEST} is damaged"):
+        with messages.raises(CacheError):
             Cache(path)
 
     @pytest.mark.parametrize(
-        ("key", "value", "says"),
+        ("key", "value"),
         [
-            ("array", ["anna"], "is a list, and must be text"), ("row", "0", "is text, and must be a whole number"),
-            ("row", True, "is true or false, and must be a whole number"), ("key", None, "is null, and must be text"),
-            ("duration", "long", "is text, and must be a number"), ("sex", 1, "must be female or male"),
-            ("channels", 2**53, "must be a whole number of at most 9007199254740991"),
+            ("array", ["anna"]),
+            ("row", "0"),
+            ("row", True),
+            ("key", None),
+            ("duration", "long"),
+            ("sex", 1),
+            ("channels", 2**53),
         ],
-    )  # fmt: skip
-    def test_a_record_of_another_type_is_refused_by_name(self, path, key, value, says):
+    )
+    def test_a_record_of_another_type_is_refused_by_name(self, path, key, value, messages):
         lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
         lines[2][key] = value
         content = "".join(json.dumps(line) + "\n" for line in lines).encode()
         replace(path / layout.INDEX, content)
         entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         edit(path, lambda manifest: manifest["files"].update({layout.INDEX: entry}))
-        with pytest.raises(CacheError, match=rf"index.jsonl is damaged \('{key}' of line 3 {says}\)"):
+        with messages.raises(CacheError):
             Cache(path).read_all()
 
-    def test_json_that_nests_without_end_is_refused(self, path):
+    def test_json_that_nests_without_end_is_refused(self, path, messages):
         replace(path / layout.MANIFEST, b"[" * 100_000)
-        with pytest.raises(CacheError, match=r"manifest.json is damaged \(nested too deeply"):
+        with messages.raises(CacheError):
             Cache(path)
 
-    def test_the_shard_of_another_array_is_found_by_its_shape(self, path):
+    def test_the_shard_of_another_array_is_found_by_its_shape(self, path, messages):
         # Another array of the same cache is sound in itself; here even its sizes are vouched for.
         for name in (layout.GROUP, "c.0.0.0.0"):
             replace(path / "anna/sad" / name, (path / "anna/angry" / name).read_bytes())
@@ -266,12 +263,12 @@ class TestRefusal:
             path,
             lambda m: m["files"].update({f"anna/sad/{n}": m["files"][f"anna/angry/{n}"] for n in (layout.GROUP, "c.0.0.0.0")}),
         )
-        with pytest.raises(CacheError, match=r"anna/sad/zarr.json is not an array of 3 items .* is \[2,8,16,3\]"):
+        with messages.raises(CacheError):
             Cache(path).read("anna/sad")
 
     @pytest.mark.parametrize("array", ["nobody/sad", "", "..", "anna", "../../secret"])
-    def test_arrays_that_the_manifest_does_not_name_are_not_read(self, path, array):
-        with pytest.raises(CacheError, match="has no array"):
+    def test_arrays_that_the_manifest_does_not_name_are_not_read(self, path, array, messages):
+        with messages.raises(CacheError):
             Cache(path).read(array)
 
 
@@ -295,55 +292,45 @@ class TestForgeries:
         "key", ["layout", "corpus", "synthetic", "recipe_id", "input_id", "fingerprint", "utterances", "files"]
     )
     @pytest.mark.parametrize("value", [None, [1], "many"])
-    def test_keys_of_the_manifest_that_are_missing_or_of_another_type(self, path, key, value):
+    def test_keys_of_the_manifest_that_are_missing_or_of_another_type(self, path, key, value, messages):
         edit(path, lambda m: m.pop(key) if value is None else m.update({key: value}))
-        says = {"layout": "has cache layout", "fingerprint": f"{layout.MANIFEST}|that of the manifest"}
-        with pytest.raises(CacheError, match=says.get(key, layout.MANIFEST)):
+        with messages.raises(CacheError):
             Cache(path).read_all()
         assert problems(path)
 
-    def test_a_cache_of_another_corpus(self, path):
+    def test_a_cache_of_another_corpus(self, path, messages):
         other = path.parent.parent / "mine" / path.name
         shutil.copytree(path, other)
-        with pytest.raises(CacheError, match=r"manifest.json belongs to another cache \(toy/"):
+        with messages.raises(CacheError):
             Cache(other)
 
     @pytest.mark.parametrize("place", ["manifest", "cache", "corpus"])
-    def test_symbolic_links(self, path, place, tmp_path):
+    def test_symbolic_links(self, path, place, tmp_path, messages):
         linked = {"manifest": path / layout.MANIFEST, "cache": path, "corpus": path.parent}[place]
         linked.rename(tmp_path / "elsewhere")
         linked.symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(
-            CacheError,
-            match=f"{linked} is a symbolic link, and links .* not followed: replace it",
-        ):
+        with messages.raises(CacheError):
             Cache(path)
         assert "is a symbolic link" in problems(path)[0]
 
-    @pytest.mark.parametrize(
-        ("change", "says"),
-        [
-            ({"stop": 10**12}, "columns 0 to 1000000000000 of 16"), ({"start": -5}, "columns -5"),
-            ({"start": 4}, "columns 4 to 4"), ({"emotion": "happy"}, "fingerprint is not that"),
-        ],
-    )  # fmt: skip
-    def test_records_that_are_impossible_or_not_the_manifest_s(self, path, change, says):
+    @pytest.mark.parametrize("change", [{"stop": 10**12}, {"start": -5}, {"start": 4}, {"emotion": "happy"}], ids=str)
+    def test_records_that_are_impossible_or_not_the_manifest_s(self, path, change, messages):
         lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
         lines[0].update(change)
         self.forge(path, layout.INDEX, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        with pytest.raises(CacheError, match=says):
+        with messages.raises(CacheError):
             Cache(path).read_all()
-        assert says in problems(path)[0]
+        messages.check(problems(path)[0])
 
-    def test_an_index_that_lost_its_lines(self, path):
+    def test_an_index_that_lost_its_lines(self, path, messages):
         self.forge(path, layout.INDEX, b"")
-        with pytest.raises(CacheError, match="counts 6 utterances, and 0 are recorded"):
+        with messages.raises(CacheError):
             Cache(path).read_all()
 
     @pytest.mark.parametrize("content", [b"[]", b"{}", b'{"height": null, "width": 1}'])
-    def test_recipes_that_are_none(self, path, content):
+    def test_recipes_that_are_none(self, path, content, messages):
         self.forge(path, layout.RECIPE, content)
-        with pytest.raises(CacheError, match=layout.RECIPE):
+        with messages.raises(CacheError):
             Cache(path)
         assert problems(path)
 
@@ -387,12 +374,10 @@ class TestForgeries:
     @pytest.mark.slow
     @pytest.mark.parametrize("strange", STRANGE)
     @pytest.mark.parametrize("where", ["all of it", "its version"])
-    def test_a_root_s_record_that_is_none_of_ours(self, path, strange, where):
+    def test_a_root_s_record_that_is_none_of_ours(self, path, strange, where, messages):
         value = STRANGE[strange][:60_000]
         replace(path.parent.parent / layout.ROOT_RECORD, value if where == "all of it" else b'{"layout": ' + value + b"}")
-        with pytest.raises(
-            CacheError, match=r"is damaged \(.*\): remove it|has cache layout .*: upgrade or recompute"
-        ) as caught:
+        with messages.raises(CacheError) as caught:
             roots.find([path.parent.parent], "toy", RECIPE.id)
         assert "\n" not in str(caught.value)
 
@@ -403,13 +388,11 @@ class TestForgeries:
             {"colour_table": 5}, {"wavelet": {}}, {"algorithm": "3"}, {"window": [0.1]},
         ],
     )  # fmt: skip
-    def test_values_of_a_recipe_of_another_type(self, path, change, capsys):
+    def test_values_of_a_recipe_of_another_type(self, path, change, capsys, messages):
         from precompute.__main__ import main
 
         self.forge(path, layout.RECIPE, json.dumps(RECIPE.record() | change).encode())
-        with pytest.raises(
-            CacheError, match=rf"recipe.json is damaged \(RecipeError: '{next(iter(change))}' is .*, and must be"
-        ):
+        with messages.raises(CacheError):
             Cache(path)
         assert main(["cache", "list", "--cache", str(path.parent.parent)]) == 0
         assert "unreadable" in capsys.readouterr().out
@@ -418,19 +401,19 @@ class TestForgeries:
         "change",
         [{"f_min": 0}, {"f_max": 0}, {"f_min": 9000}, {"scales": 1}, {"scales": 0}, {"transform": "cqt"}, {"f_max": -1}],
     )
-    def test_recipes_without_frequencies_are_not_exported_as_hdf5(self, path, change, tmp_path):
+    def test_recipes_without_frequencies_are_not_exported_as_hdf5(self, path, change, tmp_path, messages):
         from precompute.cache.transfer.hdf5 import export_hdf5
 
         self.forge(path, layout.RECIPE, json.dumps(RECIPE.record() | change).encode())
-        with pytest.raises(CacheError, match=r"has content that HDF5 cannot store .*frequencies"):
+        with messages.raises(CacheError):
             export_hdf5(path, tmp_path / "toy.h5")
 
     @pytest.mark.parametrize("more", [[], {"a": [1]}, {"a": None}, {"a": True}, {"a": {}}, {"a": 10**400}, "x"])
-    def test_more_that_is_neither_text_nor_number(self, path, more):
+    def test_more_that_is_neither_text_nor_number(self, path, more, messages):
         lines = [json.loads(line) for line in (path / layout.INDEX).read_bytes().splitlines()]
         lines[1]["more"] = more
         self.forge(path, layout.INDEX, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        with pytest.raises(CacheError, match=r"index.jsonl is damaged \('more.* of line 2 .*must be"):
+        with messages.raises(CacheError):
             Cache(path).read_all()
 
     def test_more_utterances_than_the_shards_have_room_for(self, path):
@@ -439,7 +422,7 @@ class TestForgeries:
             edit(path, lambda m, count=count: m.update(utterances=count))
             assert told in problems(path)[0]
 
-    def test_pictures_that_share_their_bytes(self):
+    def test_pictures_that_share_their_bytes(self, messages):
         from precompute.cache import shard
         from precompute.common import arrays
 
@@ -448,15 +431,15 @@ class TestForgeries:
         index = np.array([[0, len(chunk)]] * 3, "<u8")
         from numcodecs.checksum32 import CRC32C
 
-        with pytest.raises(ValueError, match="share their bytes"):
+        with messages.raises(ValueError):
             shard.decode(chunk + bytes(CRC32C(location="end").encode(index)), 3, arrays.picture(8, 16))
 
-    def test_other_files_of_a_newer_minor_version_are_checked_and_passed_over(self, path):
+    def test_other_files_of_a_newer_minor_version_are_checked_and_passed_over(self, path, messages):
         (path / "extra.bin").write_bytes(b"new")
         self.forge(path, "extra.bin", b"new")
         edit(path, lambda m: m.update(layout=f"1.{layout.NEWEST[1] + 1}"))
         assert len(Cache(path).read_all()) == 6
         assert problems(path) == []
         replace(path / "extra.bin", b"newer")
-        with pytest.raises(CacheError, match=r"extra.bin is 5 bytes, and the manifest says 3"):
+        with messages.raises(CacheError):
             Cache(path)

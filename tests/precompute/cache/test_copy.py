@@ -76,20 +76,20 @@ def test_a_copy_that_breaks_off_is_no_cache_and_is_finished_by_the_next(path, ta
     assert content(target / "toy" / path.name) == content(path)
 
 
-def test_what_is_not_what_it_was_is_copied_no_further(path, target):
+def test_what_is_not_what_it_was_is_copied_no_further(path, target, messages):
     cache = Cache(path)
     file = path / "anna/sad" / "c.0.0.0.0"
     replace(file, file.read_bytes()[:-1] + b"?")
-    with pytest.raises(CacheError, match=r"anna/sad/c\.0\.0\.0\.0 does not match its checksum in the manifest"):
+    with messages.raises(CacheError):
         copy(cache, target)
     assert roots.sealed(target) == []
 
 
-def test_a_cache_of_other_pictures_is_not_overwritten(path, target, tmp_path):
+def test_a_cache_of_other_pictures_is_not_overwritten(path, target, tmp_path, messages):
     copy(Cache(path), target)
     before = content(target)
     other = build(tmp_path / "third", [unit("anna", "sad", 3, 9)], input_id=path.name.partition("-")[2])
-    with pytest.raises(CacheError, match="is sealed with other pictures"):
+    with messages.raises(CacheError):
         copy(Cache(other), target)
     assert content(target) == before
 
@@ -133,16 +133,14 @@ class TestObjectStore:
         assert copy(Cache(there), tmp_path / "back")
         assert content(tmp_path / "back" / "toy" / path.name) == content(path)
 
-    def test_damage_is_found_on_opening_or_reading(self, there):
+    def test_damage_is_found_on_opening_or_reading(self, there, messages):
         shard = there / "anna/sad" / "c.0.0.0.0"
         before = shard.read_bytes()
         shard.write_bytes(before[:-1] + b"?")
-        with pytest.raises(
-            CacheError, match=r"anna/sad/c\.0\.0\.0\.0 does not match its checksum in the manifest: copy it again"
-        ):
+        with messages.raises(CacheError):
             Cache(there).read_all()
         shard.write_bytes(before[:-1])
-        with pytest.raises(CacheError, match=r"anna/sad/c\.0\.0\.0\.0 is \d+ bytes"):
+        with messages.raises(CacheError):
             Cache(there)
 
     def test_roots_of_both_kinds_are_searched_in_order(self, path, there, tmp_path):
@@ -168,20 +166,20 @@ class TestObjectStore:
         s3fs.S3FileSystem.clear_instance_cache()
 
     @pytest.mark.usefixtures("bucket", "_opened_anew")
-    def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(self, monkeypatch):
+    def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(self, monkeypatch, messages):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         monkeypatch.setattr(s3fs.S3FileSystem, "retries", 1)
-        with pytest.raises(CacheError, match=r"s3://unreachable/lab cannot be reached \(.*check its address") as error:
+        with messages.raises(CacheError) as error:
             places.parse("s3://unreachable/lab")
         assert "\n" not in str(error.value)
 
     @pytest.mark.usefixtures("bucket")
-    def test_a_bucket_that_does_not_exist_is_said_in_one_sentence(self, path):
+    def test_a_bucket_that_does_not_exist_is_said_in_one_sentence(self, path, messages):
         (root,) = places.parse("s3://nobody-has-this/lab")
-        with pytest.raises(CacheError, match="s3://nobody-has-this/lab cannot be"):
+        with messages.raises(CacheError):
             copy(Cache(path), root)
 
-    def test_a_file_system_that_is_not_known_is_said_in_one_sentence(self):
-        with pytest.raises(CacheError, match="nosuch://bucket cannot be opened"):
+    def test_a_file_system_that_is_not_known_is_said_in_one_sentence(self, messages):
+        with messages.raises(CacheError):
             places.parse("nosuch://bucket")

@@ -74,12 +74,12 @@ def test_a_job_that_seals_in_the_same_moment_changes_nothing(tmp_path, monkeypat
     assert {file: file.read_bytes() for file in before} == before
 
 
-def test_what_is_not_sealed_is_no_cache(tmp_path):
+def test_what_is_not_sealed_is_no_cache(tmp_path, messages):
     made = draft(tmp_path)
     with made.open():
         made.publish(*unit("a", "sad"))
     assert not made.sealed
-    with pytest.raises(CacheMissingError, match="this cache is unfinished: run precompute again"):
+    with messages.raises(CacheMissingError):
         Cache(made.path)
     assert roots.sealed(tmp_path, "toy", RECIPE.id) == []
 
@@ -97,9 +97,9 @@ def test_old_leftovers_in_staging_are_removed_and_those_of_others_stay(tmp_path)
     assert (recent / "part").exists()
 
 
-def test_a_root_of_another_layout_is_not_written_to(tmp_path):
+def test_a_root_of_another_layout_is_not_written_to(tmp_path, messages):
     (tmp_path / layout.ROOT_RECORD).write_text(json.dumps({"layout": f"{layout.VERSION[0] + 1}.0"}))
-    with pytest.raises(CacheError, match="upgrade or recompute"), draft(tmp_path).open():
+    with messages.raises(CacheError), draft(tmp_path).open():
         pass
     assert [file.name for file in tmp_path.iterdir()] == [layout.ROOT_RECORD]
 
@@ -132,12 +132,12 @@ def test_a_damaged_unit_of_an_unfinished_cache_is_made_anew(tmp_path, damage):
     assert len(list(made.trash.iterdir())) == 1
 
 
-def test_damage_after_publishing_is_found_before_the_cache_is_sealed(tmp_path):
+def test_damage_after_publishing_is_found_before_the_cache_is_sealed(tmp_path, messages):
     made = draft(tmp_path)
     with made.open():
         one = made.publish(*unit("a", "sad"))
         flip(made.path / "a" / "sad" / "c.0.0.0.0")
-        with pytest.raises(CacheError, match=r"a/sad/c\.0\.0\.0\.0 changed after it was published: run the same command again"):
+        with messages.raises(CacheError):
             made.seal([one], [], {})
     assert not made.sealed
     # Nor is the index of a job whose units are those in place touched.
@@ -183,18 +183,18 @@ def test_a_root_that_is_made_here_has_what_the_umask_leaves(tmp_path, umask):
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
-def test_a_cache_removed_under_a_writer_is_said_in_one_sentence(tmp_path):
+def test_a_cache_removed_under_a_writer_is_said_in_one_sentence(tmp_path, messages):
     made = draft(tmp_path)
     with made.open():
         made.publish(*unit("a", "sad"))
         made.path.rename(tmp_path / "elsewhere")
-        with pytest.raises(CacheError, match="was removed while this job was writing there: run the same command again"):
+        with messages.raises(CacheError):
             made.publish(*unit("b", "sad"))
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS, errno.EXDEV])
 @pytest.mark.parametrize("when", ["a new root", "a root that is there"])
-def test_a_file_system_without_hard_links_is_named(tmp_path, monkeypatch, code, when):
+def test_a_file_system_without_hard_links_is_named(tmp_path, monkeypatch, code, when, messages):
     if when == "a root that is there":
         build(tmp_path, [unit("a", "sad")])
 
@@ -202,7 +202,7 @@ def test_a_file_system_without_hard_links_is_named(tmp_path, monkeypatch, code, 
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "link", link)
-    with pytest.raises(WserError, match=r"has no hard links .*: choose a directory on another") as caught:
+    with messages.raises(WserError) as caught:
         build(tmp_path, [unit("b", "sad")])
     assert "run the same command again" not in str(caught.value)
     assert staging(tmp_path) == []
@@ -224,31 +224,28 @@ def test_units_are_copied_where_no_hard_link_can_be_made(tmp_path, monkeypatch):
     assert (made.path / "a/sad" / "c.0.0.0.0").read_bytes() == shard.read_bytes()
 
 
-def test_a_job_whose_staging_directory_is_gone_does_not_make_it_again(tmp_path):
+def test_a_job_whose_staging_directory_is_gone_does_not_make_it_again(tmp_path, messages):
     # As a worker, whose main process was ended and has cleaned up.
     made = draft(tmp_path)
     with made.open():
         shutil.rmtree(made.staging)
-        with pytest.raises(CacheError, match="was removed while this job was writing there"):
+        with messages.raises(CacheError):
             made.publish(*unit("a", "sad"))
         assert staging(tmp_path) == []
 
 
-def test_nothing_is_written_that_no_reader_would_take(tmp_path, monkeypatch):
+def test_nothing_is_written_that_no_reader_would_take(tmp_path, monkeypatch, messages):
     made = draft(tmp_path)
     with made.open():
         one = made.publish(*unit("a", "sad"))
-        for name, words in (
-            ("LARGEST_INDEX", "the index of toy lists 3 utterances"), ("LARGEST_LINE", "one utterance of toy is too long"),
-            ("LARGEST_METADATA", "1 inputs of toy are skipped"), ("LARGEST_MANIFEST", "lists 7 files"),
-        ):  # fmt: skip
+        for name in ("LARGEST_INDEX", "LARGEST_LINE", "LARGEST_METADATA", "LARGEST_MANIFEST"):
             with monkeypatch.context() as patched:
                 patched.setattr(layout, name, 9)
-                with pytest.raises(CacheError, match=f"{words}.*, which takes .* bytes, more than 9"):
+                with messages.raises(CacheError):
                     made.seal([one], [Skipped("b.wav", "empty")], {})
             assert not made.sealed
         monkeypatch.setattr(layout, "LARGEST_METADATA", 9)
-        with pytest.raises(CacheError, match="'sad' of speaker 'b' has 3 utterances, which takes"):
+        with messages.raises(CacheError):
             made.publish(*unit("b", "sad"))
 
 

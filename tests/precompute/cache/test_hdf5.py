@@ -148,9 +148,9 @@ class TestFile:
         export_hdf5(copy, tmp_path / "toy.h5")
         assert (tmp_path / "toy.h5").read_bytes() == exported.read_bytes()
 
-    def test_an_existing_file_is_kept(self, cache, tmp_path):
+    def test_an_existing_file_is_kept(self, cache, tmp_path, messages):
         (tmp_path / "toy.h5").write_text("mine")
-        with pytest.raises(WserError, match=r"toy.h5 exists already: remove it, or give another name"):
+        with messages.raises(WserError):
             export_hdf5(cache.path, tmp_path / "toy.h5")
         assert names(tmp_path) == ["toy.h5"]
         assert (tmp_path / "toy.h5").read_text() == "mine"
@@ -185,20 +185,20 @@ class TestFile:
         assert done.stderr == ""
         assert names(tmp_path) == []
 
-    def test_a_damaged_cache_is_refused_by_name(self, tmp_path):
+    def test_a_damaged_cache_is_refused_by_name(self, tmp_path, messages):
         path = sealed_toy(tmp_path / "lab")
         shard = path / "anna" / "sad" / "c.0.0.0.0"
         replace(shard, bytes(len(shard.read_bytes())))
-        with pytest.raises(CacheError, match=r"c\.0\.0\.0\.0 does not match its checksum in the manifest"):
+        with messages.raises(CacheError):
             export_hdf5(path, tmp_path / "toy.h5")
         assert names(tmp_path) == ["lab"]
 
-    def test_an_empty_cache_is_refused(self, tmp_path):
-        with pytest.raises(CacheError, match="has no utterances: choose another cache"):
+    def test_an_empty_cache_is_refused(self, tmp_path, messages):
+        with messages.raises(CacheError):
             export_hdf5(build(tmp_path, []), tmp_path / "toy.h5")
 
-    @pytest.mark.parametrize(("text", "words"), [("a\0b", "a NUL character in"), ("\ud800", "half a surrogate pair in")])
-    def test_what_hdf5_cannot_hold_is_said(self, text, words, tmp_path):
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800"], ids=["NUL", "half a pair"])
+    def test_what_hdf5_cannot_hold_is_said(self, text, tmp_path, messages):
         path = sealed_toy(tmp_path / "lab")
         first, *others = (path / layout.INDEX).read_text().split("\n")
         index = "\n".join([json.dumps({**json.loads(first), "sentence": text}), *others]).encode()
@@ -206,12 +206,12 @@ class TestFile:
         manifest["files"][layout.INDEX] = {"size": len(index), "sha256": files.sha256(index)}
         replace(path / layout.INDEX, index)
         replace(path / layout.MANIFEST, json.dumps(manifest).encode())
-        with pytest.raises(CacheError, match=f"has content that HDF5 cannot store \\({words}.*: export it as zip"):
+        with messages.raises(CacheError):
             export_hdf5(path, tmp_path / "toy.h5")
         assert names(tmp_path) == ["lab"]
 
     @pytest.mark.parametrize("value", ["x" * 62_000, [1], 1 << 70], ids=["long text", "list", "large number"])
-    def test_recipes_of_a_newer_version(self, value, tmp_path):
+    def test_recipes_of_a_newer_version(self, value, tmp_path, messages):
         path = sealed_toy(tmp_path / "lab")
         recipe = json.dumps({**RECIPE.record(), "x": value}).encode()
         manifest = json.loads((path / layout.MANIFEST).read_text())
@@ -219,7 +219,7 @@ class TestFile:
         replace(path / layout.RECIPE, recipe)
         replace(path / layout.MANIFEST, json.dumps(manifest).encode())
         if isinstance(value, int):
-            with pytest.raises(CacheError, match="has content that HDF5 cannot"):
+            with messages.raises(CacheError):
                 export_hdf5(path, tmp_path / "toy.h5")
         else:
             export_hdf5(path, tmp_path / "toy.h5")

@@ -20,7 +20,7 @@ def path(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Object at .* is not recognized as a component of a Zarr hierarchy")
-def test_zarr_reads_the_same_pictures_and_may_not_write(path):
+def test_zarr_reads_the_same_pictures_and_may_not_write(path, messages):
     cache = Cache(path)
     group = cache.zarr
     assert sorted(group.group_keys()) == sorted({array.partition("/")[0] for array in cache.arrays})
@@ -28,9 +28,9 @@ def test_zarr_reads_the_same_pictures_and_may_not_write(path):
         pictures = group[array]
         assert pictures.attrs["utterances"][0]["key"] == records[0].key
         np.testing.assert_array_equal(pictures[:], cache.read(array))
-    with pytest.raises(ValueError, match="read-only"):
+    with messages.raises(ValueError):
         group[array][:] = 0
-    with pytest.raises(ValueError, match="read-only"):
+    with messages.raises(ValueError):
         group.create_group("more")
     assert problems(path) == []
 
@@ -94,8 +94,8 @@ def test_the_index_as_a_data_frame(path):
     assert len(table.columns) == len(dataclasses.fields(layout.Record))
 
 
-def test_without_pandas_one_sentence_says_how_to_get_it(path, monkeypatch):
+def test_without_pandas_one_sentence_says_how_to_get_it(path, monkeypatch, messages):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(PandasMissingError, match="pip install pandas") as caught:
+    with messages.raises(PandasMissingError) as caught:
         Cache(path).to_pandas()
     assert isinstance(caught.value, ImportError)

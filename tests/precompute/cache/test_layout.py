@@ -60,8 +60,8 @@ def test_different_names_have_different_directories(one, other):
 
 
 @pytest.mark.parametrize("name", ["", "a" * 201, "日" * 23])
-def test_names_that_fit_no_directory_are_refused(name):
-    with pytest.raises(CacheError, match=r"bytes as a directory, not 1 to 200: rename"):
+def test_names_that_fit_no_directory_are_refused(name, messages):
+    with messages.raises(CacheError):
         layout.encode_name(name)
 
 
@@ -78,8 +78,8 @@ def test_an_array_lies_under_its_speaker():
         (("\u00fc", "sad"), ("u\u0308", "sad")),
     ],
 )
-def test_names_that_a_file_system_may_take_for_one_are_refused(one, other):
-    with pytest.raises(CacheError, match="differ only by case or Unicode composition: rename one"):
+def test_names_that_a_file_system_may_take_for_one_are_refused(one, other, messages):
+    with messages.raises(CacheError):
         layout.check_names([one, ("other", "sad"), other])
 
 
@@ -168,10 +168,8 @@ def test_newer_minor_versions_are_read(minor):
     "stored",
     [f"{layout.VERSION[0] + 1}.0", "0.9", "None", "", "10.0", "1.x", "1.3.1", "1.9999999", None, 1.3, [1]],
 )
-def test_other_major_versions_are_refused(stored):
-    with pytest.raises(
-        CacheError, match=r"somewhere has cache layout .*this version reads 1\.x and 2\.x: upgrade or recompute"
-    ):
+def test_other_major_versions_are_refused(stored, messages):
+    with messages.raises(CacheError):
         layout.check_version(stored, "somewhere")
 
 
@@ -180,6 +178,6 @@ def test_the_cache_directory_has_the_tag_that_backups_know():
     assert layout.ROOT_TAG_CONTENT.startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
 
 
-def test_speakers_that_differ_by_case_are_refused_whatever_their_emotions():
-    with pytest.raises(CacheError, match="'A' and 'a' differ only by case"):
+def test_speakers_that_differ_by_case_are_refused_whatever_their_emotions(messages):
+    with messages.raises(CacheError):
         layout.check_names([("A", "happy"), ("a", "sad")])

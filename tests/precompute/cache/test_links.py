@@ -140,11 +140,11 @@ def test_reading_follows_none(command, place, run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["anna", "anna/sad", "anna/sad/c.0.0.0.0", layout.INDEX, layout.RECIPE, layout.MANIFEST])
-def test_a_cache_in_which_something_is_a_link_is_damaged(name, tmp_path):
+def test_a_cache_in_which_something_is_a_link_is_damaged(name, tmp_path, messages):
     path = sealed_toy(tmp_path / "root")
     (path / name).rename(tmp_path / "elsewhere")
     (path / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(CacheError, match="symbolic link"):
+    with messages.raises(CacheError):
         Cache(path)
     assert "symbolic link" in " ".join(problems(path))
 
@@ -255,30 +255,30 @@ class TestNoPlainFile:
     """Pipes, devices and files of any size where a small file should be: said at once, and not waited for or read."""
 
     @pytest.mark.parametrize("name", [layout.MANIFEST, layout.RECIPE, layout.INDEX, "anna/sad/c.0.0.0.0"])
-    def test_a_pipe_in_a_cache(self, name, tmp_path):
+    def test_a_pipe_in_a_cache(self, name, tmp_path, messages):
         path = sealed_toy(tmp_path / "root")
         (path / name).unlink()
         os.mkfifo(path / name)
-        with pytest.raises(CacheError, match=r"not a (regular )?file"):
+        with messages.raises(CacheError):
             Cache(path)
         assert len(problems(path)) == 1
 
     @pytest.mark.parametrize("name", [layout.RECIPE, layout.GROUP, f"a/{layout.GROUP}", f"a/sad/{layout.GROUP}"])
-    def test_a_pipe_in_a_cache_that_is_being_written(self, name, tmp_path):
+    def test_a_pipe_in_a_cache_that_is_being_written(self, name, tmp_path, messages):
         path = build(tmp_path, [unit("a", "sad")])
         for file in (layout.MANIFEST, name):
             (path / file).unlink()
         os.mkfifo(path / name)
-        with pytest.raises(WserError, match="is not a regular file"):
+        with messages.raises(WserError):
             build(tmp_path, [unit("a", "sad")])
 
     @pytest.mark.parametrize("name", [layout.MANIFEST, layout.ROOT_RECORD])
-    def test_a_huge_file(self, name, tmp_path):
+    def test_a_huge_file(self, name, tmp_path, messages):
         path = sealed_toy(tmp_path / "root")
         file = path / name if name == layout.MANIFEST else tmp_path / "root" / name
         replace(file, b"")
         os.truncate(file, 1 << 40)
-        with pytest.raises(WserError, match=rf"{file} has {1 << 40} bytes, more than the limit of \d+"):
+        with messages.raises(WserError):
             roots.find([tmp_path / "root"], "toy", path.name.partition("-")[0])
 
     def test_notes_that_are_none_are_left_out(self, tmp_path):

@@ -115,8 +115,8 @@ def test_nothing_is_like_nothing(texts):
 
 
 @pytest.mark.parametrize("text", ["AAA", "not base64!", "AAAA", "ä"])
-def test_what_is_no_fingerprint_is_refused(text):
-    with pytest.raises(ValueError, match="not an acoustic fingerprint"):
+def test_what_is_no_fingerprint_is_refused(text, messages):
+    with messages.raises(ValueError):
         pairs_of(["", text])
 
 

@@ -109,49 +109,47 @@ def test_leftovers_of_killed_jobs_are_deleted_after_a_day(root, path):
     assert found(root) == {(old, True)}
 
 
-def test_a_clock_that_is_ahead_deletes_no_job_in_work(root, path, monkeypatch):
+def test_a_clock_that_is_ahead_deletes_no_job_in_work(root, path, monkeypatch, messages):
     with draft(root, "ba9876543210").open():
         (job,) = (root / "toy" / layout.STAGING).iterdir()
         now = time.time()
         monkeypatch.setattr(time, "time", lambda: now + 2 * DAY)
         (one,) = removal.garbage(root)
         assert one.path == job
-        with pytest.raises(CacheError, match="was changed less than a day ago by the clock of its disk"):
+        with messages.raises(CacheError):
             removal.clear(one, root)
         assert list((root / "toy" / layout.STAGING).iterdir()) == [job]
 
 
-def test_what_cannot_be_deleted_is_said(root, path, monkeypatch):
+def test_what_cannot_be_deleted_is_said(root, path, monkeypatch, messages):
     removal.move_to_trash(path, root)
     (one,) = removal.garbage(root, grace_days=0)
     monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
-    with pytest.raises(CacheError, match="could not be deleted: ask its owner"):
+    with messages.raises(CacheError):
         removal.clear(one, root)
 
 
 class TestReaders:
-    def test_a_reader_whose_cache_is_taken_away_stops_with_one_sentence(self, root, path):
+    def test_a_reader_whose_cache_is_taken_away_stops_with_one_sentence(self, root, path, messages):
         cache = Cache(path)
         removal.move_to_trash(path, root)
-        with pytest.raises(
-            CacheError, match="is gone, since the cache was moved or removed while it was read: run again"
-        ) as error:
+        with messages.raises(CacheError) as error:
             cache.read_all()
         assert "\n" not in str(error.value)
 
-    def test_a_reader_never_mixes_two_caches_of_one_name(self, root):
+    def test_a_reader_never_mixes_two_caches_of_one_name(self, root, messages):
         path = build(root, [unit("a", "sad", 3, 1), unit("b", "sad", 3, 2)], input_id="0123456789ab")
         cache = Cache(path)
         removal.move_to_trash(path, root)
         build(root, [unit("a", "sad", 3, 1), unit("b", "sad", 3, 5)], input_id="0123456789ab")
         np.testing.assert_array_equal(cache.read("a/sad"), unit("a", "sad", 3, 1)[2])
-        with pytest.raises(CacheError, match=r"b/sad/.* does not match its checksum in the manifest"):
+        with messages.raises(CacheError):
             cache.read_all()
 
-    def test_a_writer_whose_cache_is_taken_away_stops_with_one_sentence(self, root):
+    def test_a_writer_whose_cache_is_taken_away_stops_with_one_sentence(self, root, messages):
         made = draft(root)
         with made.open():
             made.publish(*unit("a", "sad"))
             removal.move_to_trash(made.path, root)
-            with pytest.raises(CacheError, match="was removed while this job was writing there: run the same command again"):
+            with messages.raises(CacheError):
                 made.publish(*unit("b", "sad"))

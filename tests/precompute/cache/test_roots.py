@@ -26,20 +26,18 @@ def test_by_recipe_name_and_id(small_cache, small_recipe_id):
     assert {record.emotion for record in cache.records} == {"happy", "sad", "angry"}
 
 
-def test_a_corpus_that_is_not_there_names_the_command(tmp_path):
-    with pytest.raises(
-        CacheMissingError, match=rf"no cache of 'ravdess' .*run python -m precompute --corpus ravdess --cache {tmp_path}"
-    ):
+def test_a_corpus_that_is_not_there_names_the_command(tmp_path, messages):
+    with messages.raises(CacheMissingError):
         roots.find([tmp_path], "ravdess", "default")
 
 
-def test_the_command_names_the_recipe(tmp_path):
-    with pytest.raises(CacheMissingError, match=r"--corpus emodb --recipe grey"):
+def test_the_command_names_the_recipe(tmp_path, messages):
+    with messages.raises(CacheMissingError):
         roots.find([tmp_path], "emodb", "grey")
 
 
-def test_another_recipe_that_is_there_is_named(small_cache, small_recipe_id):
-    with pytest.raises(CacheMissingError, match=rf"\(there are caches of the recipes {small_recipe_id}\)"):
+def test_another_recipe_that_is_there_is_named(small_cache, small_recipe_id, messages):
+    with messages.raises(CacheMissingError):
         roots.find([small_cache], "ravdess", "default")
 
 
@@ -63,14 +61,14 @@ def test_what_is_there_is_not_built_again(small_cache, small_recipe_id):
     assert other == f"python -m precompute --corpus ravdess --recipe grey,mexh --cache {small_cache}"
 
 
-def test_another_corpus_of_a_similar_name_is_no_slip(small_cache, small_recipe_id):
-    with pytest.raises(CacheMissingError, match="run python -m precompute --corpus ravdess_song"):
+def test_another_corpus_of_a_similar_name_is_no_slip(small_cache, small_recipe_id, messages):
+    with messages.raises(CacheMissingError):
         roots.find([small_cache], "ravdess_song", "default")
 
 
 @pytest.mark.parametrize(("corpus", "recipe", "meant"), [("ravdes", "grey", "ravdess"), ("ravdess", "gray", "grey")])
-def test_a_slip_among_several_is_named_before_anything_is_built(small_cache, corpus, recipe, meant):
-    with pytest.raises(CacheMissingError, match=f"did you mean '{meant}'"):
+def test_a_slip_among_several_is_named_before_anything_is_built(small_cache, corpus, recipe, meant, messages):
+    with messages.raises(CacheMissingError):
         roots.require([small_cache], [("emodb", "mexh"), (corpus, recipe)])
 
 
@@ -78,8 +76,8 @@ def test_a_single_missing_cache_is_left_to_whoever_opens_it(tmp_path):
     roots.require([tmp_path], [("emodb", "grey")])
 
 
-def test_a_mistyped_recipe_names_the_nearest(small_cache, small_recipe_id):
-    with pytest.raises(CacheMissingError, match=rf"did you mean '{small_recipe_id}'"):
+def test_a_mistyped_recipe_names_the_nearest(small_cache, small_recipe_id, messages):
+    with messages.raises(CacheMissingError):
         roots.find([small_cache], "ravdess", small_recipe_id[:-1] + "x")
 
 
@@ -136,14 +134,14 @@ def test_a_choice_by_id_says_nothing(two, capsys):
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"created": null}', b"\xff"])
-def test_a_record_that_cannot_be_read_decides_nothing(two, content):
+def test_a_record_that_cannot_be_read_decides_nothing(two, content, messages):
     (inputs(two)[INPUT] / layout.PROVENANCE / f"{uuid.uuid4().hex}.json").write_bytes(content)
-    with pytest.raises(CacheError, match="choose one with cache=ID"):
+    with messages.raises(CacheError):
         roots.find([two], "toy", RECIPE.id)
 
 
-def test_of_inputs_made_in_the_same_second_one_must_be_chosen(two):
-    with pytest.raises(CacheError, match=r"of 2 sealed caches of 'toy' .* 2 match: choose one with cache=ID from") as error:
+def test_of_inputs_made_in_the_same_second_one_must_be_chosen(two, messages):
+    with messages.raises(CacheError) as error:
         roots.find([two], "toy", RECIPE.id)
     for input_id, n in ((INPUT, 3), ("ba9876543210", 4)):
         assert f"{RECIPE.id}-{input_id} ({n} utterances)" in str(error.value)
@@ -154,13 +152,13 @@ def test_a_cache_is_chosen_by_its_id(two, choice):
     assert roots.find([two], "toy", RECIPE.id, choice).id == f"{RECIPE.id}-{INPUT}"
 
 
-def test_a_choice_that_is_not_there_lists_those_that_are(two):
-    with pytest.raises(CacheError, match=rf"none matches cache=nothing: choose one .*{RECIPE.id}-{INPUT}"):
+def test_a_choice_that_is_not_there_lists_those_that_are(two, messages):
+    with messages.raises(CacheError):
         roots.find([two], "toy", RECIPE.id, "nothing")
 
 
-def test_even_a_single_cache_must_be_the_one_chosen(path):
-    with pytest.raises(CacheError, match="none matches cache=nothing"):
+def test_even_a_single_cache_must_be_the_one_chosen(path, messages):
+    with messages.raises(CacheError):
         roots.find([path.parent.parent], "toy", RECIPE.id, "nothing")
 
 
@@ -171,25 +169,25 @@ class TestSeveralRoots:
         assert found.path == first
         assert roots.find([tmp_path / "second", tmp_path / "first"], "toy", RECIPE.id).path == second
 
-    def test_an_older_input_in_a_nearer_root_is_not_taken_unasked(self, tmp_path):
+    def test_an_older_input_in_a_nearer_root_is_not_taken_unasked(self, tmp_path, messages):
         build(tmp_path / "mine", [unit("a", "sad", 3)], input_id=INPUT)
         build(tmp_path / "lab", [unit("a", "sad", 4)], input_id="ba9876543210")
         both = [tmp_path / "mine", tmp_path / "lab"]
-        with pytest.raises(CacheError, match="2 match: choose one"):
+        with messages.raises(CacheError):
             roots.find(both, "toy", RECIPE.id)
         assert len(roots.find(both, "toy", RECIPE.id, "ba98").records) == 4
 
-    def test_what_is_new_goes_to_the_first_that_can_be_written(self, tmp_path):
+    def test_what_is_new_goes_to_the_first_that_can_be_written(self, tmp_path, messages):
         file = tmp_path / "file"
         file.write_text("")
         assert roots.writable([tmp_path / "new" / "root", tmp_path]) == tmp_path / "new" / "root"
-        with pytest.raises(CacheError, match="is a file, not a directory"):
+        with messages.raises(CacheError):
             roots.writable([file])
 
-    def test_a_damaged_root_record_is_said(self, path):
+    def test_a_damaged_root_record_is_said(self, path, messages):
         (path.parent.parent / "wser-cache.json").unlink()
         (path.parent.parent / "wser-cache.json").write_text("{")
-        with pytest.raises(CacheError, match=r"wser-cache.json is damaged .* remove it"):
+        with messages.raises(CacheError):
             roots.find([path.parent.parent], "toy", RECIPE.id)
 
 

@@ -1,7 +1,6 @@
 """Copies of one cache by two processors: the one that is there is kept, and said so; what is further apart is refused."""
 
 import dataclasses
-import re
 
 import numpy as np
 import pytest
@@ -107,14 +106,12 @@ UNLIKE = {
 
 
 @pytest.mark.parametrize("case", UNLIKE)
-def test_what_is_no_copy_is_refused_as_before(case, tmp_path):
+def test_what_is_no_copy_is_refused_as_before(case, tmp_path, messages):
     ours, theirs = make(tmp_path / "here"), make(tmp_path / "there", **UNLIKE[case])
     before = content(ours.parent)
     export_zip([theirs], tmp_path / "toy.zip")
     for action in (lambda: import_zip(tmp_path / "toy.zip", ours.parents[1]), lambda: copy(Cache(theirs), ours.parents[1])):
-        with pytest.raises(
-            CacheError, match=rf"{re.escape(str(ours))} is sealed with other pictures than that of .*there|toy.zip"
-        ):
+        with messages.raises(CacheError):
             action()
     assert content(ours.parent) == before
     assert differing_items(Cache(ours), Cache(theirs)) is None
@@ -156,7 +153,7 @@ def test_the_command_says_so_in_one_line(tmp_path, capsys):
         assert "by at most one level in 1 of 9, as on another processor" in out
 
 
-def test_one_cache_of_several_in_a_zip_may_be_there(tmp_path):
+def test_one_cache_of_several_in_a_zip_may_be_there(tmp_path, messages):
     ours = make(tmp_path / "here")
     both = [make(tmp_path / "there", apart=[(PAIRS[0], 0, 1)]), make(tmp_path / "there", WAVELETS)]
     export_zip(both, tmp_path / "toy.zip")
@@ -170,7 +167,7 @@ def test_one_cache_of_several_in_a_zip_may_be_there(tmp_path):
     bad = make(tmp_path / "bad", apart=[(PAIRS[0], 0, 2)])
     export_zip([bad, both[1]], tmp_path / "bad.zip")
     make(tmp_path / "third")
-    with pytest.raises(CacheError, match="is sealed with other pictures"):
+    with messages.raises(CacheError):
         import_zip(tmp_path / "bad.zip", tmp_path / "third")
     assert len(list((tmp_path / "third" / "toy").glob(f"*/{layout.MANIFEST}"))) == 1
 
@@ -186,7 +183,7 @@ def test_a_job_that_puts_its_own_copy_there_meanwhile_is_first(tmp_path, monkeyp
     assert Cache(path).fingerprint == Cache(make(tmp_path / "again")).fingerprint
 
 
-def test_to_and_from_an_object_store(tmp_path, bucket):
+def test_to_and_from_an_object_store(tmp_path, bucket, messages):
     ours, theirs = make(tmp_path / "here"), make(tmp_path / "there", apart=[(PAIRS[0], 0, 1)])
     (remote,) = places.parse(f"{bucket}/lab")
     assert copy(Cache(ours), remote)
@@ -198,6 +195,6 @@ def test_to_and_from_an_object_store(tmp_path, bucket):
     assert not copy(Cache(there), tmp_path / "there", notes.append)
     assert len(notes) == 2
     bad = make(tmp_path / "bad", apart=[(PAIRS[1], 0, 2)])
-    with pytest.raises(CacheError, match="is sealed with other pictures"):
+    with messages.raises(CacheError):
         copy(Cache(bad), remote)
     assert places.read(there, places.sizes(there)) == before

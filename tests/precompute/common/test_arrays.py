@@ -42,12 +42,12 @@ def test_a_record_gives_it_back(array):
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_no_array_is_refused(change):
-    with pytest.raises(ValueError, match=r"\S"):
+def test_what_is_no_array_is_refused(change, messages):
+    with messages.raises(ValueError):
         arrays.from_record(WAVE.record() | change)
 
 
 @pytest.mark.parametrize("record", [None, [], "float32", {}, {"dtype": "float32"}])
-def test_what_is_no_record_is_refused(record):
-    with pytest.raises(ValueError, match=r"'array' (is .*, and must be keys with values|lacks 'dtype'|lacks 'shape')"):
+def test_what_is_no_record_is_refused(record, messages):
+    with messages.raises(ValueError):
         arrays.from_record(record)

@@ -60,15 +60,15 @@ def test_the_home_of_a_user_who_is_named(home):
 
 
 @pytest.mark.parametrize("text", ["~nobody-of-this-name/a", "~nobody-of-this-name"])
-def test_the_home_of_an_unknown_user_is_refused(home, text):
-    with pytest.raises(WserError, match=f"{text} begins with an unknown home directory: write the path in full, or ./{text}"):
+def test_the_home_of_an_unknown_user_is_refused(home, text, messages):
+    with messages.raises(WserError):
         paths.in_full(text)
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "~", "./home"])
-def test_a_home_that_is_no_whole_path_is_refused(home, monkeypatch, place):
+def test_a_home_that_is_no_whole_path_is_refused(home, monkeypatch, place, messages):
     monkeypatch.setenv("HOME", place)
-    with pytest.raises(WserError, match="an unknown home directory"):
+    with messages.raises(WserError):
         paths.in_full("~/a")
 
 
@@ -76,8 +76,8 @@ def test_a_home_that_is_no_whole_path_is_refused(home, monkeypatch, place):
     ("text", "named"),
     [("$HOME/a", r"\$HOME"), ("a/$USER/b", r"\$USER"), ("/x/${LAB}", r"\$\{LAB\}"), ("$SCRATCH", r"\$SCRATCH")],
 )
-def test_variables_are_refused_and_not_replaced(home, text, named):
-    with pytest.raises(WserError, match=f"contains {named}, and variables are not replaced here: write the path without them"):
+def test_variables_are_refused_and_not_replaced(home, text, named, messages):
+    with messages.raises(WserError):
         paths.in_full(text)
 
 

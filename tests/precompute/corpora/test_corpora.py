@@ -80,8 +80,8 @@ class TestContract(CorpusContract):
             self.module.parse(name)
 
 
-def test_an_unknown_corpus_names_the_nearest():
-    with pytest.raises(CorpusError, match=r"no corpus 'ravdes': choose from .*emodb.*; did you mean 'ravdess'"):
+def test_an_unknown_corpus_names_the_nearest(messages):
+    with messages.raises(CorpusError):
         corpora.load("ravdes")
 
 
@@ -111,9 +111,9 @@ def test_what_a_name_says(module, stem, expected):
     "stem",
     ["02-01-05-01-01-01-01", "03-02-05-01-01-01-01", "03-01-05-01-03-01-01", "03-01-05-03-01-01-01", "03-01-05-01-01-01-00"],
 )
-def test_what_is_not_the_speech_part_of_ravdess_does_not_parse(stem):
+def test_what_is_not_the_speech_part_of_ravdess_does_not_parse(stem, messages):
     # Video, song, and codes beyond the published ones.
-    with pytest.raises(ValueError, match=r"RAVDESS|not of the form"):
+    with messages.raises(ValueError):
         ravdess.parse(stem)
 
 

@@ -178,8 +178,8 @@ def test_a_line_separator_in_a_cell_is_no_end_of_line(folder):
 
 
 @pytest.mark.parametrize("text", ['wav/a.wav,s1,"angry\nwav/b.flac,s2,sad\n', "wav/a.wav,s1," + "x" * 200_000])
-def test_a_table_that_cannot_be_parsed_is_one_sentence(folder, text):
-    with pytest.raises(CorpusError, match="is not a readable table"):
+def test_a_table_that_cannot_be_parsed_is_one_sentence(folder, text, messages):
+    with messages.raises(CorpusError):
         table.read(write(folder, "path,speaker,emotion\n" + text), "mine")
 
 
@@ -199,16 +199,16 @@ def test_an_empty_table(folder):
 
 
 @pytest.mark.parametrize("name", ["ravdess", "all", "table", "../x", "", ".hidden", "a b", "a%2Fb", "ä"])
-def test_names_that_cannot_be_used(folder, name):
-    with pytest.raises(CorpusError, match="--name"):
+def test_names_that_cannot_be_used(folder, name, messages):
+    with messages.raises(CorpusError):
         table.read(write(folder, GOOD), name)
 
 
-def test_a_table_that_cannot_be_read_is_one_sentence(folder):
+def test_a_table_that_cannot_be_read_is_one_sentence(folder, messages):
     (folder / "latin.csv").write_bytes("path,speaker,emotion\na.wav,Jürgen,sad\n".encode("latin-1"))
-    for file, words in ((folder / "latin.csv", "is not in UTF-8"), (folder / "none.csv", "cannot be read")):
-        with pytest.raises(CorpusError, match=words):
-            table.read(file, "mine")
+    for name in ("latin.csv", "none.csv"):
+        with messages.raises(CorpusError):
+            table.read(folder / name, "mine")
 
 
 def test_the_options_that_a_table_needs(capsys):

@@ -121,8 +121,8 @@ def test_line_of_kaldi_that_cannot_be_used_is_named(folder, files, fault):
 @pytest.mark.parametrize(
     ("file", "words"), [("utt2emo", "none of utt2emo"), ("wav.scp", "has no wav.scp"), ("utt2spk", "has no")]
 )
-def test_directory_of_kaldi_that_lacks_a_file_is_one_sentence(folder, file, words):
-    with pytest.raises(CorpusError, match=words):
+def test_directory_of_kaldi_that_lacks_a_file_is_one_sentence(folder, file, words, messages):
+    with messages.raises(CorpusError):
         _table.read(kaldi(folder, **{file: None}), "mine")
 
 
@@ -152,9 +152,9 @@ def test_lines_after_a_hint_have_their_own_numbers(folder):
 
 
 @pytest.mark.parametrize("code", ["cp1252", "latin-1", "mac-roman"])
-def test_csv_in_an_old_code_is_refused_with_what_to_do(folder, code):
+def test_csv_in_an_old_code_is_refused_with_what_to_do(folder, code, messages):
     (folder / "t.csv").write_bytes(GERMAN.encode(code))
-    with pytest.raises(CorpusError, match=r"is not in UTF-8 .*: save it as CSV in UTF-8"):
+    with messages.raises(CorpusError):
         _table.read(folder / "t.csv", "mine")
 
 

@@ -55,12 +55,12 @@ def test_a_feature_made_of_one_of_ours_has_ids_of_its_own(tmp_path):
         from_record(mine.record())
 
 
-def test_annotations_of_a_feature_may_be_text(tmp_path):
+def test_annotations_of_a_feature_may_be_text(tmp_path, messages):
     (tmp_path / "late.py").write_text(LATE, "utf-8")
     name = str(tmp_path / "late.py")
     assert named(name, ["bands=7", "kind=b"]).parameters.items() >= {"bands": 7, "kind": "b"}.items()
-    for setting, words in (("bands=x", "not a whole number"), ("bands=1", "outside 2 to 9"), ("kind=c", "choose from a, b")):
-        with pytest.raises(RecipeError, match=words):
+    for setting in ("bands=x", "bands=1", "kind=c"):
+        with messages.raises(RecipeError):
             named(name, [setting])
 
 

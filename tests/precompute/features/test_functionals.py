@@ -80,9 +80,9 @@ def test_full_scale_does_not_change_sign():
     np.testing.assert_allclose(values[0][10], values[1][10], rtol=0.01)
 
 
-def test_what_is_too_short_is_unusable():
+def test_what_is_too_short_is_unusable(messages):
     opensmile()
-    with pytest.raises(UnusableAudioError, match=r"no functionals of it \(0\.040 s; it needs 0\.06 s\)"):
+    with messages.raises(UnusableAudioError):
         precompute.extract(voiced(0.04), "egemaps", RATE)
 
 
@@ -109,11 +109,11 @@ def test_without_opensmile_nothing_is_begun(small_ravdess, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("absent")
-def test_another_version_is_refused(monkeypatch):
+def test_another_version_is_refused(monkeypatch, messages):
     other = type(sys)("opensmile")
     other.__version__ = "2.60.1"
     monkeypatch.setitem(sys.modules, "opensmile", other)
-    with pytest.raises(functionals.OpensmileError, match=r"opensmile 2\.60\.1 is installed, .* needs 2\.6"):
+    with messages.raises(functionals.OpensmileError):
         precompute.extract(voiced(), "egemaps", RATE)
 
 

@@ -57,18 +57,18 @@ def test_it_leaves_out_the_beginning_and_what_follows_three_seconds(librosa):
 
 
 @pytest.mark.slow
-def test_of_short_utterances_it_takes_the_second_half_and_too_short_ones_are_unusable(librosa):
+def test_of_short_utterances_it_takes_the_second_half_and_too_short_ones_are_unusable(librosa, messages):
     half = tones(0.2, 440)
     values = [precompute.extract(np.concatenate([tones(0.2, f), half]), "issa193", RATE).values for f in (300, 3000)]
     np.testing.assert_allclose(*values, atol=0.1)
-    with pytest.raises(UnusableAudioError, match=r"0\.050 s of audio is too short .* need 0\.093 s"):
+    with messages.raises(UnusableAudioError):
         precompute.extract(tones(0.05, 440), "issa193", RATE)
 
 
-def test_rates_without_six_octaves_of_contrast_are_refused():
-    with pytest.raises(RecipeError, match="sample_rate=16000 is too low"):
+def test_rates_without_six_octaves_of_contrast_are_refused(messages):
+    with messages.raises(RecipeError):
         Recipe("issa193")
-    with pytest.raises(RecipeError, match="sample_rate=22050"):
+    with messages.raises(RecipeError):
         named("issa193", ["sample_rate=22050"])
 
 
@@ -84,9 +84,9 @@ def test_without_librosa_nothing_is_begun(small_ravdess, tmp_path, capsys, monke
         precompute.extract(tones(1.0, 440), "issa193", RATE)
 
 
-def test_another_version_is_refused(monkeypatch):
+def test_another_version_is_refused(monkeypatch, messages):
     other = type(sys)("librosa")
     other.__version__ = "0.110.1"
     monkeypatch.setitem(sys.modules, "librosa", other)
-    with pytest.raises(issa193.LibrosaError, match=r"librosa 0\.110\.1 is installed, .* needs 0\.11"):
+    with messages.raises(issa193.LibrosaError):
         precompute.extract(tones(1.0, 440), "issa193", RATE)

@@ -46,7 +46,7 @@ def test_silence_and_short_utterances_give_finite_numbers():
         np.testing.assert_array_equal(values, np.repeat([-100, 0], 62))
 
 
-def test_a_tree_deeper_than_a_frame_is_long_is_refused():
+def test_a_tree_deeper_than_a_frame_is_long_is_refused(messages):
     assert Recipe("wavelet_packets", sample_rate=4000, f_max=2000.0, levels=7).array.shape == (508,)
-    with pytest.raises(RecipeError, match="levels=8"):
+    with messages.raises(RecipeError):
         Recipe("wavelet_packets", sample_rate=4000, f_max=2000.0, levels=8)

@@ -74,9 +74,9 @@ def test_an_offset_makes_no_click_where_the_level_stays(encode, speech):
     assert np.abs(plain - shifted).max() <= 1
 
 
-def test_a_recording_of_rumble_alone_is_silent(encode):
+def test_a_recording_of_rumble_alone_is_silent(encode, messages):
     hum = tone(20)
-    with pytest.raises(UnusableAudioError, match="silent from 4000 to 7600 Hz"):
+    with messages.raises(UnusableAudioError):
         extract(encode(hum * np.hanning(len(hum)).astype(np.float32), subtype="FLOAT"), "a", named("default", ["f_min=4000"]))
 
 
@@ -159,13 +159,13 @@ def test_channels_are_counted(encode):
     assert extract(encode(np.stack([tone(500)] * 2, axis=1)), "a", GREY).channels == 2
 
 
-def test_less_than_a_column_is_refused(encode):
-    with pytest.raises(UnusableAudioError, match=r"0\.0200 s .* less than one column of 0\.03125 s"):
+def test_less_than_a_column_is_refused(encode, messages):
+    with messages.raises(UnusableAudioError):
         extract(encode(tone(1000, 0.02)), "a", GREY)
 
 
-def test_unusable_audio_is_refused():
-    with pytest.raises(UnusableAudioError, match="empty"):
+def test_unusable_audio_is_refused(messages):
+    with messages.raises(UnusableAudioError):
         extract(b"", "a", GREY)
 
 

@@ -59,8 +59,8 @@ def test_every_scale_is_there_once_and_weights_make_a_mean(name):
         assert one.weights.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_wavelets_and_features_without_short_filters_are_refused():
-    with pytest.raises(RecipeError, match=r"shan.*smooth"):
+def test_wavelets_and_features_without_short_filters_are_refused(messages):
+    with messages.raises(RecipeError):
         convolutions(families.wavelet("shan1.5-1.0"), np.array([100.0]), RATE, SAMPLES)
     for recipe in (Recipe("logmel"), Recipe(rgb="wavelets", wavelet="mexh,cmor1.5-1.0,haar")):
         with pytest.raises(RecipeError):

@@ -466,48 +466,48 @@ def test_power_is_never_negative_and_always_finite():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_samples_that_are_not_finite_are_refused(bad):
+def test_samples_that_are_not_finite_are_refused(bad, messages):
     x = np.ones(1000, np.float32)
     x[3] = bad
-    with pytest.raises(RecipeError, match="NaN or infinite"):
+    with messages.raises(RecipeError):
         power(x, WAVELET, FEW, RATE, 10)
 
 
 @pytest.mark.parametrize("frequencies", [[8001.0, 100], [100.0, 0], [100.0, -5], [100.0, np.nan]])
-def test_frequencies_beyond_their_limits_are_refused(frequencies):
-    with pytest.raises(RecipeError, match=r"\(0, 8000\] Hz"):
+def test_frequencies_beyond_their_limits_are_refused(frequencies, messages):
+    with messages.raises(RecipeError):
         power(np.ones(1000, np.float32), WAVELET, np.array(frequencies), RATE, 10)
 
 
 @pytest.mark.parametrize(
     ("columns", "offset", "length"), [(3, 0, None), (10, 1, None), (10, -1, 2000), (10, 0, 900), (7, 0, 2000)]
 )
-def test_frames_that_do_not_fit_are_refused(columns, offset, length):
-    with pytest.raises(RecipeError, match=r"1000 samples at .* multiple of the columns"):
+def test_frames_that_do_not_fit_are_refused(columns, offset, length, messages):
+    with messages.raises(RecipeError):
         power(np.ones(1000, np.float32), WAVELET, FEW, RATE, columns, offset, length)
 
 
-def test_scales_beyond_their_limits_are_refused():
+def test_scales_beyond_their_limits_are_refused(messages):
     # The least scale is that of the Nyquist frequency: 2 samples for a centre frequency of 1.
     assert cwt(np.ones(100), 2.0, WAVELET).shape == (1, 100)
     for scales in (1.99, [4.0, 1.0], [4.0, 0.0], -3.0, np.nan, np.inf):
-        with pytest.raises(RecipeError, match=r"finite and at least 2,.* choose larger scales"):
+        with messages.raises(RecipeError):
             cwt(np.ones(100), scales, WAVELET)
 
 
-def test_coefficients_of_samples_that_are_not_finite_are_refused():
-    with pytest.raises(RecipeError, match="NaN or infinite"):
+def test_coefficients_of_samples_that_are_not_finite_are_refused(messages):
+    with messages.raises(RecipeError):
         cwt(np.array([1.0, np.nan, 2.0]), 4.0, WAVELET)
 
 
-def test_unknown_wavelets_are_refused():
+def test_unknown_wavelets_are_refused(messages):
     for call in (
         lambda: power(np.ones(1000, np.float32), "nosuch", FEW, RATE, 10),
         lambda: cwt(np.ones(100), 4.0, "nosuch"),
         lambda: scale_to_frequency(4.0, "nosuch"),
         lambda: frequency_to_scale(4.0, "nosuch"),
     ):
-        with pytest.raises(RecipeError, match="no wavelet 'nosuch'"):
+        with messages.raises(RecipeError):
             call()
 
 

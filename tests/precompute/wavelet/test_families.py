@@ -1,7 +1,5 @@
 """The closed forms are held against the tables of PyWavelets, against their definitions, and against their own promises."""
 
-import re
-
 import numpy as np
 import pytest
 import pywt
@@ -198,9 +196,7 @@ def test_what_is_no_wavelet_is_refused_with_value_limit_and_remedy(name, words):
         ("gmw", "gmwG-B", "gmw3.0-1.5"),
     ],
 )
-def test_family_without_its_numbers_is_refused_with_an_example_that_works(name, pattern, example):
-    with pytest.raises(
-        RecipeError, match=f"^wavelet={re.escape(name)} is not written as {pattern}: .* as in {re.escape(example)}$"
-    ):
+def test_family_without_its_numbers_is_refused_with_an_example_that_works(name, pattern, example, messages):
+    with messages.raises(RecipeError):
         families.wavelet(name)
     assert families.wavelet(example).name == example

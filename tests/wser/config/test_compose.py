@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pytest
@@ -46,12 +45,12 @@ def test_preset_is_the_one_of_the_experiment_unless_the_command_line_names_anoth
     assert one("experiment=mine", "preset=tuned").seed == 1
 
 
-def test_experiment_may_be_a_path(files, tmp_path):
+def test_experiment_may_be_a_path(files, tmp_path, messages):
     file = tmp_path / "elsewhere" / "own.yaml"
     file.parent.mkdir()
     file.write_text("seed: 7\n")
     assert one(f"experiment={file}").seed == 7
-    with pytest.raises(ConfigError, match=r"no experiment file .*gone\.yaml"):
+    with messages.raises(ConfigError):
         load([f"experiment={tmp_path / 'gone.yaml'}"])
 
 
@@ -97,9 +96,9 @@ def test_experiment_sweeps_and_the_command_line_picks_or_replaces(files, given_,
     assert [(one.train.lr, one.preset, one.selection) for one in got] == points
 
 
-def test_settings_that_no_point_of_a_joint_axis_has_together_are_refused(files):
+def test_settings_that_no_point_of_a_joint_axis_has_together_are_refused(files, messages):
     (files / "mine.yaml").write_text(SWEEP)
-    with pytest.raises(ConfigError, match=r"its sweep of preset, selection has no point with preset=tuned selection=test"):
+    with messages.raises(ConfigError):
         load(["experiment=mine", "preset=tuned", "selection=test"])
 
 
@@ -126,9 +125,9 @@ def test_lists_of_names_are_swept_too(files):
         ("{'seed,': [[1, 2], [3, 4]]}", "sweep of seed, needs lists"),
     ],
 )
-def test_sweep_of_what_cannot_be_swept_is_refused(files, sweep, says):
+def test_sweep_of_what_cannot_be_swept_is_refused(files, sweep, says, messages):
     (files / "mine.yaml").write_text(f"sweep: {sweep}\n")
-    with pytest.raises(ConfigError, match=re.escape(says)):
+    with messages.raises(ConfigError):
         load(["experiment=mine"])
 
 
@@ -142,14 +141,14 @@ def test_sweep_of_what_cannot_be_swept_is_refused(files, sweep, says):
         ("model.=3", "'model.=3' is not key=value"),
     ],
 )
-def test_argument_that_is_no_setting_or_sweep_is_refused(argument, says):
-    with pytest.raises(ConfigError, match=re.escape(says)):
+def test_argument_that_is_no_setting_or_sweep_is_refused(argument, says, messages):
+    with messages.raises(ConfigError):
         load([argument])
 
 
-def test_experiment_file_that_is_no_text_is_refused(files):
+def test_experiment_file_that_is_no_text_is_refused(files, messages):
     (files / "mine.yaml").write_bytes(b"seed: 1 # \xff\xfe\n")
-    with pytest.raises(ConfigError, match=r"mine\.yaml cannot be read"):
+    with messages.raises(ConfigError):
         load(["experiment=mine"])
 
 
@@ -164,9 +163,9 @@ def test_experiment_file_that_is_no_text_is_refused(files):
         ("train: {lr: fast}", "give a value such as 0.1"),
     ],
 )
-def test_value_that_cannot_be_is_refused(files, content, says):
+def test_value_that_cannot_be_is_refused(files, content, says, messages):
     (files / "mine.yaml").write_text(content)
-    with pytest.raises(ConfigError, match=re.escape(says)):
+    with messages.raises(ConfigError):
         load(["experiment=mine", "train.epochs=3"])
 
 
@@ -187,9 +186,9 @@ def test_swept_values_keep_their_types(files):
 @pytest.mark.parametrize(
     "sweep", ["[1, 2]", "3", "{seed: 1}", "{seed: []}", "{'seed, jobs': [1, 2]}", "{'seed, jobs': [[1, 2, 3]]}"]
 )
-def test_wrong_sweep_is_refused_with_its_file(files, sweep):
+def test_wrong_sweep_is_refused_with_its_file(files, sweep, messages):
     (files / "mine.yaml").write_text(f"sweep: {sweep}\n")
-    with pytest.raises(ConfigError, match=r"mine\.yaml: sweep of .* write it as"):
+    with messages.raises(ConfigError):
         load(["experiment=mine"])
 
 
@@ -234,9 +233,9 @@ def test_fusing_is_of_the_sweep_and_of_no_point(files, content, more, fused):
         ("sweep: {seed: [1, 2]}\n", ["fuse=true,false"]),
     ],
 )
-def test_fusing_of_what_is_no_sweep_or_by_another_word_is_refused(files, content, more):
+def test_fusing_of_what_is_no_sweep_or_by_another_word_is_refused(files, content, more, messages):
     (files / "mine.yaml").write_text(content)
-    with pytest.raises(ConfigError, match=r"nothing is swept: give|neither true nor false: "):
+    with messages.raises(ConfigError):
         compose.fuses(["experiment=mine", *more])
 
 
@@ -281,12 +280,12 @@ def test_short_forms_keep_the_rest_of_their_section(files):
     assert (got.model.name, got.model.lstm, got.protocol.name, got.corpus) == ("three_pipe", 7, "loso", ["emodb"])
 
 
-def test_settings_of_a_model_are_no_other_models(files):
+def test_settings_of_a_model_are_no_other_models(files, messages):
     (files / "preset" / "tuned.yaml").write_text("model: {lstm: 7}\n")
     assert one("model=row_svm").model == choice("model", "row_svm")(name="row_svm")
-    with pytest.raises(ConfigError, match=r"model\.lstm=7 has no effect with model\.name=row_svm: give model\.name=three_pipe"):
+    with messages.raises(ConfigError):
         one("model=row_svm", "model.lstm=7")
-    with pytest.raises(ConfigError, match=r"train\.lr=0\.1 has no effect with model\.name=row_svm"):
+    with messages.raises(ConfigError):
         one("model=row_svm", "train.lr=0.1")
 
 
@@ -355,8 +354,8 @@ def test_paper_preset_is_what_tables_2_and_3_say():
         ("sed", "seed"),
     ],
 )
-def test_unknown_key_names_the_nearest_though_its_section_is_left_out(typed, meant):
-    with pytest.raises(ConfigError, match=re.escape(f"there is no key '{typed}'; did you mean '{meant}'?")):
+def test_unknown_key_names_the_nearest_though_its_section_is_left_out(typed, meant, messages):
+    with messages.raises(ConfigError):
         load([f"{typed}=1"])
 
 

@@ -78,8 +78,8 @@ def test_refusal_names_the_key(argument):
     assert key in str(refused.value)
 
 
-def test_more_blocks_than_sixteen_are_refused():
-    with pytest.raises(ConfigError, match=r"model\.filters has 17 entries: give at most 16"):
+def test_more_blocks_than_sixteen_are_refused(messages):
+    with messages.raises(ConfigError):
         load([f"model.filters={[1] * 17}", f"model.strides={[[1, 1]] * 18}"])
     assert len(one(f"model.filters={[1] * 16}", f"model.strides={[[1, 1]] * 17}").model.filters) == 16
 

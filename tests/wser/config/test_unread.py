@@ -55,17 +55,17 @@ def test_setting_is_read_or_refused_with_what_would_have_it_read(arguments):
     assert "\n" not in message
 
 
-def test_what_an_experiment_sets_for_its_protocol_gives_way_with_it():
+def test_what_an_experiment_sets_for_its_protocol_gives_way_with_it(messages):
     (config,) = load(["experiment=demo", "protocol=loso"])
     assert config.protocol == protocols.config("loso")
-    with pytest.raises(ConfigError, match=r"protocol\.folds=4 has no effect"):
+    with messages.raises(ConfigError):
         load(["experiment=demo", "protocol=loso", "protocol.folds=4"])
 
 
-def test_experiment_that_sets_what_it_does_not_read_is_refused(tmp_path):
+def test_experiment_that_sets_what_it_does_not_read_is_refused(tmp_path, messages):
     file = tmp_path / "mine.yaml"
     file.write_text("protocol: {name: loso, folds: 5}\n")
-    with pytest.raises(ConfigError, match=r"protocol\.folds=5 has no effect with protocol\.name=loso"):
+    with messages.raises(ConfigError):
         load([f"experiment={file}"])
 
 

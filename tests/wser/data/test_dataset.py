@@ -67,9 +67,9 @@ def test_dropped_emotions_leave_no_gap_between_examples_and_images(small_cache, 
     assert_images_belong(dataset)
 
 
-def test_map_that_misses_an_emotion_is_refused(small_cache, small_recipe_id, write_map):
+def test_map_that_misses_an_emotion_is_refused(small_cache, small_recipe_id, write_map, messages):
     own = write_map("classes: {low: [sad], high: [happy]}\n")
-    with pytest.raises(LabelError, match="labels=own does not assign angry: "):
+    with messages.raises(LabelError):
         open_dataset([small_cache], ["ravdess"], small_recipe_id, label_map=own)
 
 
@@ -93,29 +93,29 @@ def test_one_corpus_keeps_its_own_names(joined_cache, small_recipe_id):
     assert {e.speaker: e.sex for e in dataset.examples} == {"03": "male", "10": "male", "08": "female", "09": "female"}
 
 
-def test_joined_corpora_without_a_map_are_refused(joined_cache, small_recipe_id):
-    with pytest.raises(LabelError, match="labels=common4"):
+def test_joined_corpora_without_a_map_are_refused(joined_cache, small_recipe_id, messages):
+    with messages.raises(LabelError):
         open_dataset([joined_cache], ["ravdess", "emodb"], small_recipe_id)
 
 
-def test_missing_cache_names_the_command_that_makes_it(tmp_path, small_cache):
-    with pytest.raises(CacheMissingError, match=f"python -m precompute --corpus ravdess --cache {tmp_path}"):
+def test_missing_cache_names_the_command_that_makes_it(tmp_path, small_cache, messages):
+    with messages.raises(CacheMissingError):
         open_dataset([tmp_path], ["ravdess"], "default")
-    with pytest.raises(CacheMissingError, match="--recipe paper"):
+    with messages.raises(CacheMissingError):
         open_dataset([small_cache], ["ravdess"], "paper")
 
 
-def test_unknown_recipe_lists_what_is_there(small_cache, small_recipe_id):
-    with pytest.raises(CacheMissingError, match=small_recipe_id):
+def test_unknown_recipe_lists_what_is_there(small_cache, small_recipe_id, messages):
+    with messages.raises(CacheMissingError):
         open_dataset([small_cache], ["ravdess"], "deadbeef0000")
 
 
-def test_cache_id_must_answer(small_cache, small_recipe_id):
+def test_cache_id_must_answer(small_cache, small_recipe_id, messages):
     (sealed,) = roots.sealed(small_cache, "ravdess", small_recipe_id)
     recipe_id, _, input_id = sealed.name.partition("-")
     for cache in (sealed.name, input_id):
         assert open_dataset([small_cache], ["ravdess"], recipe_id, cache).caches[0].id == sealed.name
-    with pytest.raises(CacheError, match="cache=ID"):
+    with messages.raises(CacheError):
         open_dataset([small_cache], ["ravdess"], recipe_id, "000000000000")
 
 

@@ -85,8 +85,8 @@ def test_common4_serves_every_corpus():
         assert {place for place in found if place is not None} == {0, 1, 2, 3}, name
 
 
-def test_emotion_that_the_map_does_not_mention_is_refused(label_map):
-    with pytest.raises(LabelError, match=f"labels={label_map.name} does not assign amused, zealous: "):
+def test_emotion_that_the_map_does_not_mention_is_refused(label_map, messages):
+    with messages.raises(LabelError):
         label_map.index(["zealous", "amused", next(iter(label_map.classes.values()))[0]])
 
 
@@ -96,22 +96,22 @@ def test_corpus_without_a_default_has_its_emotions_as_classes():
     assert chosen.index(["sad", "angry"]) == [1, 0]
 
 
-def test_joined_corpora_need_a_map():
-    with pytest.raises(LabelError, match=r"ravdess, emodb .*labels=common4"):
+def test_joined_corpora_need_a_map(messages):
+    with messages.raises(LabelError):
         labels.default(["ravdess", "emodb"], ["sad"])
 
 
-def test_joined_corpora_need_a_map_that_covers_both():
+def test_joined_corpora_need_a_map_that_covers_both(messages):
     emotions = [emotion for name in ("iemocap", "ravdess") for emotion in corpora.load(name).CORPUS.emotions]
-    with pytest.raises(LabelError, match=r"labels=iemocap4 does not assign calm: "):
+    with messages.raises(LabelError):
         labels.load("iemocap4").index(emotions)
     assert set(labels.load("common4").index(emotions)) == {None, 0, 1, 2, 3}
 
 
-def test_unknown_map_names_the_nearest():
-    with pytest.raises(LabelError, match="did you mean 'common4'"):
+def test_unknown_map_names_the_nearest(messages):
+    with messages.raises(LabelError):
         labels.load("comon4")
-    with pytest.raises(LabelError, match=r"nowhere\.yaml"):
+    with messages.raises(LabelError):
         labels.load("nowhere.yaml")
 
 

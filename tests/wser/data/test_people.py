@@ -93,16 +93,14 @@ def test_circle_has_the_first_of_its_names_in_any_order(said, order):
     assert names(*(caches[i] for i in order)) == [["a/01"]] * 4
 
 
-def test_name_that_means_two_people_is_refused():
-    with pytest.raises(
-        SpeakerError, match=r"a says that its speaker 01 is that of b, .*in b speaker 01 is of b and of c: name"
-    ):
+def test_name_that_means_two_people_is_refused(messages):
+    with messages.raises(SpeakerError):
         identify([cache("a", "01", says="b"), cache("b", "01", ("01", "c"))])
 
 
 @pytest.mark.parametrize(("one", "other"), [("01", "1"), ("Anna", "anna"), ("\u00fc", "u\u0308"), ("actor 01", "Actor 1")])
-def test_names_that_may_be_one_are_refused_where_people_are_shared(one, other):
-    with pytest.raises(SpeakerError, match=f"a and b share the speakers of a, and have {one} and {other}, .*: spell"):
+def test_names_that_may_be_one_are_refused_where_people_are_shared(one, other, messages):
+    with messages.raises(SpeakerError):
         identify([cache("a", one), cache("b", other, says="a")])
     assert names(cache("a", one), cache("b", other)) == [[f"a/{one}"], [f"b/{other}"]]
 
@@ -113,15 +111,15 @@ def test_sex_is_known_where_one_corpus_knows_it():
     assert identify(caches[::-1]) == People((("a/01",), ("a/01", "a/02")), {"a/01": "female", "a/02": None})
 
 
-def test_sexes_that_contradict_are_refused_with_both_places():
+def test_sexes_that_contradict_are_refused_with_both_places(messages):
     caches = [cache("a", "01", sex="male"), cache("b", "01", says="a", sex="female")]
-    with pytest.raises(SpeakerError, match=r"speaker a/01 is female in k0 of b and male in k0 of a: correct the sex"):
+    with messages.raises(SpeakerError):
         identify(caches)
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "-\n", " "])
-def test_name_that_no_corpus_can_have_is_refused(name):
-    with pytest.raises(SpeakerError, match="which is not the name of a corpus: correct the table"):
+def test_name_that_no_corpus_can_have_is_refused(name, messages):
+    with messages.raises(SpeakerError):
         identify([cache("a", ("01", name))])
 
 
@@ -205,19 +203,16 @@ def test_random_splits_say_that_actors_are_known(joined):
     assert set(report.speakers.examples) <= {f"ravdess/0{actor}" for actor in (1, 2, 3, 4)}
 
 
-@pytest.mark.parametrize(
-    ("test", "other", "count"), [("ravdess", "ravdess_song", "3 of 4"), ("ravdess_song", "ravdess", "3 of 3")]
-)
-def test_corpus_of_the_same_people_is_no_other_corpus(test, other, count, joined):
-    says = rf"{count} speakers of protocol.test={test} are also speakers of {other}, .*\(ravdess/01, .*: leave {other} out"
-    with pytest.raises(ProtocolError, match=says):
+@pytest.mark.parametrize("test", ["ravdess", "ravdess_song"])
+def test_corpus_of_the_same_people_is_no_other_corpus(test, joined, messages):
+    with messages.raises(ProtocolError):
         folds_of(joined, name="cross_corpus", test=test)
 
 
-def test_split_from_a_file_is_held_to_its_promise(joined, tmp_path):
+def test_split_from_a_file_is_held_to_its_promise(joined, tmp_path, messages):
     speech, song = ([e.key for e in joined.examples if e.corpus == corpus] for corpus in ("ravdess", "ravdess_song"))
     (tmp_path / "split.json").write_text(json.dumps([{"train": speech, "test": song}]))
-    with pytest.raises(ProtocolError, match="speaker ravdess/01 is in the training and the test set of fold 0"):
+    with messages.raises(ProtocolError):
         folds_of(joined, name="file", file=str(tmp_path / "split.json"))
     assert folds_of(joined, name="file", file=str(tmp_path / "split.json"), speakers="shared")
 

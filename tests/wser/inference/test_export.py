@@ -162,10 +162,10 @@ def test_other_networks_and_caches_are_exported(settings, made, network, small_r
     assert exporting._check_network(content, exporting.Ensemble(run), run, items) <= exporting.TOLERANCE
 
 
-def test_a_graph_that_says_something_else_is_not_written(trained, exported, small_ravdess, monkeypatch):
+def test_a_graph_that_says_something_else_is_not_written(trained, exported, small_ravdess, monkeypatch, messages):
     run, other = loading.load(trained[0]), exporting.Ensemble(loading.load(trained[0], 1))
     items = [precompute.extract(path, run.recipe) for path in sorted(small_ravdess.rglob("*.wav"))[:2]]
-    with pytest.raises(graph.ExportError, match="nothing is written"):
+    with messages.raises(graph.ExportError):
         exporting._check_network(exported.read_bytes(), other, run, items)
 
 
@@ -187,10 +187,10 @@ def test_levels_of_one_colour_are_not_apart():
         (Recipe(pad="random", **SMALL), "utterance", "paper", "pad=random"),
     ],
 )
-def test_networks_that_need_more_than_a_recording_are_refused(made, standardise, pad, why, network):
+def test_networks_that_need_more_than_a_recording_are_refused(made, standardise, pad, why, network, messages):
     run = untrained([*network, f"data.standardise={standardise}", f"data.pad={pad}"], Recipe(**SMALL))
     object.__setattr__(run, "recipe", made)
-    with pytest.raises(graph.ExportError, match=why):
+    with messages.raises(graph.ExportError):
         exporting.Ensemble(run)
 
 

@@ -43,12 +43,12 @@ def test_one_fold_predicts_alone(run):
     assert np.abs(each[0] - each[1]).max() > 1e-6
 
 
-def test_what_cannot_be_used_is_an_error(run, small_ravdess, tmp_path):
-    with pytest.raises(UnusableAudioError, match=r"gone\.wav"):
+def test_what_cannot_be_used_is_an_error(run, small_ravdess, tmp_path, messages):
+    with messages.raises(UnusableAudioError):
         run.predict([tmp_path / "gone.wav"])
-    with pytest.raises(UnusableAudioError, match="sample_rate"):
+    with messages.raises(UnusableAudioError):
         run.predict(np.ones(16000, np.float32))
-    with pytest.raises(UnusableAudioError, match="its own"):
+    with messages.raises(UnusableAudioError):
         run.predict(next(small_ravdess.rglob("*.wav")), 8000)
     with pytest.raises(UsageError):
         run.predict_proba([], one_speaker=True)

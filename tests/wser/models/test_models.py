@@ -64,8 +64,8 @@ def test_utterances_do_not_see_each_other_when_scored():
         torch.testing.assert_close(model(images[i : i + 1], lengths[i : i + 1]), together[i : i + 1], rtol=1e-4, atol=1e-5)
 
 
-def test_unknown_model_names_the_nearest():
-    with pytest.raises(ModelError, match="did you mean 'three_pipe'"):
+def test_unknown_model_names_the_nearest(messages):
+    with messages.raises(ModelError):
         models.build(three_pipe.Config(name="three_pip"), (3, 16), 3)
 
 

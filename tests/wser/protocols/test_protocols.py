@@ -157,7 +157,7 @@ def test_every_fold_passes_the_check_of_run_time(name):
         check([fold], examples, is_speaker_independent(name))
 
 
-def test_a_recording_that_occurs_twice_cannot_stand_on_both_sides(name):
+def test_a_recording_that_occurs_twice_cannot_stand_on_both_sides(name, messages):
     """Every recording twice, of two speakers, sessions and corpora: whatever is held out, its double is in training."""
     examples = corpus(women=3, men=3, each=2)
     other = {"w": "m", "m": "w"}
@@ -172,7 +172,7 @@ def test_a_recording_that_occurs_twice_cannot_stand_on_both_sides(name):
         for fold in make(name, [*examples, *twins]):
             assert all((i in fold.test) == (i + len(examples) in fold.test) for i in range(len(examples)))
         return
-    with pytest.raises(ProtocolError, match=r"SHA-256 0{50}.* as u00\d\d(-twin)? and u00\d\d(-twin)?.*remove its doubles"):
+    with messages.raises(ProtocolError):
         make(name, [*examples, *twins])
 
 
@@ -213,16 +213,16 @@ def test_validation_speakers_are_women_and_men_in_turn():
         assert sorted(sexes.values()).count("female") == len(sexes) / 2 == 2
 
 
-def test_speaker_independent_refuses_unknown_sex_and_says_what_to_do():
-    with pytest.raises(ProtocolError, match=r"sex of 4 speakers is unknown \(m0, m1, w0, w1\): give protocol=loso"):
+def test_speaker_independent_refuses_unknown_sex_and_says_what_to_do(messages):
+    with messages.raises(ProtocolError):
         make("speaker_independent", corpus(women=2, men=2, sex=False))
 
 
 @pytest.mark.parametrize(("women", "men", "folds"), [(2, 5, 3), (3, 2, 4), (10, 10, 11)])
-def test_speaker_independent_refuses_more_folds_than_pairs_and_says_what_to_do(women, men, folds):
+def test_speaker_independent_refuses_more_folds_than_pairs_and_says_what_to_do(women, men, folds, messages):
     pairs = min(women, men)
     examples = corpus(women, men)
-    with pytest.raises(ProtocolError, match=rf"protocol.folds={folds} .*{women} women and {men} men.*protocol.folds={pairs} "):
+    with messages.raises(ProtocolError):
         make("speaker_independent", examples, folds=folds)
     assert len(make("speaker_independent", examples, folds=pairs)) == pairs
 
@@ -239,9 +239,9 @@ def test_loso_needs_no_sex():
     assert len(make("loso", corpus(women=2, men=2, sex=False))) == 4
 
 
-def test_loso_refuses_two_speakers_where_validation_takes_one():
+def test_loso_refuses_two_speakers_where_validation_takes_one(messages):
     two = corpus(women=1, men=1)
-    with pytest.raises(ProtocolError, match="1 training speakers leave none for training after 1 for validation"):
+    with messages.raises(ProtocolError):
         make("loso", two)
     assert len(make("loso", two, "last")) == 2
 
@@ -274,8 +274,8 @@ def test_speaker_dependent_draws_every_fold_anew():
     assert len({fold.test for fold in folds}) == 5
 
 
-def test_unknown_protocol_names_the_nearest():
-    with pytest.raises(ConfigError, match="did you mean 'loso'"):
+def test_unknown_protocol_names_the_nearest(messages):
+    with messages.raises(ConfigError):
         protocols.load(protocols.config("lso"))
 
 
@@ -295,8 +295,8 @@ def test_speaker_folds_need_no_sex():
     assert len(make("speaker_folds", corpus(women=3, men=3, sex=False), folds=3)) == 3
 
 
-def test_speaker_folds_refuse_more_folds_than_speakers_and_say_what_to_do():
-    with pytest.raises(ProtocolError, match=r"protocol.folds=7 .*there are 6: give protocol.folds=6 or fewer"):
+def test_speaker_folds_refuse_more_folds_than_speakers_and_say_what_to_do(messages):
+    with messages.raises(ProtocolError):
         make("speaker_folds", corpus(women=3, men=3), folds=7)
 
 
@@ -315,21 +315,19 @@ def test_speaker_folds_of_ravdess_are_the_published_ones_whatever_the_seed():
         assert [{int(examples[i].speaker) for i in fold.test} for fold in folds] == PUBLISHED
 
 
-def test_speaker_folds_refuse_a_part_of_ravdess_and_say_what_to_do():
-    with pytest.raises(
-        ProtocolError, match=r"actors 01 to 24, and 4 are missing .*\(21, 22, 23, 24\): complete .*protocol=loso"
-    ):
+def test_speaker_folds_refuse_a_part_of_ravdess_and_say_what_to_do(messages):
+    with messages.raises(ProtocolError):
         make("speaker_folds", ravdess(actors=20))
 
 
-def test_emobox_holds_out_four_actors_of_ravdess_in_turn():
+def test_emobox_holds_out_four_actors_of_ravdess_in_turn(messages):
     examples = ravdess()
     folds = make("emobox", examples)
     held = [{examples[i].speaker for i in fold.test} for fold in folds]
     assert [len(actors) for actors in held] == [4] * 6
     assert {"11", "01", "20", "21"} in held
     assert set.union(*held) == {example.speaker for example in examples}
-    with pytest.raises(ProtocolError, match=r"actors 01 to 24"):
+    with messages.raises(ProtocolError):
         make("emobox", corpus(women=12, men=12))
 
 
@@ -346,23 +344,21 @@ def test_session_folds_have_a_fold_for_each_session(examples):
     assert [{examples[i].session for i in fold.test} for fold in folds] == [{s} for s in sorted({e.session for e in examples})]
 
 
-def test_session_folds_refuse_a_corpus_without_sessions_and_say_what_to_do():
+def test_session_folds_refuse_a_corpus_without_sessions_and_say_what_to_do(messages):
     examples = [dataclasses.replace(e, session=None, corpus="emodb") for e in corpus(women=2, men=2)]
-    with pytest.raises(ProtocolError, match=r"emodb has no session for 16 of 16 .*: give protocol=speaker_folds or"):
+    with messages.raises(ProtocolError):
         make("session_folds", examples)
 
 
-def test_session_folds_refuse_a_single_session_and_say_what_to_do():
-    with pytest.raises(
-        ProtocolError, match=r"at least two sessions, and there is one \(session 0\): give protocol=speaker_folds"
-    ):
+def test_session_folds_refuse_a_single_session_and_say_what_to_do(messages):
+    with messages.raises(ProtocolError):
         make("session_folds", corpus(women=1, men=1))
 
 
-def test_session_folds_refuse_a_speaker_of_two_sessions():
+def test_session_folds_refuse_a_speaker_of_two_sessions(messages):
     examples = corpus(women=3, men=3)
     moved = dataclasses.replace(examples[0], session="session 1")
-    with pytest.raises(ProtocolError, match="speaker w0 is in the training and the test set of fold 0"):
+    with messages.raises(ProtocolError):
         make("session_folds", [moved, *examples[1:]], "last")
 
 
@@ -380,16 +376,16 @@ def test_cross_corpus_tests_on_one_corpus_and_trains_on_the_others():
         ({"test": "emodb"}, r"protocol.test=emodb is not among the corpora of this run \(m, w\): name it too, as in"),
     ],
 )
-def test_cross_corpus_refuses_what_it_cannot_test_on_and_says_what_to_do(changes, says):
-    with pytest.raises(ProtocolError, match=says):
+def test_cross_corpus_refuses_what_it_cannot_test_on_and_says_what_to_do(changes, says, messages):
+    with messages.raises(ProtocolError):
         make("cross_corpus", corpus(women=2, men=2), **changes)
 
 
-def test_cross_corpus_refuses_a_single_corpus_and_names_the_nearest():
+def test_cross_corpus_refuses_a_single_corpus_and_names_the_nearest(messages):
     alone = [dataclasses.replace(e, corpus="emodb") for e in corpus(women=2, men=2)]
-    with pytest.raises(ProtocolError, match="leaves no corpus to train on: name others"):
+    with messages.raises(ProtocolError):
         make("cross_corpus", alone, test="emodb")
-    with pytest.raises(ProtocolError, match=r"did you mean 'emodb'\?"):
+    with messages.raises(ProtocolError):
         make("cross_corpus", alone, test="emodbb")
 
 
@@ -420,12 +416,12 @@ def test_named_validation_stays_where_nothing_is_cut_and_goes_to_training_where_
     assert named == Fold(0, (1, 3, 4, 5, 6, 7, 8), (), (0,))
 
 
-def test_overlap_of_a_named_validation_and_test_part_is_refused():
+def test_overlap_of_a_named_validation_and_test_part_is_refused(messages):
     class Wrong(Named):
         def held_out(self, examples, rng):  # noqa: ARG002
             yield HeldOut({0, 1}, {1})
 
-    with pytest.raises(ProtocolError, match="utterance u0001 is in the validation and the test set of fold 0"):
+    with messages.raises(ProtocolError):
         Wrong(protocols.config("loso")).folds([example(i) for i in range(9)])
 
 
@@ -449,16 +445,16 @@ def test_check_names_what_two_parts_share(kind, word, sides):
     assert f"{word} {shared} is in the {named[0]} and the {named[1]} set of fold 7" in str(refused.value)
 
 
-def test_check_allows_shared_speakers_where_nothing_else_was_promised():
+def test_check_allows_shared_speakers_where_nothing_else_was_promised(messages):
     examples = [example(i, speaker="one") for i in range(3)]
     check([Fold(0, (0,), (1,), (2,))], examples, speaker_independent=False)
-    with pytest.raises(ProtocolError, match="speaker one"):
+    with messages.raises(ProtocolError):
         check([Fold(0, (0,), (1,), (2,))], examples, speaker_independent=True)
 
 
 @pytest.mark.parametrize("parts", [((), (1,), (0, 2)), ((0, 1), (2,), ())])
-def test_check_refuses_an_empty_part(parts):
-    with pytest.raises(ProtocolError, match=r"has no (training|test) set"):
+def test_check_refuses_an_empty_part(parts, messages):
+    with messages.raises(ProtocolError):
         check([Fold(0, *parts)], [example(i, speaker=f"s{i}") for i in range(3)], speaker_independent=True)
 
 
@@ -510,12 +506,12 @@ def test_split_does_not_depend_on_the_global_generator(name):
     assert make(name, examples) == one
 
 
-def test_a_split_whose_file_would_not_be_read_again_is_refused(monkeypatch):
+def test_a_split_whose_file_would_not_be_read_again_is_refused(monkeypatch, messages):
     examples = corpus(3, 3)
     folds = protocols.load(protocols.config("loso")).folds(examples)
     size = len(results.as_json(as_file("loso", True, folds, examples)))
     monkeypatch.setattr(protocols, "LARGEST_JSON", size)
     assert protocols.load(protocols.config("loso")).folds(examples) == folds
     monkeypatch.setattr(protocols, "LARGEST_JSON", size * 0.6)
-    with pytest.raises(ProtocolError, match=r"folds of 24 utterances take more than"):
+    with messages.raises(ProtocolError):
         protocols.load(protocols.config("loso")).folds(examples)

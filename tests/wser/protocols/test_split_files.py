@@ -116,10 +116,10 @@ def share_a_speaker(content: dict, examples: list[Example]) -> dict:
 
 
 @pytest.mark.parametrize("promise", ["disjoint", None])
-def test_speaker_in_two_parts_is_refused_and_named(promise, content, examples, write):
+def test_speaker_in_two_parts_is_refused_and_named(promise, content, examples, write, messages):
     content = share_a_speaker(content, examples) | {"speakers": promise}
     path = write(content if promise else content["folds"])
-    with pytest.raises(ProtocolError, match=r"speaker 08 is in the training and the test set of fold 0: .*speakers=shared"):
+    with messages.raises(ProtocolError):
         load(path, examples)
 
 
@@ -128,17 +128,16 @@ def test_speakers_may_be_shared_where_the_file_or_the_key_says_so(content, examp
     assert load(write(content | {"speakers": "shared"}), examples) == load(write(content), examples, speakers="shared")
 
 
-def test_key_may_be_stricter_than_the_file(content, examples, write):
+def test_key_may_be_stricter_than_the_file(content, examples, write, messages):
     path = write(share_a_speaker(content, examples) | {"speakers": "shared"})
-    with pytest.raises(ProtocolError, match="speaker 08"):
+    with messages.raises(ProtocolError):
         load(path, examples, speakers="disjoint")
 
 
-def test_recording_under_two_names_in_training_and_test_is_refused(content, examples, write):
+def test_recording_under_two_names_in_training_and_test_is_refused(content, examples, write, messages):
     content["speakers"] = "shared"
     copied = dataclasses.replace(examples[-1], recording=examples[0].recording, origin=examples[0].origin)
-    says = rf"recording with SHA-256 {copied.recording} is in .*, as 03a00 and 10a05 \(the same file\): remove"
-    with pytest.raises(ProtocolError, match=says):
+    with messages.raises(ProtocolError):
         load(write(content), [*examples[:-1], copied])
 
 
@@ -169,24 +168,22 @@ def test_recording_under_two_names_in_training_and_test_is_refused(content, exam
         ('[{"train": ["a"], "validation": ["b"], "test": ["b"]}]', "in validation and test of fold 0"),
     ],
 )
-def test_malformed_file_is_refused_before_there_are_examples(wrong, says, write):
-    with pytest.raises(ProtocolError, match=says) as refused:
+def test_malformed_file_is_refused_before_there_are_examples(wrong, says, write, messages):
+    with messages.raises(ProtocolError) as refused:
         protocols.load(protocols.config("file", file=str(write(wrong))))
     assert "\n" not in str(refused.value)
 
 
-def test_unknown_keys_are_counted_and_the_first_few_named(content, examples, write):
+def test_unknown_keys_are_counted_and_the_first_few_named(content, examples, write, messages):
     content["folds"][0]["test"] += [f"other{i}" for i in range(5)]
-    with pytest.raises(
-        ProtocolError, match=r"5 utterances \(other0, other1, other2 and 2 more\) .* are like 03a00: give the corpus"
-    ):
+    with messages.raises(ProtocolError):
         load(write(content), examples)
 
 
-def test_missing_file_is_refused():
-    with pytest.raises(ProtocolError, match=r"give protocol.file=PATH"):
+def test_missing_file_is_refused(messages):
+    with messages.raises(ProtocolError):
         protocols.load(protocols.config("file"))
-    with pytest.raises(ProtocolError, match=r"protocol.file=nothing\.json does not exist: give the path of"):
+    with messages.raises(ProtocolError):
         protocols.load(protocols.config("file", file="nothing.json"))
 
 
@@ -220,8 +217,8 @@ def test_emobox_folds_are_read_in_their_order(emobox, examples):
     assert all(len(fold.train) + len(fold.validation) == len(examples) - 1 for fold in folds)
 
 
-def test_emobox_does_not_promise_to_share_speakers(emobox, examples):
-    with pytest.raises(ProtocolError, match=r"speaker 03 is in .*protocol.speakers=shared"):
+def test_emobox_does_not_promise_to_share_speakers(emobox, examples, messages):
+    with messages.raises(ProtocolError):
         load(emobox, examples)
 
 
@@ -254,14 +251,14 @@ def test_older_emobox_files_say_audio_for_wav(emobox, examples):
         ),
     ],
 )
-def test_malformed_emobox_files_are_refused(name, text, says, emobox, examples):
+def test_malformed_emobox_files_are_refused(name, text, says, emobox, examples, messages):
     (emobox / "fold_1" / name).write_text(text)
-    with pytest.raises(ProtocolError, match=says):
+    with messages.raises(ProtocolError):
         load(emobox, examples, speakers="shared")
 
 
-def test_folder_without_folds_is_refused(tmp_path, examples):
-    with pytest.raises(ProtocolError, match=r"no folders fold_1, fold_2, \.\.\.: give EmoBox's folder of one corpus"):
+def test_folder_without_folds_is_refused(tmp_path, examples, messages):
+    with messages.raises(ProtocolError):
         load(tmp_path, examples)
 
 

@@ -225,8 +225,8 @@ def test_service_that_does_not_start_is_answered_in_one_sentence(services, tiny,
     assert list(tmp_path.glob("*/fold_*")) == []
 
 
-def test_check_names_the_first_that_is_missing(monkeypatch):
+def test_check_names_the_first_that_is_missing(monkeypatch, messages):
     monkeypatch.setattr(loggers, "find_spec", lambda package: None if package == "mlflow" else package)
     loggers.check(["csv", "tensorboard", "wandb"], "runs")
-    with pytest.raises(ConfigError, match="logger=mlflow"):
+    with messages.raises(ConfigError):
         loggers.check(["csv", "mlflow"], "runs")

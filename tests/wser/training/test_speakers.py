@@ -265,15 +265,15 @@ def test_tracks_are_compared_and_not_ranked(tracks, capsys):
     assert "8 test utterances are in" in capsys.readouterr().err
 
 
-def test_predictions_cannot_be_left_out_as_enrolled(tracks, tmp_path):
+def test_predictions_cannot_be_left_out_as_enrolled(tracks, tmp_path, messages):
     copy = tmp_path / tracks[0].name
     shutil.copytree(tracks[0], copy)
     left_out = results.read_predictions(copy, 0)[0]["key"]
     rewrite_predictions(copy / "fold_0", lambda rows: rows.pop(1))
-    with pytest.raises(results.ResultError, match="other utterances than the run's split"):
+    with messages.raises(results.ResultError):
         results.open_finished(copy)
     change_json(copy / "fold_0" / results.METRICS, enrolled=[left_out])
-    with pytest.raises(results.ResultError, match=r"enrols 1 recording of 1 test speaker, and run\.json says 0"):
+    with messages.raises(results.ResultError):
         results.open_finished(copy)
 
 

@@ -192,7 +192,7 @@ def test_other_pictures_of_the_test_part_are_what_is_scored(learn, tiny, tmp_pat
     assert (told.final / results.PREDICTIONS).read_bytes() != (clean / results.PREDICTIONS).read_bytes()
 
 
-def test_weights_that_cannot_be_read_are_named_with_the_remedy(learn, trained, tiny, tmp_path):
+def test_weights_that_cannot_be_read_are_named_with_the_remedy(learn, trained, tiny, tmp_path, messages):
     clean = learn("clean")
     shutil.copy(trained[0] / results.RUN, clean.parent)
     (config,) = load(tiny)
@@ -200,16 +200,16 @@ def test_weights_that_cannot_be_read_are_named_with_the_remedy(learn, trained, t
     dataset, fold = experiment.dataset, experiment.folds[0]
     told = Run(config, dataset, fold, tmp_path / "b", tmp_path / "b" / "a", 1, experiment.identity, dataset, clean.parent)
     kept = (clean / results.WEIGHTS).read_bytes()
-    for spoil, says in (
-        (lambda file: file.write_bytes(b"junk"), r"is damaged \(its SHA-256 is not the one in metrics.json\)"),
-        (lambda file: (file.write_bytes(b"junk"), reseal(clean)), "cannot be read"),
-        (lambda file: (save(file, kept, classes=["a"]), reseal(clean)), "tells a apart, and this run neutral, "),
-        (lambda file: (save(file, kept, mean=torch.zeros(3)), reseal(clean)), r"cannot be read \(statistics of shape"),
-        (lambda file: (save(file, kept, model={}), reseal(clean)), r"cannot be read \(Error\(s\) in loading"),
-        (lambda file: file.unlink(), "cannot be read"),
+    for spoil in (
+        lambda file: file.write_bytes(b"junk"),
+        lambda file: (file.write_bytes(b"junk"), reseal(clean)),
+        lambda file: (save(file, kept, classes=["a"]), reseal(clean)),
+        lambda file: (save(file, kept, mean=torch.zeros(3)), reseal(clean)),
+        lambda file: (save(file, kept, model={}), reseal(clean)),
+        lambda file: file.unlink(),
     ):
         spoil(clean / results.WEIGHTS)
-        with pytest.raises(results.ResultError, match=rf"weights\.pt {says}.*move {clean} away and run again"):
+        with messages.raises(results.ResultError):
             execute(told)
         assert not list(told.aside.iterdir()), "nothing is left of a fold that fails"
 
@@ -219,17 +219,17 @@ def save(file: Path, content: bytes, **changes) -> None:
 
 
 @pytest.mark.parametrize("item", [picture(8, 64), picture(16, 32), Array("float16", (16, 64), ("frequency", "time"), 0.25)])
-def test_other_pictures_of_another_size_or_type_are_refused(tiny, item):
+def test_other_pictures_of_another_size_or_type_are_refused(tiny, item, messages):
     dataset = plan.prepare(*load(tiny)).dataset
     other = SimpleNamespace(examples=dataset.examples, recipe=dataset.recipe, recipe_id="other", item=item)
-    with pytest.raises(ConfigError, match="give recipes of the same type and size"):
+    with messages.raises(ConfigError):
         plan._check_comparable(dataset, other)
 
 
-def test_other_pictures_that_lack_an_utterance_are_refused(tiny):
+def test_other_pictures_that_lack_an_utterance_are_refused(tiny, messages):
     dataset = plan.prepare(*load(tiny)).dataset
     other = SimpleNamespace(examples=dataset.examples[1:], recipe=dataset.recipe, recipe_id="other")
-    with pytest.raises(CacheError, match=f"1 utterances have .*, such as {dataset.examples[0].key}"):
+    with messages.raises(CacheError):
         plan._check_comparable(dataset, other)
 
 

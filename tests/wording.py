@@ -1,0 +1,95 @@
+"""The wording of messages: all of it is in one file, `messages.yaml`, where it is reviewed.
+
+A test says which error it expects; the message is looked up below the test's name. After a change of wording, run the tests
+it concerns once more, and read the difference of the file:
+
+    UPDATE_MESSAGES=1 python -m pytest tests/test_messages.py
+
+A `…` in the file stands for anything, such as the words of another library. It is put there by hand, and stays as long as
+the message fits.
+"""
+
+import contextlib
+import fcntl
+import functools
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+TESTS = Path(__file__).parent
+FILE = TESTS / "messages.yaml"
+Wording = dict[str, list[str]]
+"""Name of each test -> its messages, in the order in which the test meets them."""
+
+
+class Messages:
+    """The messages of one test.
+
+    Args:
+        test: The test's name, which begins with its file, relative to the directory of all tests.
+        here: The test's own directory, which is left out of the messages.
+    """
+
+    def __init__(self, test: str, here: Path) -> None:
+        self.test, self.here, self.met = test, here, list[str]()
+
+    @contextlib.contextmanager
+    def raises(self, kind: type[Exception]) -> Iterator["pytest.ExceptionInfo[Exception]"]:
+        """As `pytest.raises`, with the error's message compared."""
+        with pytest.raises(kind) as caught:
+            yield caught
+        self.check(str(caught.value))
+
+    def check(self, message: str) -> None:
+        """Compare the test's next message with the one in the file."""
+        message = self._comparable(message)
+        expected = dict(enumerate(_read().get(self.test, []))).get(len(self.met), "")
+        fits = re.fullmatch(".*".join(map(re.escape, expected.split("…"))), message, re.DOTALL)
+        self.met.append(expected if fits else message)
+        assert fits or updates(), f"{self.test}\nexpects: {expected}\nmeets:   {message}\n(on purpose? see tests/wording.py)"
+
+    def _comparable(self, message: str) -> str:
+        """A message without what differs between machines."""
+        for found, shown in ((str(self.here), "<here>"), (str(TESTS.parent), "<project>")):
+            message = message.replace(found, shown)
+        message = re.sub(r"/\S*?/pytest-\d+/(popen-gw\d+/)?", "<tmp>/", message)
+        message = re.sub(r"s3://lab-[0-9a-f]{8}", "<bucket>", message)
+        return re.sub(r"\b(?=[a-f]*\d)([0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{64})\b", "<id>", message)
+
+
+def write(met: Wording) -> None:
+    """Replace the messages of some tests in the file; several processes may do so at once."""
+    with FILE.open("r+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        known = _parsed(file.read()) | met
+        file.seek(0)
+        file.truncate()
+        yaml.dump(known, file, _Dumper, allow_unicode=True, width=10**6)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Messages are written as they are read, without quotes and escapes."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if "::" in data else "|")
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+def updates() -> bool:
+    """Whether what tests meet is to be written."""
+    return bool(os.environ.get("UPDATE_MESSAGES"))
+
+
+def _parsed(text: str) -> Wording:
+    return yaml.load(text, yaml.CSafeLoader) or {}
+
+
+@functools.cache
+def _read() -> Wording:
+    return _parsed(FILE.read_text("utf-8"))
