@@ -159,7 +159,7 @@ def extract(
         with recording.one_alone():
             return extracted(recording.read(path), path.stem if key is None else key, chosen)
     except OSError as error:
-        raise UnusableAudioError(f"{path} cannot be read ({error.strerror}): give the path of an audio file") from None
+        raise UnusableAudioError(f"{path}: it cannot be read ({error.strerror}): give the path of an audio file") from None
     except UnusableAudioError as error:
         raise type(error)(f"{path}: {error}") from None
 

@@ -77,10 +77,12 @@ def _met() -> Iterator[wording.Wording]:
 
 
 @pytest.fixture
-def messages(request: pytest.FixtureRequest, tmp_path: Path, _met: wording.Wording) -> Iterator[wording.Messages]:
+def messages(
+    request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, _met: wording.Wording
+) -> Iterator[wording.Messages]:
     """Compares the wording of errors with that in `messages.yaml`: `with messages.raises(Error): ...`."""
     name = f"{request.path.relative_to(wording.TESTS).as_posix()}::{request.node.nodeid.partition('::')[2]}"
-    messages = wording.Messages(name, tmp_path)
+    messages = wording.Messages(name, tmp_path, tmp_path_factory.getbasetemp())
     yield messages
     if messages.met:
         _met[name] = messages.met

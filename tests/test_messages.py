@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 import shlex
 from pathlib import Path
 
@@ -120,5 +119,4 @@ def test_what_a_command_says(line, place, capsys, messages):
         code = importlib.import_module(MODULES.get(name, name)).main(arguments)
     except SystemExit as error:
         code = error.code
-    said = re.sub(r"(?s)^usage: .*?(?=^\S+: error: )", "", capsys.readouterr().err, flags=re.MULTILINE)
-    messages.check(f"{said}exit code {code}")
+    messages.check(f"{capsys.readouterr().err}exit code {code}")

@@ -25,17 +25,31 @@ FILE = TESTS / "messages.yaml"
 Wording = dict[str, list[str]]
 """Name of each test -> its messages, in the order in which the test meets them."""
 
+VARYING = [
+    (re.compile(pattern, re.MULTILINE), shown)
+    for pattern, shown in (
+        (r"\b(?=[a-f]*\d)([0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{64})\b", "<id>"),
+        (r"/\.trash/[\w-]+", "/.trash/<name>"),
+        (r"s3://lab-[0-9a-f]{8}", "<bucket>"),
+        (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:<port>"),
+        (r"(?s)^usage: .*?(?=^\S.*?: error: )", ""),
+    )
+]
+"""What differs between machines and runs, and what is compared instead."""
+
 
 class Messages:
     """The messages of one test.
 
     Args:
         test: The test's name, which begins with its file, relative to the directory of all tests.
-        here: The test's own directory, which is left out of the messages.
+        here: The test's own directory.
+        temporary: The directory of all tests of this process.
     """
 
-    def __init__(self, test: str, here: Path) -> None:
-        self.test, self.here, self.met = test, here, list[str]()
+    def __init__(self, test: str, here: Path, temporary: Path) -> None:
+        self.test, self.met = test, list[str]()
+        self.places = {str(here): "<here>", str(temporary): "<tmp>", str(TESTS.parent): "<project>"}
 
     @contextlib.contextmanager
     def raises(self, kind: type[Exception]) -> Iterator["pytest.ExceptionInfo[Exception]"]:
@@ -53,12 +67,12 @@ class Messages:
         assert fits or updates(), f"{self.test}\nexpects: {expected}\nmeets:   {message}\n(on purpose? see tests/wording.py)"
 
     def _comparable(self, message: str) -> str:
-        """A message without what differs between machines."""
-        for found, shown in ((str(self.here), "<here>"), (str(TESTS.parent), "<project>")):
-            message = message.replace(found, shown)
-        message = re.sub(r"/\S*?/pytest-\d+/(popen-gw\d+/)?", "<tmp>/", message)
-        message = re.sub(r"s3://lab-[0-9a-f]{8}", "<bucket>", message)
-        return re.sub(r"\b(?=[a-f]*\d)([0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{64})\b", "<id>", message)
+        """A message without what differs between machines and runs, and without the usage that argparse puts before it."""
+        for place, shown in self.places.items():
+            message = message.replace(place, shown)
+        for pattern, shown in VARYING:
+            message = pattern.sub(shown, message)
+        return message
 
 
 def write(met: Wording) -> None:

@@ -99,4 +99,4 @@ def _pieces(handle: io.FileIO, size: int) -> Iterator[bytes]:
 
 def _check_size(size: int) -> None:
     if size > LARGEST:
-        raise UnusableAudioError(f"the file has {size / 1e9:.1f} GB, over the limit of {LARGEST / 1e9:.1f} GB")
+        raise UnusableAudioError(f"the file has {size} bytes, more than the limit of {LARGEST}")

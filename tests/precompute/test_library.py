@@ -99,7 +99,7 @@ def test_a_picture_of_samples_is_that_of_their_file(small_ravdess, recipe, dtype
         (np.full(16000, np.nan, np.float32), {"sample_rate": 16000}, "16000 samples are NaN"),
         (np.zeros(16000, np.float32), {"sample_rate": 16000}, "silent"),
         (np.ones(800, np.float32), {"sample_rate": 10}, "sample rate of 10 Hz is not between 1000 and"),
-        ("missing.wav", {}, r"missing.wav cannot be read \(No such file"),
+        ("missing.wav", {}, r"missing.wav: it cannot be read \(No such file"),
         (".", {}, "it is a directory"),
         ("a.wav", {"sample_rate": 16000}, "leave sample_rate out"),
     ],

@@ -316,10 +316,10 @@ def test_every_parameter_with_readers_is_tried():
 
 
 @pytest.mark.parametrize(
-    ("name", "setting", "key"),
-    [("white10", "noise=none", "snr_db"), ("mexh", "transform=stft", "wavelet"), ("grey", "rgb=wavelets", None)],
+    ("name", "setting"),
+    [("white10", "noise=none"), ("mexh", "transform=stft"), ("grey", "rgb=wavelets")],
 )
-def test_what_a_name_brings_along_must_be_read_too(name, setting, key, messages):
+def test_what_a_name_brings_along_must_be_read_too(name, setting, messages):
     with messages.raises(RecipeError):
         named(name, [setting])
 

@@ -94,7 +94,7 @@ def refused(capsys, *arguments: object, code: int = 1) -> str:
 # What it says.
 
 
-def test_better_by_hand(pair, capsys):
+def test_better_by_hand(pair, capsys, messages):
     """Recalls 1/2, 1/2 and 1 against 1, for every speaker alike: 33.3 points, certain, and 2 of 2^6 swaps are as large."""
     out, err = said(capsys, *pair)
     assert "36 test utterances of 6 speakers" in out
@@ -102,8 +102,7 @@ def test_better_by_hand(pair, capsys):
     assert cells(out, "B - A")[:2] == [["+33.3", "33.3 to 33.3", "0.031"]] * 2
     assert cells(out, "A")[:2] == [["66.7", "66.7 to 66.7", ""]] * 2
     assert cells(out, "B") == [["100.0", "100.0 to 100.0", ""]] * 3
-    assert "6 test speakers are few" in err
-    assert "p is at least 0.031" in err
+    messages.check(err)
     assert err.count("warning: ") == 1
     assert "UAR: A is better than B by 33.3 points (95 % interval 33.3 to 33.3, p = 0.031)" in said(capsys, *pair[::-1])[0]
 
@@ -141,11 +140,11 @@ def test_figures_are_those_of_sklearn(tmp_path, capsys):
     assert [f"{100 * figure:.1f}" for figure in figures] == [row[0] for row in cells(out, "A")]
 
 
-def test_more_runs_are_held_against_the_first(pair, tmp_path, capsys):
+def test_more_runs_are_held_against_the_first(pair, tmp_path, capsys, messages):
     out, err = said(capsys, *pair, write(tmp_path / "three", {"c/1-0"}))
     assert "C - A" in out
     assert "UAR: C is better than A by" in out
-    assert "2 comparisons are not corrected" in err
+    messages.check(err)
 
 
 def test_order_of_rows_folds_and_classes_does_not_matter(pair, tmp_path, capsys):
@@ -166,17 +165,17 @@ def test_settings_that_differ_are_named(pair, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    "changes",
     [
-        ({"protocol": "other"}, "protocols differ (loso, other)"),
-        ({"split_hash": "01"}, "training or validation sets differ"),
-        ({"seed": 3}, "seeds differ (0, 3)"),
-        ({"selection": "test"}, "The epoch was chosen on the test set (B): as in the paper"),
+        {"protocol": "other"},
+        {"split_hash": "01"},
+        {"seed": 3},
+        {"selection": "test"},
     ],
 )
-def test_runs_that_are_not_alike_are_warned_of(pair, tmp_path, changes, says, capsys):
+def test_runs_that_are_not_alike_are_warned_of(pair, tmp_path, changes, capsys, messages):
     out, err = said(capsys, pair[0], write(tmp_path / "three", **changes))
-    assert f"warning: {says}" in err
+    messages.check(err)
     assert len(cells(out, "B (epoch chosen on the test set)")) == (3 if "selection" in changes else 0)
     assert ("UAR: B (epoch chosen on the test set) is better" in out) == ("selection" in changes)
 
@@ -188,13 +187,13 @@ def test_synthetic_speech_is_marked(pair, tmp_path, capsys):
     assert "Synthetic speech (B)" in said(capsys, pair[0], synthetic)[1]
 
 
-def test_a_single_speaker_proves_nothing(tmp_path, capsys):
+def test_a_single_speaker_proves_nothing(tmp_path, capsys, messages):
     few = {key: ("1", label) for key, (speaker, label) in TRUTH.items() if speaker == "1"}
     record = {"folds": 1}
     one, two = write(tmp_path / "one", {"c/1-0"}, truth=few, **record), write(tmp_path / "two", truth=few, **record)
     out, err = said(capsys, one, two)
     assert "which may be chance (p = 1.00)" in out
-    assert "single test speaker" in err
+    messages.check(err)
 
 
 def test_utterances_that_several_folds_test_are_counted_in_each(pair, tmp_path, capsys):
@@ -302,20 +301,17 @@ def test_one_run_or_the_same_twice_cannot_be_compared(pair, capsys):
     assert "name a run twice" in refused(capsys, pair[0], f"{pair[0]}/", code=2)
 
 
-def test_other_utterances_are_refused_by_number_and_name(pair, tmp_path, capsys):
+def test_other_utterances_are_refused_by_number_and_name(pair, tmp_path, capsys, messages):
     fewer = {key: value for key, value in TRUTH.items() if value[0] != "6"}
     err = refused(capsys, pair[0], write(tmp_path / "three", truth=fewer))
-    assert "6 test utterances are in" in err
-    assert "and 0 in" in err
-    assert "(c/6-0, c/6-1, c/6-2 and 3 more): compare runs of the same corpus, protocol and protocol.seed" in err
+    messages.check(err)
 
 
-def test_other_classes_are_refused(pair, tmp_path, capsys):
+def test_other_classes_are_refused(pair, tmp_path, capsys, messages):
     err = refused(capsys, pair[0], write(tmp_path / "three", classes=[*CLASSES, "bored"]))
-    assert "happy, sad, angry, bored: compare runs with the same label map" in err
+    messages.check(err)
     moved = TRUTH | {"c/1-0": ("1", 2)}
     err = refused(capsys, pair[0], write(tmp_path / "four", truth=moved))
-    assert "1 test utterances have another class or speaker" in err
     assert "(c/1-0)" in err
 
 
@@ -323,14 +319,14 @@ def test_other_classes_are_refused(pair, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_runs_of_two_seeds(trained, tiny, tmp_path, capsys):
+def test_runs_of_two_seeds(trained, tiny, tmp_path, capsys, messages):
     assert run.main([*tiny, f"results={tmp_path}", "seed=1"]) == 0
     (other,) = tmp_path.iterdir()
     capsys.readouterr()
     out, err = said(capsys, trained[0], other)
     assert f"A  {trained[0]}: ravdess, 7 classes, speaker_independent, three_pipe, seed 0\n" in out
     assert f"B  {other}: differs from A in seed: 1 instead of 0\n" in out
-    assert "seeds differ (0, 1)" in err
+    messages.check(err)
     assert "24 test utterances of 4 speakers" in out
     for letter, directory in (("A", trained[0]), ("B", other)):
         summary = json.loads((directory / results.SUMMARY).read_text())

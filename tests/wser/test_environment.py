@@ -246,13 +246,13 @@ def test_caches_results_and_pages_are_those_of_a_plain_run(plain, page, home, re
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unmade")
-def test_directories_whose_names_are_no_utf8(home, recipe, tmp_path, capsys):
+def test_directories_whose_names_are_no_utf8(home, recipe, tmp_path, capsys, messages):
     name = b"Gr\xf6\xdfe \xff a\xe4"
     directory = tmp_path / os.fsdecode(name)
     settings = [f"experiment={home}/other.yaml", recipe, f"cache_root={home}/cache", f"results={directory}", "fold=0"]
     (home / "other.yaml").write_text(SETTINGS, encoding="utf-8")
     assert run.main(settings) == 2
-    assert "whose name is not UTF-8: name another directory, or leave tensorboard out" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
     assert not directory.exists()
     assert run.main([*settings, "logger=csv"]) == 0
     (path,) = directory.iterdir()

@@ -389,6 +389,9 @@ def _typed(layers: Sequence[Layer], point: Sequence[tuple[str, str]]) -> Config:
     merged: Layer = {}
     for layer in layers:
         _merge_into(merged, deepcopy(layer))
+    for section, key in (SECTIONS | dict.fromkeys(NAMED, "name")).items():
+        if not isinstance(value := merged.get(section, {}), dict):
+            raise ConfigError(f"{section}={value} is a value, and {section} is a section: give its keys, as {section}.{key}")
     try:
         loaded = OmegaConf.to_object(OmegaConf.unsafe_merge(config, merged))
     except (ConfigKeyError, ConfigAttributeError) as error:
@@ -396,12 +399,12 @@ def _typed(layers: Sequence[Layer], point: Sequence[tuple[str, str]]) -> Config:
         raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")
-        key = str(getattr(error, "full_key", None) or "a section").partition("[")[0]
+        key = str(getattr(error, "full_key", "")).partition("[")[0]
         usual: Layer = OmegaConf.to_container(_structured(tuple(chosen.items()))())  # type: ignore[assignment]
         values = [leaves[key] for layer in [usual, *layers] if key in (leaves := flatten(layer))]
         # The last one is what is refused.
-        valid = [value for value in values[:-1] if value is not None][-1:] or ["a mapping of keys"]
-        raise ConfigError(f"{key}: {message}: give a value such as {valid[0]}") from None
+        valid = [f": give a value such as {value}" for value in values[:-1] if value is not None][-1:]
+        raise ConfigError(f"{key}: {message}{''.join(valid)}") from None
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration must be a mapping of keys to values: write it as in default.yaml")
     check(loaded)

@@ -15,7 +15,7 @@ import joblib
 
 from precompute.cache import places, roots
 from precompute.common import executor, files, process
-from precompute.common.errors import CacheError
+from precompute.common.errors import CacheError, counted
 from wser import models, protocols, results
 from wser.config.schema import Config, ConfigError, flatten
 from wser.data.dataset import Dataset, open_dataset
@@ -180,9 +180,10 @@ def _check_comparable(dataset: Dataset, tested: Dataset) -> None:
         )
     trained_keys, tested_keys = ({example.key for example in opened.examples} for opened in (dataset, tested))
     if trained_keys != tested_keys:
+        single = trained_keys ^ tested_keys
         raise CacheError(
-            f"{len(trained_keys ^ tested_keys)} utterances have a picture of only recipe {dataset.recipe_id} or "
-            f"{tested.recipe_id}, such as {min(trained_keys ^ tested_keys)}: repair or remove their recordings"
+            f"{counted(len(single), 'utterance')} of one of the recipes {dataset.recipe_id} and {tested.recipe_id} only, "
+            f"such as {min(single)}: repair or remove the recordings"
         )
     if dataset.item != tested.item:
         raise ConfigError(

@@ -233,8 +233,8 @@ def _recipe(path: Path, record: dict[str, Any], feature: str) -> "Recipe":
         return recipes.from_record(record["recipe"], feature)
     except (RecipeError, KeyError) as error:
         why = str(error) if isinstance(error, RecipeError) else f"it has no {error}"
-        remedy = "give the feature's file by --feature" if "source" in record.get("recipe", {}) else None
-        raise ResultError(f"the recordings of {path} cannot be prepared as in training, since {why}", remedy) from None
+        how = ", by --feature FILE" if "source" in record.get("recipe", {}) else ""
+        raise ResultError(f"recordings cannot be prepared as in the training of {path}, since {why}{how}") from None
 
 
 def _load(path: Path, number: int, config: Config, recipe: "Recipe", classes: list[str]) -> TrainedFold:

@@ -233,7 +233,7 @@ def _refuse(fold: Fold, parts: dict[str, tuple[int, ...]], kind: str, examples: 
             shared = _doubles(held[first] & held[second], examples, parts[first], parts[second])
         if shared:
             what, how = shared[0]
-            others = f", and so do {len(shared) - 1} more" if len(shared) > 1 else ""
+            others = f", and so are {len(shared) - 1} more" if len(shared) > 1 else ""
             raise ProtocolError(
                 f"{what} is in the {first} and the {second} set of fold {fold.number}{how}{others}: {REMEDIES[kind]}"
             )

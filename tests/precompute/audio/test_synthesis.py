@@ -49,16 +49,16 @@ def test_other_sample_rates_give_the_same_duration(rate):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "arguments",
     [
-        ((99, "sad", 16000), "sentence 99 does not exist; pass an index from 0 to"),
-        ((-1, "sad", 16000), "sentence -1"),
-        ((0, "joyous", 16000), "'joyous' is unknown; pass one of angry"),
-        ((0, "sad", 8000), "8000 Hz is out of range; pass 16000 to 48000"),
-        ((0, "sad", 96000), "96000 Hz"),
+        (99, "sad", 16000),
+        (-1, "sad", 16000),
+        (0, "joyous", 16000),
+        (0, "sad", 8000),
+        (0, "sad", 96000),
     ],
 )
-def test_what_does_not_exist_is_refused(arguments, message, messages):
+def test_what_does_not_exist_is_refused(arguments, messages):
     with messages.raises(ValueError):
         synthesis.synthesize(synthesis.SPEAKERS[0], *arguments)
 

@@ -118,9 +118,7 @@ def test_a_recording_shorter_than_a_frame_or_two_is_measured(encode, seconds):
     assert (measured.leading, measured.trailing) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"), [(b"", "the file is empty"), (b"no audio" * 99, "it is a text"), (None, "the recording is silent")]
-)
-def test_what_cannot_be_used_says_why(encode, data, reason, messages):
+@pytest.mark.parametrize("data", [b"", b"no audio" * 99, None])
+def test_what_cannot_be_used_says_why(encode, data, messages):
     with messages.raises(UnusableAudioError):
         measure_recording(encode(np.zeros(RATE)) if data is None else data)

@@ -124,24 +124,22 @@ def test_the_work_of_a_worker_that_died_is_repeated(workers, tmp_path):
 
 
 @pytest.mark.slow
-def test_work_that_kills_every_worker_ends_in_a_sentence(workers):
-    with pytest.raises(cluster.ClusterError) as refused:
+def test_work_that_kills_every_worker_ends_in_a_sentence(workers, messages):
+    with messages.raises(cluster.ClusterError):
         list(workers([call(exec)("import os\nos._exit(1)", {})]))
-    assert "died one after another" in str(refused.value)
 
 
 @pytest.mark.slow
-def test_a_worker_of_several_threads_is_refused():
+def test_a_worker_of_several_threads_is_refused(messages):
     from distributed import LocalCluster
 
     here = {"processes": False, "protocol": "tcp://", "dashboard_address": ":0"}
     with (
         LocalCluster(n_workers=1, threads_per_worker=2, **here) as local,
         executor.workers(ExecutorConfig(name="dask", address=local.scheduler_address), -1) as ready,
-        pytest.raises(cluster.ClusterError) as refused,
+        messages.raises(cluster.ClusterError),
     ):
         list(ready([call(abs)(1)]))
-    assert "--nthreads 1" in str(refused.value)
 
 
 @pytest.mark.slow
@@ -279,9 +277,8 @@ def test_jobs_of_slurm_work_are_replaced_and_end(slurm, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_sbatch_refuses_is_said(slurm):
+def test_what_sbatch_refuses_is_said(slurm, messages):
     (slurm.parent / "bin" / "sbatch").write_text("#!/bin/sh\necho 'invalid partition specified: fast' >&2\nexit 1\n")
     config = ExecutorConfig(name="slurm", partition="fast")
-    with pytest.raises(cluster.ClusterError) as refused, executor.workers(config, 1) as ready:
+    with messages.raises(cluster.ClusterError), executor.workers(config, 1) as ready:
         list(ready([call(abs)(1)]))
-    assert "invalid partition specified: fast" in str(refused.value)

@@ -73,10 +73,10 @@ def test_a_home_that_is_no_whole_path_is_refused(home, monkeypatch, place, messa
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
-    [("$HOME/a", r"\$HOME"), ("a/$USER/b", r"\$USER"), ("/x/${LAB}", r"\$\{LAB\}"), ("$SCRATCH", r"\$SCRATCH")],
+    "text",
+    ["$HOME/a", "a/$USER/b", "/x/${LAB}", "$SCRATCH"],
 )
-def test_variables_are_refused_and_not_replaced(home, text, named, messages):
+def test_variables_are_refused_and_not_replaced(home, text, messages):
     with messages.raises(WserError):
         paths.in_full(text)
 
@@ -178,14 +178,14 @@ def test_every_command_refuses_an_unknown_home_in_one_sentence(home, capsys, mai
     assert "~nobody-of-this-name/x begins with an unknown home directory" in printed.err
 
 
-def test_results_at_home_are_listed_reported_and_repeated(home, capsys):
+def test_results_at_home_are_listed_reported_and_repeated(home, capsys, messages):
     (home / "runs" / "one").mkdir(parents=True)
     (home / "runs" / "one" / "run.json").write_text(json.dumps({}), encoding="utf-8")
     assert runs.main(["list", "--results=~/runs"]) == 0
     for command, arguments in ((report.main, ["~/runs/one"]), (run.main, ["--repeat=~/runs/one"])):
         capsys.readouterr()
         assert command(arguments) == 1
-        assert f"{home}/runs/one/run.json is damaged or foreign" in capsys.readouterr().err
+        messages.check(capsys.readouterr().err)
 
 
 def test_variables_of_libraries_are_in_full_when_a_program_begins(home, monkeypatch):

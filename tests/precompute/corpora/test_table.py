@@ -211,9 +211,9 @@ def test_a_table_that_cannot_be_read_is_one_sentence(folder, messages):
             table.read(folder / name, "mine")
 
 
-def test_the_options_that_a_table_needs(capsys):
+def test_the_options_that_a_table_needs(capsys, messages):
     assert main(["--corpus", "table"]) == 2
-    assert "give --table my.csv --name mine" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
 
 
 def test_words_of_one_s_own_are_kept_and_said(folder):

@@ -118,10 +118,8 @@ def test_line_of_kaldi_that_cannot_be_used_is_named(folder, files, fault):
     assert len(found.scan.utterances) <= 1
 
 
-@pytest.mark.parametrize(
-    ("file", "words"), [("utt2emo", "none of utt2emo"), ("wav.scp", "has no wav.scp"), ("utt2spk", "has no")]
-)
-def test_directory_of_kaldi_that_lacks_a_file_is_one_sentence(folder, file, words, messages):
+@pytest.mark.parametrize("file", ["utt2emo", "wav.scp", "utt2spk"])
+def test_directory_of_kaldi_that_lacks_a_file_is_one_sentence(folder, file, messages):
     with messages.raises(CorpusError):
         _table.read(kaldi(folder, **{file: None}), "mine")
 

@@ -69,9 +69,9 @@ def test_settings_of_an_installed_model_may_say_nothing_of_themselves(monkeypatc
     assert [word for word in ("whole number", "default    3", "only with  mute", "a, b") if word not in printed] == []
 
 
-def test_a_key_that_there_is_not_names_the_nearest(capsys):
+def test_a_key_that_there_is_not_names_the_nearest(capsys, messages):
     assert run.main(["--help", "train.epoch"]) == 2
-    assert "did you mean 'train.epochs'" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
 
 
 def test_settings_are_written_as_on_the_command_line():

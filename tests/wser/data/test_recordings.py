@@ -268,7 +268,7 @@ def test_corpus_again_in_other_files_is_refused_as_a_test_corpus(folder, dry_run
     assert dry_run([], "protocol=cross_corpus", "protocol.test=flacs", flacs=flacs)[0] == 1
     code, said = dry_run([], "protocol=cross_corpus", "protocol.test=flacs", "selection=last", flacs=flacs)
     assert code == 1
-    assert f"as mine/{FIRST}.wav and flacs/{FIRST}.flac (the same samples from different files), and so do 11 more" in said
+    assert f"as mine/{FIRST}.wav and flacs/{FIRST}.flac (the same samples from different files), and so are 11 more" in said
 
 
 @pytest.mark.parametrize("protocol", ["loso", "speaker_folds", "speaker_dependent"])

@@ -83,12 +83,12 @@ def test_a_fold_whose_worker_is_killed_gives_the_same_predictions(tiny, on_clust
     assert left == []
 
 
-def test_training_that_nobody_waits_for_ends_and_is_continued(tiny, tmp_path, monkeypatch, capsys, unmade):
+def test_training_that_nobody_waits_for_ends_and_is_continued(tiny, tmp_path, monkeypatch, capsys, unmade, messages):
     settings = [*tiny, "fold=0", f"results={tmp_path}"]
     answers = iter([True, False])
     monkeypatch.setattr(executor, "is_wanted", lambda: next(answers, True))
     assert run.main(settings) == 1
-    assert "nobody waits" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
     assert predictions(tmp_path) == {}
     assert run.main(settings) == 0
     assert len(predictions(tmp_path)) == 1
@@ -110,11 +110,11 @@ def test_a_fold_that_was_finished_before_its_worker_was_lost_is_not_trained_agai
     assert executed == []
 
 
-def test_a_check_is_made_on_this_machine(small_ravdess, capsys):
+def test_a_check_is_made_on_this_machine(small_ravdess, capsys, messages):
     with pytest.raises(SystemExit) as refused:
         precompute(["--check", "ravdess", "--corpora", str(small_ravdess), "--executor", "dask", "address=tcp://a:1"])
     assert refused.value.code == 2
-    assert "leave out --executor" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_settings_that_do_not_fit_together_are_refused(at_once, tmp_path, capsys
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_number_of_processes_is_refused_beside_a_cluster(small_ravdess, tmp_path, capsys):
+def test_the_number_of_processes_is_refused_beside_a_cluster(small_ravdess, tmp_path, capsys, messages):
     where = [
         "--corpora",
         str(small_ravdess),
@@ -140,7 +140,7 @@ def test_the_number_of_processes_is_refused_beside_a_cluster(small_ravdess, tmp_
         "address=tcp://a:1",
     ]
     assert precompute(["build", "ravdess", *where]) == 2
-    assert "--jobs 2" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
 
 
 def test_the_script_of_slurm_is_shown_without_a_slurm(small_ravdess, small_cache, tmp_path, tiny, capsys, monkeypatch):

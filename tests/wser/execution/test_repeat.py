@@ -203,11 +203,11 @@ def test_values_are_checked_as_everywhere(stored, capsys):
     assert "give one of them" in refused(capsys, stored, "--describe")
 
 
-def test_device_that_is_not_here_is_refused_before_an_earlier_repeat_is_removed(done, monkeypatch, capsys):
+def test_device_that_is_not_here_is_refused_before_an_earlier_repeat_is_removed(done, monkeypatch, capsys, messages):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     before = verdict(done)
     assert run.main(["--repeat", str(done), "train.device=cuda"]) == 2
-    assert "train.device=cuda is not here" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
     assert verdict(done) == before
 
 

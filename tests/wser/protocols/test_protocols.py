@@ -370,13 +370,13 @@ def test_cross_corpus_tests_on_one_corpus_and_trains_on_the_others():
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    "changes",
     [
-        ({"test": None}, "give protocol.test=NAME"),
-        ({"test": "emodb"}, r"protocol.test=emodb is not among the corpora of this run \(m, w\): name it too, as in"),
+        {"test": None},
+        {"test": "emodb"},
     ],
 )
-def test_cross_corpus_refuses_what_it_cannot_test_on_and_says_what_to_do(changes, says, messages):
+def test_cross_corpus_refuses_what_it_cannot_test_on_and_says_what_to_do(changes, messages):
     with messages.raises(ProtocolError):
         make("cross_corpus", corpus(women=2, men=2), **changes)
 

@@ -257,9 +257,9 @@ def test_what_is_no_zip_file_is_refused(tmp_path, capsys):
     assert "cannot be read as a zip file" in verified(capsys, tmp_path / "y.zip")[2][0]
 
 
-def test_refusals(copied, zipped, tmp_path, capsys):
+def test_refusals(copied, zipped, tmp_path, capsys, messages):
     assert report.main([str(copied), "--bundle", str(zipped)]) == 1
-    assert "exists already" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
     for arguments, says in (
         ([copied, "--bundle", tmp_path / "x.zip", "--markdown"], "--bundle writes one file: leave out --markdown"),
         ([copied, copied.parent, "--bundle", tmp_path / "x.zip"], "--bundle is of one run"),
@@ -269,5 +269,5 @@ def test_refusals(copied, zipped, tmp_path, capsys):
         assert says in capsys.readouterr().err
     shutil.rmtree(copied / "fold_1")
     assert report.main([str(copied), "--bundle", str(tmp_path / "x.zip")]) == 1
-    assert "is not finished, fold 1 is missing" in capsys.readouterr().err
+    messages.check(capsys.readouterr().err)
     assert not [*tmp_path.glob("x.zip*")]

@@ -58,8 +58,8 @@ class LabelMap:
         place.update(dict.fromkeys(self.drop))
         if missing := sorted(set(emotions) - set(place)):
             raise LabelError(
-                f"labels={self.name} does not assign {', '.join(missing)}: choose another map, or list them under "
-                "classes or drop in a copy of it"
+                f"labels={self.name} does not assign {', '.join(missing)}: choose another map, or copy this one "
+                "and list them there under classes or under drop"
             )
         return [place[emotion] for emotion in emotions]
 
