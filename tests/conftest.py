@@ -13,6 +13,7 @@
 import contextlib
 import fcntl
 import functools
+import gc
 import io
 import os
 import signal
@@ -41,6 +42,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 SMALL_ACTORS = ("01", "02", "03", "04")
 SMALL_EMOTIONS = {"03": (1.3, 3.0), "04": (0.9, 0.5), "05": (1.6, 6.0)}
 """RAVDESS's code of an emotion -> factors on pitch and on brightness, so that a model can tell the emotions apart."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is loaded here stays, and to look for garbage among it again and again takes seconds of each process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
