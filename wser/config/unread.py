@@ -11,6 +11,7 @@ from wser.config.schema import (
     ROOMS,
     Config,
     ConfigError,
+    FittedModelConfig,
     ModelConfig,
     ProtocolConfig,
     Unread,
@@ -51,41 +52,54 @@ def find(config: Config, keys: Iterable[str]) -> dict[str, Unread]:
     return unread_keys
 
 
-def with_effect(stored: Mapping[str, Any]) -> dict[str, Any]:
+def with_effect(stored: Mapping[str, Any], by_epochs: bool = True) -> dict[str, Any]:
     """The settings of a stored run that may change its results: those that name results and that the run has read.
 
+    A protocol or model that is a file is not imported, since the results may come from a stranger.  All keys of its section
+    count then, and the others are judged as those of any run.
+
     Args:
-        stored: Its configuration by dotted key.  Where its protocol or model is a file, every setting counts: the file is not
-            imported, since the results may come from a stranger.
+        stored: Its configuration by dotted key.
+        by_epochs: Whether its model was trained epoch by epoch; needed where the model is a file or not installed.
     """
     named = {key: value for key, value in stored.items() if is_hashed(key)}
-    config = _typed(stored)
+    config, known = _typed(stored, by_epochs)
     if config is None:
         return named
     own = flatten(asdict(config))
     # Of a model's list that is too long, which a command line may not give, the beginning is read.
-    without = find(config, [key for key in named if key in own and not key.startswith("model.")])
+    judged = ("protocol.",) * ("protocol" not in known) + ("model.",)
+    without = find(config, [key for key in named if key in own and not key.startswith(judged)])
     return {key: value for key, value in named.items() if key not in without}
 
 
-def _typed(stored: Mapping[str, Any]) -> Config | None:
-    """A stored configuration; None where it is of another version, or its protocol or model is a file or not installed."""
+def _typed(stored: Mapping[str, Any], by_epochs: bool) -> tuple[Config | None, set[str]]:
+    """A stored configuration, None where it is of another version, and which of its protocol and model are known.
+
+    What is a file or not installed is not known, and has the keys that every protocol or model has.
+    """
     sections: dict[str, dict[str, Any]] = {}
     for key, value in stored.items():
         section, _, name = key.rpartition(".")
         sections.setdefault(section, {})[name] = value
-    try:
-        chosen = {}
-        for section, base in (("protocol", ProtocolConfig), ("model", ModelConfig)):
-            of_section = sections.pop(section, {})
+    chosen: dict[str, Any] = {}
+    known = set()
+    for section, base in (("protocol", ProtocolConfig), ("model", ModelConfig)):
+        of_section = sections.pop(section, {})
+        try:
             name = str(of_section.get("name", base.name))
-            if plugins.is_path(name):
-                return None
-            chosen[section] = typed(of_section, choice(section, name))
-        return replace(typed(sections.pop("", {}) | sections, Config), **chosen)
-    # A model that somebody installed may have settings of types that cannot be converted.
-    except (ConfigError, UnreadableError, TypeError):
-        return None
+            if not plugins.is_path(name):
+                chosen[section] = typed(of_section, choice(section, name))
+                known.add(section)
+                continue
+        # A model that somebody installed may have settings of types that cannot be converted.
+        except (ConfigError, UnreadableError, TypeError):
+            pass
+        chosen[section] = ProtocolConfig() if section == "protocol" else ModelConfig() if by_epochs else FittedModelConfig()
+    try:
+        return replace(typed(sections.pop("", {}) | sections, Config), **chosen), known
+    except (UnreadableError, TypeError):
+        return None, known
 
 
 def _of_protocols(config: Config) -> dict[str, tuple[Reader, ...]]:

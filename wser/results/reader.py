@@ -186,9 +186,14 @@ class StoredRun:
         return list(self.record["classes"])
 
     @property
+    def by_epochs(self) -> bool:
+        """Whether a network was trained, epoch by epoch; also where no fold says so."""
+        return not self.metrics or any(metrics.get("epochs", 1) for metrics in self.metrics.values())
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The configuration without keys that change no result, and with recipe and label map as they were found."""
-        kept = with_effect(self.config)
+        kept = with_effect(self.config, self.by_epochs)
         tested = self.record.get("test_recipe_id")
         # A fusion over several recipes has their names alone.
         several = "fused" in self.record and "algorithm" not in self.record["recipe"]

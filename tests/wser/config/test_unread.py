@@ -113,13 +113,26 @@ def test_settings_of_a_stored_run_count_where_it_reads_them(settings, without, w
     assert counted.items() <= stored.items()
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [{"model.name": "gone.py"}, {"model.name": "uninstalled"}, {"train.epochs": "many"}, {"protocol.name": "gone.py"}],
-)
-def test_settings_that_cannot_be_judged_all_count(changed):
-    stored = flatten(dataclasses.asdict(load(["model=row_svm"])[0])) | changed
-    assert unread.with_effect(stored)["train.epochs"] == stored["train.epochs"]
+def test_settings_of_another_version_all_count():
+    stored = flatten(dataclasses.asdict(load(["model=row_svm"])[0])) | {"train.epochs": "many"}
+    assert unread.with_effect(stored)["train.epochs"] == "many"
+
+
+@pytest.mark.parametrize("name", ["gone.py", "uninstalled"])
+@pytest.mark.parametrize("by_epochs", [True, False])
+def test_all_keys_of_a_model_that_is_not_imported_count_and_the_others_where_it_reads_them(name, by_epochs):
+    stored = flatten(dataclasses.asdict(load(["model=row_svm", "selection=last"])[0])) | {"model.name": name}
+    counted = unread.with_effect(stored, by_epochs)
+    assert counted["model.c"] == stored["model.c"]
+    assert not {"train.patience", "jobs"} & {*counted}
+    assert ("train.epochs" in counted) == ("data.pad" in counted) == by_epochs
+
+
+def test_all_keys_of_a_protocol_that_is_not_imported_count():
+    stored = flatten(dataclasses.asdict(load(["model=row_svm", "selection=last"])[0])) | {"protocol.name": "gone.py"}
+    counted = unread.with_effect(stored)
+    assert {"protocol.validation_fraction", "protocol.seed", "model.c"} <= {*counted}
+    assert "train.epochs" not in counted
 
 
 def test_every_key_that_may_be_unread_is_one_of_the_configuration():

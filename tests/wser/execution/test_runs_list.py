@@ -36,12 +36,17 @@ def test_decoded_pictures_are_garbage_after_a_week_and_other_files_beside_them_a
     assert [found.path.name for found in housekeeping.garbage(tmp_path)] == ["old.npy"]
 
 
-def test_settings_that_a_model_does_not_read_are_no_difference(tmp_path):
+@pytest.mark.parametrize("model", ["row_svm", "./mine.py"])
+def test_settings_that_a_model_does_not_read_are_no_difference(tmp_path, model):
     for name, settings in {"a": ["experiment=demo"], "b": ["seed=1"]}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / results.RUN).write_text("{}")
         (config,) = load([*settings, "model=row_svm"])
-        (tmp_path / name / results.CONFIG).write_text(yaml.safe_dump(asdict(config)))
+        stored = asdict(config)
+        stored["model"]["name"] = model
+        (tmp_path / name / results.CONFIG).write_text(yaml.safe_dump(stored))
+        (tmp_path / name / results.fold_name(0)).mkdir()
+        (tmp_path / name / results.fold_name(0) / results.METRICS).write_text('{"epochs": 0, "files": {}}')
     assert [listed.settings for listed in housekeeping.listed(tmp_path)] == [
         "protocol.folds=4, seed=0",
         "protocol.folds=3, seed=1",

@@ -71,11 +71,17 @@ class Entry:
         named += [caveat.short for caveat in of_track(self.record)]
         return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
 
+    @property
+    def by_epochs(self) -> bool:
+        """Whether a network was trained, epoch by epoch; of an unfinished run it is not known, and taken so."""
+        return self.summary is None or words.is_network(self.summary)
+
     @cached_property
     def settings(self) -> dict[str, str]:
         """What has no column of its own and may tell it from other runs, by key, as a command line sets it."""
-        own = {key: as_text(value) for key, value in with_effect(self.config).items() if key not in IN_COLUMNS}
-        return own | {"labels": str(self.record["label_map"])}
+        own = with_effect(self.config, self.by_epochs)
+        texts = {key: as_text(value) for key, value in own.items() if key not in IN_COLUMNS}
+        return texts | {"labels": str(self.record["label_map"])}
 
     @cached_property
     def origin(self) -> dict[str, str]:
@@ -232,7 +238,7 @@ def _varying(settings: Sequence[dict[str, str]]) -> list[str]:
 
 
 def _settings(entry: Entry, varying: Sequence[str]) -> str:
-    keys = dict.fromkeys([*varying, *words.changed_keys(entry.config)])
+    keys = dict.fromkeys([*varying, *words.changed_keys(entry.config, entry.by_epochs)])
     texts = [f"{key}={entry.settings[key]}" for key in keys if key in entry.settings]
     return ", ".join([*texts[:MOST_SETTINGS], *([f"{len(texts) - MOST_SETTINGS} more"] if len(texts) > MOST_SETTINGS else [])])
 
@@ -255,11 +261,10 @@ def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
     uar, low, high, accuracy, _ = headlines(entry.summary)
     interval = ends((low, high)) if low is not None and high is not None else None
     # What is fitted at once has no epochs, and reads no preset.
-    epochs = entry.summary is None or words.is_network(entry.summary)
     return [
         _link(entry, page), uar, settings, interval, record["seed"], config.get("model.name"), corpus, protocol, classes,
-        config.get("preset") if epochs else None, results.recipe_in_words(record),
-        CHOSEN[record["selection"]] if epochs else None,
+        config.get("preset") if entry.by_epochs else None, results.recipe_in_words(record),
+        CHOSEN[record["selection"]] if entry.by_epochs else None,
         entry.validation,
         accuracy, folds, words.moment(str(record.get("created"))), record.get("by"),
         in_brief(entry.caveats) if entry.summary else None,

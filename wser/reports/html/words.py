@@ -7,9 +7,9 @@ from typing import Any
 
 from precompute.common.errors import WserError, few
 from precompute.recipe import described, in_words
-from wser import protocols
+from wser import models, protocols
 from wser.config.compose import load
-from wser.config.schema import flatten, is_hashed
+from wser.config.schema import FittedModelConfig, flatten, is_hashed
 from wser.config.unread import with_effect
 from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
@@ -125,27 +125,48 @@ def preset(stored: StoredRun) -> str:
 
 def changes(stored: StoredRun) -> list[str]:
     """What of network, pictures and training a run was given otherwise than its preset says, as a command line sets it."""
-    return [f"{key}={as_text(stored.config[key])}" for key in changed_keys(stored.config)]
+    return [f"{key}={as_text(stored.config[key])}" for key in changed_keys(stored.config, stored.by_epochs)]
 
 
-def changed_keys(config: dict[str, Any]) -> list[str]:
-    """Keys of a configuration that have an effect and whose values are not those of its preset."""
-    plain, own = _plain(str(config.get("preset"))), with_effect(config)
-    return [key for key, value in plain.items() if key in own and own[key] != value]
+def changed_keys(config: dict[str, Any], by_epochs: bool) -> list[str]:
+    """Keys of a configuration that have an effect and whose values are not those of its preset and its model.
+
+    The default values of a model that is a file or not installed are not known, so all its keys count.
+
+    Args:
+        config: By dotted key.
+        by_epochs: As `with_effect` takes it.
+    """
+    model = str(config.get("model.name"))
+    known = model in models.names()
+    plain = _plain(str(config.get("preset")), model if known else None, by_epochs)
+    own = with_effect(config, by_epochs)
+    theirs = [key for key in own if plain and not known and key.startswith("model.") and key not in plain]
+    return [key for key in own if key in theirs or (key in plain and own[key] != plain[key])]
 
 
 @lru_cache
-def _plain(name: str) -> dict[str, Any]:
-    """Values of network, pictures and training that a preset gives; none where it is not one of today's."""
+def _plain(preset: str, model: str | None, by_epochs: bool) -> dict[str, Any]:
+    """Values of network, pictures and training that a preset gives to a model; none where it is not one of today's.
+
+    Args:
+        preset: Its name.
+        model: Name of the model, None where its settings are not known.
+        by_epochs: Whether it is trained epoch by epoch; needed where the settings are not known.
+    """
     try:
-        (config,) = load([f"preset={name}"])
+        (config,) = load([f"preset={preset}"])
+        name = config.model.name
+        if model and model != name:
+            (config,) = load([f"preset={preset}", f"model={model}"])
     except WserError:
         return {}
-    return {
-        key: value
-        for key, value in flatten(asdict(config)).items()
-        if key.startswith(("model.", "data.", "train.")) and is_hashed(key)
-    }
+    plain = flatten(asdict(config)) | {"model.name": name}
+    if not model:
+        plain = {key: value for key, value in plain.items() if key == "model.name" or not key.startswith("model.")}
+        if not by_epochs:
+            plain["data.standardise"] = FittedModelConfig.default_standardise
+    return {key: value for key, value in plain.items() if key.startswith(("model.", "data.", "train.")) and is_hashed(key)}
 
 
 def frequencies(recipe: dict[str, Any]) -> str:
