@@ -56,9 +56,9 @@ def _list(options: argparse.Namespace) -> int:
         print(f"no runs in {options.results}: python -m wser.run results={options.results} makes one")
         return 0
     columns = [
-        Column("run"), Column("corpus", spare=3), Column("protocol", spare=4), Column("differs in", wraps=True),
+        Column("run"), Column("corpus", spare=6), Column("protocol", spare=7), Column("differs in", wraps=True, below=True),
         Column("folds", right=True), Column("state", spare=1), Column("MB", right=True, spare=2),
-        Column("leftovers\nMB", right=True, spare=5), Column("begun, UTC", spare=6), Column("by", spare=7),
+        Column("leftovers\nMB", right=True, spare=4), Column("started (UTC)", spare=3), Column("by", spare=5),
     ]  # fmt: skip
     table = tables.Table(f"runs in {options.results}", columns)
     for run in runs:

@@ -12,6 +12,9 @@ BETWEEN = "  "
 NARROWEST = 16
 """Characters that a column of words keeps, if it has as many."""
 
+INDENT = "    "
+"""Before a cell that stands below its row."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -22,12 +25,14 @@ class Column:
         right: Whether cells stand at its right edge, as numbers do.
         spare: 0 for a column that is always there; of the others, the one with the highest is left out first.
         wraps: Whether a cell's words may stand below each other.
+        below: Whether a cell gets lines of its own below its row, in a terminal in which the table is too wide.
     """
 
     heading: str
     right: bool = False
     spare: int = 0
     wraps: bool = False
+    below: bool = False
 
     @property
     def name(self) -> str:
@@ -75,19 +80,20 @@ class Table:
     def left_out(self, width: int | None) -> list[str]:
         """Names of the columns that do not fit into a width, of those that hold anything."""
         shown, _ = self._fit(width)
-        return [self.columns[at].name for at in self._filled() if shown and at not in shown]
+        return [self.columns[at].name for at in self._filled() if shown and at not in [*shown, *self._below(width)]]
 
     def lines(self, width: int | None = None) -> list[Line]:
         """The table as lines of text.
 
-        Where it is too wide, first words are placed below each other, then the columns that are needed least are left out and
-        named, and what is still too wide is stacked: a line for each cell.
+        Where it is too wide, first the cells of some columns get lines of their own below their row, then words are placed
+        below each other, then the columns that are needed least are left out and named, and what is still too wide is stacked:
+        a line for each cell.
 
         Args:
             width: Of the terminal; None for a file, which gets all columns and one line for each row.
         """
         shown, widths = self._fit(width)
-        body = list(self._grid(shown, widths)) if shown else list(self._stacked(width or 0))
+        body = list(self._grid(shown, widths, width)) if shown else list(self._stacked(width or 0))
         left_out = self.left_out(width)
         notes = fill(["left out for lack of width:", *listed(left_out)], width) if left_out else []
         titles = wrap(terminal.printable(self.title), width) if self.title else []
@@ -105,7 +111,8 @@ class Table:
         """Numbers of the columns that fit, and their widths; none where the needed ones do not."""
         wide = [self._width(at) for at in range(len(self.columns))]
         # In a terminal, empty columns are left out without a note.
-        shown = self._filled() if width else list(range(len(self.columns)))
+        below = self._below(width)
+        shown = [at for at in self._filled() if at not in below] if width else list(range(len(self.columns)))
         while shown:
             widths = [wide[at] for at in shown]
             excess = sum(widths) + len(BETWEEN) * (len(shown) - 1) - (width or sys.maxsize)
@@ -120,6 +127,12 @@ class Table:
             shown.remove(max(shown, key=lambda at: self.columns[at].spare))
         return [], []
 
+    def _below(self, width: int | None) -> list[int]:
+        """Numbers of the columns whose cells stand below their rows."""
+        filled = self._filled()
+        whole = sum(map(self._width, filled)) + len(BETWEEN) * (len(filled) - 1)
+        return [at for at in filled if self.columns[at].below] if width and whole > width else []
+
     def _width(self, at: int) -> int:
         return max(map(length, [*self.columns[at].heading.split("\n"), *(cells[at] for cells in self._rows())]))
 
@@ -130,16 +143,20 @@ class Table:
         heading = self.columns[at].heading.split("\n")
         return min(wide, max(NARROWEST, *map(length, [*words, *heading])))
 
-    def _grid(self, shown: Sequence[int], widths: Sequence[int]) -> Iterator[Line]:
+    def _grid(self, shown: Sequence[int], widths: Sequence[int], width: int | None) -> Iterator[Line]:
+        below = self._below(width)
         headings = [self.columns[at].heading.split("\n") for at in shown]
         tallest = max(map(len, headings))
         yield from self._side_by_side(shown, widths, [[""] * (tallest - len(lines)) + lines for lines in headings], True)
+        yield from (Line(INDENT + self.columns[at].name, True) for at in below)
         rule = Line("-" * (sum(widths) + len(BETWEEN) * (len(widths) - 1)))
         for section in filter(None, self._sections):
             yield rule
             for cells, strong in section:
                 wrapped = [wrap(cells[at], wide) for at, wide in zip(shown, widths, strict=True)]
                 yield from self._side_by_side(shown, widths, wrapped, strong)
+                for text in (cells[at] for at in below if cells[at]):
+                    yield from (Line(INDENT + line, strong) for line in wrap(text, (width or 0) - len(INDENT)))
 
     def _side_by_side(
         self, shown: Sequence[int], widths: Sequence[int], cells: Sequence[list[str]], strong: bool

@@ -76,6 +76,33 @@ def test_what_is_still_too_wide_has_a_line_for_each_cell():
     assert not any(line.startswith("empty") for line in lines)
 
 
+def test_cells_stand_below_their_row_where_the_table_is_too_wide():
+    settings = "model=svm, model.c=0.02, data.standardise=speaker"
+    table = Table("", [Column("run"), Column("differs in", wraps=True, below=True), Column("state", spare=1)])
+    table.add(ID, settings, "finished")
+    table.add(ID[::-1], "", "finished")
+    assert texts(table, 100)[2].split("  ") == [ID, settings, "finished"]
+    assert texts(table, 60) == [
+        "run                        state",
+        "    differs in",
+        "-" * 35,
+        f"{ID}  finished",
+        f"    {settings}",
+        f"{ID[::-1]}  finished",
+    ]
+    assert texts(table, 32) == [
+        "run",
+        "    differs in",
+        "-" * 25,
+        ID,
+        "    model=svm, model.c=0.02,",
+        "    data.standardise=speaker",
+        ID[::-1],
+        "left out for lack of width:",
+        "state",
+    ]
+
+
 def test_wide_characters_count_twice():
     table = Table("", [Column("name"), Column("n", right=True)])
     table.add("日本", "1")
