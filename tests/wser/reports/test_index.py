@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from precompute.recipe import named
 from wser.evaluation.caveats import CHOSEN_ON_TEST
 from wser.reports.html import index
 from wser.reports.html.index import Entry
@@ -49,6 +50,26 @@ def test_the_best_is_the_mean_over_seeds_on_validation_and_not_on_test():
     assert row["SD over seeds"] == pytest.approx(0.02**0.5)
 
 
+def test_corpora_and_tracks_have_a_best_each():
+    ravdess = [{"corpus": "ravdess", "synthetic": False, "cache": "recipe-inputs", "fingerprint": "f"}]
+    entries = [
+        entry("a", validation=0.4), entry("b", validation=0.3, **{"model.c": 1.0}),
+        entry("c", validation=0.9), entry("d", corpora=ravdess, validation=0.2),
+    ]  # fmt: skip
+    entries[2] = replace(entries[2], record=entries[2].record | {"track": "speaker-calibrated"})
+    assert [(row["corpus"], row["validation UAR %"], row["settings compared"]) for row in best(entries)] == [
+        ("emodb", 0.4, 2), ("emodb, speaker-calibrated", 0.9, 1), ("ravdess", 0.2, 1),
+    ]  # fmt: skip
+
+
+def test_the_best_names_what_tells_it_from_others_in_the_table_of_all_runs():
+    at_once = entry("a", validation=0.9, recipe=named("compare").record())
+    assert at_once.summary is not None
+    at_once = replace(at_once, summary=at_once.summary | {"folds": [{"epochs": 0}]})
+    (row,) = best([at_once, entry("b", recipe_id="other")])
+    assert (row["recipe"], row["preset"]) == ("compare", None)
+
+
 @pytest.mark.parametrize(
     "changed", [{"model.c": 1.0}, {"selection": "last"}, {"recipe_id": "other"}, {"revision": "0"}, {"label_map": "other"}]
 )
@@ -69,10 +90,15 @@ def test_a_choice_on_the_test_set_is_no_candidate_and_without_validation_nothing
     without = [flattered, entry("b", validation=None), entry("c", validation=None, **{"model.c": 1.0})]
     table, (unchosen,) = index._best(without, index._differences(without), Path())
     assert table is None
-    assert unchosen.endswith("(2 settings)")
+    assert unchosen.endswith(", 2 settings")
     (row,) = best([flattered, entry("b", validation=None), entry("c", uar=0.2, validation=0.1, **{"model.c": 1.0})])
     assert row["test UAR %"] == 0.2
+    assert row["choice"] == "the only one with validation; 1 without validation cannot be ranked"
+    assert row["settings compared"] == 1
+    third = entry("d", uar=0.1, validation=0.2, **{"model.c": 2.0})
+    (row,) = best([entry("b", validation=None), entry("c", uar=0.2, validation=0.1, **{"model.c": 1.0}), third])
     assert row["choice"] == "highest on validation; 1 without validation cannot be ranked"
+    assert (row["settings compared"], row["test UAR %"]) == (2, 0.1)
     assert best([flattered]) == []
 
 

@@ -303,7 +303,7 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> tupl
     columns = [
         Column("corpus"), Column("test UAR %", "percent", bar=True), Column("model"), Column("settings"),
         Column("95 % interval", "unbroken"), Column("SD over seeds", "percent"), Column("validation UAR %", "percent"),
-        Column("preset"),
+        Column("preset"), Column("recipe"),
         Column("runs"), Column("protocol"), Column("classes", "count"), Column("settings compared", "count"), Column("choice"),
         Column("caveats"),
     ]  # fmt: skip
@@ -315,16 +315,17 @@ def _best(entries: Sequence[Entry], settings: Sequence[str], page: Path) -> tupl
             protocol += f", split {split[:8]}"
         candidates = [seeds for seeds in choices.values() if all(entry.validation is not None for entry in seeds)]
         left_out = len(choices) - len(candidates)
-        end = [protocol, classes, len(choices)]
+        end = [protocol, classes, len(candidates) or 1]
         if len(choices) == 1:
             (chosen,) = choices.values()
             rows.append([corpus, *_setting(chosen, text_by_path, page), *end, "nothing to compare", _told(chosen)])
         elif candidates:
             chosen = max(candidates, key=lambda seeds: fmean(entry.validation or 0.0 for entry in seeds))
-            why = "highest on validation" + (f"; {left_out} without validation cannot be ranked" if left_out else "")
+            why = "highest on validation" if len(candidates) > 1 else "the only one with validation"
+            why += f"; {left_out} without validation cannot be ranked" if left_out else ""
             rows.append([corpus, *_setting(chosen, text_by_path, page), *end, why, _told(chosen)])
         else:
-            unchosen.append(f"{corpus}, {protocol}, {classes} classes ({len(choices)} settings)")
+            unchosen.append(f"{corpus}: {protocol}, {classes} classes, {len(choices)} settings")
     return Table("best", "Best by corpus and protocol", columns, rows) if rows else None, unchosen
 
 
@@ -338,7 +339,8 @@ def _setting(seeds: Sequence[Entry], text_by_path: dict[Path, str], page: Path) 
     return [
         fmean(uar), first.config.get("model.name"), text_by_path[first.path],
         ends((low, high)) if alone and low is not None and high is not None else None,
-        None if alone else stdev(uar), fmean(validation) if validation else None, first.config.get("preset"),
+        None if alone else stdev(uar), fmean(validation) if validation else None,
+        first.config.get("preset") if first.by_epochs else None, results.recipe_in_words(first.record),
         [_link(entry, page, f"seed {entry.record['seed']}") for entry in sorted(seeds, key=lambda run: run.record["seed"])],
     ]  # fmt: skip
 
