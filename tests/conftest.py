@@ -31,6 +31,8 @@ import threadpoolctl
 import wording
 from hypothesis import settings
 
+from precompute.common import progress
+
 # Examples are drawn alike on every run, and none is held to a time: a busy machine must not fail a test.
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("repeatable")
@@ -67,6 +69,14 @@ def _unsynced() -> Iterator[None]:
     """No test cuts the power, and to wait for the disk takes milliseconds for each file."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_progress() -> Iterator[None]:
+    """Lines of progress come after a time, on a slow machine among what a test compares."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "SECONDS_BETWEEN_LINES", float("inf"))
         yield
 
 

@@ -32,10 +32,12 @@ VARYING = [
         (r"/\.trash/[\w-]+", "/.trash/<name>"),
         (r"s3://lab-[0-9a-f]{8}", "<bucket>"),
         (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:<port>"),
+        (r"^\S+ \S+: \d+/\d+, .* s left\n", ""),
+        (r"^(epoch|fold|waiting) .*; .*\n", ""),
         (r"(?s)^usage: .*?(?=^\S.*?: error: )", ""),
     )
 ]
-"""What differs between machines and runs, and what is compared instead."""
+"""What differs between machines and runs, such as lines of progress, and what is compared instead."""
 
 
 class Messages:
@@ -67,7 +69,7 @@ class Messages:
         assert fits or updates(), f"{self.test}\nexpects: {expected}\nmeets:   {message}\n(on purpose? see tests/wording.py)"
 
     def _comparable(self, message: str) -> str:
-        """A message without what differs between machines and runs, and without the usage that argparse puts before it."""
+        """A message without what differs between machines and runs, progress, and the usage that argparse puts before it."""
         for place, shown in self.places.items():
             message = message.replace(place, shown)
         for pattern, shown in VARYING:
