@@ -24,7 +24,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux hold
 COMMANDS = """
 import contextlib, gc, io, json, sys
 from precompute.__main__ import main
+from precompute.common import progress
 gc.disable()
+progress.SECONDS_BETWEEN_LINES = float("inf")  # a slow machine is not to say more than a sentence
 for arguments in json.loads(sys.argv[1]):
     with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
         code = main(arguments)
