@@ -113,6 +113,16 @@ def test_a_module_of_our_own_that_is_missing_is_a_fault_of_ours():
     assert not terminal.missing_package(ModuleNotFoundError(name="wser.nowhere"))
 
 
+@pytest.mark.parametrize("command", ["run", "compare", "fuse", "predict", "export", "report", "runs"])
+def test_the_paragraphs_of_a_help_fit_a_narrow_terminal(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    with contextlib.suppress(SystemExit):
+        wser.__main__.main([command, "--help"])
+    too_wide = [line for line in capsys.readouterr().out.splitlines() if len(line) > 60]
+    # Examples are to be copied, so that no line of theirs is broken.
+    assert [line for line in too_wide if not line.startswith("  python -m ")] == []
+
+
 @pytest.mark.parametrize("command", ["run", "compare", "report", "runs"])
 def test_the_installed_command_hands_its_first_word_on(command, capsys):
     with pytest.raises(SystemExit) if command != "run" else contextlib.nullcontext():

@@ -8,12 +8,12 @@ from wser import compare, export, fuse, predict, report, run, runs
 
 COMMANDS = {
     "run": (run.main, "train and cross-validate; repeat a run"),
-    "compare": (compare.main, "runs on the same test utterances, with a paired test"),
+    "compare": (compare.main, "compare runs on the same test utterances, with a paired test"),
     "fuse": (fuse.main, "average the probabilities of runs of one split"),
-    "predict": (predict.main, "what a run says of new recordings"),
-    "export": (export.main, "networks for other software (ONNX), or the model card"),
-    "report": (report.main, "pages, tables, the index of all runs, a bundle for a reviewer"),
-    "runs": (runs.main, "list runs, or remove what killed ones left"),
+    "predict": (predict.main, "predict the emotion of new recordings"),
+    "export": (export.main, "write networks for other software (ONNX), or the model card"),
+    "report": (report.main, "write pages, tables, the index of all runs, a bundle for a reviewer"),
+    "runs": (runs.main, "list runs, or remove what killed jobs left"),
 }
 """Each command with what it does."""
 

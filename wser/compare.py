@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 The first run is compared with each of the others, on the same test utterances.  Intervals are 95 % of a bootstrap over
-speakers; p is that of a two-sided permutation test that swaps the two runs' predictions for whole speakers.
+speakers; p comes from a two-sided permutation test, which swaps the two runs' predictions for whole speakers.
 
 example:
   python -m wser.compare runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d
@@ -43,7 +43,7 @@ def _main(arguments: Sequence[str]) -> int:
         prog="python -m wser.compare",
         description="Compare finished runs on the same test utterances.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", type=paths.path, help="directory of a run's results; two or more")
     return _compare(parser.parse_args(arguments).runs)

@@ -10,9 +10,10 @@ from precompute.common import files, finding, paths, terminal
 from precompute.common.errors import UsageError, WserError, counted
 
 EPILOG = """\
-OUT.onnx takes pictures and gives probabilities: the mean over all folds of the run, or one fold's.  Beside it OUT.json says all
-that a client needs, and OUT.transform.onnx makes the pictures from waveforms, where the recipe allows it.  All are compared
-with PyTorch and with the cache's pictures, on recordings, before they are written.  docs/export.md has a client of 30 lines.
+OUT.onnx takes pictures and gives probabilities: the mean over all folds of the run, or one fold's.  OUT.json has all
+that a client needs to know, and OUT.transform.onnx makes the pictures from waveforms, if the recipe allows it.  Both graphs
+are compared with PyTorch and with the cache's pictures, on recordings, before they are written.  docs/export.md has a client of
+30 lines.
 
 examples:
   python -m wser.export RUN model.onnx                         all folds as one ensemble
@@ -39,7 +40,7 @@ def _main(arguments: Sequence[str]) -> int:
         prog="python -m wser.export",
         description="Write the networks of a run as ONNX files, checked; or the model card of a run.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("run", metavar="RUN", type=paths.path, help="directory of a run's results, or of one of its folds")
     parser.add_argument("out", metavar="OUT", type=paths.path, help="file to write: OUT.onnx, or with --card OUT.md")
@@ -49,7 +50,7 @@ def _main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--recordings", metavar="FILE", nargs="+",
         help="audio files, folders or patterns in quotes on which the graphs are checked (default: the run's own recordings, "
-        "by its cache and $WSER_CORPORA); of many, 20",
+        "by its cache and $WSER_CORPORA); at most 20 of them are used",
     )  # fmt: skip
     parser.add_argument("--feature", metavar="FILE", default="", help="as in wser.predict")
     parser.add_argument("--card", action="store_true", help="write a model card in Markdown instead")

@@ -10,8 +10,8 @@ from precompute.common import paths, terminal
 from precompute.common.errors import UsageError
 
 EPILOG = """\
-Every run has the same weight, and nothing is fitted, so that no test utterance chooses anything.  The fusion is a run of its
-own, beside the first one: it can be compared, reported, listed and bundled.  It is speaker-calibrated where one of its runs is.
+Every run has the same weight.  Nothing is fitted, so the test set influences nothing.  The fusion is a new run, beside the
+first one: it can be compared, reported, listed and bundled.  It is speaker-calibrated if one of its runs is.
 
 example:
   python -m wser.fuse runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d
@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.fuse",
-        description="Average the probabilities of finished runs of one split, as a run of its own.",
+        description="Average the probabilities of finished runs of one split, and store them as a new run.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", type=paths.path, help="directory of a run's results; two or more")
     named: list[Path] = parser.parse_args(arguments).runs

@@ -25,9 +25,9 @@ LEFT_OUT = 3
 KEPT = "what was written stays"
 
 EPILOG = """\
-A recording is prepared as those of training were.  The probabilities of a run of several folds are their mean, and those of a
-fusion the mean of its runs.  A recording that is in the run's own data is predicted only by the folds that have not learned
-from it, and marked.
+A recording is prepared in the same way as those of training.  The probabilities of a run are the mean over its folds, and those
+of a fusion the mean over its runs.  A recording of the run's own data is marked, and predicted only by the folds that have not
+learned from it.
 
 exit codes: 0 all predicted, 1 refused, 2 wrong usage, 3 some recordings could not be used and the others are predicted
 
@@ -55,7 +55,7 @@ def _main(arguments: Sequence[str]) -> int:
         prog="python -m wser.predict",
         description="Predict the emotion of recordings by what a run has learned.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("run", metavar="RUN", type=paths.path, help="directory of a run's results, or of one of its folds")
     parser.add_argument(
@@ -82,10 +82,10 @@ def _main(arguments: Sequence[str]) -> int:
         help="follow recordings of any length window by window: a CSV and a page of HTML for each in this directory",
     )
     parser.add_argument(
-        "--hop", metavar="SECONDS", type=float, help="from one window to the next (default: half of the recipe's duration)"
+        "--hop", metavar="SECONDS", type=float, help="time from one window to the next (default: half of the recipe's duration)"
     )
     parser.add_argument(
-        "--quiet", metavar="DB", type=float, help="leave out windows so many dB under the loudest one (default: 35)"
+        "--quiet", metavar="DB", type=float, help="leave out windows more than this many dB below the loudest one (default: 35)"
     )
     options = parser.parse_args(arguments)
     fold, texts = _fold(options.recordings)

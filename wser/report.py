@@ -53,7 +53,7 @@ def _main(arguments: Sequence[str]) -> int:
         prog="python -m wser.report",
         description="Write the page of a run, of a sweep, of several runs side by side, or of all runs of a directory.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", type=paths.path, help="directory of a run's or sweep's results")
     parser.add_argument("--index", metavar="DIR", type=paths.path, help="write the page of all runs in a directory instead")

@@ -36,15 +36,15 @@ EPILOG = """\
 examples:
   python -m wser.run fold=all                          RAVDESS, held-out speakers (experiments/default.yaml)
   python -m wser.run corpus=emodb protocol=loso fold=all
-  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: one result for each seed, and one of all
-  python -m wser.run corpus=emodb seed=0,1 fuse=true fold=all   and the mean of their probabilities, as wser.fuse gives it
+  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: a result for each seed, and one for all
+  python -m wser.run corpus=emodb seed=0,1 fuse=true fold=all   also their mean probabilities, as by wser.fuse
   python -m wser.run experiment=demo fold=0,2
   python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
   python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
   python -m wser.run model.pipes=1,3 --describe        the networks: layers, shapes, parameters, multiply-adds
-  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d5e6f    again; are all predictions the same?
+  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d5e6f    train it again: are all predictions the same?
 
-keys, and their values in a plain run:
+keys, and their values in a run that sets none of them:
 """
 
 
@@ -65,17 +65,20 @@ def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m wser.run",
         description="Train and cross-validate on a cache of wavelet-scaled spectrograms.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.HelpFormatter,
         add_help=False,
     )
     parser.add_argument(
-        "-h", "--help", nargs="*", metavar="KEY", help="show this, or what is known of a key, as --help train.lr"
+        "-h", "--help", nargs="*", metavar="KEY", help="show this help, or that of a key, as in --help train.lr"
     )
     parser.add_argument("--version", action="version", version=f"wser {version_of('wser')}", help="print the version, and stop")
     parser.add_argument(
         "--keys", action="store_true", help="print every key with its meaning (docs/configuration.md), and stop"
     )
-    parser.add_argument("setting", nargs="*", metavar="key=value", help="a setting; a comma list sweeps, fold=0,2 picks folds")
+    parser.add_argument(
+        "setting", nargs="*", metavar="key=value",
+        help="a setting; several values, as in seed=0,1, make a sweep; fold=0,2 chooses folds",
+    )  # fmt: skip
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would run and, from a few timed batches, how long it takes; then stop"
     )

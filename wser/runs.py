@@ -33,7 +33,7 @@ def _main(arguments: Sequence[str]) -> int:
     common.add_argument(
         "--results", metavar="DIR", type=paths.path, default="runs", help="directory of all results (default: ./runs)"
     )
-    text = "Every run: how far it is, its size, who made it and when, and what killed jobs left in it."
+    text = "List every run: finished folds, settings, size, who made it and when, and what killed jobs left in it."
     commands.add_parser("list", help=text, description=text, parents=[common]).set_defaults(run=_list)
     text = (
         "Delete what killed jobs left and old trash; move runs without a finished fold to the trash. Runs with a finished fold "

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from precompute.commands import _corpora, _options, build, check, fetch
 from precompute.commands import list as listing
+from precompute.common import terminal
 from precompute.common.errors import unknown
 from precompute.common.provenance import version_of
 
@@ -52,7 +53,7 @@ def _parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
         prog="python -m precompute",
         description=build.DESCRIPTION,
         epilog=_epilog(commands),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wser {version_of('wser')}", help="print the version, and stop")
     work = parser.add_mutually_exclusive_group()
@@ -64,7 +65,7 @@ def _parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
     )  # fmt: skip
     work.add_argument(
         "--fetch", metavar=_options.NAMES,
-        help="download corpora into the directory of --corpora; where a corpus has to be applied for, say how; "
+        help="download corpora into the directory of --corpora; if a corpus is given only on request, say how to ask for it; "
         "all: every corpus that can be downloaded",
     )  # fmt: skip
     _options.corpora(parser)

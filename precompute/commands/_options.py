@@ -29,7 +29,7 @@ def corpus(parser: argparse.ArgumentParser, text: str) -> Container:
     either = parser.add_mutually_exclusive_group(required=True)
     # Without a default, which would undo --corpus where there is no argument.
     either.add_argument("corpus", metavar="NAME", nargs="?", default=argparse.SUPPRESS, help=text)
-    either.add_argument("--corpus", metavar="NAME", help="the same")
+    either.add_argument("--corpus", metavar="NAME", help="the same as NAME alone")
     return either
 
 
@@ -37,8 +37,8 @@ def corpora(parser: argparse.ArgumentParser, text: str = "directory that holds t
     """Where corpora are, to be read by `finding.parse`."""
     parser.add_argument(
         "--corpora", metavar="[NAME=]DIR[,...]", action="append",
-        help=f"{text}; as in ravdess=DIR, a corpus's own directory; several with commas, or by several --corpora "
-        "(default: $WSER_CORPORA, else ./corpora)",
+        help=f"{text}; with a name before it, as in ravdess=DIR, the directory of that corpus; several with commas, or by "
+        "several --corpora (default: $WSER_CORPORA, else ./corpora)",
     )  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def cache(parser: argparse.ArgumentParser, text: str = "") -> None:
 
 def caches_to_fill(parser: argparse.ArgumentParser) -> None:
     """Where caches are, and where new ones go."""
-    cache(parser, "; what is new goes to the first that can be written")
+    cache(parser, "; new caches go to the first that can be written")
 
 
 def recipe(
@@ -87,7 +87,7 @@ def out(parser: argparse.ArgumentParser, text: str = "") -> None:
 
 def markdown(parser: argparse.ArgumentParser) -> None:
     """The catalogue of corpora."""
-    parser.add_argument("--markdown", action="store_true", help="print what is known of each corpus: docs/corpora.md")
+    parser.add_argument("--markdown", action="store_true", help="print all facts about each corpus, as in docs/corpora.md")
 
 
 def dry_run(parser: argparse.ArgumentParser) -> None:
@@ -103,21 +103,23 @@ def table(parser: argparse.ArgumentParser, title: str) -> None:
     own.add_argument(
         "--table", metavar="FILE", type=paths.path,
         help="columns path, speaker, emotion; optionally start, end or duration (s), sex, session, sentence, same_speakers_as "
-        "(the corpus whose speakers are the same people under the same names), anything else; their usual other names are "
-        "understood, and audformat's tables, JSON lines and directories of Kaldi are too",
+        "(the corpus whose speakers are the same people under the same names), anything else; other usual names of these "
+        "columns, audformat's tables, JSON lines and directories of Kaldi are understood, too",
     )  # fmt: skip
-    own.add_argument("--name", metavar="NAME", help="name of the corpus from then on, as in corpus=NAME")
-    own.add_argument("--skip-bad", action="store_true", help="continue with the good lines")
+    own.add_argument("--name", metavar="NAME", help="a name for this corpus, for later use as in corpus=NAME")
+    own.add_argument("--skip-bad", action="store_true", help="leave out faulty lines, and continue")
 
 
 def fetching(parser: Container) -> None:
     """How a corpus is downloaded."""
-    parser.add_argument("--accept-licence", action="store_true", help="accept the licence shown; nothing is downloaded without")
     parser.add_argument(
-        "--mirror", metavar="URL", help="folder of a web server from which to take the archives, by their names, instead"
+        "--accept-licence", action="store_true", help="accept the licence that is shown; without this, nothing is downloaded"
+    )
+    parser.add_argument(
+        "--mirror", metavar="URL", help="download the archives, by their names, from this folder of a web server instead"
     )
     parser.add_argument(
         "--accept-changed", action="store_true",
-        help="take the corpus even if it is not the known one, by its checksum or the content of its recordings; results "
-        "may then not be comparable with published ones",
+        help="take the corpus even if its checksum or its recordings are not those of the known version; results may then not "
+        "be comparable with published ones",
     )  # fmt: skip

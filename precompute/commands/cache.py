@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ALL = "/"
 """Ends the name of a corpus, to mean all of its caches."""
 
+IDS = "id of a cache or its beginning, as precompute cache list shows it, or CORPUS/ for all caches of a corpus"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -60,34 +62,35 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         return command
 
-    some = add("list", _list, "Every cache, or those named: corpus, recipe in words, size, who made it and when; then totals.")
-    some.add_argument("ids", metavar="ID", nargs="*")
-    add("info", _info, "Everything about caches.").add_argument("ids", metavar="ID", nargs="+")
+    some = add("list", _list, "List all caches, or those named: corpus, recipe, size, who made it and when; then totals.")
+    some.add_argument("ids", metavar="ID", nargs="*", help=IDS)
+    info = add("info", _info, "Show all facts about caches: recipe, utterances, speakers, versions, what was left out.")
+    info.add_argument("ids", metavar="ID", nargs="+", help=IDS)
 
-    verify = add("verify", _verify, "Read every byte and say what is damaged; all caches, or those named.")
-    verify.add_argument("ids", metavar="ID", nargs="*")
-    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also compute N pictures of each again")
+    verify = add("verify", _verify, "Read every byte of all caches, or of those named, and say what is damaged.")
+    verify.add_argument("ids", metavar="ID", nargs="*", help=IDS)
+    verify.add_argument("--recompute", metavar="N", type=_count, default=0, help="also compute N pictures of each cache again")
     _options.corpora(verify, "for --recompute, directory of the corpora, or of a table")
 
-    diff = add("diff", _diff, "How recipes differ from the first, and caches of a corpus: parameters, recordings, labels.")
+    diff = add("diff", _diff, "Show how recipes, or caches of a corpus, differ from the first: parameters, recordings, labels.")
     diff.add_argument("ids", metavar="ID", nargs="+", help="a cache, or the name of a recipe; two or more, or CORPUS/")
 
     remove = add("rm", _rm, f"Move caches to the trash, from where gc deletes them after {GRACE_DAYS:g} days.")
-    remove.add_argument("ids", metavar="ID", nargs="+")
+    remove.add_argument("ids", metavar="ID", nargs="+", help=IDS)
     clearing.confirmation(remove)
     restore = add("restore", _restore, "Move caches back from the trash: undoes rm.")
-    restore.add_argument("ids", metavar="ID", nargs="+")
+    restore.add_argument("ids", metavar="ID", nargs="+", help=IDS)
     clean = add("gc", _gc, "Delete old trash and leftovers of killed jobs; move abandoned unfinished caches to the trash.")
-    clearing.options(clean, "age in days")
+    clearing.options(clean, "age in days of trash and of unfinished caches")
 
     export = add("export", _export, "Write caches to one .zip, or one cache to one .h5 (HDF5, for MATLAB and R).")
-    export.add_argument("ids", metavar="ID", nargs="+")
-    export.add_argument("file", metavar="FILE", type=paths.path, help="to be written; .zip, .h5 or .hdf5")
+    export.add_argument("ids", metavar="ID", nargs="+", help=IDS)
+    export.add_argument("file", metavar="FILE", type=paths.path, help="file to write; .zip, .h5 or .hdf5")
     add(
-        "import", _import, "Take the caches of a .zip in, each verified, into the first root that can be written."
+        "import", _import, "Copy the caches of a .zip, each verified, into the first directory of --cache that can be written."
     ).add_argument("file", metavar="FILE", type=paths.path)
-    copy = add("copy", _copy, "Copy sealed caches to another root; in an object store, continue an earlier copy.")
-    copy.add_argument("ids", metavar="ID", nargs="+")
+    copy = add("copy", _copy, "Copy sealed caches to another directory; to an object store, continue an earlier copy.")
+    copy.add_argument("ids", metavar="ID", nargs="+", help=IDS)
     copy.add_argument("target", metavar="ROOT", help="directory of caches, or a URL, as s3://bucket/lab")
     return parser
 

@@ -25,9 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m precompute fetch",
-        description="Download corpora into the directory of --corpora; where a corpus has to be applied for, say how.",
-        epilog="Example: python -m precompute fetch emodb --accept-licence. Exit codes: 0 all there, 1 none, 2 wrong usage, "
-        "3 some, 130 interrupted.",
+        description="Download corpora into the directory of --corpora; if a corpus is given only on request, say how to "
+        "ask for it.",
+        epilog="Example: python -m precompute fetch emodb --accept-licence. Exit codes: 0 all corpora are there, 1 none is, "
+        "2 wrong usage, 3 some are, 130 interrupted.",
     )
     _options.corpus(
         parser, f"one or several, with commas: {', '.join(corpora.names())}; or all, every corpus that can be downloaded"

@@ -37,7 +37,7 @@ def _main(arguments: Sequence[str]) -> int:
     parser.add_argument("--speaker", metavar="NAME", help="speaker (default: the first)")
     parser.add_argument("--emotions", metavar="NAME,...", help="emotions, in this order (default: all)")
     _options.recipe(parser, "name or id of the recipe", changed="with --filters: change parameters")
-    parser.add_argument("--input", metavar="ID", help="id of the cache, where several are sealed")
+    parser.add_argument("--input", metavar="ID", help="id of the cache, if there are several")
     _options.cache(parser)
     parser.add_argument("--out", metavar="PNG", type=paths.path, required=True, help="file to write")
     options = parser.parse_args(arguments)

@@ -1,9 +1,11 @@
 """What a user sees on the terminal: text without control characters, tables without markup, errors without a traceback."""
 
+import argparse
 import contextlib
 import os
 import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
@@ -25,6 +27,21 @@ STEERING = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # which turn the direction of what follows
     "\u2028\u2029\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"  # lines, marks, halves and tags that are not seen
 )
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """A help whose paragraphs fit the terminal; one that has an indented line, such as a list of examples, is left as it is."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        def filled(paragraph: str) -> str:
+            if "\n " in paragraph:
+                return paragraph
+            return textwrap.fill(
+                " ".join(paragraph.split()), width, initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+                break_on_hyphens=False,
+            )  # fmt: skip
+
+        return "\n\n".join(map(filled, text.split("\n\n")))
 
 
 def printable(text: str) -> str:
