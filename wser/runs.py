@@ -44,7 +44,7 @@ def _main(arguments: Sequence[str]) -> int:
     clearing.options(clean, "age in days of trash and of runs without a finished fold")
     options = parser.parse_args(arguments)
     if not options.results.is_dir():
-        raise UsageError(f"{options.results} is not a directory: give the one of all results with --results DIR")
+        raise UsageError(f"{options.results} is not a directory: give the directory of all results by --results DIR")
     return int(options.run(options))
 
 

@@ -17,7 +17,7 @@ class ExecutorConfig:
     Attributes:
         name: `loky` is processes of this machine, `dask` the workers of a running Dask cluster, `slurm` workers that are
             started as jobs of Slurm.  `executor=NAME` is short for it.
-        address: Of the scheduler of the Dask cluster, such as tcp://host:8786.
+        address: Address of the scheduler of the Dask cluster, such as tcp://host:8786.
         workers: Jobs of Slurm at once; each does one piece of work at a time.
         partition: Partition of Slurm; null is the cluster's default.
         cores: Cores of each job, and threads of each fold, unless `train.threads` gives another number.

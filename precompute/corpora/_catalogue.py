@@ -12,9 +12,9 @@ HEAD = """\
 Counts are the published ones. If yours differ, `python -m precompute build NAME` warns and says how.
 
 A corpus is a folder with its name in the directory of corpora. If there is none, that directory and the folders below it are
-searched for recordings with the corpus's names. So archives may stay as they are unpacked, as Kaggle's sets of one and of four
-corpora. If there are several copies, the first is used, and a warning names the others. `--corpora ravdess=DIR`, or the same in
-`$WSER_CORPORA`, names the directory of one corpus; several have commas between them, as in `ravdess=/a,emodb=/b,/rest`.
+searched for recordings with the corpus's names. So unpacked archives may stay as they are, such as Kaggle's sets of one and of
+four corpora. If there are several copies, the first is used, and a warning names the others. `--corpora ravdess=DIR`, or the
+same in `$WSER_CORPORA`, names the directory of one corpus; several have commas between them, as in `ravdess=/a,emodb=/b,/rest`.
 """
 
 

@@ -120,9 +120,9 @@ class DataConfig:
             speakers too, so that its results are a track of their own (speaker-calibrated); `none` scales levels to [0, 1], and
             leaves floats as they are.  Of vectors it is each value.  Models that are fitted at once have `none` by default,
             which gives them what the cache holds, and `svm` has `training`.
-        enrol: Enrolment: number of recordings of each test speaker, drawn by `seed`, that give the speaker's mean in the place
-            of all; they are not scored.  Deviations are then those of the training speakers.  0 takes all recordings of a
-            speaker, and scores all.
+        enrol: Enrolment: number of recordings of each test speaker, drawn by `seed`, from which the speaker's mean is computed,
+            instead of from all; they are not scored.  Deviations are then those of the training speakers.  0 takes all
+            recordings of a speaker, and scores all.
         mask_rows: Augmentation: largest height of a band of rows that is masked in training (SpecAugment, doi
             10.21437/Interspeech.2019-2680); for pictures and levels.  0 masks none.
         mask_columns: Augmentation: largest width of a band of columns that is masked in training; 0 masks none.
@@ -148,7 +148,7 @@ class TrainConfig:
 
     Attributes:
         epochs: Largest number of passes over the training set.
-        patience: Early stopping: training ends after so many epochs without a better one; 0 never stops early.
+        patience: Early stopping: training ends after this many epochs without a better one; 0 never stops early.
         batch: Number of utterances in one step (batch size).
         optimiser: Optimiser of PyTorch.
         lr: Learning rate.  With `train.schedule=one_cycle` it is the highest one.
@@ -162,7 +162,7 @@ class TrainConfig:
         device: Where training runs; `auto` takes an accelerator if there is one.
         threads: Threads of one run on the CPU; 0 divides the cores among the folds of the protocol.
         compile: Whether the network's loops are compiled (torch.compile), if the model can do that: `auto` does so on a CPU
-            where there is a C++ compiler and training is long enough to win time by it.
+            where there is a C++ compiler and training is long enough to save time by it.
     """
 
     epochs: int = setting(50, low=1, high=100_000)
@@ -196,9 +196,9 @@ class Config:
         cache: Id of the cache, if a corpus and recipe have several.
         protocol: Which utterances are held out for testing, and how validation is cut from the rest.
         model: What is trained.
-        data: How utterances reach a model, and their augmentation.  Models that are no networks read `data.standardise`,
-            `data.enrol` and `data.test_recipe` alone.
-        train: How a network is trained.  A model that is no network does not read these keys.
+        data: How utterances reach a model, and their augmentation.  Models that are not networks read only `data.standardise`,
+            `data.enrol` and `data.test_recipe`.
+        train: How a network is trained.  A model that is not a network does not read these keys.
         selection: Which epoch's weights are tested.  `last` takes the last epoch: nothing is chosen, and nothing is cut from
             training.  `validation` takes the epoch of the lowest loss on validation speakers (or utterances) cut from training.
             `test` takes the epoch of the highest accuracy on the test set itself, as the paper did: such results are too good.

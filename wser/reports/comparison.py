@@ -98,7 +98,7 @@ def warnings(runs: Sequence[StoredRun]) -> list[str]:
         sentences.append("there is a single test speaker, so there are no intervals, and p is 1 whatever the results")
     elif speakers < FEW_SPEAKERS:
         sentences.append(
-            f"{speakers} test speakers are few: intervals are rather too narrow, and p is at least {smallest_p(speakers):.2g}"
+            f"{speakers} test speakers are few: intervals are somewhat too narrow, and p is at least {smallest_p(speakers):.2g}"
         )
     if len(runs) > 2:
         sentences.append(f"the p-values of {len(runs) - 1} comparisons are not corrected for their number")

@@ -206,7 +206,7 @@ def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
 def _caption(summary: dict[str, Any], caveats: Sequence[Caveat]) -> list[str]:
     lines = ["UAR: unweighted average recall."]
     if summary["interval"]:
-        narrow = "; with so few it is rather too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
+        narrow = "; with so few it is somewhat too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
         lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test sets{narrow}.")
     lines += [
         f"Listeners: {listeners['classes']} emotions, all recordings of the corpus; {listeners['source']}."
