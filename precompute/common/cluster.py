@@ -148,9 +148,7 @@ def _work(package: str, software: dict[str, str | None], directory: str, task: b
     if differing := [f"{name} {own[name]} (here {version})" for name, version in software.items() if own[name] != version]:
         raise ClusterError(f"{where} has {', '.join(differing)}: install there what is installed here")
     if worker.state.nthreads > 1:
-        raise ClusterError(
-            f"{where} has {worker.state.nthreads} threads, which would disturb each other: give it --nthreads 1"
-        )
+        raise ClusterError(f"{where} has {worker.state.nthreads} threads, which would disturb each other: give it --nthreads 1")
     if not Path(directory).is_dir():
         raise ClusterError(f"{where} has no directory {directory}: start the command in one that all machines mount")
     with contextlib.chdir(directory):
