@@ -31,7 +31,7 @@ VARYING = [
         (r"\b(?=[a-f]*\d)([0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{64})\b", "<id>"),
         (r"/\.trash/[\w-]+", "/.trash/<name>"),
         (r"s3://lab-[0-9a-f]{8}", "<bucket>"),
-        (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:<port>"),
+        (r"\b\d+\.\d+\.\d+\.\d+:\d{4,5}\b", "<address>"),
         (r"^\S+ \S+: \d+/\d+, .* s left\n", ""),
         (r"^(epoch|fold|waiting) .*; .*\n", ""),
         (r"(?s)^usage: .*?(?=^\S.*?: error: )", ""),

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from precompute.common import process, terminal
+from precompute.common.errors import UsageError, unknown
 from wser import compare, export, fuse, predict, report, run, runs
 
 COMMANDS = {
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _usage(arguments: Sequence[str]) -> int:
     asked = list(arguments) in (["--help"], ["-h"])
+    if arguments and not arguments[0].startswith("-"):
+        raise UsageError(unknown("command", arguments[0], COMMANDS))
     lines = [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
     usage = "\n".join(["usage: wser COMMAND ...", "", *lines, "", "wser COMMAND --help says more"])
     print(usage, file=sys.stdout if asked else sys.stderr)

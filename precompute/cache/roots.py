@@ -191,7 +191,7 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
         others = ", ".join(path.name for path in chosen if path != last)
         _say(
             f"note: of {len(chosen)} sealed caches of '{corpus}' with recipe '{recipe}', {last.name} is used, which "
-            f"precompute made or confirmed last ({current(last):%Y-%m-%d %H:%M:%S} UTC): for another ({others}) give cache=ID"
+            f"precompute made or confirmed last ({current(last):%Y-%m-%d %H:%M:%S} UTC): for another, give its id ({others})"
         )
         return Cache(last)
     if len(chosen) == 1:

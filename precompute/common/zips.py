@@ -43,6 +43,8 @@ def opened(path: Path, refuse: Callable[[str], Exception]) -> Iterator[zipfile.Z
     """
     try:
         archive = zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise refuse("does not exist") from None
     except _BROKEN as error:
         raise refuse(f"cannot be read as a zip file ({error})") from None
     with archive:

@@ -103,13 +103,14 @@ def parameters() -> list[Key]:
 
 
 def shown(name: str) -> str:
-    """What is known of one key, of a run or of recipes.
+    """What is known of one key, of a run or of recipes, or of all keys of a section.
 
     Raises:
         ConfigError: There is none of that name.
     """
     every = [*keys(), *parameters()]
-    matching = [str(key) for key in every if key.name == name] or [str(key) for key in every if key.name.endswith(f".{name}")]
+    matching = [str(key) for key in every if key.name == name or key.name.startswith(f"{name}.")]
+    matching = matching or [str(key) for key in every if key.name.endswith(f".{name}")]
     if not matching:
         raise ConfigError(unknown("key", name, sorted({key.name for key in every})))
     return "\n".join(matching)

@@ -190,7 +190,8 @@ class Config:
         preset: Preset: a file in experiments/preset with values of many keys, which the experiment and the command line
             override.  By default the one that has the model's name, if there is one, with its published values; else `tuned`.
         corpus: Corpora to train and test on; several are joined.
-        labels: Label map: which emotions form which class; a file in wser/data/labels or a path.  By default the corpus's own.
+        labels: Label map: which emotions form which class; a file in wser/data/labels or a path.  By default the one
+            that is meant for the corpus, such as `ravdess7`, in which neutral and calm are one class; else each emotion is one.
         recipe: Recipe of the cache: its name, its id, or the path of a feature's file.  By default the model's own, such as
             `compare` for `svm`; `default` for those that have none.
         cache: Id of the cache, if a corpus and recipe have several.

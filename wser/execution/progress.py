@@ -103,7 +103,7 @@ def outlook(states: Sequence[State], left: float | None, now: datetime) -> str:
     """
     unfinished = sum(not state.finished for state in states)
     if not unfinished:
-        return "all runs done"
+        return "all folds done"
     left_over = f"{unfinished} of {len(states)} folds left" if len(states) > 1 else f"{unfinished} fold left"
     if left is None:
         return left_over

@@ -85,7 +85,7 @@ class Watch:
             rest = f"{counted(workers, 'worker')}; {rest}"
         if self.live:
             done = sum(state.done if self.epochs else state.finished for state in self.states)
-            self.bar.update(self.task, completed=done, description=f"{'epochs' if self.epochs else 'runs'}; {rest}")
+            self.bar.update(self.task, completed=done, description=f"{'epochs' if self.epochs else 'folds'}; {rest}")
             self.names.plain = terminal.printable(running(self.states, len(self.states)).replace("; ", "\n"))
         if not workers:
             return f"waiting for a worker; {rest}"

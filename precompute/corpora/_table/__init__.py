@@ -339,7 +339,7 @@ def _lengths(file: Path) -> tuple[float, float] | str:
         with recording.opened(file) as handle:
             return decode.lengths(handle)
     except FileNotFoundError:
-        return f"there is no file {file}"
+        return f"there is no file {os.path.abspath(file) if '..' in file.parts else file}"  # noqa: PTH100
     except OSError as error:
         return f"{file} cannot be read ({error.strerror})"
     except UnusableAudioError as error:

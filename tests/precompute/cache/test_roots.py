@@ -123,7 +123,7 @@ def test_of_several_inputs_the_last_that_was_made_or_confirmed_counts(two, first
     (line,) = capsys.readouterr().err.splitlines()
     (other,) = {INPUT, "ba9876543210"} - {taken}
     assert line.startswith(f"note: of 2 sealed caches of 'toy' with recipe '{RECIPE.id}', {RECIPE.id}-{taken} is used")
-    assert line.endswith(f"for another ({RECIPE.id}-{other}) give cache=ID")
+    assert line.endswith(f"for another, give its id ({RECIPE.id}-{other})")
 
 
 def test_a_choice_by_id_says_nothing(two, capsys):

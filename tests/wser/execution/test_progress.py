@@ -75,7 +75,7 @@ def test_words():
         == "1 fold left; done by Tue 03 Mar, 00:00 at the latest (in 12.0 h)"
     )
     assert outlook([state(1)], seconds_left([state(1)], 1), NOON) == "1 fold left"
-    assert outlook([finished(2.0)], seconds_left([finished(2.0)], 1), NOON) == "all runs done"
+    assert outlook([finished(2.0)], seconds_left([finished(2.0)], 1), NOON) == "all folds done"
 
 
 # The same from files.
