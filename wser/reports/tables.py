@@ -27,6 +27,8 @@ NAMES = {"uar": "UAR", "accuracy": "accuracy", "macro_f1": "macro F1"}
 def fold_table(title: str, summary: dict[str, Any], caveats: Sequence[Caveat] = ()) -> Table:
     """One row for each finished fold, mean and standard deviation, all predictions pooled with an interval, then references.
 
+    As long as folds are missing, nothing is averaged or pooled.
+
     Args:
         title: Heading.
         summary: Of an experiment, as `wser.reports.summary.summarise` gives it.
@@ -51,14 +53,15 @@ def fold_table(title: str, summary: dict[str, Any], caveats: Sequence[Caveat] = 
         cost = [str(record["epoch"] or ""), f"{record['seconds']:.0f}"]
         table.add(str(record["fold"]), named, str(record["utterances"]), *_percents(record), *cost)
     table.section()
-    if summary["deviation"]:
-        table.add("mean ± SD", "", "", *_spreads(summary))
-    pooled = summary["pooled"]
-    cost = ["", f"{summary['seconds']:.0f}"]
-    table.add("pooled", _count(summary["speakers"]), str(pooled["utterances"]), *_percents(pooled), *cost, strong=True)
-    if summary["interval"]:
-        table.add("95 % interval", "", "", *(ends(summary["interval"][name]) for name in HEADLINES))
-    table.section()
+    if not summary["missing"]:
+        if summary["deviation"]:
+            table.add("mean ± SD", "", "", *_spreads(summary))
+        pooled = summary["pooled"]
+        cost = ["", f"{summary['seconds']:.0f}"]
+        table.add("pooled", _count(summary["speakers"]), str(pooled["utterances"]), *_percents(pooled), *cost, strong=True)
+        if summary["interval"]:
+            table.add("95 % interval", "", "", *(ends(summary["interval"][name]) for name in HEADLINES))
+        table.section()
     for name, *references in _references(summary):
         table.add(name, "", "", *references)
     return table
@@ -205,7 +208,7 @@ def _references(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def _caption(summary: dict[str, Any], caveats: Sequence[Caveat]) -> list[str]:
     lines = ["UAR: unweighted average recall."]
-    if summary["interval"]:
+    if summary["interval"] and not summary["missing"]:
         narrow = "; with so few it is somewhat too narrow" if summary["speakers"] < FEW_SPEAKERS else ""
         lines.append(f"95 % interval: bootstrap over the {_count(summary['speakers'])} of the test sets{narrow}.")
     lines += [
@@ -214,7 +217,9 @@ def _caption(summary: dict[str, Any], caveats: Sequence[Caveat]) -> list[str]:
     ]
     lines += map(str, caveats)
     if summary["missing"]:
-        lines.append(f"UNFINISHED: folds {few(summary['missing'], MOST_FOLDS)} are missing from every metric.")
+        named = few(summary["missing"], MOST_FOLDS)
+        missing = f"folds {named} are" if len(summary["missing"]) > 1 else f"fold {named} is"
+        lines.append(f"UNFINISHED: {missing} missing, so nothing is averaged or pooled.")
     return lines
 
 

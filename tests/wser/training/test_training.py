@@ -400,7 +400,7 @@ def test_where_and_which_folds_do_not_name_the_results(trained, tiny, tmp_path, 
     assert run.main([*tiny, f"results={tmp_path}", "fold=1", "train.threads=2", "jobs=2"]) == 0
     assert only(tmp_path).name == trained[0].name
     assert results.finished(only(tmp_path)) == [1]
-    assert "UNFINISHED: folds 0 are missing" in capsys.readouterr().out
+    assert "UNFINISHED: fold 0 is missing" in capsys.readouterr().out
 
 
 # Weights of classes.
