@@ -1,4 +1,4 @@
-"""Messages with which commands refuse what they are given, and their exit codes."""
+"""Messages with which commands refuse what they are given, and their exit codes; and how messages are compared."""
 
 import importlib
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import wording
 
 from precompute.cache.draft import Draft
 from precompute.recipe import Recipe
@@ -120,3 +121,20 @@ def test_what_a_command_says(line, place, capsys, messages):
     except SystemExit as error:
         code = error.code
     messages.check(f"{capsys.readouterr().err}exit code {code}")
+
+
+def test_other_words_and_those_of_an_unknown_test_fail(tmp_path, monkeypatch):
+    monkeypatch.delenv("UPDATE_MESSAGES", raising=False)
+    monkeypatch.setattr(wording, "read", lambda: {"known": ["<here>/a has … bytes: remove it"]})
+    wording.Messages("known", tmp_path, tmp_path.parent).check(f"{tmp_path}/a has 5 bytes: remove it")
+    for name, message in (("known", "a has 5 bytes: remove it"), ("known", f"{tmp_path}/a has 5 bytes"), ("unknown", "")):
+        with pytest.raises(AssertionError):
+            wording.Messages(name, tmp_path, tmp_path.parent).check(message)
+
+
+def test_messages_belong_to_tests_that_there_are():
+    sources = {}
+    for name in wording.read():
+        file, test = name.partition("[")[0].split("::")[0], name.partition("[")[0].rpartition("::")[2]
+        source = sources.setdefault(file, (wording.TESTS / file).read_text("utf-8"))
+        assert f"def {test}(" in source, name
