@@ -13,8 +13,8 @@ import wording
 from precompute.cache.draft import Draft
 from precompute.recipe import Recipe
 
-MODULES = {"precompute": "precompute.__main__"}
-"""Module of a command where it is not the command's own name."""
+MODULES = {"precompute": "precompute.__main__", "wser": "wser.__main__"}
+"""Modules of commands whose names are those of packages."""
 
 COMMANDS = """
 precompute --corpus ravdes
@@ -45,6 +45,10 @@ precompute --corpus table --table lines.csv --name emodb
 precompute build lines.csv
 precompute --fetch emodb --mirror nowhere --accept-licence
 precompute check mine
+precompute build demo --table lines.csv
+precompute build demo --skip-bad
+precompute build table --table gone.csv --name mine
+wser runn
 precompute cache info 9999
 precompute cache info 1111
 precompute cache list --cache ~nobody-of-this-name/x
@@ -94,6 +98,7 @@ def place(tmp_path, monkeypatch):
     Path("empty").mkdir()
     Path("empty.csv").touch()
     soundfile.write("a.wav", np.sin(np.arange(16000) / 20), 16000)
+    Path("gone.csv").write_text("path,speaker,emotion\nempty/../gone.wav,anna,happy\n", "utf-8")
     Path("columns.csv").write_text("path,speaker,emotion,emotion,onset_ms,spekaer,begin_frame\n", "utf-8")
     Path("lines.csv").write_text(
         "path,speaker,emotion,start,end,sex\n"

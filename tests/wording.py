@@ -54,14 +54,15 @@ class Messages:
         self.places = {str(here): "<here>", str(temporary): "<tmp>", str(TESTS.parent): "<project>"}
 
     @contextlib.contextmanager
-    def raises(self, kind: type[Exception]) -> Iterator["pytest.ExceptionInfo[Exception]"]:
-        """As `pytest.raises`, with the error's message compared."""
+    def raises(self, kind: type[Exception], *named: object) -> Iterator["pytest.ExceptionInfo[Exception]"]:
+        """As `pytest.raises`, with the error's message compared, which has to name some values."""
         with pytest.raises(kind) as caught:
             yield caught
-        self.check(str(caught.value))
+        self.check(str(caught.value), *named)
 
-    def check(self, message: str) -> None:
-        """Compare the test's next message with the one in the file."""
+    def check(self, message: str, *named: object) -> None:
+        """Compare the test's next message with the one in the file; `named` is for ids and paths, which the file leaves out."""
+        assert [value for value in map(str, named) if value not in message] == [], message
         message = self._comparable(message)
         expected = read().get(self.test, [])[len(self.met) :][:1]
         fits = [text for text in expected if re.fullmatch(".*".join(map(re.escape, text.split("…"))), message, re.DOTALL)]

@@ -74,7 +74,9 @@ def each(
     else:
         if own_options := [flag for flag in ("table", "name", "skip_bad") if getattr(options, flag)]:
             flag = f"--{own_options[0].replace('_', '-')}"
-            raise UsageError(f"{flag} is for the corpus table, not for {wanted}: give table for {wanted}, or leave it out")
+            raise UsageError(
+                f"{flag} belongs to the corpus table, not to {wanted}: give table in its place, or leave {flag} out"
+            )
         located = [(module.CORPUS, directory, module.scan) for module, directory in _locate(wanted, where, make)]
     codes = set()
     for (corpus, directory, scan), (words, recipe) in itertools.product(located, chosen.items()):

@@ -399,7 +399,7 @@ def _typed(layers: Sequence[Layer], point: Sequence[tuple[str, str]]) -> Config:
         raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
         message = str(error).splitlines()[0].rstrip(".")
-        key = str(getattr(error, "full_key", "")).partition("[")[0]
+        key = str(getattr(error, "full_key", None) or "the configuration").partition("[")[0]
         usual: Layer = OmegaConf.to_container(_structured(tuple(chosen.items()))())  # type: ignore[assignment]
         values = [leaves[key] for layer in [usual, *layers] if key in (leaves := flatten(layer))]
         # The last one is what is refused.

@@ -222,7 +222,7 @@ class TestExport:
         assert content(tmp_path) == {"toy.zip": exported.read_bytes()}
 
     def test_two_of_one_name_none_and_unsealed_ones_are_refused(self, sealed, tmp_path, messages):
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, CACHE):
             export_zip([sealed, shutil.copytree(sealed, tmp_path / "toy" / NAME)], tmp_path / "toy.zip")
         with messages.raises(CacheError):
             export_zip([], tmp_path / "toy.zip")
@@ -362,10 +362,8 @@ class TestRefusedBeforeAnythingIsWritten:
     def test_members(self, case, exported, tmp_path, root, messages):
         change, name, *end = REFUSED[case]
         crafted = write(tmp_path / "x.zip", change(named(unpacked(exported))), *end)
-        with messages.raises(CacheError) as caught:
+        with messages.raises(CacheError, name, crafted) as caught:
             import_zip(crafted, root)
-        assert name in str(caught.value)
-        assert str(crafted) in str(caught.value)
         assert "\n" not in str(caught.value)
         assert names(tmp_path) == ["x.zip"]
 
@@ -375,7 +373,7 @@ class TestRefusedBeforeAnythingIsWritten:
         with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as opened:
             for name, data in members.items():
                 opened.writestr(name, data)
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, SHARD):
             import_zip(tmp_path / "x.zip", root)
         assert not root.exists()
 
@@ -388,7 +386,7 @@ class TestRefusedBeforeAnythingIsWritten:
             for name, data in members.items():
                 opened.writestr(name, data)
             end(opened)
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, MANIFEST):
             import_zip(tmp_path / "x.zip", root)
         assert not root.exists()
 
@@ -489,7 +487,7 @@ class TestRefusedBeforeAnythingIsPublished:
     def test_what_the_manifest_vouches_for_wrongly(self, case, exported, tmp_path, root, messages):
         members = named(unpacked(exported))
         WRONG[case](members)
-        with messages.raises(CacheError) as caught:
+        with messages.raises(CacheError, CACHE) as caught:
             import_zip(write(tmp_path / "x.zip", members), root)
         assert nothing_in(root)
         assert layout.STAGING not in str(caught.value)
@@ -505,7 +503,7 @@ class TestRefusedBeforeAnythingIsPublished:
         export_zip([sealed, other], tmp_path / "both.zip")
         members = named(unpacked(tmp_path / "both.zip"))
         members[f"toy/{other.name}/{layout.INDEX}"] = members[f"toy/{other.name}/{layout.INDEX}"].replace(b"bob", b"eve")
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, f"toy/{other.name}/{layout.INDEX}"):
             import_zip(write(tmp_path / "x.zip", members), root)
         assert nothing_in(root)
 
@@ -559,9 +557,9 @@ class TestWhatIsThereAlready:
         assert {file: file.stat().st_ino for file in path.rglob("*")} == inodes
 
     def test_another_cache_of_the_name_is_kept_and_the_archive_refused(self, exported, root, messages):
-        build(root, [unit("bob", "sad")], input_id=INPUT)
+        path = build(root, [unit("bob", "sad")], input_id=INPUT)
         before = content(root)
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, path):
             import_zip(exported, root)
         assert content(root) == before
 
@@ -570,7 +568,7 @@ class TestWhatIsThereAlready:
         with made.open():
             made.publish(*unit("anna", "sad"))
         before = content(root)
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, NAME):
             import_zip(exported, root)
         assert content(root) == before
 

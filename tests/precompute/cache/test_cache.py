@@ -123,7 +123,7 @@ class TestRefusal:
     def test_a_torn_shard_is_refused_by_name(self, path, damage, messages):
         shard = shards(path)[1]
         damage(shard)
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, shard):
             Cache(path)
 
     @pytest.mark.parametrize("name", [layout.INDEX, layout.SKIPPED, layout.RECIPE, layout.GROUP, "anna/zarr.json"])
@@ -309,7 +309,7 @@ class TestForgeries:
         linked = {"manifest": path / layout.MANIFEST, "cache": path, "corpus": path.parent}[place]
         linked.rename(tmp_path / "elsewhere")
         linked.symlink_to(tmp_path / "elsewhere")
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, linked):
             Cache(path)
         assert "is a symbolic link" in problems(path)[0]
 

@@ -278,7 +278,7 @@ class TestNoPlainFile:
         file = path / name if name == layout.MANIFEST else tmp_path / "root" / name
         replace(file, b"")
         os.truncate(file, 1 << 40)
-        with messages.raises(WserError):
+        with messages.raises(WserError, file):
             roots.find([tmp_path / "root"], "toy", path.name.partition("-")[0])
 
     def test_notes_that_are_none_are_left_out(self, tmp_path):

@@ -106,7 +106,7 @@ def test_a_reader_gets_the_right_pictures_or_one_sentence(tmp_path, monkeypatch,
 def test_the_sentence_says_what_happened(path, messages):
     cache = Cache(path)
     move_to_trash(path)
-    with messages.raises(CacheError):
+    with messages.raises(CacheError, path):
         cache.read_all()
 
 

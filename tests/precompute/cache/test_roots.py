@@ -37,7 +37,7 @@ def test_the_command_names_the_recipe(tmp_path, messages):
 
 
 def test_another_recipe_that_is_there_is_named(small_cache, small_recipe_id, messages):
-    with messages.raises(CacheMissingError):
+    with messages.raises(CacheMissingError, small_recipe_id):
         roots.find([small_cache], "ravdess", "default")
 
 
@@ -76,7 +76,7 @@ def test_a_single_missing_cache_is_left_to_whoever_opens_it(tmp_path):
 
 
 def test_a_mistyped_recipe_names_the_nearest(small_cache, small_recipe_id, messages):
-    with messages.raises(CacheMissingError):
+    with messages.raises(CacheMissingError, small_recipe_id):
         roots.find([small_cache], "ravdess", small_recipe_id[:-1] + "x")
 
 
@@ -152,7 +152,7 @@ def test_a_cache_is_chosen_by_its_id(two, choice):
 
 
 def test_a_choice_that_is_not_there_lists_those_that_are(two, messages):
-    with messages.raises(CacheError):
+    with messages.raises(CacheError, f"{RECIPE.id}-{INPUT}"):
         roots.find([two], "toy", RECIPE.id, "nothing")
 
 

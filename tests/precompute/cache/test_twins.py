@@ -111,7 +111,7 @@ def test_what_is_no_copy_is_refused_as_before(case, tmp_path, messages):
     before = content(ours.parent)
     export_zip([theirs], tmp_path / "toy.zip")
     for action in (lambda: import_zip(tmp_path / "toy.zip", ours.parents[1]), lambda: copy(Cache(theirs), ours.parents[1])):
-        with messages.raises(CacheError):
+        with messages.raises(CacheError, ours):
             action()
     assert content(ours.parent) == before
     assert differing_items(Cache(ours), Cache(theirs)) is None

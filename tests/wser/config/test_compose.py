@@ -131,16 +131,7 @@ def test_sweep_of_what_cannot_be_swept_is_refused(files, sweep, messages):
         load(["experiment=mine"])
 
 
-@pytest.mark.parametrize(
-    "argument",
-    [
-        "train.threads=1,2",
-        "train.lr=0.1,",
-        "seed=0,,1",
-        "=3",
-        "model.=3",
-    ],
-)
+@pytest.mark.parametrize("argument", ["train.threads=1,2", "train.lr=0.1,", "seed=0,,1", "=3", "model.=3"])
 def test_argument_that_is_no_setting_or_sweep_is_refused(argument, messages):
     with messages.raises(ConfigError):
         load([argument])
@@ -343,17 +334,7 @@ def test_paper_preset_is_what_tables_2_and_3_say():
     assert paper.data.standardise == "none"
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
-        "epoch",
-        "lr",
-        "lstm",
-        "trian.epochs",
-        "model.lstn",
-        "sed",
-    ],
-)
+@pytest.mark.parametrize("typed", ["epoch", "lr", "lstm", "trian.epochs", "model.lstn", "sed"])
 def test_unknown_key_names_the_nearest_though_its_section_is_left_out(typed, messages):
     with messages.raises(ConfigError):
         load([f"{typed}=1"])

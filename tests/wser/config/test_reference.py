@@ -36,6 +36,7 @@ def test_every_parameter_of_recipes_is_there():
     [
         ("train.lr", ["Learning rate", "from 1e-08 to 10", "default    0.003"]),
         ("lr", ["train.lr"]),
+        ("train", ["train.lr\n", "train.schedule\n", "Learning-rate schedule"]),
         ("selection", ["`last` takes the last epoch", "nothing is cut from training", "validation, last, test"]),
         ("protocol.test_fraction", ["held out", "only with  speaker_dependent", "0.2"]),
         ("train.schedule", ["Learning-rate schedule", "constant, one_cycle"]),

@@ -208,7 +208,7 @@ def test_directory_of_another_run_is_refused_with_what_differs(copied, tiny, tmp
     code, out, err = said(capsys, *tiny, results_at, "seed=7")
     assert code == 1
     assert "finished" not in out
-    messages.check(err)
+    messages.check(err, other)
 
 
 @pytest.mark.parametrize("change", [{"identity": "0" * 64}, {"identity": None}])
@@ -225,7 +225,7 @@ def test_fold_of_another_run_is_refused(copied, tiny, tmp_path, capsys, messages
     shutil.copytree(only(tmp_path / "other") / "fold_1", copied / "fold_1")
     code, _, err = said(capsys, *tiny, f"results={copied.parent}")
     assert code == 1
-    messages.check(err)
+    messages.check(err, copied / "fold_1")
 
 
 def test_two_points_of_a_sweep_under_one_name_are_not_one(tiny, tmp_path, capsys, monkeypatch, messages):
@@ -288,7 +288,7 @@ def test_results_of_an_older_version_are_named_and_not_continued(trained, tiny, 
     code, out, err = said(capsys, *tiny, f"results={tmp_path}", "--dry-run")
     assert code == 0
     assert "2 folds: 0 finished, 2 to do" in out
-    messages.check(err)
+    messages.check(err, older)
     assert len(results.open_finished(older).rows) == 24, "and are still read"
     assert said(capsys, "--repeat", str(older))[0] == 0, "and repeated"
     assert before.items() <= {file: file.read_bytes() for file in older.rglob("*") if file.is_file()}.items()

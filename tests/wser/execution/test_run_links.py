@@ -90,7 +90,7 @@ def test_figures_directory_that_is_a_link_is_refused(copied, victim, tiny, capsy
     link(copied / results.BESIDE_PAGE, victim)
     (copied / results.PAGE).unlink()
     assert run.main([*tiny, f"results={copied.parent}"]) == 1
-    messages.check(capsys.readouterr().err)
+    messages.check(capsys.readouterr().err, copied / results.BESIDE_PAGE)
     assert report.main([str(copied)]) == 1
     refused(capsys)
     assert state(victim) == before
@@ -122,7 +122,7 @@ def test_trash_that_is_a_link_takes_nothing(copied, victim, tiny, capsys, messag
     link(copied / files.TRASH, victim)
     (copied / "fold_0" / results.METRICS).write_text("")
     assert run.main([*tiny, f"results={copied.parent}"]) == 1
-    messages.check(capsys.readouterr().err)
+    messages.check(capsys.readouterr().err, copied / files.TRASH)
     assert state(victim) == before
     assert (copied / "fold_0" / results.PREDICTIONS).is_file()
 

@@ -137,7 +137,7 @@ def test_key_may_be_stricter_than_the_file(content, examples, write, messages):
 def test_recording_under_two_names_in_training_and_test_is_refused(content, examples, write, messages):
     content["speakers"] = "shared"
     copied = dataclasses.replace(examples[-1], recording=examples[0].recording, origin=examples[0].origin)
-    with messages.raises(ProtocolError):
+    with messages.raises(ProtocolError, copied.recording):
         load(write(content), [*examples[:-1], copied])
 
 

@@ -594,7 +594,7 @@ def test_records_of_another_version_are_refused_and_left_out_of_the_index(copy, 
     assert says in refused(capsys, copy)
     (copy / results.SUMMARY).unlink()
     assert report.main(["--index", str(copy.parent)]) == 0
-    messages.check(capsys.readouterr().err)
+    messages.check(capsys.readouterr().err, copy)
     assert len(Page((copy.parent / "index.html").read_text()).tables["table-all"]) == 2
 
 

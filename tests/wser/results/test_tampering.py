@@ -214,7 +214,7 @@ def test_a_changed_split_is_named(copied, capsys, messages):
     split["folds"][0]["train"].pop()
     (copied / results.SPLIT).write_text(json.dumps(split))
     assert report.main([str(copied)]) == 1
-    messages.check(capsys.readouterr().err)
+    messages.check(capsys.readouterr().err, copied / results.SPLIT)
 
 
 def test_changed_curves_and_test_speakers_are_named_by_the_page(copied, capsys, messages):
@@ -222,8 +222,8 @@ def test_changed_curves_and_test_speakers_are_named_by_the_page(copied, capsys, 
     content = file.read_text()
     file.write_text(content.replace("0", "1", 1))
     assert report.main([str(copied)]) == 1
-    messages.check(capsys.readouterr().err)
+    messages.check(capsys.readouterr().err, file)
     file.write_text(content)
     change_metrics(lambda record: record["speakers"].update(test=["somebody"]))(copied)
     assert report.main([str(copied)]) == 1
-    messages.check(capsys.readouterr().err)
+    messages.check(capsys.readouterr().err, metrics(copied))
