@@ -285,12 +285,12 @@ def _command(corpus: str, recipes: str, roots: Roots) -> str:
     option = "" if recipes == "default" else f" --recipe {recipes}"
     known = plugins.names("precompute.corpora")
     commands = [
-        f"python -m precompute --corpus table --table {_table(name, roots)} --name {shlex.quote(name)}{option} --cache {where}"
+        f"python -m precompute build table --table {_table(name, roots)} --name {shlex.quote(name)}{option} --cache {where}"
         for name in corpus.split(",")
         if name not in known
     ]
     if own := [name for name in corpus.split(",") if name in known]:
-        commands.insert(0, f"python -m precompute --corpus {','.join(own)}{option} --cache {where}")
+        commands.insert(0, f"python -m precompute build {','.join(own)}{option} --cache {where}")
     return " && ".join(commands)
 
 

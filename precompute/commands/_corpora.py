@@ -166,7 +166,7 @@ def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[Modul
             corpus = module.CORPUS
             place = f"get it from {corpus.source} and place it as {where.root / corpus.usual_place}"
             if corpus.downloads:
-                place = f"--fetch {name} downloads it; or {place}"
+                place = f"python -m precompute fetch {name} downloads it; or {place}"
             raise CorpusError(f"{name} is not in {where}: {place}, or say where it is by --corpora {name}=DIR")
         located.append((module, directory))
     return located

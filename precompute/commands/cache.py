@@ -122,7 +122,7 @@ def _list(options: argparse.Namespace) -> int:
         if listed:
             tables.show(table)
         elif not options.ids:
-            print(f"no caches in {root}: fill it with python -m precompute --corpus NAME --cache {root}")
+            print(f"no caches in {root}: fill it with python -m precompute build NAME --cache {root}")
     if total["caches"]:
         sums = f"{counted(total['caches'], 'cache')}, {counted(total['utterances'], 'utterance')}"
         print(f"{sums}, {total['bytes'] / 1e6:.1f} MB ({total['bytes']} bytes)")

@@ -61,7 +61,7 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace) -> int
             module, own = corpora.load(name), where.own.get(name)
             if own:
                 raise CorpusError(
-                    f"--fetch {name} does not write to {own}: give --corpora DIR without {name}=, and it is unpacked as "
+                    f"fetch {name} does not write to {own}: give --corpora DIR without {name}=, and it is unpacked as "
                     f"DIR/{module.CORPUS.usual_place}"
                 )
             fetched = _download.fetch(module, where.root, options.accept_licence, options.mirror, options.accept_changed)

@@ -40,7 +40,7 @@ def _section(module: ModuleType) -> str:
         f"- emotions: {emotions}",
         f"- licence: {corpus.licence}",
         f"- paper: <https://doi.org/{corpus.doi}>",
-        f"- get it from: {corpus.source}" + (f", or by `--fetch {corpus.name}`" if corpus.downloads else ""),
+        f"- get it from: {corpus.source}" + (f", or by `python -m precompute fetch {corpus.name}`" if corpus.downloads else ""),
         f"- place it as: `{corpus.usual_place}`, under the directory that `--corpora` or `$WSER_CORPORA` names",
     ]
     facts += [f"- known of `{key}`: {fault}" for key, fault in sorted(corpus.faults.items())]

@@ -106,7 +106,7 @@ def fetch(
         print(f"  to do      nothing to download here: get it from its source and place it as {corpora / corpus.usual_place}")
         return False
     if not accept_licence:
-        print(f"  to do      accept the licence and download it: --fetch {corpus.name} --accept-licence")
+        print(f"  to do      accept the licence and download it: python -m precompute fetch {corpus.name} --accept-licence")
         return False
     if mirror and not _is_address(mirror):
         raise CorpusError(
@@ -322,7 +322,7 @@ def _receive(url: str, file: Path, corpus: Corpus, download: Download, limit: in
 
     have = file.stat().st_size
     # Compressed on the way, a part of the archive could not be continued.
-    headers = {"User-Agent": "wser (python -m precompute --fetch)", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": "wser (python -m precompute fetch)", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response, file.open("r+b") as output:

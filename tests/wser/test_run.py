@@ -75,9 +75,9 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
         (["protocol=file", "protocol.file=gone.json"], 1, "protocol.file=gone.json does not exist"),
         (["protocol.file=split.json"], 2, "give protocol.name=file"),
         (["protocol=file", "protocol.speakers=some"], 2, "'auto', 'disjoint', 'shared'"),
-        (["recipe=default", "corpus=emodb"], 1, "python -m precompute --corpus emodb"),
-        (["recipe=default"], 1, "python -m precompute --corpus ravdess --cache"),
-        (["recipe=paper"], 1, "python -m precompute --corpus ravdess --recipe paper"),
+        (["recipe=default", "corpus=emodb"], 1, "python -m precompute build emodb"),
+        (["recipe=default"], 1, "python -m precompute build ravdess --cache"),
+        (["recipe=paper"], 1, "python -m precompute build ravdess --recipe paper"),
         (["recipe=0123456789ab"], 1, "there is no recipe of ravdess '0123456789ab'"),
         (["cache=0123456789ab"], 1, "cache=ID"),
         (["corpus=[ravdess,ravdess]"], 2, "twice"),
@@ -97,7 +97,7 @@ def test_real_command_line_answers_wrong_input_too(tmp_path):
     assert found.returncode == 2
     assert_refused(found.stdout, found.stderr)
     found = command(f"cache_root={tmp_path}", cwd=tmp_path)
-    assert "python -m precompute --corpus ravdess" in assert_refused(found.stdout, found.stderr)
+    assert "python -m precompute build ravdess" in assert_refused(found.stdout, found.stderr)
     assert list(tmp_path.iterdir()) == []
 
 

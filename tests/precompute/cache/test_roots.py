@@ -45,7 +45,7 @@ def test_all_missing_caches_are_named_with_one_command(tmp_path, messages):
     wanted = [("emodb", "grey"), ("emodb", "stft"), ("ravdess", "grey"), ("ravdess", "stft"), ("emodb", "grey")]
     with messages.raises(CacheMissingError) as caught:
         roots.require([tmp_path], wanted)
-    assert str(caught.value).endswith(f"run python -m precompute --corpus emodb,ravdess --recipe grey,stft --cache {tmp_path}")
+    assert str(caught.value).endswith(f"run python -m precompute build emodb,ravdess --recipe grey,stft --cache {tmp_path}")
 
 
 def test_what_is_there_is_not_built_again(small_cache, small_recipe_id):
@@ -56,8 +56,8 @@ def test_what_is_there_is_not_built_again(small_cache, small_recipe_id):
         )
     command = str(caught.value).rpartition("run ")[2]
     one, other = command.split(" && ")
-    assert one == f"python -m precompute --corpus emodb --recipe grey --cache {small_cache}"
-    assert other == f"python -m precompute --corpus ravdess --recipe grey,mexh --cache {small_cache}"
+    assert one == f"python -m precompute build emodb --recipe grey --cache {small_cache}"
+    assert other == f"python -m precompute build ravdess --recipe grey,mexh --cache {small_cache}"
 
 
 def test_another_corpus_of_a_similar_name_is_no_slip(small_cache, small_recipe_id, messages):

@@ -31,10 +31,10 @@ def test_a_recipe_that_is_missing_is_made_of_the_table_that_is_recorded(built, c
     (path,) = roots.sealed(built / "cache", "mine")
     assert [one["table"] for one in provenance(path)] == ["my table.csv"]
     said = advised(capsys, "corpus=mine", "recipe=grey")
-    assert "run python -m precompute --corpus table --table 'my table.csv' --name mine --recipe grey --cache cache" in said
+    assert "run python -m precompute build table --table 'my table.csv' --name mine --recipe grey --cache cache" in said
 
 
 def test_a_corpus_without_any_cache_is_made_of_a_table_of_one_s_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     said = advised(capsys, "corpus=mine")
-    assert "run python -m precompute --corpus table --table YOUR.csv --name mine --cache cache" in said
+    assert "run python -m precompute build table --table YOUR.csv --name mine --cache cache" in said

@@ -219,4 +219,4 @@ def test_a_few_recordings_in_a_folder_of_another_name_do_not_stand_for_the_corpu
     assert main(["--fetch", "ravdess", "--corpora", str(tmp_path)]) == 1
     said = capsys.readouterr()
     messages.check(said.err)
-    assert "--fetch ravdess --accept-licence" in said.out
+    assert "python -m precompute fetch ravdess --accept-licence" in said.out

@@ -232,7 +232,7 @@ class TestAsAUserRunsIt:
         code, out, _ = finish(command(*arguments))
         assert code == 1
         assert "freely available for research" in out
-        assert "--fetch emodb --accept-licence" in out
+        assert "python -m precompute fetch emodb --accept-licence" in out
         assert publisher.asked == []
 
         refused = finish(command(*arguments, "--accept-licence"))

@@ -53,7 +53,7 @@ def test_cache_by_an_earlier_algorithm_is_used_and_said_to_be(make, folder, caps
     assert open_dataset([root], ["mine"], "default").recipe["algorithm"] == TimeFrequency.algorithm - 1
     said = capsys.readouterr().err
     assert "has an earlier algorithm than this version" in said
-    assert f"run python -m precompute --corpus table --table {folder / 'mine.csv'} --name mine --cache {root}" in said
+    assert f"run python -m precompute build table --table {folder / 'mine.csv'} --name mine --cache {root}" in said
 
 
 def test_todays_cache_comes_first_and_the_earlier_can_be_chosen(make, capsys):
