@@ -195,6 +195,7 @@ def _record(runs: Sequence[StoredRun], place: Path, digest: str, command: str) -
     return {
         **_taken(first, TAKEN),
         **_track(runs),
+        **_seeds(runs),
         "recipe": _recipe(runs),
         "selection": "test" if any(run.record["selection"] == "test" for run in runs) else first["selection"],
         "identity": digest,
@@ -203,6 +204,12 @@ def _record(runs: Sequence[StoredRun], place: Path, digest: str, command: str) -
         "revision": results.revision(),
         **provenance(results.PACKAGES),
     }
+
+
+def _seeds(runs: Sequence[StoredRun]) -> dict[str, list[int]]:
+    """All seeds, where the runs have several."""
+    seeds = sorted({seed for run in runs for seed in run.record.get("seeds", [run.record["seed"]])})
+    return {"seeds": seeds} if len(seeds) > 1 else {}
 
 
 def _beside(run: StoredRun, place: Path) -> str:

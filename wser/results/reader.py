@@ -214,9 +214,9 @@ class StoredRun:
         model = self.settings.get("model.name")
         tested = self.settings.get("data.test_recipe")
         pictures = f", tested on pictures of {tested}" if tested else ""
-        target, seed = self.config.get("protocol.test"), self.record["seed"]
+        target, seeds = self.config.get("protocol.test"), seed_in_words(self.record)
         protocol = f"{self.record['protocol']} tested on {target}" if target else self.record["protocol"]
-        return f"{names}, {len(self.classes)} classes, {protocol}, {model}, seed {seed}{pictures}"
+        return f"{names}, {len(self.classes)} classes, {protocol}, {model}, seed{'s' * (', ' in seeds)} {seeds}{pictures}"
 
 
 def holds(file: Path, content: bytes) -> bool:
@@ -267,6 +267,11 @@ def fused_run(fusion: Path, part: Mapping[str, Any]) -> Path:
     if read_record(path).get("identity") != part["identity"]:
         raise ResultError(f"{path} is another run than the one that {fusion} averages: restore that one")
     return path
+
+
+def seed_in_words(record: Mapping[str, Any]) -> str:
+    """The seed of a run's record; of a fusion over several, all of them."""
+    return ", ".join(map(str, record.get("seeds", [record["seed"]])))
 
 
 def recipe_in_words(record: Mapping[str, Any]) -> str:

@@ -26,6 +26,7 @@ def where(small_cache, small_recipe_id, tmp_path_factory, no_figures):
         "logger=[]",
     ]
     loso = [["protocol=loso", more] for more in ("model.c=0.0001", "model.c=10", "data.standardise=speaker")]
+    loso[1].append("seed=1")
     with no_figures():
         for more in [*loso, ["protocol=speaker_dependent", "protocol.folds=2"]]:
             assert run.main([*shared, *more]) == 0
@@ -64,7 +65,7 @@ def test_it_gives_the_mean_of_the_probabilities(named, capsys):
     for key, values in mean.items():
         np.testing.assert_allclose(values, (first[key] + second[key]) / 2, atol=1e-6)
     stored = results.open_finished(path)
-    assert stored.title == "ravdess, 7 classes, loso, fused, seed 0"
+    assert stored.title == "ravdess, 7 classes, loso, fused, seeds 0, 1"
     assert stored.title.rpartition(", seed")[0] in told
     assert "calibrated" not in told
     assert path.name.startswith("ravdess-fused-loso-")
@@ -84,6 +85,17 @@ def test_the_order_of_the_runs_changes_nothing_and_it_can_be_run_again(named):
     shutil.rmtree(path / "fold_1")
     assert fuse.main([str(path) for path in runs[::-1]]) == 0
     assert before == [(path / results.fold_name(fold) / results.PREDICTIONS).read_bytes() for fold in range(4)]
+
+
+def test_it_has_the_seeds_of_all(named, capsys):
+    path = fused(named["c0.0001"], named["c10"])
+    stored = results.open_finished(path)
+    assert stored.record["seeds"] == [0, 1]
+    assert stored.title.endswith("seeds 0, 1")
+    assert results.open_finished(fused(path, named["c0.0001"])).record["seeds"] == [0, 1]
+    alone = fused(named["c0.0001"], named["calibrated"])
+    assert "seeds" not in results.open_finished(alone).record
+    assert results.open_finished(alone).title.endswith("seed 0")
 
 
 def test_one_that_is_calibrated_makes_it_so(named, capsys):

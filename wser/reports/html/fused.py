@@ -49,6 +49,7 @@ def _row(fusion: SummarisedRun, part: dict[str, Any], page: Path) -> list[Any]:
     first, second = (comparison.counts(summarised.stored, fusion.stored.classes) for summarised in (run, fusion))
     difference = uncertainty.differences(first, second)["uar"]
     return [
-        Link(place.name, href) if href else place.name, run.stored.config.get("model.name"), run.stored.recipe,
-        run.stored.record["seed"], *run.metrics[:3], difference.value, *(difference.interval or (None, None)), difference.p,
+        Link(place.name, href) if href else place.name, run.stored.config.get("model.name"),
+        run.stored.recipe, results.seed_in_words(run.stored.record), *run.metrics[:3],
+        difference.value, *(difference.interval or (None, None)), difference.p,
     ]  # fmt: skip

@@ -262,7 +262,8 @@ def _row(entry: Entry, page: Path, settings: str) -> list[Any]:
     interval = ends((low, high)) if low is not None and high is not None else None
     # What is fitted at once has no epochs, and reads no preset.
     return [
-        _link(entry, page), uar, settings, interval, record["seed"], config.get("model.name"), corpus, protocol, classes,
+        _link(entry, page), uar, settings, interval, results.seed_in_words(record), config.get("model.name"),
+        corpus, protocol, classes,
         config.get("preset") if entry.by_epochs else None, results.recipe_in_words(record),
         CHOSEN[record["selection"]] if entry.by_epochs else None,
         entry.validation,

@@ -106,7 +106,7 @@ def _runs(letters: str, runs: Sequence[SummarisedRun], page: Path) -> Table:
                 letter, Link(name, href) if href else name, words.corpora(run.stored), len(record["classes"]),
                 record["protocol"], run.stored.config.get("model.name"),
                 # What is fitted at once has no epochs, and reads no preset.
-                run.stored.config.get("preset") if network else None, record["seed"],
+                run.stored.config.get("preset") if network else None, results.seed_in_words(record),
                 CHOSEN[record["selection"]] if network else None,
                 f"{len(run.stored.folds)} of {record['folds']}", *run.metrics, summary["seconds"],
             ]

@@ -14,7 +14,7 @@ from wser.config.unread import with_effect
 from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
-from wser.results import StoredRun, corpus_names
+from wser.results import StoredRun, corpus_names, seed_in_words
 
 SELECTIONS = {
     "validation": "chosen on validation speakers, taken out of training",
@@ -81,7 +81,7 @@ def facts(stored: StoredRun, summary: dict[str, Any]) -> list[tuple[str, str]]:
         ("preset", preset(stored) if network else ""),
         ("input", "" if fused else f"{described(record['recipe'])}{tested}"),
         ("recipe", stored.recipe if "algorithm" not in record["recipe"] else f"{stored.recipe} ({record['recipe_id']})"),
-        ("seed", str(record["seed"])),
+        ("seed", seed_in_words(record)),
         ("folds finished", f"{when} UTC"),
         ("device", f"{devices}, {precision}"),
         ("time", f"{duration(summary['seconds'])} of training and testing, added up over folds"),
