@@ -191,12 +191,13 @@ def unfinished(stored: StoredRun, summary: dict[str, Any]) -> str:
 
 
 def finishing(stored: StoredRun) -> str:
-    """The command that finishes a run: the one that began it, with all folds."""
+    """The command that finishes a run: the one that began it, with all folds and its own cache, since another may be newer."""
     try:
-        begun = [word for word in shlex.split(stored.record["command"]) if not word.startswith("fold=")]
+        begun = [word for word in shlex.split(stored.record["command"]) if not word.startswith(("fold=", "cache="))]
     except ValueError:  # no command of a shell
         return str(stored.record["command"])
-    return shlex.join([*begun, "fold=all"])
+    caches = [f"cache={corpus['cache']}" for corpus in stored.record["corpora"] if "cache" in corpus]
+    return shlex.join([*begun, *(caches if len(caches) == 1 else []), "fold=all"])
 
 
 def verdict(summary: dict[str, Any]) -> str:
