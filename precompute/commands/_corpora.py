@@ -1,6 +1,7 @@
 """The corpora that a command names: where they are, and a command's work on one after the other."""
 
 import argparse
+import difflib
 import itertools
 import os
 import sys
@@ -134,11 +135,18 @@ def _read_table(options: argparse.Namespace) -> "Table":
         print(f"{options.table}: emotions: {taken}", file=sys.stderr)
     if table.words:
         print(
-            f"warning: {', '.join(table.words)}: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not "
-            "have, kept as they are",
+            f"warning: emotions that the common vocabulary ({', '.join(corpora.EMOTIONS)}) does not have are kept as they are: "
+            + few([_unknown_word(word, place) for word, place in table.words.items()], 10),
             file=sys.stderr,
         )
     return table
+
+
+def _unknown_word(word: str, place: str) -> str:
+    """An emotion that is not in the common vocabulary, with its first line, and with the one that may have been meant."""
+    near = difflib.get_close_matches(word, corpora.EMOTIONS, n=1, cutoff=0.75)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"{word} (first in {place}{hint})"
 
 
 def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[ModuleType, Path]]:

@@ -62,7 +62,7 @@ class Table:
         directory: To which its paths are relative.
         scan: Its good lines.
         faults: What is wrong with the others, one sentence each, which begins with where it is, as `line 3`.
-        words: Emotions that are not in the common vocabulary, and are kept as they are.
+        words: Emotions that are not in the common vocabulary, and are kept as they are; of each the first place, as `line 3`.
         extras: Names of the columns that are kept as they are.
     """
 
@@ -70,7 +70,7 @@ class Table:
     directory: Path
     scan: Scan
     faults: tuple[str, ...]
-    words: tuple[str, ...]
+    words: dict[str, str]
     extras: tuple[str, ...]
 
 
@@ -93,14 +93,14 @@ def read(file: Path, name: str) -> Table:
     directory = file if file.is_dir() else file.parent
     faults = [*columns.faults, *_like_times(columns, rows)]
     if faults:
-        return _table(name, file, directory, columns, [], faults, [])
+        return _table(name, file, directory, columns, [], {}, faults, [])
     lines = _Lines(columns, directory)
     skipped = []
     for row in rows:
         if wrong := lines.add(row):
             faults.append(f"{row.place}: {'; '.join(wrong)}")
             skipped.append(Skipped(row.id, "; ".join(wrong)))
-    return _table(name, file, directory, columns, lines.utterances(), faults, skipped)
+    return _table(name, file, directory, columns, lines.utterances(), lines.words(), faults, skipped)
 
 
 def _table(
@@ -109,6 +109,7 @@ def _table(
     directory: Path,
     columns: Columns,
     utterances: list[Utterance],
+    words: dict[str, str],
     faults: list[str],
     skipped: list[Skipped],
 ) -> Table:
@@ -124,7 +125,6 @@ def _table(
         usual_place=str(file),
         table=str(file),
     )
-    words = tuple(sorted(set(emotions) - set(EMOTIONS)))
     return Table(corpus, directory, Scan(tuple(utterances), tuple(skipped)), tuple(faults), words, tuple(columns.extras))
 
 
@@ -184,6 +184,14 @@ class _Lines:
         return [
             replace(utterance, sex=SEXES[self.facts.get((utterance.speaker, "sex"), ("", ""))[0]]) for utterance in utterances
         ]
+
+    def words(self) -> dict[str, str]:
+        """Emotions of the good lines that are not in the common vocabulary, sorted, each with the place of the first."""
+        places: dict[str, str] = {}
+        for place, utterance in self.kept.values():
+            if utterance.emotion not in EMOTIONS:
+                places.setdefault(utterance.emotion, place)
+        return dict(sorted(places.items()))
 
     def _time(self, column: str, values: dict[str, str], wrong: list[str]) -> float | None:
         if not values.get(column):

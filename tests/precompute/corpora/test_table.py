@@ -52,7 +52,7 @@ wav\\c.ogg,cleo,Sadness,,1.0,w,2,"well, then",40
 def test_a_good_table(folder):
     found = table.read(write(folder, GOOD), "mine")
     assert found.faults == ()
-    assert found.words == ()
+    assert found.words == {}
     assert found.corpus.name == "mine"
     one, two, three, four = found.scan.utterances
     assert (one.key, one.speaker, one.emotion, one.label, one.sex, one.more) == (
@@ -216,13 +216,15 @@ def test_the_options_that_a_table_needs(capsys, messages):
     messages.check(capsys.readouterr().err)
 
 
-def test_words_of_one_s_own_are_kept_and_said(folder):
-    code, errors = run(folder, "--table", write(folder, "path,speaker,emotion\nwav/a.wav,anna,Stressed\n"), "--name", "mine")
+def test_words_of_one_s_own_are_kept_and_said(folder, messages):
+    lines = "path,speaker,emotion,start,end\nwav/a.wav,anna,Stressed,0,0.2\nwav/a.wav,anna,angri,0.2,0.4\n"
+    code, errors = run(folder, "--table", write(folder, lines + "wav/a.wav,anna,stressed,0.4,0.6\n"), "--name", "mine")
     assert code == 0
-    assert "warning: stressed: emotions that the common vocabulary" in errors
+    messages.check(errors, "stressed (first in line 2)", "angri (first in line 3; did you mean 'angry'?)")
     (path,) = roots.sealed(folder / "cache", "mine")
-    (record,) = Cache(path).records
-    assert (record.emotion, record.label) == ("stressed", "Stressed")
+    assert [(record.emotion, record.label) for record in Cache(path).records] == [
+        ("angri", "angri"), ("stressed", "Stressed"), ("stressed", "stressed")
+    ]  # fmt: skip
 
 
 def test_how_words_for_emotions_are_taken_is_said(folder):
