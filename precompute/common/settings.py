@@ -6,9 +6,12 @@ A setting that is given and has no effect is refused: names, ids and records wou
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from precompute.common.errors import WserError
+
+KINDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "text"}
 
 _FACTS = "facts"
 
@@ -73,6 +76,28 @@ def types(section: type[Any]) -> dict[str, Any]:
     """Types of the fields of a dataclass, by name; text annotations (`from __future__ import annotations`) are resolved."""
     hints: dict[str, Any] = _hints(section)
     return hints
+
+
+def values_in_words(annotation: Any, known: Facts) -> str:
+    """What a setting may be, in words, as `whole number from 1 to 10`.
+
+    Args:
+        annotation: Its type.
+        known: What is known of it.
+    """
+    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
+    if get_origin(annotation) is Literal:
+        return ", ".join(map(str, get_args(annotation)))
+    if get_origin(annotation) is list:
+        (inner,) = get_args(annotation)
+        of_numbers = f"{KINDS[inner]}s" if inner in (int, float) else ""
+        words = ", ".join(get_args(inner)) if get_origin(inner) is Literal else "names" if known.names else of_numbers
+        return f"list of {words}" if words else "list"
+    kind = KINDS.get(kinds[0], "text")
+    low, high = (value if isinstance(value, int) else f"{value:g}" for value in (known.low or 0, known.high or 0))
+    limits = f" from {low} to {high}" if known.low is not None and known.high is not None else ""
+    read = "; ".join(f"{reader.key}={' or '.join(map(str, reader.values))}" for reader in known.readers)
+    return f"{kind}{limits}" + (f"; only with {read}" if read else "")
 
 
 def check_limits(section: Any, error: type[WserError], prefix: str = "") -> None:

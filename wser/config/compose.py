@@ -18,12 +18,25 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from yaml import YAMLError
 
-from precompute.common import paths
+from precompute.common import paths, plugins
 from precompute.common.errors import unknown
 from precompute.common.reading import LARGEST_YAML, given, parse_yaml, refuse_interpolation
-from precompute.common.settings import Facts, Reader, refusal
+from precompute.common.settings import Facts, Reader, facts, refusal, types, values_in_words
 from wser.config import unread
-from wser.config.schema import NAMED, ROOMS, Config, ConfigError, Unread, check, choice, declared, flatten, known, with_key
+from wser.config.schema import (
+    NAMED,
+    ROOMS,
+    Config,
+    ConfigError,
+    Unread,
+    as_setting,
+    check,
+    choice,
+    declared,
+    flatten,
+    known,
+    with_key,
+)
 
 SWEEP = "train.lr: [0.1, 0.01], or 'preset, selection: [[paper, test], [tuned, last]]'"
 """How to write the section `sweep` of an experiment file."""
@@ -192,7 +205,7 @@ def load_stored(path: Path, arguments: Sequence[str], changeable: Sequence[str])
     """
     point = [_split(argument) for argument in arguments]
     if refused := [key for key, _ in point if not {key, key.partition(".")[0]} & {*changeable}]:
-        raise ConfigError(f"{refused[0]} would change the stored run: leave it out, only {', '.join(changeable)} may be given")
+        raise ConfigError(f"{refused[0]} cannot be given for a stored run: leave it out, only {', '.join(changeable)} can")
     root = os.environ.get("WSER_CACHE")
     environment: Layer = {"cache_root": root} if root else {}
     _refuse_interpolation(environment, "WSER_CACHE")
@@ -227,7 +240,8 @@ def _as_it_was_read(stored: Layer) -> None:
 def _split(argument: str) -> tuple[str, str]:
     key, equals, text = argument.partition("=")
     if not equals or "" in key.split("."):
-        raise ConfigError(f"'{argument}' is not key=value: write it as in seed=1")
+        example = f"corpus={argument}" if argument in plugins.names("precompute.corpora") else "seed=1"
+        raise ConfigError(f"'{argument}' is not key=value: write it as in {example}")
     return key, text
 
 
@@ -398,17 +412,29 @@ def _typed(layers: Sequence[Layer], point: Sequence[tuple[str, str]]) -> Config:
         typed = [key for key, _ in point if key.startswith(str(error.full_key))]
         raise ConfigError(_unknown_key(typed[0] if typed else str(error.full_key))) from None
     except (OmegaConfBaseException, TypeError) as error:
-        message = str(error).splitlines()[0].rstrip(".")
-        key = str(getattr(error, "full_key", None) or "the configuration").partition("[")[0]
+        key = str(getattr(error, "full_key", "")).partition("[")[0]
         usual: Layer = OmegaConf.to_container(_structured(tuple(chosen.items()))())  # type: ignore[assignment]
         values = [leaves[key] for layer in [usual, *layers] if key in (leaves := flatten(layer))]
+        if len(values) < 2:
+            raise ConfigError(f"the configuration cannot be read: {str(error).splitlines()[0]}") from None
         # The last one is what is refused.
-        valid = [f": give a value such as {value}" for value in values[:-1] if value is not None][-1:]
-        raise ConfigError(f"{key}: {message}{''.join(valid)}") from None
+        valid = [f": give a value such as {as_setting(value)}" for value in values[:-1] if value is not None][-1:]
+        wrong = f"{key}={as_setting(values[-1])} is not what {key} takes ({_values(key, chosen)})"
+        raise ConfigError("".join([wrong, *valid])) from None
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration must be a mapping of keys to values: write it as in default.yaml")
     check(loaded)
     return _with_paths(loaded)
+
+
+def _values(key: str, chosen: Mapping[str, Any]) -> str:
+    """What a key may be, in words."""
+    kind: type[Any] = Config
+    *sections, name = key.split(".")
+    for section in sections:
+        kind = chosen.get(section) or types(kind)[section]
+    (field,) = (field for field in fields(kind) if field.name == name)
+    return values_in_words(types(kind)[name], replace(facts(field), readers=()))
 
 
 @cache
@@ -489,7 +515,7 @@ def _parsed(path: Path, content: bytes) -> bytes:
     for key in NAMED:
         if isinstance(layer.get(key), str):
             layer[key] = {"name": layer[key]}
-    for key in (key for key, facts in known().items() if facts.names):
+    for key in (key for key, known_of_key in known().items() if known_of_key.names):
         if isinstance(layer.get(key), str):
             layer[key] = [layer[key]]
     return pickle.dumps(layer)

@@ -1,22 +1,29 @@
 """Every key with its meaning, values and default, from where it is declared: for `--help KEY` and docs/configuration.md."""
 
 import inspect
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass, replace
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from precompute.common import plugins
 from precompute.common.errors import unknown
 from precompute.common.executor_settings import ExecutorConfig
-from precompute.common.settings import Facts, facts, types
+from precompute.common.settings import facts, types, values_in_words
 from precompute.recipe import sections
 from wser.config.compose import load
-from wser.config.schema import ROOMS, Config, ConfigError, DataConfig, ModelConfig, ProtocolConfig, TrainConfig, choice, flatten
-
-KINDS = {int: "whole number", float: "number", bool: "true or false", str: "text", Any: "text"}
+from wser.config.schema import (
+    ROOMS,
+    Config,
+    ConfigError,
+    DataConfig,
+    ModelConfig,
+    ProtocolConfig,
+    TrainConfig,
+    as_setting,
+    choice,
+    flatten,
+)
 
 HEAD = """\
 # Configuration
@@ -176,7 +183,7 @@ def _of_class(
         default = plain.get(prefix + field.name, _default(field))
         # The settings of somebody's own model may say nothing of themselves.
         meaning = meanings.get(field.name, "")
-        yield Key(prefix + field.name, of, _values(kinds[field.name], facts(field)), as_setting(default), meaning)
+        yield Key(prefix + field.name, of, values_in_words(kinds[field.name], facts(field)), as_setting(default), meaning)
 
 
 def _meanings(kind: type[Any]) -> dict[str, str]:
@@ -191,23 +198,3 @@ def _meanings(kind: type[Any]) -> dict[str, str]:
 
 def _default(field: "Field[Any]") -> Any:
     return field.default_factory() if field.default_factory is not MISSING else field.default
-
-
-def as_setting(value: Any) -> str:
-    """A value as it is written on the command line."""
-    return value if isinstance(value, str) and value else json.dumps(value, separators=(",", ":"))
-
-
-def _values(annotation: Any, known: Facts) -> str:
-    kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
-    if get_origin(annotation) is Literal:
-        return ", ".join(map(str, get_args(annotation)))
-    if get_origin(annotation) is list:
-        (inner,) = get_args(annotation)
-        words = ", ".join(get_args(inner)) if get_origin(inner) is Literal else "names" if known.names else ""
-        return f"list of {words}" if words else "list"
-    kind = KINDS.get(kinds[0], "text")
-    low, high = (value if isinstance(value, int) else f"{value:g}" for value in (known.low or 0, known.high or 0))
-    limits = f" from {low} to {high}" if known.low is not None and known.high is not None else ""
-    read = "; ".join(f"{reader.key}={' or '.join(map(str, reader.values))}" for reader in known.readers)
-    return f"{kind}{limits}" + (f"; only with {read}" if read else "")

@@ -4,6 +4,7 @@ The sections `protocol` and `model` belong to the choice that their `name` makes
 `Config` beside that protocol or model.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import Field, asdict, dataclass, field, fields, is_dataclass
 from functools import lru_cache
@@ -330,6 +331,11 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in tree.items():
         leaves.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
     return leaves
+
+
+def as_setting(value: Any) -> str:
+    """A value as it is written on the command line."""
+    return value if isinstance(value, str) and value else json.dumps(value, separators=(",", ":"))
 
 
 def check(config: Config) -> None:
