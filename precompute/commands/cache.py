@@ -175,7 +175,7 @@ def _about(cache: "Cache") -> Iterator[tuple[str, str | list[str]]]:
 
 
 def _counts(counts: "Counter[str]") -> list[str]:
-    return tables.listed([f"{name} {count}" for name, count in sorted(counts.items())])
+    return tables.listed([f"{name}: {count}" for name, count in sorted(counts.items())])
 
 
 def _verify(options: argparse.Namespace) -> int:
