@@ -109,7 +109,11 @@ def test_it_is_compared_reported_and_bundled_as_any_run(named, tmp_path, capsys)
     assert compare.main([str(named["c10"]), str(path)]) == 0
     assert report.main([str(path), "--bundle", str(tmp_path / "x.zip")]) == 0
     assert report.main(["--verify", str(tmp_path / "x.zip")]) == 0
+    fused(path, named["c10"], named["c0.0001"])
     assert report.main(["--index", str(path.parent)]) == 0
+    shown = markup.words(markup.Page((path.parent / "index.html").read_text("utf-8")).text)
+    assert "model.runs=3 runs" in shown
+    assert "model.runs=2 runs" in shown
 
 
 def test_a_repeat_repeats_its_runs_and_averages_them_again(named, tmp_path, monkeypatch, capsys):

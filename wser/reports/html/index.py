@@ -81,6 +81,9 @@ class Entry:
         """What has no column of its own and may tell it from other runs, by key, as a command line sets it."""
         own = with_effect(self.config, self.by_epochs)
         texts = {key: as_text(value) for key, value in own.items() if key not in IN_COLUMNS}
+        if fused := self.record.get("fused"):
+            # Their names would take a line each.
+            texts["model.runs"] = f"{len(fused)} runs"
         return texts | {"labels": str(self.record["label_map"])}
 
     @cached_property
