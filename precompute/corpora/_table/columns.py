@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from precompute.common.errors import few
+
 NEEDED = ("path", "speaker", "emotion")
 TIMES = ("start", "end", "duration")
 
@@ -82,6 +84,7 @@ def understand(header: Sequence[str]) -> Columns:
     columns: dict[str, list[int]] = {}
     unit: dict[int, float] = {}
     faults = []
+    slips: set[str] = set()
     for at, name in enumerate(names):
         meant, factor = _meaning(name, names)
         if meant in TIMES and factor is None:
@@ -91,6 +94,7 @@ def understand(header: Sequence[str]) -> Columns:
             unit[at] = factor or 1.0
         elif slip := _slip(name):
             faults.append(f"column {name} is similar to {slip}: rename it to {slip}, or to a name less similar")
+            slips.add(slip)
     chosen: dict[str, int] = {}
     for meant, places in columns.items():
         exact = [at for at in places if names[at].lower() == meant]
@@ -102,7 +106,13 @@ def understand(header: Sequence[str]) -> Columns:
         chosen[meant] = (exact or places)[0]
     if "duration" in chosen and "start" not in chosen and "".join(_words(names[chosen["duration"]])) in LENGTHS:
         del chosen["duration"]
-    faults += [f"column {meant} is missing" for meant in NEEDED if meant not in chosen]
+    if missing := [meant for meant in NEEDED if meant not in chosen and meant not in slips]:
+        missing_are = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+        remedy = (
+            "rename the one that holds it, or add it" if len(missing) == 1 else "rename the ones that hold them, or add them"
+        )
+        existing = f" among {few(given, 10)}" if (given := [name for name in names if name]) else ""
+        faults.append(f"{missing_are} missing{existing}: {remedy}")
     extras: dict[str, int] = {}
     for at, name in enumerate(names):
         if at not in chosen.values():
