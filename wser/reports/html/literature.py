@@ -1,5 +1,6 @@
 """A run beside published results: those of other works, and those that the paper reports for its own network."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import stdev
@@ -89,8 +90,8 @@ def bars(entries: Sequence[LiteratureResult], run: SummarisedRun) -> list[tuple[
     pooled, interval = run.summary["pooled"], run.summary["interval"] or {}
     ours = [(f"this run, {name}", pooled[metric], interval.get(metric), "ours") for metric, name in METRICS.items()]
     of_corpus = [entry for entry in entries if entry.corpus == run.corpus]
-    near = [_bar(entry) for entry in of_corpus if is_comparable(entry, run)]
-    far = [_bar(entry, True) for entry in of_corpus if not is_comparable(entry, run)]
+    near = _bars([entry for entry in of_corpus if is_comparable(entry, run)])
+    far = _bars([entry for entry in of_corpus if not is_comparable(entry, run)], apart=True)
     majority = run.summary["majority"]
     floor = [
         ("chance, UAR", run.summary["chance"], None, "reference"),
@@ -218,15 +219,26 @@ def _row(entry: LiteratureResult) -> list[Any]:
     ]  # fmt: skip
 
 
-def _bar(entry: LiteratureResult, apart: bool = False) -> tuple[str, float, None, str]:
-    label_parts = [
+def _bars(entries: Sequence[LiteratureResult], apart: bool = False) -> list[tuple[str, float, None, str]]:
+    """Bars of published results; where two would have one name, with their methods."""
+    names = [_name(entry, apart) for entry in entries]
+    return [
+        (f"{name}, {entry.method}" if names.count(name) > 1 else name, entry.value, None, "theirs")
+        for entry, name in zip(entries, names, strict=True)
+    ]
+
+
+def _name(entry: LiteratureResult, apart: bool) -> str:
+    parts = [
         f"{entry.work}, {METRICS[entry.metric]}",
         f"{entry.classes} classes" if apart and entry.classes else None,
         "listeners" if entry.listeners else None,
         "pretrained" if entry.pretrained else None,
         CHOSEN_ON_TEST.short if entry.chosen else None,
+        # A work may claim one value, and another one be quoted of it; where that stands there is in the table.
+        f"quoted by {re.split(r',| [(]', entry.quoted)[0]}" if entry.quoted else None,
     ]
-    return (", ".join(filter(None, label_parts)), entry.value, None, "theirs")
+    return ", ".join(filter(None, parts))
 
 
 def _remark_of_run(stored: StoredRun) -> str:
