@@ -1,7 +1,7 @@
 """A run beside published results: those of other works, and those that the paper reports for its own network."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -220,25 +220,36 @@ def _row(entry: LiteratureResult) -> list[Any]:
 
 
 def _bars(entries: Sequence[LiteratureResult], apart: bool = False) -> list[tuple[str, float, None, str]]:
-    """Bars of published results; where two would have one name, with their methods."""
-    names = [_name(entry, apart) for entry in entries]
+    """Bars of published results; what tells those of one name apart stands after the work, since long names are cut."""
+    alike: dict[tuple[str, ...], list[LiteratureResult]] = {}
+    for entry in entries:
+        alike.setdefault((entry.work, *_kind(entry, apart)), []).append(entry)
     return [
-        (f"{name}, {entry.method}" if names.count(name) > 1 else name, entry.value, None, "theirs")
-        for entry, name in zip(entries, names, strict=True)
+        (", ".join([entry.work, *_apart(entry, group), *kind]), entry.value, None, "theirs")
+        for (_, *kind), group in alike.items()
+        for entry in group
     ]
 
 
-def _name(entry: LiteratureResult, apart: bool) -> str:
+def _kind(entry: LiteratureResult, apart: bool) -> list[str]:
     parts = [
-        f"{entry.work}, {METRICS[entry.metric]}",
+        METRICS[entry.metric],
         f"{entry.classes} classes" if apart and entry.classes else None,
         "listeners" if entry.listeners else None,
         "pretrained" if entry.pretrained else None,
         CHOSEN_ON_TEST.short if entry.chosen else None,
-        # A work may claim one value, and another one be quoted of it; where that stands there is in the table.
-        f"quoted by {re.split(r',| [(]', entry.quoted)[0]}" if entry.quoted else None,
     ]
-    return ", ".join(filter(None, parts))
+    return [part for part in parts if part]
+
+
+def _apart(entry: LiteratureResult, alike: Sequence[LiteratureResult]) -> list[str]:
+    """How a result differs from others of its name: in its test speakers, in who quotes it, or in its method."""
+    details: tuple[Callable[[LiteratureResult], str], ...] = (
+        lambda one: f"speakers {words.SPEAKERS_SHORT[one.speakers]}",
+        lambda one: f"quoted by {re.split(r',| [(]', one.quoted)[0]}" if one.quoted else "",
+        lambda one: one.method or "",
+    )
+    return [text for detail in details if len({detail(one) for one in alike}) > 1 and (text := detail(entry))]
 
 
 def _remark_of_run(stored: StoredRun) -> str:

@@ -15,9 +15,6 @@ from wser.reports.html.opened import SummarisedRun
 from wser.reports.html.table import Column, Link, Table
 from wser.results import ResultError
 
-LEAKS = {"unknown": "held out", "known": "in training", "unclear": "unclear"}
-"""Where the test speakers of a published result were, by `LiteratureResult.speakers`."""
-
 
 def tables(entries: Sequence[LiteratureResult], runs: Sequence[SummarisedRun], page: Path | None = None) -> list[Table]:
     """One table for each task that runs of several models share, the highest UAR first, unfinished runs last.
@@ -86,7 +83,13 @@ def _published(entries: Sequence[LiteratureResult], run: SummarisedRun) -> list[
     meant = (_model(run), run.corpus, run.calibrated)
     own = [entry for entry in entries if (entry.model, entry.corpus, entry.calibrated) == meant]
     return [
-        [entry.value, words.METRICS[entry.metric], LEAKS[entry.speakers], entry.protocol, Link(entry.work, entry.link)]
+        [
+            entry.value,
+            words.METRICS[entry.metric],
+            words.SPEAKERS_SHORT[entry.speakers],
+            entry.protocol,
+            Link(entry.work, entry.link),
+        ]
         for entry in own
     ]
 

@@ -26,6 +26,9 @@ SPEAKERS = {
     "known": "test speakers known from training",
     "unclear": "source does not say whether test speakers were known",
 }
+SPEAKERS_SHORT = {"unknown": "held out", "known": "in training", "unclear": "unclear"}
+"""Where the test speakers of a published result were, by `LiteratureResult.speakers`."""
+
 MOST_FOLDS = 10
 """Missing folds that are named."""
 
