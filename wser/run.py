@@ -94,7 +94,7 @@ def _main(arguments: Sequence[str]) -> int:
         from wser.config import reference
 
         parser.epilog = EPILOG + _keys()
-        descriptions = [reference.shown(key) for key in options.help or ()]
+        descriptions = [reference.shown(key, tables.width()) for key in options.help or ()]
         print("".join(descriptions) or (reference.markdown() if options.keys else parser.format_help()), end="")
         return 0
     if options.repeat is not None and options.describe:

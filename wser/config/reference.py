@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from precompute.common import plugins
+from precompute.common import plugins, tables
 from precompute.common.errors import unknown
 from precompute.common.executor_settings import ExecutorConfig
 from precompute.common.settings import facts, types, values_in_words
@@ -68,9 +68,15 @@ class Key:
     default: str
     meaning: str
 
-    def __str__(self) -> str:
-        whose = f"\n  only with  {', '.join(self.of)}" if self.of else ""
-        return f"{self.name}\n  {self.meaning}\n  values     {self.values}\n  default    {self.default}{whose}\n"
+    def text(self, width: int | None = None) -> str:
+        """Some lines on it, at most as wide as a terminal of `width` columns."""
+        facts = [("", self.meaning), ("values", self.values), ("default", self.default), ("only with", ", ".join(self.of))]
+        lines = [self.name]
+        for heading, fact in facts:
+            begin = f"  {heading:<11}" if heading else "  "
+            filled = tables.wrap(fact, width and width - len(begin)) if fact else []
+            lines += [(begin if number == 0 else " " * len(begin)) + line for number, line in enumerate(filled)]
+        return "\n".join([*lines, ""])
 
 
 OF_SWEEPS = (
@@ -109,18 +115,22 @@ def parameters() -> list[Key]:
     return _together(key for name, kind in sections() for key in _of_class(kind, "", (name,) if name else (), {}))
 
 
-def shown(name: str) -> str:
+def shown(name: str, width: int | None = None) -> str:
     """What is known of one key, of a run or of recipes, or of all keys of a section.
+
+    Args:
+        name: Of the key or the section.
+        width: Of the terminal, in columns; None breaks no line.
 
     Raises:
         ConfigError: There is none of that name.
     """
     every = [*keys(), *parameters()]
-    matching = [str(key) for key in every if key.name == name or key.name.startswith(f"{name}.")]
-    matching = matching or [str(key) for key in every if key.name.endswith(f".{name}")]
+    matching = [key for key in every if key.name == name or key.name.startswith(f"{name}.")]
+    matching = matching or [key for key in every if key.name.endswith(f".{name}")]
     if not matching:
         raise ConfigError(unknown("key", name, sorted({key.name for key in every})))
-    return "\n".join(matching)
+    return "\n".join(key.text(width) for key in matching)
 
 
 def markdown() -> str:

@@ -50,6 +50,15 @@ def test_one_key_is_shown(key, words, capsys):
     assert [word for word in words if word not in printed] == []
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_what_is_shown_fits_the_terminal(width):
+    for key in [*reference.keys(), *reference.parameters()]:
+        for line in key.text(width).splitlines():
+            # A word without blanks, such as a list of lists, is not broken.
+            assert len(line) <= width or len(line.split()[-1]) > width - 20
+        assert key.text(width).split() == key.text().split()
+
+
 def test_a_default_is_that_of_its_own_model():
     every = reference.keys()
     (balanced,) = [key for key in every if key.name == "model.balanced" and "svm" in key.of]
