@@ -22,7 +22,9 @@ The first run is compared with each of the others, on the same test utterances. 
 speakers; p comes from a two-sided permutation test, which swaps the two runs' predictions for whole speakers.
 
 example:
-  python -m wser.compare runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d
+  python -m wser.compare RUN RUN
+
+RUN is the directory of a run, such as runs/emodb-row_svm-loso-1a2b3c4d5e6f.
 """
 
 

@@ -16,10 +16,17 @@ are compared with PyTorch and with the cache's pictures, on recordings, before t
 30 lines.
 
 examples:
-  python -m wser.export RUN model.onnx                         all folds as one ensemble
-  python -m wser.export RUN model.onnx fold=3                  one fold
-  python -m wser.export RUN model.onnx --recordings a.wav b.wav   checked on these
-  python -m wser.export RUN card.md --card                     what it was trained on, how good it is, what it is not for
+  python -m wser.export RUN model.onnx
+      all folds as one ensemble
+  python -m wser.export RUN model.onnx fold=3
+      one fold
+  python -m wser.export RUN model.onnx --recordings a.wav b.wav
+      checked on these
+  python -m wser.export RUN card.md --card
+      a model card: its training data, results and limits
+
+RUN is the directory of a run, such as
+runs/emodb-three_pipe-loso-1a2b3c4d5e6f.
 """
 
 

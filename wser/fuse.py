@@ -14,7 +14,9 @@ Every run has the same weight.  Nothing is fitted, so the test set influences no
 first one: it can be compared, reported, listed and bundled.  It is speaker-calibrated if one of its runs is.
 
 example:
-  python -m wser.fuse runs/emodb-row_svm-loso-1a2b3c4d5e6f runs/emodb-row_svm-loso-5e6f7a8b9c0d
+  python -m wser.fuse RUN RUN
+
+RUN is the directory of a run, such as runs/emodb-row_svm-loso-1a2b3c4d5e6f.
 """
 
 

@@ -32,9 +32,12 @@ learned from it.
 exit codes: 0 all predicted, 1 refused, 2 wrong usage, 3 some recordings could not be used and the others are predicted
 
 examples:
-  python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f my.wav
-  python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f recordings/ --csv predictions.csv
-  python -m wser.predict runs/emodb-three_pipe-loso-1a2b3c4d5e6f meeting.flac --timeline meeting
+  python -m wser.predict RUN my.wav
+  python -m wser.predict RUN recordings/ --csv predictions.csv
+  python -m wser.predict RUN meeting.flac --timeline meeting
+
+RUN is the directory of a run, such as
+runs/emodb-three_pipe-loso-1a2b3c4d5e6f.
 """
 
 

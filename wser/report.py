@@ -21,15 +21,21 @@ The page needs nothing else: it can be mailed, printed and opened without a netw
 (CSV, LaTeX) are beside it in a directory named report.
 
 examples:
-  python -m wser.report RUN                            writes report.html there
-  python -m wser.report RUN --audio ~/corpora          with links to the recordings
-  python -m wser.report RUN RUN                        side by side, with the paired test
-  python -m wser.report runs/demo-row_svm-loso-sweep-9c0d1e2f3a4b    a sweep
-  python -m wser.report --index runs                   all runs in one table: runs/index.html
-  python -m wser.report RUN --bundle review.zip        all that a reviewer needs, in one file
-  python -m wser.report --verify review.zip            every metric recomputed from that file
+  python -m wser.report RUN
+      writes report.html there
+  python -m wser.report RUN --audio ~/corpora
+      with links to the recordings
+  python -m wser.report RUN RUN
+      side by side, with the paired test
+  python -m wser.report --index runs
+      all runs in one table: runs/index.html
+  python -m wser.report RUN --bundle review.zip
+      all that a reviewer needs, in one file
+  python -m wser.report --verify review.zip
+      every metric recomputed from that file
 
-RUN is the directory of a run, such as runs/demo-row_svm-loso-1a2b3c4d5e6f.
+RUN is the directory of a run or a sweep, such as
+runs/demo-row_svm-loso-1a2b3c4d5e6f.
 """
 
 MOST_DIFFERENCES = 100

@@ -34,15 +34,21 @@ DIVERGED = ", stopped because the loss diverged: give a lower train.lr"
 
 EPILOG = """\
 examples:
-  python -m wser.run fold=all                          RAVDESS, held-out speakers (experiments/default.yaml)
+  python -m wser.run fold=all
+      RAVDESS, held-out speakers (experiments/default.yaml)
   python -m wser.run corpus=emodb protocol=loso fold=all
-  python -m wser.run corpus=emodb seed=0,1,2 fold=all  a sweep: a result for each seed, and one for all
-  python -m wser.run corpus=emodb seed=0,1 fuse=true fold=all   also their mean probabilities, as by wser.fuse
+  python -m wser.run corpus=emodb seed=0,1,2 fold=all
+      a sweep: a result for each seed, and one for all
+  python -m wser.run corpus=emodb seed=0,1 fuse=true fold=all
+      also their mean probabilities, as by wser.fuse
   python -m wser.run experiment=demo fold=0,2
-  python -m wser.run corpus=emodb protocol=file protocol.file=runs/x/split.json   the split of another run
-  python -m wser.run corpus=[ravdess,emodb] labels=common4 protocol=cross_corpus protocol.test=emodb
-  python -m wser.run model.pipes=1,3 --describe        the networks: layers, shapes, parameters, multiply-adds
-  python -m wser.run --repeat runs/emodb-row_svm-loso-1a2b3c4d5e6f    train it again: are all predictions the same?
+  python -m wser.run corpus=emodb protocol=file protocol.file=split.json
+      the split of another run, from its directory
+  python -m wser.run corpus=[ravdess,emodb] labels=common4 fold=all
+  python -m wser.run model.pipes=1,3 --describe
+      layers, shapes, parameters and multiply-adds
+  python -m wser.run --repeat RUN
+      train it again: are all predictions the same?
 
 keys, and their values in a run that sets none of them:
 """
