@@ -68,7 +68,7 @@ def _plots(survey: Survey) -> list[Plot]:
     leading, trailing = (spread((getattr(measured, side) for measured in usable), "s", 2) for side in ("leading", "trailing"))
     level = spread((measured.level for measured in usable), "dB", 1)
     boxes = (
-        "A line spans a speaker's utterances, the bar their middle half, and the mark in it is the median."
+        "A line spans a speaker's utterances, the bar their middle half, the mark in it is the median; a dot is a single one."
         if len(survey.speakers) <= plots.MOST_NAMED
         else "A point is the median of a speaker's utterances."
     )

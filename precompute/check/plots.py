@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 from precompute.check.survey import Survey
 from precompute.common.html.plot import FIRST, PAPER, SECOND, STYLE, WIDTH, svg
@@ -24,6 +25,7 @@ def durations(survey: Survey) -> str:
         line = axes.get_xaxis_transform()
         axes.text(survey.limit, 1.02, f"the picture ends, {survey.limit:g} s", transform=line, color=SECOND, ha="right")
         axes.set(xlabel="duration, s", ylabel="utterances", xlim=(0, max(values.max(), survey.limit) * 1.04))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
         return svg(figure, "durations")
 
@@ -42,6 +44,7 @@ def silence(survey: Survey) -> str:
             axes.hist(values, bins=bins, histtype="step", color=colour, linestyle=style, linewidth=1.6, label=side)
         axes.legend(frameon=False, loc="best")
         axes.set(xlabel="silence, s", ylabel="utterances", xlim=(0, bins[-1]))
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
         return svg(figure, "silence")
 
@@ -72,6 +75,9 @@ def levels(survey: Survey) -> str:
 
 def _boxes(axes: Any, groups: list[list[float]]) -> None:
     for row, values in enumerate(groups):
+        if len(values) == 1:
+            axes.plot(values, [row], "o", color=FIRST, markersize=5)
+            continue
         least, lower, median, upper, most = np.percentile(values, [0, 25, 50, 75, 100])
         axes.plot([least, most], [row, row], color=FIRST, linewidth=1)
         axes.barh(row, upper - lower, left=lower, height=0.6, color=FIRST)

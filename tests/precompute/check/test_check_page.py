@@ -6,9 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from markup import Page, words
+from matplotlib import pyplot as plt
 
 from precompute.cache.layout import Skipped, Utterance
-from precompute.check import gallery, page
+from precompute.check import gallery, page, plots
 from precompute.check.facts import facts
 from precompute.check.findings import findings, verdict
 from precompute.check.survey import survey
@@ -151,3 +152,11 @@ def test_without_a_usable_recording_there_is_a_page_without_plots_and_pictures(t
     shown = Page(page.render(measured, findings(measured), [], RECIPE, "", "now"))
     assert shown.counts["svg"] == shown.counts["img"] == 0
     assert "a.wav: the file is empty" in shown.text
+
+
+def test_the_level_of_a_speaker_with_one_utterance_is_seen():
+    _, axes = plt.subplots()
+    plots._boxes(axes, [[-20.0], [-25.0, -15.0]])
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in dots] == [(-20.0, 0)]
+    plt.close()
