@@ -188,7 +188,7 @@ RAVDESS = [
 EMODB = [f"emodb/wav/{speaker}a01{letter}a" for speaker in ("03", "08", "10", "16") for letter in "WFTLN"]
 DEMO = [f"demo/{speaker}/{speaker}-1-{emotion}" for speaker in demo.SPEAKERS for emotion in ("angry", "happy", "sad")]
 TWO_VOICES = ["two_voices/anna_happy", "two_voices/ben_sad"]
-FEW = [*RAVDESS[:4], *EMODB[:4], *DEMO, *TWO_VOICES]
+FEW = [*RAVDESS[:2], *EMODB[:2], *DEMO, *TWO_VOICES]
 """Of which caches are made by commands that do nothing else; what is missing of `demo` would be spoken first."""
 
 
@@ -211,7 +211,7 @@ def prepared(small_demo, encode, no_figures, tmp_path_factory):
     for number, name in enumerate([*RAVDESS, *EMODB, *DEMO, *TWO_VOICES]):
         file = home / "corpora" / f"{name}.wav"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encode(0.1 * rng.standard_normal(6000 + 10 * number)))
+        file.write_bytes(encode(0.1 * rng.standard_normal(4000 + 10 * number)))
         if name in FEW:
             few = home / "few" / f"{name}.wav"
             few.parent.mkdir(parents=True, exist_ok=True)
