@@ -74,7 +74,7 @@ def here(small_cache, small_recipe_id, tmp_path) -> list[str]:
         (["protocol=file"], 1, "give protocol.file=PATH"),
         (["protocol=file", "protocol.file=gone.json"], 1, "protocol.file=gone.json does not exist"),
         (["protocol.file=split.json"], 2, "give protocol.name=file"),
-        (["protocol=file", "protocol.speakers=some"], 2, "'auto', 'disjoint', 'shared'"),
+        (["protocol=file", "protocol.speakers=some"], 2, "(auto, disjoint, shared)"),
         (["recipe=default", "corpus=emodb"], 1, "python -m precompute build emodb"),
         (["recipe=default"], 1, "python -m precompute build ravdess --cache"),
         (["recipe=paper"], 1, "python -m precompute build ravdess --recipe paper"),

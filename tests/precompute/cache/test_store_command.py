@@ -114,7 +114,7 @@ def test_list_goes_on_over_what_is_damaged(cache, path):
 def test_info_says_all_about_one(cache, path):
     code, out, _ = cache("info", path.name[:5])
     assert code == 0
-    for words in ("anna 5", "sad 4", "scales       8   (default: 128)", "b.wav: the file is empty", "by a test"):
+    for words in ("anna: 5", "sad: 4", "scales       8   (default: 128)", "b.wav: the file is empty", "by a test"):
         assert words in out
 
 

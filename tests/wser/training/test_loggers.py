@@ -45,7 +45,7 @@ def test_loggers_are_named_one_or_several(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [("tensorbord", "'tensorbord', expected one of"), ("csv,csv", "twice"), ("null", "null")],
+    [("tensorbord", "list of csv, tensorboard, wandb, mlflow"), ("csv,csv", "twice"), ("null", "null")],
 )
 def test_other_names_are_refused(wrong, says, capsys):
     assert run.main([f"logger={wrong}"]) == 2
