@@ -16,6 +16,9 @@ from precompute.common.process import end_with
 if TYPE_CHECKING:
     import joblib
 
+REMARKS = "ignore:resource_tracker:UserWarning"
+"""Warnings that begin with this word and are of this class, as Python's option -W takes it."""
+
 Work = Callable[[Iterable[Any]], Generator[Any, None, None]]
 """Takes joblib's delayed calls, and gives their results in the order in which they are finished."""
 
@@ -66,9 +69,22 @@ def parallel(jobs: int, **options: Any) -> "joblib.Parallel":
     """
     import joblib
 
-    # A single job runs in this process, which has no owner to outlive.
-    ending = {} if effective(jobs) == 1 else {"initializer": end_with, "initargs": (os.getpid(),)}
-    return joblib.Parallel(n_jobs=jobs, **options, **ending)
+    if effective(jobs) == 1:
+        # It runs in this process, which has no owner to outlive.
+        return joblib.Parallel(n_jobs=jobs, **options)
+    _without_remarks()
+    return joblib.Parallel(n_jobs=jobs, **options, initializer=end_with, initargs=(os.getpid(),))
+
+
+def _without_remarks() -> None:
+    """Have the process that clears up after the workers do so without a word.
+
+    Where work ends by an error, a semaphore of joblib's may be left for it, and three lines of its would follow the sentence
+    on the error.  It is not started yet, and reads what to leave out from the environment.
+    """
+    filters = [text for text in os.environ.get("PYTHONWARNINGS", "").split(",") if text]
+    if REMARKS not in filters:
+        os.environ["PYTHONWARNINGS"] = ",".join([*filters, REMARKS])
 
 
 def effective(jobs: int) -> int:

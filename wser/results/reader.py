@@ -79,6 +79,7 @@ class Recorded(TypedDict):
     protocol: str
     recipe_id: str
     seed: int
+    seeds: NotRequired[Annotated[list[int], Meta(min_length=1)]]
     selection: str
     split_hash: str
     track: NotRequired[str]

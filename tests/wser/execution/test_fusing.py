@@ -96,6 +96,9 @@ def test_it_has_the_seeds_of_all(named, capsys):
     alone = fused(named["c0.0001"], named["calibrated"])
     assert "seeds" not in results.open_finished(alone).record
     assert results.open_finished(alone).title.endswith("seed 0")
+    change_json(path / results.RUN, seeds="0, 1")
+    with pytest.raises(results.ResultError):
+        results.open_finished(path)
 
 
 def test_one_that_is_calibrated_makes_it_so(named, capsys):
