@@ -131,7 +131,7 @@ def _predict(options: argparse.Namespace, fold: int | None, texts: Sequence[str]
         some = f"{len(run.folds)} of the run's {run.of_all} folds"
         print(f"warning: only {some} can predict, since the others are not finished", file=sys.stderr)
     if options.timeline and len(runs) > 1:
-        names = few([str(one.path) for one in runs], 3)
+        names = few([str(fused.path) for fused in runs], 3)
         raise UsageError(f"--timeline is of one run, and {options.run} averages {len(runs)}: give one of {names}")
     if not options.one_speaker:
         predict.check_alone(runs)

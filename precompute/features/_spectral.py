@@ -105,7 +105,7 @@ class TimeFrequency(_base.Feature):
         told = _base.Levels(levels[0], self.frequencies(frame.audio))
         if self.values == "decibels":
             return _base.Computed(np.maximum(image.decibels(powers[0]), FAINTEST_DB).astype(np.float16), told)
-        return _base.Computed(self.picture([image.resize(one, self.height, self.width) for one in levels]), told)
+        return _base.Computed(self.picture([image.resize(plane, self.height, self.width) for plane in levels]), told)
 
     def picture(self, levels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """Levels, uint8 (height, width), as uint8 (height, width, 3)."""

@@ -107,8 +107,8 @@ def entropy(power: NDArray[np.float64]) -> NDArray[np.float64]:
 
     total, n = power.sum(axis=-1, keepdims=True), power.shape[-1]
     shares = np.divide(power, total, out=np.full(power.shape, 1 / n), where=total > 0)
-    found: NDArray[np.float64] = entr(shares).sum(axis=-1) / np.log(max(n, 2))
-    return found
+    entropies: NDArray[np.float64] = entr(shares).sum(axis=-1) / np.log(max(n, 2))
+    return entropies
 
 
 def zero_crossings(frames: NDArray[np.float64]) -> NDArray[np.float64]:

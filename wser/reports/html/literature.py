@@ -245,11 +245,11 @@ def _kind(entry: LiteratureResult, apart: bool) -> list[str]:
 def _apart(entry: LiteratureResult, alike: Sequence[LiteratureResult]) -> list[str]:
     """How a result differs from others of its name: in its test speakers, in who quotes it, or in its method."""
     details: tuple[Callable[[LiteratureResult], str], ...] = (
-        lambda one: f"speakers {words.SPEAKERS_SHORT[one.speakers]}",
-        lambda one: f"quoted by {re.split(r',| [(]', one.quoted)[0]}" if one.quoted else "",
-        lambda one: one.method or "",
+        lambda result: f"speakers {words.SPEAKERS_SHORT[result.speakers]}",
+        lambda result: f"quoted by {re.split(r',| [(]', result.quoted)[0]}" if result.quoted else "",
+        lambda result: result.method or "",
     )
-    return [text for detail in details if len({detail(one) for one in alike}) > 1 and (text := detail(entry))]
+    return [text for detail in details if len({*map(detail, alike)}) > 1 and (text := detail(entry))]
 
 
 def _remark_of_run(stored: StoredRun) -> str:
