@@ -1,7 +1,6 @@
 """The corpora that a command names: where they are, and a command's work on one after the other."""
 
 import argparse
-import difflib
 import itertools
 import os
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from precompute import corpora
 from precompute.common import finding
-from precompute.common.errors import CorpusError, UsageError, WserError, counted, few
+from precompute.common.errors import CorpusError, UsageError, WserError, counted, did_you_mean, few
 
 if TYPE_CHECKING:
     from precompute.corpora._table import Table
@@ -144,9 +143,7 @@ def _read_table(options: argparse.Namespace) -> "Table":
 
 def _unknown_word(word: str, place: str) -> str:
     """An emotion that is not in the common vocabulary, with its first line, and with the one that may have been meant."""
-    near = difflib.get_close_matches(word, corpora.EMOTIONS, n=1, cutoff=0.75)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"{word} (first in {place}{hint})"
+    return f"{word} (first in {place}{did_you_mean(word, corpora.EMOTIONS, 0.75)})"
 
 
 def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[ModuleType, Path]]:

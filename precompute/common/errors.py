@@ -64,13 +64,18 @@ def unknown(what: str, name: str, choices: Iterable[str]) -> str:
     known = sorted(choices)
     if not known:
         return f"there is no {what} '{name}', and no other {what} either"
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(name, known)
     if len(known) > MOST_LISTED:
-        listed = "" if near else f": choose from {few(known, MOST_LISTED)}"
+        listed = "" if hint else f": choose from {few(known, MOST_LISTED)}"
     else:
         listed = f": choose from {', '.join(known)}"
     return f"there is no {what} '{name}'{listed}{hint}"
+
+
+def did_you_mean(name: str, choices: Sequence[str], likeness: float = 0.6) -> str:
+    """The nearest of some choices as the end of a message, nothing where none is as like as `likeness`, from 0 to 1."""
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=likeness)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def reason(error: BaseException) -> str:

@@ -79,8 +79,8 @@ def parallel(jobs: int, **options: Any) -> "joblib.Parallel":
 def _without_remarks() -> None:
     """Have the process that clears up after the workers do so without a word.
 
-    Where work ends by an error, a semaphore of joblib's may be left for it, and three lines of its would follow the sentence
-    on the error.  It is not started yet, and reads what to leave out from the environment.
+    Where work ends by an error, a semaphore of joblib's may be left for it, and three lines about it would follow the
+    sentence on the error.  It is not started yet, and reads what to leave out from the environment.
     """
     filters = [text for text in os.environ.get("PYTHONWARNINGS", "").split(",") if text]
     if REMARKS not in filters:

@@ -416,7 +416,8 @@ def _typed(layers: Sequence[Layer], point: Sequence[tuple[str, str]]) -> Config:
         usual: Layer = OmegaConf.to_container(_structured(tuple(chosen.items()))())  # type: ignore[assignment]
         values = [leaves[key] for layer in [usual, *layers] if key in (leaves := flatten(layer))]
         if len(values) < 2:
-            raise ConfigError(f"the configuration cannot be read: {str(error).splitlines()[0]}") from None
+            why = str(error).splitlines()[0]
+            raise ConfigError(f"the configuration cannot be read ({why}): write it as in default.yaml") from None
         # The last one is what is refused.
         valid = [f": give a value such as {as_setting(value)}" for value in values[:-1] if value is not None][-1:]
         wrong = f"{key}={as_setting(values[-1])} is not what {key} takes ({_values(key, chosen)})"
