@@ -143,16 +143,14 @@ def hold_against(path: Path, folder: Path) -> None:
 
 
 def as_in_training(predictor: Predictor, fold: int, rows: list[dict[str, str]], items: dict[str, Extracted]) -> np.ndarray:
-    """What a fold says of its test set, in the batches and with the compiled loops of training."""
+    """What a fold says of its test set, in the batches of training."""
     run, network, standardise = predictor.run, predictor.folds[fold].network, predictor.folds[fold].standardise
-    if fuse := getattr(network, "fuse", None):
-        fuse(run.computed_in)
     probabilities = []
     for at in range(0, len(rows), run.config.train.batch):
         batch = [items[row["key"]] for row in rows[at : at + run.config.train.batch]]
         spoken = np.array([(item.start, item.stop) for item in batch])
         cut = forward.cut(np.stack([item.values for item in batch]), spoken, run.item, run.config.data.pad)
-        with torch.no_grad(), torch.autocast("cpu", run.computed_in, run.computed_in != torch.float32):
+        with torch.no_grad():
             logits = forward.logits(network, standardise(*cut, torch.zeros_like(cut[1])), cut[1])
             probabilities.append(logits.softmax(dim=1).numpy())
     return np.concatenate(probabilities)

@@ -33,7 +33,7 @@ class NetworkFold:
         run = self.run
         order = sorted(range(len(items)), key=lambda place: items[place].stop - items[place].start)
         probabilities = np.empty((len(items), len(run.classes)))
-        with torch.inference_mode(), torch.autocast(run.device.type, run.computed_in, run.computed_in != torch.float32):
+        with torch.inference_mode():
             for first in range(0, len(order), BATCH):
                 batch = order[first : first + BATCH]
                 frames = np.stack([items[place].values for place in batch])

@@ -93,16 +93,6 @@ class Trained:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
-    @cached_property
-    def computed_in(self) -> "torch.dtype":
-        """Precision of prediction: that of training, and float32 on a CPU that has no instructions for bfloat16."""
-        import torch
-
-        from wser.training import hardware
-
-        reduced = self.precision == "bf16-mixed" and (self.device.type != "cpu" or hardware.cpu_has_bf16())
-        return torch.bfloat16 if reduced else torch.float32
-
 
 def load_all(path: Path, fold: int | None = None, feature: str = "") -> list[Trained]:
     """Load the models of a run; of a fusion, those of each run that it averages, in their order.

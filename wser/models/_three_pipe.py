@@ -21,12 +21,28 @@ Shape = tuple[tuple[int, int], tuple[int, int]]
 
 LFLB: Shape = ((3, 3), (1, 1))
 
+MOST_ZEROS = 5
+"""Multiply-adds of one convolution in place of several, most of them by zero, for each of theirs; above, they are faster."""
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": partial(nn.ReLU, inplace=True),
     "elu": partial(nn.ELU, inplace=True),
     "leaky_relu": partial(nn.LeakyReLU, inplace=True),
     "gelu": nn.GELU,
 }
+
+
+class Norm(MaskedBatchNorm):
+    """Batch norm that a compiled loop can measure for."""
+
+    def statistics(self, x: Tensor, inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As of the base class, by a compiled loop."""
+        if not self.training:
+            return super().statistics(x, inside)
+        # A copy of the running mean, which is about to change.
+        measured = _fused.statistics(x, inside, self.running_mean.clone())
+        self._keep(*measured)
+        return measured
 
 
 class Block(nn.Module):
@@ -57,7 +73,7 @@ class Block(nn.Module):
         self.pipes = nn.ModuleList(
             nn.Conv2d(channels, filters, kernel, padding="same", dilation=dilation, bias=bias) for kernel, dilation in shapes
         )
-        self.norm = MaskedBatchNorm(filters * len(shapes)) if config.batch_norm else Masked()
+        self.norm = Norm(filters * len(shapes)) if config.batch_norm else Masked()
         self.activation = ACTIVATIONS[config.activation]()
         self.pool = pooling(stride, config)
         self.activation_name: str = config.activation
@@ -73,22 +89,56 @@ class Block(nn.Module):
         Returns:
             float (batch, filters * convolutions, rows / stride, columns / stride).
         """
-        maps = [pipe(x) for pipe in self.pipes]
-        merged = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
-        if self.fused and isinstance(self.norm, MaskedBatchNorm) and (self.training or not torch.is_grad_enabled()):
-            return self._fused_layers(merged, inside, self.norm)
+        if self.fused and isinstance(self.norm, Norm) and (self.training or not torch.is_grad_enabled()):
+            return self._fused_layers(x, inside, self.norm)
+        maps = self._convolved(x)
         # All activations leave zero at zero, so that what is pooled is zero past an utterance's end.
-        pooled: Tensor = self.pool(self.activation(self.norm(merged, inside)))
+        pooled: Tensor = self.pool(self.activation(self.norm(maps, inside)))
         return pooled
 
-    def _fused_layers(self, maps: Tensor, inside: Tensor, norm: MaskedBatchNorm) -> Tensor:
-        """The same after the convolutions, by compiled loops."""
-        average = self.pool if isinstance(self.pool, nn.AvgPool2d) else None
-        maps, statistics = maps.contiguous(memory_format=torch.channels_last), norm.statistics(maps, inside)
+    def _convolved(self, x: Tensor) -> Tensor:
+        maps = [pipe(x) for pipe in self.pipes]
+        return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+
+    def _fused_layers(self, x: Tensor, inside: Tensor, norm: Norm) -> Tensor:
+        """The same by one convolution, where its kernel is not much larger than those of the pipes, and compiled loops."""
+        kernel = _one_kernel([pipe for pipe in self.pipes if isinstance(pipe, nn.Conv2d)])
+        maps = self._convolved(x) if kernel is None else functional.conv2d(x, kernel, padding="same")
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        statistics = norm.statistics(maps, inside)
         pooled: Tensor = _fused.NormActivatePool.apply(  # type: ignore[no-untyped-call]
-            maps, inside, norm.weight, norm.bias, statistics, norm.eps, self.activation_name, average
+            maps, inside, norm.weight, norm.bias, statistics, norm.eps, self.activation_name, self.average
         )
-        return pooled if average else self.pool(pooled)
+        return pooled if self.average else self.pool(pooled)
+
+    @property
+    def average(self) -> nn.AvgPool2d | None:
+        """Its average pooling, if it has one."""
+        return self.pool if isinstance(self.pool, nn.AvgPool2d) else None
+
+
+def _one_kernel(pipes: list[nn.Conv2d]) -> Tensor | None:
+    """Kernels of some convolutions of one input as that of one, with zeros around and between their values.
+
+    A convolution of many filters takes less time than several of few, whose maps are then concatenated.
+
+    Args:
+        pipes: The convolutions, of odd rows and columns.
+
+    Returns:
+        float (filters of all, channels, rows, columns); None where there is one, or where zeros would be too many.
+    """
+    sizes = [[1 + (size - 1) * step for size, step in zip(pipe.kernel_size, pipe.dilation, strict=True)] for pipe in pipes]
+    rows, columns = (max(each) for each in zip(*sizes, strict=True))
+    if len(pipes) == 1 or rows * columns * len(pipes) > MOST_ZEROS * sum(math.prod(pipe.kernel_size) for pipe in pipes):
+        return None
+    kernels = []
+    for pipe, (high, wide) in zip(pipes, sizes, strict=True):
+        kernel = pipe.weight.new_zeros(*pipe.weight.shape[:2], rows, columns)
+        above, left = (rows - high) // 2, (columns - wide) // 2
+        kernel[:, :, above : above + high : pipe.dilation[0], left : left + wide : pipe.dilation[1]] = pipe.weight
+        kernels.append(kernel)
+    return torch.cat(kernels)
 
 
 def pooling(stride: tuple[int, int], config: "Config") -> nn.Module:
@@ -198,8 +248,8 @@ class Model(nn.Module):
             RuntimeError: They cannot be compiled here; the network is then as it was.
         """
         blocks = [block for block in self.blocks if isinstance(block, Block)]
-        for kind in {block.activation_name for block in blocks}:
-            _fused.compile_loops(kind, dtype)
+        for block in blocks:
+            _fused.compile_loops(block.activation_name, block.average, dtype)
         for block in blocks:
             block.fused = True
 

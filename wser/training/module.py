@@ -78,8 +78,9 @@ class Training(pl.LightningModule):
         }
 
     def predict_step(self, batch: Batch, _: int) -> Tensor:
-        """Class probabilities, float32 (batch, classes)."""
-        probabilities: Tensor = self._logits(batch).softmax(dim=1)
+        """Class probabilities, computed in float32, (batch, classes)."""
+        with torch.autocast(self.device.type, enabled=False):
+            probabilities: Tensor = self._logits(batch).softmax(dim=1)
         return probabilities
 
     def configure_optimizers(self) -> Any:

@@ -68,7 +68,7 @@ def train(run: Run, seen: int | None = None) -> Outcome:
 
     network = models.build(config.model, input_shape(dataset.item), len(dataset.classes))
     precision = run.identity["settings"]["train.precision"]
-    fused = fuse(network, config, seen or len(fold.train) * config.train.epochs, precision)
+    fused = run.trained is None and fuse(network, config, seen or len(fold.train) * config.train.epochs, precision)
     computing = {"threads": torch.get_num_threads(), "kernels": kernels(fused)}
     stored = _stored(run, network)
     if stored:
@@ -116,6 +116,8 @@ def train(run: Run, seen: int | None = None) -> Outcome:
         mean, deviation = torch.from_numpy(statistics.mean), torch.from_numpy(statistics.deviation)
         saved = {"model": weights, "mean": mean, "deviation": deviation, "classes": dataset.classes}
         contents[WEIGHTS] = _as_file(saved | _needed(run))
+    # As predictions of new recordings are made: in float32, and layer by layer.
+    module.model = models.build(config.model, input_shape(dataset.item), len(dataset.classes))
     module.model.load_state_dict(weights)
     tested = run.tested or dataset
     if by_speaker and tested is not dataset:

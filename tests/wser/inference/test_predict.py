@@ -352,7 +352,7 @@ def test_other_recipes_are_heard_as_in_training_whatever_files_are_called(networ
     recipe, cache = ["scales=16", "columns=64", "duration=2.0", kind], tmp_path / "cache"
     where = ["--corpus", "ravdess", "--corpora", str(small_ravdess), "--cache", str(cache), "--jobs", "1"]
     assert precompute([*where, "--set", *recipe]) == 0
-    settings = ["protocol.folds=2", "train.epochs=1", "train.device=cpu", "train.precision=fp32", "data.pad=paper", "jobs=1"]
+    settings = ["protocol.folds=2", "train.epochs=1", "train.device=cpu", "train.precision=bf16", "data.pad=paper", "jobs=1"]
     given = [f"cache_root={cache}", f"recipe={named('default', recipe).id}", f"results={tmp_path / 'runs'}", "logger=[]"]
     assert run.main([*settings, *given, *network, "fold=all"]) == 0
     (directory,) = (tmp_path / "runs").glob("ravdess-*")
