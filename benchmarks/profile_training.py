@@ -116,8 +116,9 @@ def main() -> None:
         rate = operations / (by_kind["convolutions"] / 1000) / 1e9
         print(f"  convolutions: {operations / 1e9:.1f} GFLOP a batch, {rate:.0f} GFLOP/s")
         if fused:
-            # Maps after the first stage, bfloat16: the loops read them four times and write them twice.
-            map_bytes = 6 * 2 * 48 * 128 * columns / BATCHES
+            # Maps after the first stage, bfloat16: the loops read them three times and write their gradient once; what they
+            # write of cells is an eighth as large, and not counted.
+            map_bytes = 4 * 2 * 48 * 128 * columns / BATCHES
             print(f"  loops of the first stage: {map_bytes / 1e6:.0f} MB a batch")
 
 
