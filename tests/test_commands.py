@@ -128,3 +128,25 @@ def test_the_installed_command_hands_its_first_word_on(command, capsys):
     with pytest.raises(SystemExit) if command != "run" else contextlib.nullcontext():
         wser.__main__.main([command, "--help"])
     assert capsys.readouterr().out.startswith(f"usage: python -m wser.{command} ")
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        (["run", "--dryrun"], "--dry-run"),
+        (["report", "runs/x", "--makdown"], "--markdown"),
+        (["export", "runs/x", "out.onnx", "--crad=card.md"], "--card"),
+        (["runs", "list", "--resluts", "x"], "--results"),
+    ],
+)
+def test_the_option_that_an_unknown_one_is_meant_for_is_named(command, meant, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        wser.__main__.main(command)
+    assert leaving.value.code == terminal.WRONG_USAGE
+    assert capsys.readouterr().err.endswith(f"did you mean '{meant}'?\n")
+
+
+def test_where_no_option_is_like_an_unknown_one_none_is_named(capsys):
+    with pytest.raises(SystemExit):
+        wser.__main__.main(["runs", "list", "--quick"])
+    assert capsys.readouterr().err.endswith("unrecognized arguments: --quick\n")

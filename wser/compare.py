@@ -1,6 +1,5 @@
 """The command `python -m wser.compare`: compares finished runs by their stored predictions."""
 
-import argparse
 import string
 import sys
 from collections.abc import Sequence
@@ -41,11 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m wser.compare",
         description="Compare finished runs on the same test utterances.",
         epilog=EPILOG,
-        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", type=paths.path, help="directory of a run's results; two or more")
     return _compare(parser.parse_args(arguments).runs)

@@ -43,11 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m wser.export",
         description="Write the networks of a run as ONNX files, checked; or the model card of a run.",
         epilog=EPILOG,
-        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("run", metavar="RUN", type=paths.path, help="directory of a run's results, or of one of its folds")
     parser.add_argument("out", metavar="OUT", type=paths.path, help="file to write: OUT.onnx, or with --card OUT.md")

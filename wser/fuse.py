@@ -1,6 +1,5 @@
 """The command `python -m wser.fuse`: averages the probabilities of finished runs of one split."""
 
-import argparse
 import shlex
 import sys
 from collections.abc import Sequence
@@ -33,11 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m wser.fuse",
         description="Average the probabilities of finished runs of one split, and store them as a new run.",
         epilog=EPILOG,
-        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", type=paths.path, help="directory of a run's results; two or more")
     named: list[Path] = parser.parse_args(arguments).runs

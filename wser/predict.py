@@ -54,11 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m wser.predict",
         description="Predict the emotion of recordings by what a run has learned.",
         epilog=EPILOG,
-        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("run", metavar="RUN", type=paths.path, help="directory of a run's results, or of one of its folds")
     parser.add_argument(

@@ -55,11 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m wser.report",
         description="Write the page of a run, of a sweep, of several runs side by side, or of all runs of a directory.",
         epilog=EPILOG,
-        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", type=paths.path, help="directory of a run's or sweep's results")
     parser.add_argument("--index", metavar="DIR", type=paths.path, help="write the page of all runs in a directory instead")
@@ -207,11 +206,11 @@ def _markdown(paths: list[Path], sweeps: list[Path], entries: "list[LiteratureRe
     from wser.evaluation import caveats
     from wser.reports.html import literature, measured, rivals
     from wser.reports.html.table import markdown
-    from wser.results import ResultError
+    from wser.results import ResultError, finishing
 
     runs = _opened(paths, sweeps)
-    if unfinished := [run.stored.path for run in runs if not run.whole]:
-        raise ResultError(f"{unfinished[0]} is not finished: run its command again, with fold=all")
+    if unfinished := [run.stored for run in runs if not run.whole]:
+        raise ResultError(f"{unfinished[0].path} is not finished: run {finishing(unfinished[0].record)}")
     if len(runs) == 1:
         return replace(measured.folds(runs[0].stored, runs[0].summary), caveats=runs[0].caveats).as_markdown()
     shown = rivals.tables(entries, runs)

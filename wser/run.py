@@ -1,6 +1,5 @@
 """The command `python -m wser.run`: train and cross-validate from the cache."""
 
-import argparse
 import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -68,10 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m wser.run",
         description="Train and cross-validate on a cache of wavelet-scaled spectrograms.",
-        formatter_class=terminal.HelpFormatter,
         add_help=False,
     )
     parser.add_argument(

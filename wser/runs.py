@@ -25,11 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m wser.runs", description="Look after results: list runs, and clear away what is not needed."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    common = argparse.ArgumentParser(add_help=False)
+    common = terminal.Parser(add_help=False)
     common.add_argument(
         "--results", metavar="DIR", type=paths.path, default="runs", help="directory of all results (default: ./runs)"
     )

@@ -49,11 +49,10 @@ def run(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
 
 
 def _parser(commands: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m precompute",
         description=build.DESCRIPTION,
         epilog=_epilog(commands),
-        formatter_class=terminal.HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wser {version_of('wser')}", help="print the version, and stop")
     work = parser.add_mutually_exclusive_group()

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m precompute build",
         description=DESCRIPTION,
         epilog="Example: python -m precompute build ravdess,emodb --recipe default,grey. Exit codes: 0 all done, 1 nothing "

@@ -46,7 +46,7 @@ def _main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m precompute cache",
         description="Look after caches. ID is the name of a cache's directory, or the beginning of it or of its part after "
         "the dash, with or without the corpus, as in ravdess/d07343; CORPUS/ means all caches of a corpus.",
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "found, 2 wrong usage, 130 interrupted.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    common = argparse.ArgumentParser(add_help=False)
+    common = terminal.Parser(add_help=False)
     _options.cache(common, "; each may be a URL, as s3://bucket/lab")
 
     def add(name: str, run: object, text: str) -> argparse.ArgumentParser:

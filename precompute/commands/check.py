@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m precompute check",
         description="Read every recording of corpora, and report counts, durations, rates, channels, clipping, silence, "
         "duplicates and labels by speaker, here and as a page with pictures.",

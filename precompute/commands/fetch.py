@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m precompute fetch",
         description="Download corpora into the directory of --corpora; if a corpus is given only on request, say how to "
         "ask for it.",

@@ -1,6 +1,5 @@
 """The command `python -m precompute list`: which corpora are found, and what is known of each."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -23,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m precompute list",
         description="Show the corpora: found or not, counts, licence, where to get them.",
         epilog="Example: python -m precompute list --corpora ~/corpora,ravdess=/data/R",

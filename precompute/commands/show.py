@@ -4,7 +4,6 @@
 `python -m precompute show --filters --recipe default --out filters.png` draws the filter bank of a recipe.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = terminal.Parser(
         prog="python -m precompute show",
         description="Draw one cached picture of each emotion of a speaker, with the same sentence; or the filters of a recipe.",
         epilog="Example: python -m precompute show --corpus emodb --speaker 03 --out emodb.png",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from precompute.common import process
-from precompute.common.errors import UsageError, WserError
+from precompute.common.errors import UsageError, WserError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +42,33 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
             )  # fmt: skip
 
         return "\n\n".join(map(filled, text.split("\n\n")))
+
+
+class Parser(argparse.ArgumentParser):
+    """Of a command line: its help fits the terminal, and it names the option that an unknown one may be meant for."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"formatter_class": HelpFormatter} | settings)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As of the base class; exits where an argument is unknown."""
+        return self._known(*self.parse_known_args(args, namespace))
+
+    def parse_intermixed_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As of the base class; exits where an argument is unknown."""
+        return self._known(*self.parse_known_intermixed_args(args, namespace))
+
+    def options(self) -> list[str]:
+        """Names of its options, and of those of its commands."""
+        commands = [parser for action in self._actions for parser in getattr(action, "_name_parser_map", {}).values()]
+        return [*self._option_string_actions, *(name for command in commands for name in command.options())]
+
+    def _known(self, options: argparse.Namespace, unknown: list[str]) -> argparse.Namespace:
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            hint = did_you_mean(name, self.options()) if name.startswith("--") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options
 
 
 def printable(text: str) -> str:

@@ -256,7 +256,7 @@ FAULTS = {
     "a fold missing": (lambda path: shutil.rmtree(path / "fold_1"), "two is not finished, fold 1 of 2 is missing"),
     "a fold half-written": (
         damage("fold_1/metrics.json", None),
-        "fold 1 of 2 is missing: run the command in its run.json again",
+        "fold 1 of 2 is missing: run python -m wser.run ",
     ),
     "countless folds missing": (
         change_record(folds=10**12),

@@ -91,16 +91,8 @@ def _config(path: Path) -> dict[str, Any]:
     except (ResultError, OSError):
         return {}
     # A fusion has no recipe of its own.
-    shown = {key: config[key] for key in ("recipe",) if config.get(key)} | with_effect(config, _by_epochs(path))
+    shown = {key: config[key] for key in ("recipe",) if config.get(key)} | with_effect(config, results.by_epochs(path))
     return {key: value for key, value in shown.items() if key not in ("corpus", "protocol.name")}
-
-
-def _by_epochs(path: Path) -> bool:
-    """Whether a run trained a network, epoch by epoch, as a finished fold says; also where none can be read."""
-    try:
-        return any(results.read_metrics(path, fold).get("epochs", 1) for fold in results.finished(path)[:1])
-    except (ResultError, OSError):
-        return True
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> list[str]:

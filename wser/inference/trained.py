@@ -209,7 +209,7 @@ def _check_source(path: Path, config: Config) -> None:
 def _numbers(path: Path, record: dict[str, Any], fold: int | None) -> list[int]:
     done = [number for number in results.finished(path) if number < record["folds"]]
     if not done:
-        raise ResultError(f"{path} has no finished fold: run the command in its {RUN} first")
+        raise ResultError(f"{path} has no finished fold: run {results.finishing(record)}")
     if fold is not None and fold not in done:
         raise ResultError(f"{path} has no finished fold {fold}: give one of {few(done, 12)}")
     numbers = done if fold is None else [fold]

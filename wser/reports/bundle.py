@@ -112,7 +112,7 @@ def write(path: Path, target: Path, entries: Sequence[LiteratureResult]) -> None
     run = opened.summarised(path)
     if not run.whole:
         missing = few(run.summary["missing"])
-        raise ResultError(f"{path} is not finished, fold {missing} is missing: run the command in its {results.RUN} again")
+        raise ResultError(f"{path} is not finished, fold {missing} is missing: run {results.finishing(run.stored.record)}")
     name = path.resolve().name
     if not MEMBER.fullmatch(f"{name}/{MANIFEST}"):
         raise ResultError(f"{name} cannot be the name of a directory in {target}: copy the run to another one")

@@ -12,7 +12,7 @@ from precompute.library import published_corpus
 from wser.reports.html import measured, words
 from wser.reports.html.opened import SummarisedRun
 from wser.reports.html.table import markdown
-from wser.results import ResultError, StoredRun
+from wser.results import ResultError, StoredRun, finishing
 
 MOST_CONFUSIONS = 3
 """That are said in words."""
@@ -41,7 +41,7 @@ def card(run: SummarisedRun) -> str:
         missing = summary["missing"]
         raise ResultError(
             f"{stored.path} is not finished, {counted(len(missing), 'fold')} of {stored.record['folds']} "
-            f"{'is' if len(missing) == 1 else 'are'} missing: run {words.finishing(stored)}"
+            f"{'is' if len(missing) == 1 else 'are'} missing: run {finishing(stored.record)}"
         )
     sections = [
         ("What it is", list(_bullets(words.facts(stored, summary)))),

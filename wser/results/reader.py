@@ -7,6 +7,7 @@ predictions are the ones that its metrics were computed from, and belongs to a r
 import csv
 import io
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +22,11 @@ from precompute.common import files
 from precompute.common.errors import UnsafePathError, counted, few, reason
 from precompute.common.reading import Digest, UnreadableError, read_json, read_yaml, typed
 from precompute.common.sheet import from_sheet
+from wser import models
 from wser.config.schema import flatten
 from wser.config.unread import with_effect
 from wser.evaluation.uncertainty import SAME, counts, scores
+from wser.models import ModelError
 from wser.protocols import hash_of_keys
 from wser.results import identity
 from wser.results.places import (
@@ -67,12 +70,14 @@ class Corpus(TypedDict):
 
     corpus: str
     synthetic: bool
+    cache: NotRequired[str]
 
 
 class Recorded(TypedDict):
     """What a comparison needs of run.json."""
 
     classes: Annotated[list[str], Meta(min_length=1, max_length=MOST_CLASSES)]
+    command: NotRequired[str]
     corpora: Annotated[list[Corpus], Meta(min_length=1)]
     folds: Annotated[int, Meta(ge=1, le=MOST_FOLDS)]
     label_map: str
@@ -324,6 +329,17 @@ def finished(path: Path) -> list[int]:
     return sorted(int(fold[1]) for fold in folds if fold and files.exists(path / fold[0] / METRICS, path))
 
 
+def by_epochs(path: Path) -> bool:
+    """Whether a run trains a network, epoch by epoch: as its first finished fold says, or its model; yes where neither does."""
+    try:
+        if done := finished(path):
+            return bool(read_metrics(path, done[0]).get("epochs", 1))
+        name = read_config(path).get("model.name")
+        return name not in models.names() or bool(models.module(name).Config.is_network)
+    except (ResultError, ModelError, OSError):
+        return True
+
+
 def whole(path: Path, fold: int, named: Mapping[str, Any]) -> bool:
     """Whether a fold of a run is finished and can be believed; what cannot be read, or contradicts itself, is not.
 
@@ -356,6 +372,19 @@ def fault(path: Path, fold: int, named: Mapping[str, Any]) -> str | None:
     return None
 
 
+def finishing(record: Mapping[str, Any]) -> str:
+    """The command that finishes a run: the one that began it, with all folds and its own cache, since another may be newer."""
+    command: str | None = record.get("command")
+    if command is None:
+        return "the command that began it again, with fold=all"
+    try:
+        begun = [word for word in shlex.split(command) if not word.startswith(("fold=", "cache="))]
+    except ValueError:  # no command of a shell
+        return command
+    caches = [f"cache={corpus['cache']}" for corpus in record["corpora"] if "cache" in corpus]
+    return shlex.join([*begun, *(caches if len(caches) == 1 else []), "fold=all"])
+
+
 def open_finished(path: Path) -> StoredRun:
     """Read what is stored of a finished experiment.
 
@@ -365,10 +394,7 @@ def open_finished(path: Path) -> StoredRun:
     record = read_record(path)
     done = finished(path)
     if (missing := next((fold for fold in range(record["folds"]) if fold not in done), None)) is not None:
-        raise ResultError(
-            f"{path} is not finished, fold {missing} of {record['folds']} is missing: "
-            f"run the command in its {RUN} again, with fold=all"
-        )
+        raise ResultError(f"{path} is not finished, fold {missing} of {record['folds']} is missing: run {finishing(record)}")
     return _open(path, record, list(range(record["folds"])))
 
 
@@ -382,7 +408,7 @@ def open_begun(path: Path) -> StoredRun:
     record = read_record(path)
     folds = [fold for fold in finished(path) if fold < record["folds"]]
     if not folds:
-        raise ResultError(f"{path} has no finished fold: run the command in its {RUN} first")
+        raise ResultError(f"{path} has no finished fold: run {finishing(record)}")
     return _open(path, record, folds)
 
 

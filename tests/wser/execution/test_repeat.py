@@ -296,7 +296,7 @@ FAULTS = {
         lambda path: change_config(path, "batch: 4", "batch: four"),
         "config.yaml was made by another version",
     ),
-    "no finished fold": (no_fold, "has no finished fold: run the command in its run.json first"),
+    "no finished fold": (no_fold, "has no finished fold: run python -m wser.run "),
     "no predictions": (damage("fold_1/predictions.csv", None), "predictions.csv is damaged"),
     "no epoch": (
         lambda path: change_json(path / "fold_1" / results.METRICS, epoch=None),

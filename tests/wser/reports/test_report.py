@@ -850,7 +850,7 @@ def test_index_lists_every_run_and_links_to_its_page(swept, tmp_path):
         lr = OmegaConf.load(folder / name / results.CONFIG).train.lr
         assert f"train.lr={lr}" in words(rows[name]["settings"]["text"])
     assert f"Left out: {folder / names[1] / results.RUN} is damaged" in words(found.text)
-    assert "The same in all runs: model three_pipe; corpus ravdess; " in words(found.text)
+    assert "The same in all runs: model: three_pipe; corpus: ravdess; " in words(found.text)
     links = {fields["href"] for tag, fields in found.attributes if tag == "a"}
     assert {f"{name}/{results.PAGE}" for name in names[2:]} <= links
     assert len(found.tables["table-best"]) == 2

@@ -239,3 +239,12 @@ def test_path_to_an_experiment_does_not_name_the_results(tiny, tmp_path, monkeyp
         (config,) = load([*tiny, f"experiment={file}"])
         directories.add(plan.prepare(config).directory.name)
     assert len(directories) == 1
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [("model: {name: svm}", False), ("model: {name: three_pipe}", True), ("model: {name: no_such_model}", True), ("", True)],
+)
+def test_what_no_fold_says_of_a_run_its_model_does(tmp_path, config, expected):
+    (tmp_path / results.CONFIG).write_text(config)
+    assert results.by_epochs(tmp_path) is expected

@@ -35,6 +35,9 @@ MOST_SETTINGS = 6
 FIXED = {"seed", "model", "corpus", "protocol", "classes", "preset", "recipe", "epoch chosen on", "folds", "by", "caveats"}
 """Columns that are named once, above the table, where all of several runs have the same value."""
 
+OF_NETWORKS = {"preset", "epoch chosen on"}
+"""Those of them that are empty for what is fitted at once."""
+
 TERMS = ("UAR", "Accuracy", "Fold", "Protocol", "Recipe", "Preset", "Interval")
 
 
@@ -71,10 +74,10 @@ class Entry:
         named += [caveat.short for caveat in of_track(self.record)]
         return ", ".join(filter(None, named)), self.record["protocol"], len(self.record["classes"])
 
-    @property
+    @cached_property
     def by_epochs(self) -> bool:
-        """Whether a network was trained, epoch by epoch; of an unfinished run it is not known, and taken so."""
-        return self.summary is None or words.is_network(self.summary)
+        """Whether a network is trained, epoch by epoch."""
+        return words.is_network(self.summary) if self.summary else results.by_epochs(self.path)
 
     @cached_property
     def settings(self) -> dict[str, str]:
@@ -279,14 +282,15 @@ def _in_common(table: Table) -> tuple[Table, list[tuple[str, str]]]:
     """A table of several rows without the columns that are the same in all; and those, each with its value."""
     if len(table.rows) < 2:
         return table, []
-    same = [
-        at
-        for at, column in enumerate(table.columns)
-        if column.heading in FIXED and len({str(row[at]) for row in table.rows}) == 1
-    ]
-    kept = [at for at in range(len(table.columns)) if at not in same]
+    kept, common = [], []
+    for at, column in enumerate(table.columns):
+        given = [str(row[at] or "") for row in table.rows]
+        values = {value for value in given if value or column.heading not in OF_NETWORKS}
+        if column.heading not in FIXED or len(values) > 1:
+            kept.append(at)
+        elif value := "".join(values):
+            common.append((f"{column.heading} (networks)" if "" in given else column.heading, value))
     rows = [[row[at] for at in kept] for row in table.rows]
-    common = [(table.columns[at].heading, str(table.rows[0][at])) for at in same if table.rows[0][at] not in (None, "")]
     return Table(table.name, table.title, [table.columns[at] for at in kept], rows), common
 
 

@@ -14,7 +14,7 @@ from wser.config.unread import with_effect
 from wser.evaluation.published import LiteratureResult
 from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
-from wser.results import StoredRun, corpus_names, seed_in_words
+from wser.results import StoredRun, corpus_names, finishing, seed_in_words
 
 SELECTIONS = {
     "validation": "chosen on validation speakers, taken out of training",
@@ -189,18 +189,9 @@ def unfinished(stored: StoredRun, summary: dict[str, Any]) -> str:
         return ""
     return (
         f"Unfinished: {len(missing)} of {stored.record['folds']} folds {'is' if len(missing) == 1 else 'are'} missing "
-        f"({few(missing, MOST_FOLDS)}), so there are no averaged or pooled metrics. To finish it, run: {finishing(stored)}"
+        f"({few(missing, MOST_FOLDS)}), so there are no averaged or pooled metrics. To finish it, run: "
+        f"{finishing(stored.record)}"
     )
-
-
-def finishing(stored: StoredRun) -> str:
-    """The command that finishes a run: the one that began it, with all folds and its own cache, since another may be newer."""
-    try:
-        begun = [word for word in shlex.split(stored.record["command"]) if not word.startswith(("fold=", "cache="))]
-    except ValueError:  # no command of a shell
-        return str(stored.record["command"])
-    caches = [f"cache={corpus['cache']}" for corpus in stored.record["corpora"] if "cache" in corpus]
-    return shlex.join([*begun, *(caches if len(caches) == 1 else []), "fold=all"])
 
 
 def verdict(summary: dict[str, Any]) -> str:
