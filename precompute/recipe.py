@@ -360,6 +360,15 @@ def usual_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return named(record["feature"]).record() if record["feature"] in features.names() else {}
 
 
+def unread_of(record: dict[str, Any]) -> set[str]:
+    """Parameters of a record that have no effect beside its others; none of a record that this version does not make."""
+    try:
+        recipe = from_record(record)
+    except RecipeError:
+        return set()
+    return {name for name in recipe.parameters if recipe.unread(name)}
+
+
 def described(record: dict[str, Any]) -> str:
     """What a cache holds, in a few words, by the record of its recipe, from any version."""
     name = _feature_of(record)

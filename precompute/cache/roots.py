@@ -184,7 +184,7 @@ def find(roots: Roots, corpus: str, recipe: str, cache: str | None = None) -> Ca
     if is_name(recipe) and cache is None and not paths[0].name.startswith(named(recipe).id):
         _say(
             f"note: {', '.join(path.name for path in paths)} of '{corpus}' has an earlier algorithm than this version, whose "
-            f"pictures differ a little: to make today's, run {_command(corpus, recipe, roots)}"
+            f"pictures differ a little: to make today's, run {building(corpus, recipe, roots)}"
         )
     chosen = [path for path in paths if cache is None or answers(path, cache)]
     if len(chosen) > 1 and cache is None and (last := latest(chosen)):
@@ -239,7 +239,7 @@ def require(roots: Roots, wanted: Iterable[tuple[str, str]]) -> None:
     together: dict[str, list[str]] = {}
     for corpus, recipes in missing.items():
         together.setdefault(",".join(recipes), []).append(corpus)
-    commands = [_command(",".join(corpora), recipes, roots) for recipes, corpora in together.items()]
+    commands = [building(",".join(corpora), recipes, roots) for recipes, corpora in together.items()]
     listed = "; ".join(f"of '{corpus}' with recipes {', '.join(recipes)}" for corpus, recipes in missing.items())
     raise CacheMissingError(f"in {where} there are no caches {listed}: run {' && '.join(commands)}")
 
@@ -275,11 +275,11 @@ def _missing(roots: Roots, corpus: str, recipe: str) -> CacheMissingError:
     hint = f" (there are caches of the recipes {', '.join(known.get(other, other) for other in others)})" if others else ""
     return CacheMissingError(
         f"there is no cache of '{corpus}' with recipe '{recipe}' ({named(recipe).id}) in {where}: "
-        f"run {_command(corpus, recipe, roots)}{hint}"
+        f"run {building(corpus, recipe, roots)}{hint}"
     )
 
 
-def _command(corpus: str, recipes: str, roots: Roots) -> str:
+def building(corpus: str, recipes: str, roots: Roots) -> str:
     """The command that makes caches of a corpus, or of several separated by commas; for a table it needs the table."""
     where = os.pathsep.join(map(str, roots))
     option = "" if recipes == "default" else f" --recipe {recipes}"

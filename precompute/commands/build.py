@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import glob
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from precompute import corpora
 from precompute.commands import _corpora, _options
 from precompute.commands._corpora import ALL_DONE, DONE_WITH_SKIPS
 from precompute.common import executor_settings, finding, terminal
-from precompute.common.errors import CorpusError, UsageError, WserError, counted
+from precompute.common.errors import CorpusError, UnknownCorpusError, UsageError, WserError, counted
 from precompute.common.executor_settings import ExecutorConfig
 
 if TYPE_CHECKING:
@@ -75,12 +76,31 @@ def run(wanted: str, where: finding.Corpora, options: argparse.Namespace) -> int
         raise UsageError(f"--jobs {options.jobs} has no effect with --executor {place.name}: leave it out")
     chosen = _corpora.recipes(options)
     work = functools.partial(_build, options, place)
-    code = _corpora.each(wanted, where, chosen, options, work, make=not options.dry_run)
+    try:
+        code = _corpora.each(wanted, where, chosen, options, work, make=not options.dry_run)
+    except UnknownCorpusError:
+        _refuse_corpora_of_tables(wanted, options)
+        raise
     if options.dry_run and place.name == "slurm":
         from precompute.common import cluster
 
         print(cluster.described(place))
     return code
+
+
+def _refuse_corpora_of_tables(wanted: str, options: argparse.Namespace) -> None:
+    """Say of a corpus that was cached from a table how to build it again.
+
+    Raises:
+        UnknownCorpusError: One was.
+    """
+    from precompute.cache import places, roots
+
+    cache_roots = places.parse(options.cache)
+    for name in wanted.split(","):
+        if name not in corpora.names() and any(roots.sealed(root, glob.escape(name)) for root in cache_roots):
+            command = roots.building(name, options.recipe, cache_roots)
+            raise UnknownCorpusError(f"'{name}' is the corpus of a table: run {command}") from None
 
 
 def _build(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from precompute.cache import layout, places
 from precompute.commands import _options
 from precompute.common import clearing, paths, tables, terminal
-from precompute.common.errors import CacheError, CacheMissingError, UsageError, counted, unknown
+from precompute.common.errors import CacheError, CacheMissingError, UsageError, counted, few, unknown
 from precompute.common.files import GRACE_DAYS
 from precompute.common.tables import Column
 
@@ -141,7 +141,7 @@ def _info(options: argparse.Namespace) -> int:
 def _about(cache: "Cache") -> Iterator[tuple[str, str | list[str]]]:
     """What is known of a cache, in lines: the beginning of each, and the rest."""
     from precompute.cache.history import provenance
-    from precompute.recipe import in_words, usual_of
+    from precompute.recipe import in_words, unread_of, usual_of
 
     yield "", f"{cache.corpus}{' (synthetic speech)' if cache.synthetic else ''}"
     speakers = Counter(record.speaker for record in cache.records)
@@ -159,11 +159,11 @@ def _about(cache: "Cache") -> Iterator[tuple[str, str | list[str]]]:
         "recipe": f"{in_words(cache.recipe)} ({cache.manifest['recipe_id']})",
     }
     yield from ((f"  {name:<12} ", fact) for name, fact in facts.items() if fact)
-    usual = usual_of(cache.recipe)
+    usual, unread = usual_of(cache.recipe), unread_of(cache.recipe)
     for key, value in cache.recipe.items():
         if key not in ("colour_table", "array"):
             other = f"   (default: {usual[key]})" if key in usual and usual[key] != value else ""
-            yield f"    {key:<12} ", f"{value}{other}"
+            yield f"    {key:<12} ", f"{value}{other or '   (no effect)' * (key in unread)}"
     for record in provenance(cache.path):
         versions = record.get("versions")
         listed = [f"{name} {version}" for name, version in (versions if isinstance(versions, dict) else {}).items()]
@@ -477,6 +477,8 @@ def _some(
                 roots.refuse_links(root)
                 for path in (path for path in roots.everything(root) if roots.answers(path, name)):
                     raise CacheMissingError(unfinished(path))
+            if ids := sorted({path.name for path in paths if path.parent.name == name}):
+                raise CacheMissingError(f"'{name}' is a corpus: give {name}/ for all of its caches, or one of {few(ids)}")
             kind = "cache" if everywhere else "recipe or sealed cache" if others else "sealed cache"
             known = {*others, *(f"{path.parent.name}/{path.name}" for path in paths)}
             raise CacheMissingError(f"in {options.cache}, {unknown(kind, name, known)}")

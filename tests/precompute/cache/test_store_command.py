@@ -116,6 +116,13 @@ def test_info_says_all_about_one(cache, path):
     assert code == 0
     for words in ("anna: 5", "sad: 4", "scales       8   (default: 128)", "b.wav: the file is empty", "by a test"):
         assert words in out
+    assert "snr_db       20.0   (no effect)" in out, "there is no noise"
+
+
+def test_a_corpus_in_place_of_an_id_is_told_how_to_name_its_caches(cache, path):
+    code, _, error = cache("info", "toy")
+    assert code == 1
+    assert f"give toy/ for all of its caches, or one of {path.name}" in sentence(error)
 
 
 @pytest.mark.parametrize("command", ["info", "verify", "rm"])

@@ -1,5 +1,7 @@
 """For the corpus of a table, the command that is advised names the table."""
 
+import shlex
+
 import pytest
 
 from precompute.__main__ import main
@@ -38,3 +40,16 @@ def test_a_corpus_without_any_cache_is_made_of_a_table_of_one_s_own(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     said = advised(capsys, "corpus=mine")
     assert "run python -m precompute build table --table YOUR.csv --name mine --cache cache" in said
+
+
+@pytest.mark.usefixtures("built")
+def test_the_corpus_of_a_table_is_built_again_by_the_command_that_is_advised(capsys):
+    capsys.readouterr()
+    assert main(["build", "mine"]) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        "precompute: 'mine' is the corpus of a table: "
+        "run python -m precompute build table --table 'my table.csv' --name mine --cache cache\n"
+    )
+    command = shlex.split(error.partition("run python -m precompute ")[2])
+    assert main([*command, "--dry-run"]) == 0
