@@ -280,7 +280,7 @@ def in_small(words: list[str], caches: Path) -> list[str]:
         elif not re.fullmatch("[0-9a-f]{12}", name):
             precompute.build(corpus, name, cache=caches, jobs=1)
     values = flatten(asdict(first))
-    small = {key: reference.as_setting(values[key]).replace('"', "") for key in compose.swept(words)}
+    small = {key: reference.as_text(values[key]).replace('"', "") for key in compose.swept(words)}
     sizes = SMALL.get(first.model.name, []) + SMALL["network"] * first.model.is_network
     sizes += ["protocol.folds=2"] * (first.protocol.name in ("speaker_independent", "speaker_dependent"))
     sizes += ["data.enrol=1"] * bool(first.data.enrol)

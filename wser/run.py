@@ -234,7 +234,7 @@ def _announce_fusions(
     experiments: "Sequence[Experiment]", groups: "Sequence[Sequence[Experiment]]", axes: Mapping[str, list[Any]]
 ) -> None:
     """Say which runs will be fused, by what differs between them."""
-    from wser.evaluation.sweeps import as_text
+    from wser.config.schema import as_text
 
     if why := _unfused(experiments, groups):
         print(why)
@@ -307,7 +307,7 @@ def _announce_faults(to_do: "Sequence[tuple[Experiment, Fold]]") -> None:
 
 def _several(values: Sequence[Any]) -> str:
     """The values of an axis, as the command line takes them; of many the first ones."""
-    from wser.evaluation.sweeps import as_text
+    from wser.config.schema import as_text
 
     texts = list(dict.fromkeys(map(as_text, values)))
     more = len(texts) - MOST_VALUES
@@ -435,7 +435,7 @@ class _Points:
         if self.left[path]:
             return None
         from wser import results
-        from wser.evaluation.sweeps import as_text
+        from wser.config.schema import as_text
         from wser.execution.progress import duration
         from wser.reports.summary import pooled
 

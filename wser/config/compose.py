@@ -29,7 +29,7 @@ from wser.config.schema import (
     Config,
     ConfigError,
     Unread,
-    as_setting,
+    as_text,
     check,
     choice,
     declared,
@@ -419,8 +419,8 @@ def _typed(layers: Sequence[Layer], point: Sequence[tuple[str, str]]) -> Config:
             why = str(error).splitlines()[0]
             raise ConfigError(f"the configuration cannot be read ({why}): write it as in default.yaml") from None
         # The last one is what is refused.
-        valid = [f": give a value such as {as_setting(value)}" for value in values[:-1] if value is not None][-1:]
-        wrong = f"{key}={as_setting(values[-1])} is not what {key} takes ({_values(key, chosen)})"
+        valid = [f": give a value such as {as_text(value)}" for value in values[:-1] if value is not None][-1:]
+        wrong = f"{key}={as_text(values[-1])} is not what {key} takes ({_values(key, chosen)})"
         raise ConfigError("".join([wrong, *valid])) from None
     if not isinstance(loaded, Config):
         raise ConfigError("the configuration must be a mapping of keys to values: write it as in default.yaml")

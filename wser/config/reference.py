@@ -20,7 +20,7 @@ from wser.config.schema import (
     ModelConfig,
     ProtocolConfig,
     TrainConfig,
-    as_setting,
+    as_text,
     choice,
     flatten,
 )
@@ -193,7 +193,7 @@ def _of_class(
         default = plain.get(prefix + field.name, _default(field))
         # The settings of somebody's own model may say nothing of themselves.
         meaning = meanings.get(field.name, "")
-        yield Key(prefix + field.name, of, values_in_words(kinds[field.name], facts(field)), as_setting(default), meaning)
+        yield Key(prefix + field.name, of, values_in_words(kinds[field.name], facts(field)), as_text(default), meaning)
 
 
 def _meanings(kind: type[Any]) -> dict[str, str]:

@@ -333,7 +333,7 @@ def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def as_setting(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A value as it is written on the command line."""
     return value if isinstance(value, str) and value else json.dumps(value, separators=(",", ":"))
 

@@ -1,13 +1,12 @@
 """A sweep as one result: its points in a row each, and the best setting, chosen without a look at the test set."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import Any
 
-from wser.config.schema import known
+from wser.config.schema import as_text, known
 from wser.evaluation.caveats import Caveat
 
 LONG_LABEL = 16
@@ -204,11 +203,6 @@ class Sweep:
         means = f"validation {100 * setting.validation:.1f}, test {100 * setting.test:.1f}"
         seeds = f", means of {len(setting.points)} seeds" if len(setting.points) > 1 else ""
         return f"{named} ({means}{seeds})"
-
-
-def as_text(value: Any) -> str:
-    """A value as the command line takes it."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _highest(settings: Sequence[Setting]) -> Setting:

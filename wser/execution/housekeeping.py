@@ -13,9 +13,9 @@ from typing import Any
 from precompute.common import files
 from precompute.common.clearing import Garbage
 from wser import results
+from wser.config.schema import as_text
 from wser.config.unread import with_effect
 from wser.data import decoded
-from wser.evaluation.sweeps import as_text
 from wser.results import ResultError
 
 DAY = 86400.0

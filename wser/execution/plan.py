@@ -17,9 +17,8 @@ from precompute.cache import places, roots
 from precompute.common import executor, files, process
 from precompute.common.errors import CacheError, counted
 from wser import models, protocols, results
-from wser.config.schema import Config, ConfigError, flatten
+from wser.config.schema import Config, ConfigError, as_text, flatten
 from wser.data.dataset import Dataset, open_dataset
-from wser.evaluation.sweeps import as_text
 from wser.execution.progress import Job
 from wser.execution.watch import Watch
 from wser.protocols import Fold

@@ -85,6 +85,6 @@ def test_a_key_that_there_is_not_names_the_nearest(capsys, messages):
 
 
 def test_settings_are_written_as_on_the_command_line():
-    assert [reference.as_setting(value) for value in ("a", 0.5, True, None, [], [[1, 2]])] == [
+    assert [reference.as_text(value) for value in ("a", 0.5, True, None, [], [[1, 2]])] == [
         "a", "0.5", "true", "null", "[]", "[[1,2]]",
     ]  # fmt: skip

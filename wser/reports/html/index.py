@@ -14,9 +14,9 @@ from precompute.common.errors import WserError
 from precompute.common.reading import read_json
 from precompute.recipe import in_words
 from wser import results
+from wser.config.schema import as_text
 from wser.config.unread import with_effect
 from wser.evaluation.caveats import Caveat, in_brief, of_track
-from wser.evaluation.sweeps import as_text
 from wser.reports.html import glossary, words
 from wser.reports.html.opened import CHOSEN, headlines, summarised
 from wser.reports.html.table import Column, Link, Table

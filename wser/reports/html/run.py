@@ -12,8 +12,8 @@ from precompute.common.finding import Corpora
 from precompute.common.html.plot import svg
 from precompute.common.reading import read_json
 from wser import results
+from wser.config.schema import as_text
 from wser.evaluation.published import LiteratureResult
-from wser.evaluation.sweeps import as_text
 from wser.protocols._leakage import lines as leakage_lines
 from wser.reports import figures
 from wser.reports.html import fused, glossary, literature, measured, words

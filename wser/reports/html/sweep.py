@@ -12,9 +12,10 @@ from precompute.common.errors import few, reason
 from precompute.common.html.plot import svg
 from precompute.common.reading import UnreadableError, read_json, typed
 from wser import results
+from wser.config.schema import as_text
 from wser.evaluation.caveats import together
 from wser.evaluation.published import LiteratureResult
-from wser.evaluation.sweeps import Point, Setting, Sweep, as_text
+from wser.evaluation.sweeps import Point, Setting, Sweep
 from wser.evaluation.uncertainty import spread
 from wser.execution.progress import duration
 from wser.reports import figures

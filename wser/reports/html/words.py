@@ -9,10 +9,9 @@ from precompute.common.errors import WserError, few
 from precompute.recipe import described, in_words
 from wser import models, protocols
 from wser.config.compose import load
-from wser.config.schema import FittedModelConfig, flatten, is_hashed
+from wser.config.schema import FittedModelConfig, as_text, flatten, is_hashed
 from wser.config.unread import with_effect
 from wser.evaluation.published import LiteratureResult
-from wser.evaluation.sweeps import as_text
 from wser.execution.progress import duration
 from wser.results import StoredRun, corpus_names, finishing, seed_in_words
 
