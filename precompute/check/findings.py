@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from precompute.check.disturbances import HIGHEST_RUMBLE
 from precompute.check.measure import LEAST_RUN, SILENCE_DB, Measurements
 from precompute.check.survey import Checked, Survey
-from precompute.corpora import why_unusable
+from precompute.corpora import EMOTIONS, meant, why_unusable
 
 LARGEST_OFFSET = 0.01
 """Mean of a recording, re full scale, that is noted: -40 dB."""
@@ -50,7 +50,8 @@ def findings(survey: Survey) -> list[Finding]:
     every = [
         _differences(survey), _unusable(survey), _foreign(survey), *_duplicates(survey), _near_doubles(survey),
         _channels(survey), _rates(survey), _clipped(survey), _scaled(survey), _silent(survey), _long(survey), _offset(survey),
-        _hum(survey), _rumble(survey), _empty_cells(survey),
+        _hum(survey), _rumble(survey), _unknown_emotions(survey),
+        _empty_cells(survey),
     ]  # fmt: skip
     return sorted((finding for finding in every if finding.items), key=lambda finding: not finding.warning)
 
@@ -199,6 +200,13 @@ def _rumble(survey: Survey) -> Finding:
     items = _each(survey, rumbles)
     meaning = f"Much is below {HIGHEST_RUMBLE:g} Hz. precompute leaves it out of the level; other software may not."
     return Finding(_of(len(items), "file", " with rumble"), meaning, items)
+
+
+def _unknown_emotions(survey: Survey) -> Finding:
+    words = {emotion: meant(emotion) for emotion in survey.totals if emotion not in EMOTIONS}
+    items = tuple(f"{word}: {_of(survey.totals[word], 'utterance')}{hint}" for word, hint in sorted(words.items()))
+    meaning = "No label map of ours has them: they are classes of their own, and cannot be joined with those of other corpora."
+    return Finding(_of(len(items), "emotion", " outside the common vocabulary"), meaning, items, warning=any(words.values()))
 
 
 def _empty_cells(survey: Survey) -> Finding:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from precompute import corpora
 from precompute.common import finding
-from precompute.common.errors import CorpusError, UsageError, WserError, counted, did_you_mean, few
+from precompute.common.errors import CorpusError, UsageError, WserError, counted, few
 
 if TYPE_CHECKING:
     from precompute.corpora._table import Table
@@ -143,7 +143,7 @@ def _read_table(options: argparse.Namespace) -> "Table":
 
 def _unknown_word(word: str, place: str) -> str:
     """An emotion that is not in the common vocabulary, with its first line, and with the one that may have been meant."""
-    return f"{word} (first in {place}{did_you_mean(word, corpora.EMOTIONS, 0.75)})"
+    return f"{word} (first in {place}{corpora.meant(word)})"
 
 
 def _locate(wanted: str, where: finding.Corpora, make: bool) -> list[tuple[ModuleType, Path]]:

@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 
 from precompute.cache.layout import Skipped, Utterance, printable
 from precompute.common import plugins
-from precompute.common.errors import CorpusError, UnknownCorpusError, counted, few
+from precompute.common.errors import CorpusError, UnknownCorpusError, counted, did_you_mean, few
 from precompute.common.errors import unknown as unknown
 
 EMOTIONS = (
@@ -40,6 +40,14 @@ EMOTIONS = (
     "other", "sad", "surprised", "unknown",
 )  # fmt: skip
 """The vocabulary of emotions: Ekman's six, and what the corpora add to them. Each corpus's own label is kept beside."""
+
+ALIKE = 0.75
+"""Likeness of a word to one of them from which on it may be misspelt."""
+
+
+def meant(word: str) -> str:
+    """The emotion of the vocabulary that a word which is none may be meant for, as the end of a message; or nothing."""
+    return did_you_mean(word, EMOTIONS, ALIKE)
 
 
 @dataclass(frozen=True)

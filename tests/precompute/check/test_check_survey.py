@@ -183,3 +183,13 @@ def test_a_picture_of_the_gallery_ends_where_the_utterance_does(folder):
     pictures = [one.picture for one in gallery.thumbnails(gallery.choose(made), folder.directory, RECIPE, 1)]
     assert {(one.width, one.height) for one in pictures} == {(32, 16)}
     assert all(one.webp[8:12] == b"WEBP" for one in pictures)
+
+
+def test_emotions_outside_the_vocabulary_are_named_and_one_that_may_be_misspelt_is_a_warning(folder):
+    folder.lay("a3", "ann", "schadenfreude", noise(9))
+    noted = found(folder)["emotion outside the common vocabulary"]
+    assert (noted.items, noted.warning) == (("schadenfreude: 1 utterance",), False)
+    folder.lay("b3", "bob", "angri", noise(8))
+    noted = found(folder)["emotions outside the common vocabulary"]
+    assert noted.items == ("angri: 1 utterance; did you mean 'angry'?", "schadenfreude: 1 utterance")
+    assert noted.warning
