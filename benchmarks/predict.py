@@ -10,8 +10,7 @@ write: soundfile, the transform of PyWavelets (by FFT) of the same wavelet and f
 same colours, and the same network.
 
 With the folder of the run's own recordings, whose names are their keys, nothing is timed: what the command predicts of them is
-compared with the run's predictions.csv, as they come, one recording at a time, and in the batches and with the compiled loops
-of training.
+compared with the run's predictions.csv, as they come, one recording at a time, and in the batches of training.
 """
 
 import argparse
