@@ -27,6 +27,7 @@ import pytest
 import precompute
 from precompute import corpora, recipe
 from precompute.__main__ import main
+from precompute.common import terminal
 from precompute.common.errors import WserError
 from precompute.corpora import demo
 from wser import run
@@ -140,8 +141,8 @@ def only_read(monkeypatch):
 
         return parse_and_stop
 
-    for name in ("parse_args", "parse_intermixed_args"):
-        monkeypatch.setattr(argparse.ArgumentParser, name, stopped(getattr(argparse.ArgumentParser, name)))
+    for parser, name in itertools.product((terminal.Parser, argparse.ArgumentParser), ("parse_args", "parse_intermixed_args")):
+        monkeypatch.setattr(parser, name, stopped(getattr(parser, name)))
 
 
 def benchmark(file: str, words: list[str]) -> int:
