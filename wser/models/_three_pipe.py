@@ -22,7 +22,7 @@ Shape = tuple[tuple[int, int], tuple[int, int]]
 LFLB: Shape = ((3, 3), (1, 1))
 
 MOST_ZEROS = 5
-"""Multiply-adds of one convolution in place of several, most of them by zero, for each of theirs; above, they are faster."""
+"""Multiply-adds of one convolution in place of several, many of them by zero, for each of theirs; above, several are faster."""
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": partial(nn.ReLU, inplace=True),
@@ -33,7 +33,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 class Norm(MaskedBatchNorm):
-    """Batch norm that a compiled loop can measure for."""
+    """Batch norm whose statistics a compiled loop finds, where the block is fused."""
 
     def statistics(self, x: Tensor, inside: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As of the base class, by a compiled loop."""
